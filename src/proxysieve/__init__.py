@@ -1,0 +1,46 @@
+"""Finds the proxies that still work at a site, and keeps using those without wearing them out."""
+
+from proxysieve.attempts import Attempt, Page
+from proxysieve.bridge import SyncNamedSession, SyncSessionPool
+from proxysieve.client import Client, Request, Response
+from proxysieve.core.model import Exchange, Failure, Identity, Outcome, Proxy, Tried, Verdict
+from proxysieve.desk import Lease
+from proxysieve.errors import (
+    Blocked,
+    ConfigError,
+    GaveUp,
+    MissingExtraError,
+    NoSessionAvailable,
+    ProxySieveError,
+    StoreError,
+)
+from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.session import Session
+
+__all__ = [
+    "Attempt",
+    "Blocked",
+    "Client",
+    "ConfigError",
+    "Exchange",
+    "Failure",
+    "GaveUp",
+    "Identity",
+    "Lease",
+    "MissingExtraError",
+    "NamedSession",
+    "NoSessionAvailable",
+    "Outcome",
+    "Page",
+    "Proxy",
+    "ProxySieveError",
+    "Request",
+    "Response",
+    "Session",
+    "SessionPool",
+    "StoreError",
+    "SyncNamedSession",
+    "SyncSessionPool",
+    "Tried",
+    "Verdict",
+]

@@ -1,0 +1,1 @@
+"""DECIDES: events in, decisions out; no I/O, no clock, no global chance."""

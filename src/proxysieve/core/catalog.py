@@ -1,0 +1,70 @@
+"""The proxies that there are: configuration, shared by all sites, kept by none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from proxysieve.core.model import Proxy
+
+
+class Catalog:
+    """A changing set of proxies that can be drawn from at random, all operations in constant time.
+
+    Sites look proxies up here instead of holding them, so a proxy that a site never used costs nothing there.
+    """
+
+    def __init__(self, proxies: Iterable[Proxy] = ()) -> None:
+        self._proxies: list[Proxy] = []
+        self._index: dict[str, int] = {}
+        self.gateway_count = 0
+        for proxy in proxies:
+            self.add(proxy)
+
+    def add(self, proxy: Proxy) -> bool:
+        """Add *proxy*; whether it was new."""
+        if proxy.key in self._index:
+            return False
+        self._index[proxy.key] = len(self._proxies)
+        self._proxies.append(proxy)
+        self.gateway_count += proxy.is_gateway
+        return True
+
+    def remove(self, key: str) -> bool:
+        """Remove the proxy known by *key*; whether it was there. The last one takes its place in the order."""
+        place = self._index.pop(key, None)
+        if place is None:
+            return False
+        self.gateway_count -= self._proxies[place].is_gateway
+        last = self._proxies.pop()
+        if last.key != key:
+            self._proxies[place] = last
+            self._index[last.key] = place
+        return True
+
+    def get(self, key: str) -> Proxy | None:
+        """The proxy known by *key*."""
+        place = self._index.get(key)
+        return None if place is None else self._proxies[place]
+
+    def draw(self, rng: Random) -> Proxy:
+        """Any proxy, all equally likely; the catalog must not be empty."""
+        return self._proxies[int(rng.random() * len(self._proxies))]
+
+    def after(self, key: str) -> Iterator[Proxy]:
+        """All proxies once around, from the one behind *key* on; from the first if that is unknown."""
+        start = self._index.get(key, -1) + 1
+        for place in range(start, start + len(self._proxies)):
+            yield self._proxies[place % len(self._proxies)]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._index
+
+    def __iter__(self) -> Iterator[Proxy]:
+        return iter(self._proxies)
+
+    def __len__(self) -> int:
+        return len(self._proxies)
+
+    def __repr__(self) -> str:
+        return f"<Catalog of {len(self)} proxies>"

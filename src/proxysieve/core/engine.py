@@ -1,0 +1,237 @@
+"""One site: events in, decisions out. The rules that hold whatever the policy are here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import NamedTuple, assert_never
+
+import msgspec
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.choice import Open, Policy, Reuse, draw_awake, draw_unused
+from proxysieve.core.events import Event, Leased, SessionOpened
+from proxysieve.core.facts import Facts
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Identity, Outcome, Proxy
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
+
+# In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
+FIRST_PROBE_SECONDS = 1.0
+LAST_PROBE_SECONDS = 3600.0
+# Letters and digits in lower case, eight of them: what every provider accepts as the name of a session.
+NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+NAME_LENGTH = 8
+
+
+class Pick(NamedTuple):
+    """Go ahead: apply *opened*, if there is one, and *leased*, and send the request."""
+
+    opened: SessionOpened | None
+    leased: Leased
+    why: str
+
+
+class Wait(NamedTuple):
+    """Nothing now.
+
+    Attributes:
+        until: When to ask again, in Unix seconds, unless something changes before; None: when something does.
+        why: In words.
+        is_hopeless: Whether nothing but time can change it, so that a caller may want to give up.
+    """
+
+    until: float | None
+    why: str
+    is_hopeless: bool = False
+
+
+class Lost(NamedTuple):
+    """A session with a name of its own has lost its exit, for this reason."""
+
+    why: str
+
+
+class Standing(NamedTuple):
+    """How many stand where at the site: sessions that work, exits that rest, that are blocked, that are dead."""
+
+    working: int
+    resting: int
+    blocked: int
+    dead: int
+
+    def __str__(self) -> str:
+        return f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead"
+
+
+class Engine:
+    """The decisions for one site.
+
+    Args:
+        site: Its name, for the records.
+        catalog: The proxies that there are; shared with other sites, and free to change.
+        policy: How to rank what is known.
+        max_rate: Requests a second over all sessions; 0 for no cap.
+        identities: The visitors that sessions may be.
+        records: What a store kept of the site.
+
+    Raises:
+        msgspec.DecodeError: A record is damaged.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        catalog: Catalog,
+        policy: Policy,
+        *,
+        max_rate: float = 0.0,
+        identities: Sequence[Identity] = IDENTITIES,
+        records: Iterable[Record] = (),
+    ) -> None:
+        self.site = site
+        self.facts = Facts(catalog, max_rate=max_rate)
+        self._policy = policy
+        self._identities = identities
+        self._load(records)
+
+    def apply(self, event: Event) -> list[str]:
+        """Take *event* in; the names of the sessions that ended with it."""
+        return self.facts.apply(event)
+
+    def choose(self, now: float, rng: Random) -> Pick | Wait:
+        """The session for the next request at *now*."""
+        hold = self._hold(now)
+        if hold is not None:
+            return hold
+        choice = self._policy.choose(self.facts, now, rng)
+        match choice:
+            case Reuse(session, why):
+                return self._pick(session.name, now, why)
+            case Open(proxy, why):
+                opened = self._opened(proxy, now, rng)
+                return self._pick(opened.session, now, why, opened)
+            case None:
+                return self._wait_for_rest(now)
+            case _:
+                assert_never(choice)
+
+    def choose_named(self, name: str, now: float, rng: Random) -> Pick | Wait | Lost:
+        """The same for the session that its user calls *name*; it is opened where it was unknown."""
+        session = self.facts.sessions.get(name)
+        if session is None or not session.pinned:
+            return self._open_named(name, now, rng)
+        if not self.facts.is_open(session, now):
+            return Lost(self._why_lost(session))
+        rests_until = self.facts.rests_until(session.exit_id)
+        if now < rests_until:
+            return Wait(rests_until, "the site asked to leave it alone for a while", is_hopeless=True)
+        if not self.facts.is_ready(session, now):
+            return Wait(None, "it carries all that it may")
+        return self._capped(now) or self._pick(name, now, "asked for by name")
+
+    def _open_named(self, name: str, now: float, rng: Random) -> Pick | Wait:
+        # Where every proxy carries a session already, the named one shares its exit with another.
+        proxy = draw_unused(self.facts, now, rng) or draw_awake(self.facts, now, rng)
+        if proxy is None:
+            return self._wait_for_rest(now)
+        opened = self._opened(proxy, now, rng, name)
+        return self._capped(now) or self._pick(name, now, "opened by name", opened)
+
+    def standing(self, now: float) -> Standing:
+        """How many stand where at *now*; looks at every exit that was ever used."""
+        resting = blocked = dead = 0
+        for exit_id, record in self.facts.exits.items():
+            proxy = self.facts.catalog.get(exit_id)
+            if proxy is not None and proxy.is_gateway:
+                blocked += record.blocked_count + record.throttled_count
+                dead += record.proxy_error_count
+            elif now < record.rests_until:
+                resting += 1
+            elif record.last is Outcome.PROXY_ERROR:
+                dead += 1
+            elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
+                blocked += 1
+        return Standing(len(self.facts.working), resting, blocked, dead)
+
+    def take_changes(self) -> list[Record]:
+        """What must be saved since this was asked last."""
+        changed, self.facts.changed = self.facts.changed, set()
+        return [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in changed]
+
+    def _hold(self, now: float) -> Wait | None:
+        """The rules that come before any policy: the site's cap, and single probes while nothing works."""
+        facts = self.facts
+        if not facts.is_dry:
+            return self._capped(now)
+        if facts.flights:
+            return Wait(None, "nothing works; waiting for the answer to a probe")
+        pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.site.probe_count, 30)
+        probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
+        if now < probe_at:
+            count = facts.site.failing_count
+            return Wait(probe_at, f"none of the {count} exits tried since the last good answer works", is_hopeless=True)
+        return self._capped(now)
+
+    def _capped(self, now: float) -> Wait | None:
+        # Half a slot of leeway: a sleeper that woke late may catch up, and no second sees more than its share.
+        due_at = self.facts.site.next_at - self.facts.seconds_apart / 2
+        return Wait(due_at, "the site's rate cap") if now < due_at else None
+
+    def _wait_for_rest(self, now: float) -> Wait:
+        facts = self.facts
+        if not facts.catalog:
+            return Wait(None, "there are no proxies", is_hopeless=True)
+        rests = [record.rests_until for record in facts.exits.values() if now < record.rests_until]
+        until = min(rests, default=None)
+        if facts.flights:
+            return Wait(until, "all sessions are busy or rest")
+        return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
+
+    def _pick(self, session: str, now: float, why: str, opened: SessionOpened | None = None) -> Pick:
+        return Pick(opened, Leased(now, self.facts.site.lease_count, session), why)
+
+    def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
+        fresh = self._fresh_name(rng)
+        return SessionOpened(
+            at=now,
+            session=name or fresh,
+            proxy=proxy.key,
+            exit=fresh if proxy.is_gateway else "",
+            identity=rng.choice(self._identities),
+            pinned=bool(name),
+        )
+
+    def _fresh_name(self, rng: Random) -> str:
+        while True:
+            name = "".join(rng.choices(NAME_LETTERS, k=NAME_LENGTH))
+            if name not in self.facts.sessions:
+                return name
+
+    def _why_lost(self, session: SessionRecord) -> str:
+        if session.lost:
+            return session.lost
+        if session.proxy not in self.facts.catalog:
+            return "its proxy is no longer in the list"
+        return "its provider may have given the exit to somebody else by now"
+
+    def _load(self, records: Iterable[Record]) -> None:
+        facts = self.facts
+        sessions = []
+        for record in records:
+            value = record.value or b""
+            match record.kind:
+                case "site":
+                    facts.site = msgspec.json.decode(value, type=SiteRecord)
+                case "exit":
+                    facts.exits[record.key] = msgspec.json.decode(value, type=ExitRecord)
+                case "session":
+                    sessions.append(msgspec.json.decode(value, type=SessionRecord))
+                case _:
+                    pass
+        facts.restore(sessions)
+
+    def _encode(self, kind: str, key: str) -> bytes | None:
+        facts = self.facts
+        value = {"site": facts.site, "exit": facts.exits.get(key), "session": facts.sessions.get(key)}[kind]
+        return None if value is None else msgspec.json.encode(value)

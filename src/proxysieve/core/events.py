@@ -1,0 +1,50 @@
+"""Everything that can change what is known of a site, as values. ``at`` is in Unix seconds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxysieve.core.model import Identity, Verdict
+
+
+class SessionOpened(msgspec.Struct, frozen=True, gc=False):
+    """A visitor came to be.
+
+    Attributes:
+        proxy: The key of its proxy.
+        exit: The name it goes by at a gateway provider; empty for a plain proxy.
+        pinned: Whether its user named it, and so wants this one and no other.
+    """
+
+    at: float
+    session: str
+    proxy: str
+    exit: str
+    identity: Identity
+    pinned: bool
+
+
+class SessionClosed(msgspec.Struct, frozen=True, gc=False):
+    """A session was given up from outside: by its user, or for its proxy's sake."""
+
+    at: float
+    session: str
+
+
+class Leased(msgspec.Struct, frozen=True, gc=False):
+    """A session was given one request to carry."""
+
+    at: float
+    lease: int
+    session: str
+
+
+class Reported(msgspec.Struct, frozen=True, gc=False):
+    """The request of a lease came to an end; no verdict when that says nothing about the session."""
+
+    at: float
+    lease: int
+    verdict: Verdict | None
+
+
+Event = SessionOpened | SessionClosed | Leased | Reported

@@ -1,0 +1,323 @@
+"""What is known of one site: the state that events change, and that policies rank.
+
+The theory of operation:
+
+* A session is *open* from ``SessionOpened`` until it is blocked, throttled, failed by its proxy, unclear twice
+  in a row, closed from outside, or too old. It *works* once the site has answered it well: that is the set
+  that the classic algorithm stores and picks from.
+* Facts attach to exits and outlive sessions. A plain proxy is one exit and has at most one open session that
+  nobody named; at a gateway provider every session has an exit of its own, of which only sums remain.
+* A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
+  answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
+* Nothing is scheduled: a rest ends because ``now >= rests_until``, and the site is in a *drought* when so many
+  exits failed since its last good answer that nothing seems to work.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import NamedTuple, assert_never
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.events import Event, Leased, Reported, SessionClosed, SessionOpened
+from proxysieve.core.model import Outcome, Proxy, Verdict
+from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
+
+# As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
+SESSION_SECONDS = 24 * 3600.0
+# A browser opens six connections to a host; what a site really bears is for a policy to learn.
+MAX_IN_FLIGHT = 8
+# So many exits that fail in a row are no accident: even where 99 % are banned it happens once in 20,000 times.
+DROUGHT_COUNT = 1000
+# A gateway provider has names without end; this many of them stand for it.
+NAMES_AT_A_GATEWAY = 100
+# One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
+UNCLEAR_IN_A_ROW = 2
+
+
+class Flight(NamedTuple):
+    """A request that is out. A tuple, because one is made for every request."""
+
+    session: SessionRecord
+    exit: ExitRecord
+    at: float
+
+
+class Working:
+    """The sessions that work, to be drawn from at random.
+
+    Kept in the order of their age, so that what is drawn depends on which they are, and not on the history that
+    led there: a site that was saved and loaded again draws the same.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: list[SessionRecord] = []
+
+    def add(self, session: SessionRecord) -> None:
+        """Add *session*; twice does no harm."""
+        place = bisect_left(self._sessions, _age(session), key=_age)
+        if self._sessions[place : place + 1] != [session]:
+            self._sessions.insert(place, session)
+
+    def discard(self, session: SessionRecord) -> None:
+        """Take out *session*; absent does no harm."""
+        place = bisect_left(self._sessions, _age(session), key=_age)
+        if self._sessions[place : place + 1] == [session]:
+            del self._sessions[place]
+
+    def draw(self, rng: Random) -> SessionRecord:
+        """Any of them, all equally likely; there must be one."""
+        return self._sessions[int(rng.random() * len(self._sessions))]
+
+    def __iter__(self) -> Iterator[SessionRecord]:
+        return iter(self._sessions)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+
+def _age(session: SessionRecord) -> tuple[float, str]:
+    return session.opened_at, session.name
+
+
+class Facts:
+    """The state of one site. Only :meth:`apply` changes it.
+
+    Attributes:
+        sessions: The open ones, by name.
+        exits: What happened, by exit.
+        flights: The requests that are out, by lease.
+        in_flight: How many are out, by session name.
+        changed: Kind and key of the records that differ from what was saved last.
+    """
+
+    def __init__(self, catalog: Catalog, *, max_rate: float = 0.0) -> None:
+        self.catalog = catalog
+        self.site = SiteRecord()
+        self.sessions: dict[str, SessionRecord] = {}
+        self.exits: dict[str, ExitRecord] = {}
+        self.working = Working()
+        self.flights: dict[int, Flight] = {}
+        self.in_flight: dict[str, int] = {}
+        self.changed: set[tuple[str, str]] = set()
+        self.seconds_apart = 1 / max_rate if max_rate else 0.0
+        self._by_age: OrderedDict[str, SessionRecord] = OrderedDict()
+        self._session_on: dict[str, SessionRecord] = {}
+
+    def is_open(self, session: SessionRecord, now: float) -> bool:
+        """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
+        if session.lost or session.proxy not in self.catalog:
+            return False
+        # A plain proxy's exit stays what it is; a session that nobody named ends all the same, as the classic's.
+        keeps = session.pinned and not session.exit
+        return keeps or now - session.opened_at < SESSION_SECONDS
+
+    def is_ready(self, session: SessionRecord, now: float) -> bool:
+        """Whether *session* may carry one more request at *now*."""
+        return (
+            now >= self.rests_until(session.exit_id)
+            and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
+            and self.is_open(session, now)
+        )
+
+    def rests_until(self, exit_id: str) -> float:
+        """Until when the site asked to leave the exit alone; at a provider that is a matter of each name."""
+        record = self.exits.get(exit_id)
+        return record.rests_until if record else 0.0
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
+        gateways = self.catalog.gateway_count
+        reach = len(self.catalog) - gateways + gateways * NAMES_AT_A_GATEWAY
+        return not self.working and self.site.failing_count >= min(reach, DROUGHT_COUNT)
+
+    def session_on(self, proxy: Proxy, now: float) -> SessionRecord | None:
+        """The open session that nobody named on a plain *proxy*, if there is one."""
+        session = self._session_on.get(proxy.key)
+        return session if session and self.is_open(session, now) else None
+
+    def is_unused(self, proxy: Proxy, now: float) -> bool:
+        """Whether a session that nobody named may be opened on *proxy* at *now*."""
+        return now >= self.rests_until(proxy.key) and self.session_on(proxy, now) is None
+
+    def apply(self, event: Event) -> list[str]:
+        """Take *event* in. The same events give the same state.
+
+        Returns:
+            The names of the sessions that ended with it.
+        """
+        match event:
+            case Leased():
+                return self._lease(event)
+            case Reported():
+                return self._report(event)
+            case SessionOpened():
+                return self._open(event)
+            case SessionClosed():
+                return self._close(self.sessions.get(event.session))
+            case _:
+                assert_never(event)
+
+    def restore(self, sessions: Iterable[SessionRecord]) -> None:
+        """Take saved sessions back."""
+        for session in sorted(sessions, key=lambda one: one.opened_at):
+            self._admit(session)
+        # A name at a provider without a session had not worked yet when the process died.
+        current = {session.exit_id for session in self.sessions.values()}
+        for exit_id in [known for known in self.exits if "/" in known and known not in current]:
+            self._sum_up(exit_id)
+
+    def _open(self, event: SessionOpened) -> list[str]:
+        closed = self._close(self.sessions.get(event.session))
+        if not event.pinned:
+            closed += self._close(self._session_on.get(event.proxy))
+        session = SessionRecord(
+            name=event.session,
+            proxy=event.proxy,
+            exit=event.exit,
+            identity=event.identity,
+            opened_at=event.at,
+            pinned=event.pinned,
+        )
+        self._admit(session)
+        if session.pinned:
+            self.changed.add(("session", session.name))
+        return closed
+
+    def _admit(self, session: SessionRecord) -> None:
+        self.sessions[session.name] = session
+        if session.pinned:
+            return
+        self._by_age[session.name] = session
+        if not session.exit:
+            self._session_on[session.proxy] = session
+        # One whose proxy is not in the list any more is kept in case that it comes back, but works for nobody.
+        if session.has_worked and session.proxy in self.catalog:
+            self.working.add(session)
+
+    def _close(self, session: SessionRecord | None) -> list[str]:
+        if session is None or self.sessions.get(session.name) is not session:
+            return []
+        del self.sessions[session.name]
+        if session.has_worked or session.pinned:
+            self.changed.add(("session", session.name))
+        self._by_age.pop(session.name, None)
+        self.working.discard(session)
+        if self._session_on.get(session.proxy) is session:
+            del self._session_on[session.proxy]
+        if session.exit_id in self.exits and session.exit:
+            self._sum_up(session.exit_id)
+        return [session.name]
+
+    def _sum_up(self, exit_id: str) -> None:
+        proxy = exit_id.partition("/")[0]
+        self.exits.setdefault(proxy, ExitRecord()).absorb(self.exits.pop(exit_id))
+        self.changed |= {("exit", exit_id), ("exit", proxy)}
+
+    def _lease(self, event: Leased) -> list[str]:
+        session = self.sessions[event.session]
+        record = self.exits.get(session.exit_id)
+        if record is None:
+            record = self.exits[session.exit_id] = ExitRecord()
+        self.flights[event.lease] = Flight(session, record, event.at)
+        self.in_flight[session.name] = self.in_flight.get(session.name, 0) + 1
+        site = self.site
+        site.lease_count = event.lease + 1
+        site.last_proxy = session.proxy
+        site.next_at = max(site.next_at, event.at) + self.seconds_apart
+        self.changed.add(("site", ""))
+        return self._close_over_age(event.at)
+
+    def _close_over_age(self, now: float) -> list[str]:
+        closed: list[str] = []
+        while self._by_age:
+            oldest = next(iter(self._by_age.values()))
+            if now - oldest.opened_at < SESSION_SECONDS:
+                break
+            closed += self._close(oldest)
+        return closed
+
+    def _report(self, event: Reported) -> list[str]:
+        flight, verdict = self.flights.pop(event.lease), event.verdict
+        session, record = flight.session, flight.exit
+        self._land(session)
+        if verdict is None or verdict.outcome is Outcome.SITE_ERROR:
+            # Neither the caller's fault nor the site's says anything about the exit, not even that it works.
+            return self._close_untried(session)
+        self.changed.add(("exit", session.exit_id))
+        record.rests_until = max(record.rests_until, verdict.until)
+        if flight.at < record.last_bad_at:
+            return self._close_untried(session)
+        if verdict.outcome is Outcome.UNCLEAR and flight.at < record.last_unclear_at:
+            return self._close_untried(session)
+        record.count(verdict.outcome)
+        record.last = verdict.outcome
+        if verdict.outcome is Outcome.OK:
+            self._succeed(session, record, event.at)
+            return []
+        self._note_failure(flight, event.at, verdict.outcome)
+        record.why = verdict.why
+        return self._fail(session, verdict)
+
+    def _close_untried(self, session: SessionRecord) -> list[str]:
+        # A session that was never answered well is not stored, and left open it would keep its proxy from others.
+        return [] if session.has_worked or session.pinned else self._close(session)
+
+    def _land(self, session: SessionRecord) -> None:
+        still = self.in_flight[session.name] - 1
+        if still:
+            self.in_flight[session.name] = still
+        else:
+            del self.in_flight[session.name]
+
+    def _succeed(self, session: SessionRecord, record: ExitRecord, at: float) -> None:
+        record.last_ok_at = at
+        self.site.last_ok_at = at
+        self.site.failing_count = self.site.probe_count = 0
+        self.changed.add(("site", ""))
+        session.ok_count += 1
+        session.unclear_count = 0
+        session.worked_at = session.worked_at or at
+        if self.sessions.get(session.name) is session:
+            self.changed.add(("session", session.name))
+            if not session.pinned:
+                self.working.add(session)
+
+    def _note_failure(self, flight: Flight, at: float, outcome: Outcome) -> None:
+        site, record = self.site, flight.exit
+        self.changed.add(("site", ""))
+        if self.is_dry:
+            # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
+            site.probe_count += flight.at >= site.last_bad_at
+        elif max(record.last_bad_at, record.last_unclear_at) <= site.last_ok_at:
+            site.failing_count += 1
+        site.last_bad_at = at
+        if outcome is Outcome.UNCLEAR:
+            record.last_unclear_at = at
+        else:
+            record.last_bad_at = at
+
+    def _fail(self, session: SessionRecord, verdict: Verdict) -> list[str]:
+        if self.sessions.get(session.name) is not session:
+            return []
+        session.unclear_count += 1
+        if session.has_worked or session.pinned:
+            self.changed.add(("session", session.name))
+        return self._end(session, verdict) if self._is_over(session, verdict.outcome) else []
+
+    @staticmethod
+    def _is_over(session: SessionRecord, outcome: Outcome) -> bool:
+        if outcome is Outcome.UNCLEAR or (session.pinned and outcome is Outcome.PROXY_ERROR):
+            is_trusted = session.has_worked or session.pinned
+            return not is_trusted or session.unclear_count >= UNCLEAR_IN_A_ROW
+        return not (session.pinned and outcome is Outcome.THROTTLED)
+
+    def _end(self, session: SessionRecord, verdict: Verdict) -> list[str]:
+        if not session.pinned:
+            return self._close(session)
+        session.lost = f"{verdict.outcome}: {verdict.why}"
+        return []

@@ -1,0 +1,180 @@
+"""The values that cross borders: proxies, identities, exchanges, verdicts. None of them ever changes."""
+
+from __future__ import annotations
+
+import enum
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+SESSION_PLACEHOLDER = "{session}"
+
+
+class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """An address that requests can go through; another user or password makes another proxy.
+
+    Attributes:
+        scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
+        username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
+            gives every session name an exit of its own.
+        key: A hash of all of it, by which stores know the proxy. Derived, never passed in.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    username: str = ""
+    password: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        whole = self.url(SESSION_PLACEHOLDER).encode()
+        msgspec.structs.force_setattr(self, "key", blake2b(whole, digest_size=8).hexdigest())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Proxy) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether session names choose the exit."""
+        return SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password
+
+    def url(self, session: str = "") -> str:
+        """The address with its credentials, *session* filled in: for a client, never for a log."""
+        if not self.username and not self.password:
+            return f"{self.scheme}://{self._authority}"
+        user, password = (
+            quote(part.replace(SESSION_PLACEHOLDER, session), safe="") for part in (self.username, self.password)
+        )
+        return f"{self.scheme}://{user}:{password}@{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        # A username without a password is an API key (Zyte), and as secret as one.
+        shown = f"{self.username}:***@" if self.password else "***@" if self.username else ""
+        return f"{self.scheme}://{shown}{self._authority}"
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # msgspec's own would show the password wherever rich prints the value.
+        return [("address", str(self))]
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What one visitor looks like. All of it agrees, and it never changes within a session.
+
+    Attributes:
+        impersonate: The curl_cffi target whose TLS and HTTP/2 look like this browser.
+        client_hints: The ``sec-ch-ua`` headers; browsers other than Chromium send none.
+    """
+
+    impersonate: str
+    user_agent: str
+    accept_language: str
+    client_hints: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that any client should send to look like this visitor."""
+        return {
+            **dict(self.client_hints),
+            "User-Agent": self.user_agent,
+            "Accept-Language": self.accept_language,
+        }
+
+
+class Failure(enum.StrEnum):
+    """Why there is no answer, told apart by how far the request came."""
+
+    PROXY_UNREACHABLE = "the proxy could not be reached"
+    PROXY_REFUSED = "the proxy refused"
+    UNRESOLVED = "the site's name could not be resolved"
+    TIMEOUT = "timed out"
+    RESET = "connection lost"
+    TLS = "TLS failed"
+    TOO_LARGE = "the body is larger than allowed"
+    REDIRECTS = "too many redirects"
+    GARBLED = "the answer cannot be read"
+    UNSENDABLE = "the client cannot send it"
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One request with its answer or failure, reduced to what a verdict needs.
+
+    Attributes:
+        final_url: Where redirects ended; empty when there were none.
+        status: HTTP status, 0 when no answer came.
+        headers: Names in lower case.
+        body: Decoded of transfer and content encodings.
+        at: When the answer came, in Unix seconds.
+    """
+
+    url: str
+    final_url: str = ""
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    failure: Failure | None = None
+    at: float = 0.0
+
+    def header(self, name: str) -> str:
+        """The first value of the header *name* (lower case), or an empty string."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+class Outcome(enum.StrEnum):
+    """What an exchange says."""
+
+    OK = "ok"
+    BLOCKED = "blocked"
+    THROTTLED = "throttled"
+    SITE_ERROR = "site_error"
+    PROXY_ERROR = "proxy_error"
+    UNCLEAR = "unclear"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made of an exchange, and why.
+
+    Attributes:
+        why: The sign that decided, in a few words.
+        vendor: Whose block it is, where that is known.
+        until: Unix seconds before which the site asked not to be asked again.
+    """
+
+    outcome: Outcome
+    why: str = ""
+    vendor: str = ""
+    until: float = 0.0
+
+
+OK = Verdict(outcome=Outcome.OK)
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of a request: with what, and how it went.
+
+    Attributes:
+        proxy: Without credentials.
+        counted: Whether it used up one of the request's attempts.
+        seconds: How long it took.
+    """
+
+    session: str
+    proxy: str
+    verdict: Outcome
+    why: str
+    status: int
+    seconds: float
+    counted: bool

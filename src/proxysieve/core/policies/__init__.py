@@ -1,0 +1,1 @@
+"""RANKS: which session carries the next request. A policy reads the facts and changes nothing."""

@@ -1,0 +1,40 @@
+"""The classic algorithm (Apify, 2019): use a session that worked with the chance n/max, else try a new one."""
+
+from __future__ import annotations
+
+from random import Random
+
+from proxysieve.core.choice import Choice, Open, Reuse, draw_unused, draw_working
+from proxysieve.core.facts import Facts
+
+
+class Classic:
+    """Of n sessions that work, one is picked with the chance n/*max_sessions*; else a new one is tried.
+
+    So the fewer work, the more is tried, and trying ends when *max_sessions* work. A lower number uses the
+    working ones sooner and more, a higher one keeps looking.
+
+    The original lets chance decide even where it leads nowhere; here, when there is no proxy left to try, a
+    working session is used, and the other way round.
+    """
+
+    def __init__(self, max_sessions: int = 100) -> None:
+        self.max_sessions = max_sessions
+
+    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
+        chance = len(facts.working) / self.max_sessions
+        if chance > rng.random():
+            return self._reuse(facts, now, rng) or self._open(facts, now, rng)
+        return self._open(facts, now, rng) or self._reuse(facts, now, rng)
+
+    def _reuse(self, facts: Facts, now: float, rng: Random) -> Choice:
+        session = draw_working(facts, now, rng)
+        return Reuse(session, self._why(facts)) if session else None
+
+    def _open(self, facts: Facts, now: float, rng: Random) -> Choice:
+        proxy = draw_unused(facts, now, rng)
+        return Open(proxy, self._why(facts)) if proxy else None
+
+    def _why(self, facts: Facts) -> str:
+        count = len(facts.working)
+        return f"{count} working, chance to use one of them {min(1.0, count / self.max_sessions):.0%}"

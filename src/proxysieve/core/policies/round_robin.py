@@ -1,0 +1,16 @@
+"""Each proxy in turn, whatever happened to it: what most people write first."""
+
+from __future__ import annotations
+
+from random import Random
+
+from proxysieve.core.choice import Choice, use
+from proxysieve.core.facts import Facts
+
+
+class RoundRobin:
+    """The proxy behind the one that was used last, in the order of the list."""
+
+    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it leaves nothing to chance
+        choices = (use(proxy, facts, now, "its turn") for proxy in facts.catalog.after(facts.site.last_proxy))
+        return next((choice for choice in choices if choice), None)

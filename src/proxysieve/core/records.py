@@ -1,0 +1,121 @@
+"""What is kept of a site, record by record. They change in place; one that changed is saved whole."""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxysieve.core.model import Identity, Outcome
+
+
+class SessionRecord(msgspec.Struct, kw_only=True):
+    """One visitor of the site.
+
+    Attributes:
+        proxy: The key of its proxy.
+        exit: Its name at a gateway provider; empty for a plain proxy.
+        pinned: Whether its user named it, and so wants this one and no other.
+        lost: Why a pinned session's exit is lost; empty while it is not.
+        worked_at: When it was first answered well; 0 while that has not happened.
+        unclear_count: Answers in a row that said nothing.
+    """
+
+    name: str
+    proxy: str
+    exit: str
+    identity: Identity
+    opened_at: float
+    pinned: bool = False
+    lost: str = ""
+    worked_at: float = 0.0
+    ok_count: int = 0
+    unclear_count: int = 0
+
+    @property
+    def exit_id(self) -> str:
+        """What its exit is known by: the proxy, and the name at its provider if it has one."""
+        return f"{self.proxy}/{self.exit}" if self.exit else self.proxy
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether the site has answered it well."""
+        return self.worked_at > 0
+
+
+class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
+    """What happened to an exit at the site. Of the names of a gateway provider only the sums are kept.
+
+    Attributes:
+        last: What the last answer that counts said.
+        why: What the last bad answer was.
+        last_bad_at: When the last block, throttle or failure of the proxy came to be known.
+        rests_until: Not to be used before, because the site asked so.
+    """
+
+    ok_count: int = 0
+    blocked_count: int = 0
+    throttled_count: int = 0
+    proxy_error_count: int = 0
+    unclear_count: int = 0
+    last: Outcome = Outcome.UNCLEAR
+    why: str = ""
+    last_ok_at: float = 0.0
+    last_bad_at: float = 0.0
+    last_unclear_at: float = 0.0
+    rests_until: float = 0.0
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one more answer."""
+        match outcome:
+            case Outcome.OK:
+                self.ok_count += 1
+            case Outcome.BLOCKED:
+                self.blocked_count += 1
+            case Outcome.THROTTLED:
+                self.throttled_count += 1
+            case Outcome.PROXY_ERROR:
+                self.proxy_error_count += 1
+            case Outcome.UNCLEAR:
+                self.unclear_count += 1
+            case Outcome.SITE_ERROR:
+                pass
+
+    def absorb(self, other: ExitRecord) -> None:
+        """Add what happened to *other*, a name of the same provider that is no longer used."""
+        self.ok_count += other.ok_count
+        self.blocked_count += other.blocked_count
+        self.throttled_count += other.throttled_count
+        self.proxy_error_count += other.proxy_error_count
+        self.unclear_count += other.unclear_count
+        if other.last_bad_at >= self.last_bad_at:
+            self.last_bad_at, self.why = other.last_bad_at, other.why
+        self.last_ok_at = max(self.last_ok_at, other.last_ok_at)
+        self.last_unclear_at = max(self.last_unclear_at, other.last_unclear_at)
+        self.last = other.last
+
+
+class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
+    """What is kept of the site as a whole.
+
+    Attributes:
+        next_at: When the next request is due under the site's rate cap.
+        last_proxy: The key of the proxy that was used last.
+        failing_count: How many exits failed since the site last answered well.
+        probe_count: How many single probes failed since it was known that nothing works.
+    """
+
+    lease_count: int = 0
+    next_at: float = 0.0
+    last_proxy: str = ""
+    last_ok_at: float = 0.0
+    last_bad_at: float = 0.0
+    failing_count: int = 0
+    probe_count: int = 0
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What a store keeps: a value under a site, a kind and a key; None deletes it."""
+
+    site: str
+    kind: str
+    key: str
+    value: bytes | None

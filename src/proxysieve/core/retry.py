@@ -1,0 +1,35 @@
+"""When a request is tried again, and what that costs it."""
+
+from __future__ import annotations
+
+from proxysieve.core.model import Outcome, Verdict
+
+# A server in trouble is given a moment, twice as long each time, and never longer than a person would wait.
+FIRST_PAUSE_SECONDS = 0.5
+LAST_PAUSE_SECONDS = 30.0
+
+
+class Budget:
+    """The attempts of one request.
+
+    Only what happened on sessions that had worked, and the site's own errors, use attempts up. A try that merely
+    found another blocked or dead proxy is what looking for good ones costs, and the pool's affair: it ends when
+    nothing is left to be found.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self.left = attempts
+        self._site_error_count = 0
+
+    def spend(self, verdict: Verdict, *, had_worked: bool) -> bool:
+        """Count a try that ended with *verdict*; whether it used up an attempt."""
+        counts = verdict.outcome is Outcome.SITE_ERROR or (had_worked and verdict.outcome is not Outcome.OK)
+        self.left -= counts
+        self._site_error_count += verdict.outcome is Outcome.SITE_ERROR
+        return counts
+
+    def pause_seconds(self, verdict: Verdict) -> float:
+        """How long to wait before the next try: blocks and dead proxies go on at once, on another session."""
+        if verdict.outcome is not Outcome.SITE_ERROR:
+            return 0.0
+        return min(FIRST_PAUSE_SECONDS * 2.0 ** (self._site_error_count - 1), LAST_PAUSE_SECONDS)

@@ -1,0 +1,189 @@
+"""The default store: a directory with one SQLite database, written by one process at a time.
+
+The process that writes holds a lock on a file beside the database. The system lets go of it when the process ends,
+however it ends, so a crash leaves nothing behind that would keep the next run waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from proxysieve.core.records import Record
+from proxysieve.errors import StoreError
+
+T = TypeVar("T")
+
+DATABASE = "state.sqlite3"
+LOCK = "lock"
+# "prxs": how a database of ours is told from anybody else's.
+APPLICATION_ID = 0x70727873
+FORMAT_VERSION = 1
+
+SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT_VERSION};
+CREATE TABLE records (
+    site TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (site, kind, key)
+) WITHOUT ROWID;
+CREATE TABLE claims (key TEXT PRIMARY KEY, fence INTEGER NOT NULL) WITHOUT ROWID;
+"""
+# A process that only looks may hold the database for a moment.
+BUSY_SECONDS = 5.0
+
+
+class SqliteStore:
+    """Keeps records in *directory*; nothing is made or opened there before the first :meth:`claim`.
+
+    The directory gets mode 0700 and the files 0600, because cookies are in them.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+        self._path = self.directory / DATABASE
+        # SQLite's calls block, and a connection wants to stay in one thread.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-store")
+        self._is_closed = False
+        self._lock: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def claim(self, key: str, ttl_seconds: float) -> int:  # noqa: ARG002 - the lock lasts as long as we do
+        return await self._run(lambda: self._claim(key))
+
+    async def load(self, site: str) -> list[Record]:
+        return await self._run(lambda: self._load(site))
+
+    async def save(self, records: list[Record], fence: int) -> None:
+        await self._run(lambda: self._save(records, fence))
+
+    async def close(self) -> None:
+        if self._is_closed:
+            return
+        await self._run(self._close)
+        self._is_closed = True
+        self._thread.shutdown()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._is_closed:
+            raise StoreError(f"the store {self.directory} is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise StoreError(f"the store {self._path} cannot be used: {error}; what was saved in it is kept") from error
+        except OSError as error:
+            raise StoreError(f"the store {self.directory} cannot be used: {error.strerror}") from error
+
+    def _claim(self, key: str) -> int:
+        database = self._connection or self._open()
+        with database:
+            (fence,) = database.execute(
+                "INSERT INTO claims VALUES (?, (SELECT coalesce(max(fence), 0) + 1 FROM claims)) "
+                "ON CONFLICT (key) DO UPDATE SET fence = excluded.fence RETURNING fence",
+                (key,),
+            ).fetchone()
+        return int(fence)
+
+    def _load(self, site: str) -> list[Record]:
+        rows = self._database.execute("SELECT kind, key, value FROM records WHERE site = ?", (site,))
+        return [Record(site, kind, key, value) for kind, key, value in rows]
+
+    def _save(self, records: list[Record], fence: int) -> None:
+        with self._database as database:
+            (highest,) = database.execute("SELECT max(fence) FROM claims").fetchone()
+            if highest != fence:
+                raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
+            database.executemany(
+                "DELETE FROM records WHERE site = ? AND kind = ? AND key = ?",
+                [(one.site, one.kind, one.key) for one in records if one.value is None],
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+                [(one.site, one.kind, one.key, one.value) for one in records if one.value is not None],
+            )
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"the store {self.directory} is not open: claim it first")
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            if self._path.exists():
+                check(self._path)
+            else:
+                self._create()
+            self._connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS)
+            # Written ahead, a crash of the process loses nothing; a power cut loses the last second, as a crash may.
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            self._close()
+            raise
+        return self._connection
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._close()
+            raise StoreError(
+                f"the store {self.directory} is being written by another process: wait until it ends, "
+                "run both jobs in one process, or give this one a store of its own"
+            ) from None
+
+    def _create(self) -> None:
+        # Made under another name and then moved, so that there is never half a database.
+        draft = self._path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(draft)) as database:
+            database.executescript(SCHEMA)
+        draft.replace(self._path)
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self.directory}>"
+
+
+def check(path: Path) -> None:
+    """Refuse the database at *path* unless it is a sound one of ours, without changing it.
+
+    Raises:
+        StoreError: It is damaged, newer, or somebody else's.
+    """
+    advice = "move it away, or name another store"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as database:
+            (application_id,) = database.execute("PRAGMA application_id").fetchone()
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            (soundness,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"the store {path} is damaged ({error}): {advice}") from error
+    if application_id != APPLICATION_ID:
+        raise StoreError(f"{path} is not a store of proxysieve: {advice}")
+    if version > FORMAT_VERSION:
+        raise StoreError(
+            f"the store {path} has format {version}, written by a newer proxysieve; this one reads up to "
+            f"{FORMAT_VERSION}: upgrade, or name another store"
+        )
+    if soundness != "ok":
+        raise StoreError(f"the store {path} is damaged ({soundness}): {advice}")
