@@ -1,0 +1,312 @@
+"""The retry idiom: an attempt is a request with one session, and a block in it leads to the next attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from proxysieve.client import Client, Request
+from proxysieve.clock import Clock
+from proxysieve.core.failures import failure_of
+from proxysieve.core.judge import Sign, expects
+from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
+from proxysieve.core.retry import Budget
+from proxysieve.desk import Desk, Lease
+from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
+from proxysieve.session import Session
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+OnTried = Callable[[str, Tried], None]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How requests are sent and tried again.
+
+    Attributes:
+        attempts: How often a request may fail on sessions that had worked, or by the site's own fault.
+        max_wait_seconds: How long to wait for something to be due where nothing works.
+        timeout_seconds: For one try, redirects included.
+        max_bytes: How large a decoded body may be.
+        on_tried: Is told of every try, with its site.
+    """
+
+    client: Client
+    clock: Clock
+    attempts: int
+    max_wait_seconds: float
+    timeout_seconds: float
+    max_bytes: int
+    on_tried: OnTried
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A good answer, and how it was had.
+
+    Attributes:
+        final_url: Where redirects ended.
+        headers: Names in lower case.
+        body: Decoded of transfer and content encodings.
+        fetched_at: Unix seconds.
+        session: The name of the session that got it.
+        proxy: Without the password.
+        seconds: How long the try took that brought it.
+        attempts: How many attempts it used, this one included.
+        tries: Everything that was sent for it, in order.
+    """
+
+    url: str
+    final_url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    fetched_at: float
+    session: str
+    proxy: str
+    seconds: float
+    attempts: int
+    tries: tuple[Tried, ...]
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8, with a replacement character for what is not."""
+        return self.body.decode(errors="replace")
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The body as JSON."""
+        return msgspec.json.decode(self.body)
+
+
+class Attempt:
+    """One try of a request. Enter it to get a session, and say what came back before leaving it."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._lease: Lease | None = None
+        self._error: GaveUp | None = None
+        self._is_reported = False
+
+    async def __aenter__(self) -> Session:
+        if self._lease is not None:
+            raise ProxySieveError("this attempt was entered already; another request needs another attempt")
+        self._lease = await self._attempts.take_lease()
+        return self._lease.session
+
+    def check(self, status: int, headers: Headers = (), body: str | bytes = b"", *, url: str = "") -> None:
+        """Go on if this is a good answer, a 404 included; else leave the attempt, and the next one follows.
+
+        Args:
+            status: HTTP status.
+            headers: In any case.
+            body: The page, whole; text is taken as UTF-8.
+            url: Where redirects ended, if there were any.
+
+        Raises:
+            GaveUp: The answer is no good. It is caught on the way out as long as attempts are left.
+        """
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        exchange = Exchange(
+            url=self._attempts.url,
+            final_url=url,
+            status=status,
+            headers=tuple((name.lower(), value) for name, value in pairs),
+            body=body.encode() if isinstance(body, str) else body,
+        )
+        self.report(exchange)
+        if self._error is not None:
+            raise self._error
+
+    def report(self, exchange: Exchange) -> Verdict:
+        """The same for an exchange, but the block goes on; the next attempt follows when it ends."""
+        if self._lease is None:
+            raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
+        self._is_reported = True
+        verdict = self._lease.report(exchange, *self._attempts.signs)
+        self._error = self._attempts.count(self._lease, exchange, verdict)
+        return verdict
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if self._lease is None:
+            return False
+        if self._is_reported:
+            return self._leave_reported(error)
+        failure = None if error is None else failure_of(error)
+        if failure is None:
+            await self._lease.__aexit__(kind, error, trace)
+            return False
+        self.report(Exchange(url=self._attempts.url, failure=failure))
+        if self._error is not None and not self._attempts.goes_on:
+            raise self._error from error
+        return True
+
+    def _leave_reported(self, error: BaseException | None) -> bool:
+        if error is None and self._error is not None and not self._attempts.goes_on:
+            raise self._error
+        return error is not None and error is self._error and self._attempts.goes_on
+
+
+class Attempts:
+    """The attempts of one request, until one of them is good or they are used up. Iterate over it.
+
+    Attributes:
+        url: What is asked for.
+        signs: By which its answers are judged, after all others.
+        tries: Everything that was sent so far.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        lease: Callable[[], Awaitable[Lease]],
+        settings: Settings,
+        *,
+        signs: tuple[Sign, ...] = (),
+        is_pinned: bool = False,
+    ) -> None:
+        self.url = url
+        self.signs = signs
+        self.tries: list[Tried] = []
+        self._lease = lease
+        self._settings = settings
+        self._is_pinned = is_pinned
+        self._budget = Budget(settings.attempts)
+        self._last: Verdict | None = None
+
+    @property
+    def used(self) -> int:
+        """How many attempts were used up."""
+        return self._settings.attempts - self._budget.left
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another attempt would follow a failure."""
+        # A block costs a named session its exit, and another one is not wanted.
+        is_lost = self._is_pinned and self._last is not None and self._last.outcome is Outcome.BLOCKED
+        return self._budget.left > 0 and not is_lost
+
+    async def take_lease(self) -> Lease:
+        """The lease for the next try."""
+        try:
+            return await self._lease()
+        except NoSessionAvailable as error:
+            error.attempts = tuple(self.tries)
+            raise
+
+    def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
+        """Take note of a try; the error that it would end in, unless it was good."""
+        counted = self._budget.spend(verdict, had_worked=lease.had_worked)
+        tried = Tried(
+            session=lease.session.name,
+            proxy=str(lease.session.proxy),
+            verdict=verdict.outcome,
+            why=f"{verdict.vendor} {verdict.why}".strip(),
+            status=exchange.status,
+            seconds=self._settings.clock.now() - lease.started_at,
+            counted=counted,
+        )
+        self.tries.append(tried)
+        self._last = verdict
+        self._settings.on_tried(lease.session.site, tried)
+        if verdict.outcome is Outcome.OK:
+            return None
+        is_refusal = verdict.outcome in {Outcome.BLOCKED, Outcome.THROTTLED}
+        return (Blocked if is_refusal else GaveUp)(exchange, verdict, self.tries)
+
+    def __aiter__(self) -> Attempts:
+        return self
+
+    async def __anext__(self) -> Attempt:
+        if self._last is not None:
+            if self._last.outcome is Outcome.OK:
+                raise StopAsyncIteration
+            pause = self._budget.pause_seconds(self._last)
+            clock = self._settings.clock
+            await clock.wait(asyncio.Event(), clock.now() + pause)
+        return Attempt(self)
+
+
+class Sender(ABC):
+    """The three ways to send requests, from the easiest to the barest: get, attempts, acquire."""
+
+    def __init__(self, settings: Settings, *, session: str = "") -> None:
+        self._settings = settings
+        self._session_name = session
+
+    @abstractmethod
+    async def _desk(self, url: str) -> Desk:
+        """The desk of the site that *url* belongs to."""
+
+    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "") -> Page:
+        """Fetch *url* with the pool's own client, by as many sessions as it takes.
+
+        Args:
+            url: http or https.
+            headers: On top of those that the identity sends by itself.
+            expect: Text that a good page contains.
+
+        Raises:
+            Blocked: The site refused every attempt, of sessions that had worked before.
+            GaveUp: The attempts are used up for another reason.
+            NoSessionAvailable: Nothing works, and nothing is due soon.
+            ConfigError: It is no URL.
+        """
+        settings = self._settings
+        request = Request(
+            url=url,
+            headers=dict(headers or {}),
+            timeout_seconds=settings.timeout_seconds,
+            max_bytes=settings.max_bytes,
+        )
+        attempts = self.attempts(url, expect=expect)
+        async for attempt in attempts:
+            async with attempt as session:
+                response = await settings.client.send(request, session)
+                attempt.check(response.status, response.headers, response.body, url=response.url)
+                return Page(
+                    url=url,
+                    final_url=response.url,
+                    status=response.status,
+                    headers=response.headers,
+                    body=response.body,
+                    fetched_at=settings.clock.now(),
+                    session=session.name,
+                    proxy=str(session.proxy),
+                    seconds=attempts.tries[-1].seconds,
+                    attempts=attempts.used + 1,
+                    tries=tuple(attempts.tries),
+                )
+        raise AssertionError("attempts ended without a good answer and without an error")
+
+    def attempts(self, url: str, *, expect: str = "") -> Attempts:
+        """The attempts to send a request to *url* with any client: ``async for``, then ``async with``.
+
+        Leaving an attempt by an error of a known client counts as what the client says. Any other error is the
+        caller's: it goes through, and says nothing about the session.
+
+        Args:
+            url: What will be asked for.
+            expect: Text that a good page contains.
+        """
+        signs = (expects(expect),) if expect else ()
+        return Attempts(url, lambda: self._lease(url), self._settings, signs=signs, is_pinned=bool(self._session_name))
+
+    @asynccontextmanager
+    async def acquire(self, url: str) -> AsyncIterator[Lease]:
+        """A lease for one request to *url*: send it with ``lease.session``, then ``lease.report(exchange)``.
+
+        Raises:
+            NoSessionAvailable: Nothing works, and nothing is due soon.
+        """
+        async with await self._lease(url) as lease:
+            yield lease
+
+    async def _lease(self, url: str) -> Lease:
+        desk = await self._desk(url)
+        return await desk.lease(self._session_name, max_wait_seconds=self._settings.max_wait_seconds)

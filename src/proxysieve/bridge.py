@@ -1,0 +1,180 @@
+"""The same pool for synchronous callers: one background loop does the work, and callers hand over to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from proxysieve.attempts import Attempt, Attempts, Headers, Page, Sender
+from proxysieve.core.engine import Standing
+from proxysieve.core.model import Exchange, Verdict
+from proxysieve.desk import Lease
+from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.proxy_list import Proxies
+from proxysieve.session import Session
+
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxysieve", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What *work* returns or raises, done on the loop while the caller waits."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def call(self, work: Callable[[], T]) -> T:
+        """The same for what does not wait."""
+
+        async def called() -> T:
+            return work()
+
+        return self.run(called())
+
+    def close(self) -> None:
+        """Stop the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class SyncAttempt:
+    """One try of a request; see :class:`~proxysieve.attempts.Attempt`."""
+
+    def __init__(self, loop: Loop, attempt: Attempt) -> None:
+        self._loop = loop
+        self._attempt = attempt
+
+    def check(self, status: int, headers: Headers = (), body: str | bytes = b"", *, url: str = "") -> None:
+        """Go on if this is a good answer; else leave the attempt, and the next one follows."""
+        self._loop.call(lambda: self._attempt.check(status, headers, body, url=url))
+
+    def report(self, exchange: Exchange) -> Verdict:
+        """The same for an exchange, but the block goes on."""
+        return self._loop.call(lambda: self._attempt.report(exchange))
+
+    def __enter__(self) -> Session:
+        return self._loop.run(self._attempt.__aenter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return self._loop.run(self._attempt.__aexit__(kind, error, trace))
+
+
+class SyncLease:
+    """The right to send one request with one session; see :class:`~proxysieve.desk.Lease`."""
+
+    def __init__(self, loop: Loop, lease: Lease) -> None:
+        self._loop = loop
+        self._lease = lease
+        self.session = lease.session
+
+    def report(self, exchange: Exchange) -> Verdict:
+        """Judge *exchange* and learn from it."""
+        return self._loop.call(lambda: self._lease.report(exchange))
+
+    def drop(self) -> None:
+        """Give the lease back without a word on the session: what happened was not its doing."""
+        self._loop.call(self._lease.drop)
+
+
+class SyncSender:
+    """The three ways to send requests, without ``await``; see :class:`~proxysieve.attempts.Sender`."""
+
+    def __init__(self, loop: Loop, sender: Sender) -> None:
+        self._loop = loop
+        self._sender = sender
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "") -> Page:
+        """Fetch *url* with the pool's own client, by as many sessions as it takes."""
+        return self._loop.run(self._sender.get(url, headers=headers, expect=expect))
+
+    def attempts(self, url: str, *, expect: str = "") -> Iterator[SyncAttempt]:
+        """The attempts to send a request to *url* with any client: ``for``, then ``with``."""
+        attempts: Attempts = self._sender.attempts(url, expect=expect)
+        while True:
+            try:
+                attempt = self._loop.run(attempts.__anext__())
+            except StopAsyncIteration:
+                return
+            yield SyncAttempt(self._loop, attempt)
+
+    @contextmanager
+    def acquire(self, url: str) -> Iterator[SyncLease]:
+        """A lease for one request to *url*: send it with ``lease.session``, then ``lease.report(exchange)``."""
+        context: AbstractAsyncContextManager[Lease] = self._sender.acquire(url)
+        lease = self._loop.run(context.__aenter__())
+        try:
+            yield SyncLease(self._loop, lease)
+        except BaseException as error:
+            self._loop.run(context.__aexit__(type(error), error, error.__traceback__))
+            raise
+        self._loop.run(context.__aexit__(None, None, None))
+
+
+class SyncSessionPool(SyncSender):
+    """:class:`~proxysieve.pool.SessionPool` with the same arguments and names, for use in ``with``.
+
+    It may be shared by threads.
+    """
+
+    def __init__(self, proxies: Proxies, **options: Any) -> None:  # noqa: ANN401 - SessionPool's own
+        pool = SessionPool(proxies, **options)
+        super().__init__(Loop(), pool)
+        self._pool = pool
+
+    def __enter__(self) -> Self:
+        try:
+            self._loop.run(self._pool.__aenter__())
+        except BaseException:
+            self._loop.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Save what was learned, and close everything."""
+        try:
+            self._loop.run(self._pool.close())
+        finally:
+            self._loop.close()
+
+    def session(self, name: str, *, site: str) -> SyncNamedSession:
+        """The session called *name* at *site*, and no other, on every run."""
+        return SyncNamedSession(self._loop, self._pool.session(name, site=site))
+
+    def standing(self, site: str) -> Standing:
+        """How many sessions and exits stand where at *site* now."""
+        return self._loop.run(self._pool.standing(site))
+
+    def __repr__(self) -> str:
+        return f"<SyncSessionPool over {self._pool!r}>"
+
+
+class SyncNamedSession(SyncSender):
+    """One session that its user names; see :class:`~proxysieve.pool.NamedSession`."""
+
+    def __init__(self, loop: Loop, session: NamedSession) -> None:
+        super().__init__(loop, session)
+        self._session = session
+
+    def renew(self) -> None:
+        """Let go of the exit, identity, cookies and data; the next request opens the session anew."""
+        self._loop.run(self._session.renew())
+
+    def __repr__(self) -> str:
+        return f"<SyncNamedSession of {self._session!r}>"

@@ -1,0 +1,125 @@
+"""SENDS: the built-in client, curl_cffi, whose TLS and HTTP/2 look like the browser that the user agent names.
+
+Unlike the adapters, which take the pool and look like their client, this one is taken by the pool, and so stands
+below it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+from curl_cffi import CurlHttpVersion, CurlInfo, CurlOpt
+from curl_cffi.curl import CURL_WRITEFUNC_ERROR
+from curl_cffi.requests import AsyncSession
+from curl_cffi.requests import Response as CurlResponse
+
+from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.session import Session
+
+# As browsers do; a chain that is longer goes in circles.
+MAX_REDIRECTS = 20
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask for.
+
+    Attributes:
+        headers: On top of those that the identity sends by itself.
+        timeout_seconds: For all of it, redirects included.
+        max_bytes: How large the decoded body may be.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    content: bytes | None = None
+    timeout_seconds: float = 30.0
+    max_bytes: int = 50_000_000
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back.
+
+    Attributes:
+        url: Where redirects ended.
+        headers: Names in lower case, in their order.
+        body: Decoded of transfer and content encodings.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Client(Protocol):
+    """Sends a request as a session. It translates and never judges."""
+
+    async def send(self, request: Request, session: Session) -> Response:
+        """The answer, whatever its status, with redirects followed as the same session.
+
+        Raises:
+            Exception: The client's own, if :func:`~proxysieve.core.failures.failure_of` knows it.
+        """
+        ...
+
+
+class Body:
+    """Takes a body piece by piece, up to a limit."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._pieces: list[bytes] = []
+        self._left = max_bytes
+
+    def take(self, piece: bytes) -> int:
+        """Libcurl's write callback: how many bytes were taken, or that no more are wanted."""
+        self._left -= len(piece)
+        if self._left < 0:
+            return CURL_WRITEFUNC_ERROR
+        self._pieces.append(piece)
+        return len(piece)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+class CurlClient:
+    """Sends by libcurl, one connection pool and one cookie jar a session.
+
+    Args:
+        ca_path: A file with certificates to trust in place of the usual ones, as for a site of one's own.
+    """
+
+    def __init__(self, *, ca_path: str | None = None) -> None:
+        self._ca_path = ca_path
+
+    async def send(self, request: Request, session: Session) -> Response:
+        body = Body(request.max_bytes)
+        response = await session.client(self._open).request(
+            request.method,  # type: ignore[arg-type] # any method goes
+            request.url,
+            headers=request.headers,
+            data=request.content,
+            timeout=request.timeout_seconds,
+            content_callback=body.take,
+            # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
+            http_version=CurlHttpVersion.V2TLS,
+        )
+        headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
+        return Response(url=response.url, status=response.status_code, headers=headers, body=bytes(body))
+
+    def _open(self, session: Session) -> AsyncSession[CurlResponse]:
+        # The impersonation sends the headers of the identity by itself, in that browser's order.
+        trusted = {CurlOpt.CAINFO: self._ca_path} if self._ca_path else {}
+        return AsyncSession(
+            impersonate=session.identity.impersonate,
+            cookies=session.cookies,
+            proxy=session.proxy_url,
+            trust_env=False,
+            # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
+            curl_options={CurlOpt.NOPROXY: "", **trusted},
+            curl_infos=[CurlInfo.HTTP_CONNECTCODE],
+            max_clients=MAX_IN_FLIGHT,
+            max_redirects=MAX_REDIRECTS,
+        )

@@ -1,0 +1,234 @@
+"""One site's desk: where requests queue up for its sessions, and hand them back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from random import Random
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from proxysieve.clock import Clock
+from proxysieve.core.engine import Engine, Lost, Pick, Standing
+from proxysieve.core.events import Event, Reported, SessionClosed
+from proxysieve.core.judge import Sign, judge
+from proxysieve.core.model import Exchange, Verdict
+from proxysieve.core.records import Record
+from proxysieve.errors import NoSessionAvailable, ProxySieveError
+from proxysieve.session import OWN_KINDS, Clients, Session, check_belongings, dump_belongings
+
+log = logging.getLogger("proxysieve")
+
+# Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
+STALE = b""
+
+
+class Lease:
+    """The right to send one request with one session: taken before it, reported after it.
+
+    Attributes:
+        session: What to send it with.
+        had_worked: Whether the session had been answered well before.
+        started_at: Unix seconds.
+    """
+
+    def __init__(self, desk: Desk, number: int, session: Session, *, had_worked: bool, started_at: float) -> None:
+        self._desk = desk
+        self._number = number
+        self._is_out = True
+        self.session = session
+        self.had_worked = had_worked
+        self.started_at = started_at
+
+    def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
+        """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
+        exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
+        verdict = judge(exchange, (*self._desk.signs, *extra_signs))
+        self._end(verdict)
+        return verdict
+
+    def drop(self) -> None:
+        """Give the lease back without a word on the session: what happened was not its doing."""
+        self._end(None)
+
+    def _end(self, verdict: Verdict | None) -> None:
+        if not self._is_out:
+            raise ProxySieveError("this lease was reported already; another request needs another lease")
+        self._is_out = False
+        self._desk.take_back(self._number, self.session, verdict)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_out:
+            self.drop()
+            if error is None:
+                raise ProxySieveError("a request ended without check() or report(): say what came back")
+
+    def __repr__(self) -> str:
+        return f"<Lease of {self.session}>"
+
+
+class Desk:
+    """The waiting around one site's engine.
+
+    Args:
+        engine: It decides.
+        clock: The time by which it does.
+        rng: The chance by which it does.
+        signs: How answers are judged.
+        clients: Where the sessions' clients live.
+        records: What the store kept of the site.
+
+    Raises:
+        msgspec.DecodeError: A record is damaged.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        rng: Random,
+        signs: tuple[Sign, ...],
+        clients: Clients,
+        records: Iterable[Record] = (),
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.signs = signs
+        self._rng = rng
+        self._clients = clients
+        self._sessions: dict[str, Session] = {}
+        self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
+        for (kind, _), value in self._saved.items():
+            check_belongings(kind, value or b"")
+        self._used: set[str] = set()
+        self._changed = asyncio.Event()
+        self._is_closing = False
+        # One queue for all who take any session, and one for each session that has a name.
+        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def lease(self, name: str = "", *, max_wait_seconds: float) -> Lease:
+        """A lease, as soon as the engine grants one; first come, first served.
+
+        Args:
+            name: Of a session, to use that one and no other.
+            max_wait_seconds: How long it may take until something is due where nothing works.
+
+        Raises:
+            NoSessionAvailable: Nothing is due within that time, or the named session has lost its exit.
+        """
+        async with self._queues[name]:
+            pick = await self._pick(name, max_wait_seconds)
+            if pick.opened:
+                self._apply(pick.opened)
+            self._apply(pick.leased)
+        leased = pick.leased
+        record = self.engine.facts.flights[leased.lease].session
+        session = self._session(leased.session)
+        self._clients.hold(session)
+        self._used.add(session.name)
+        log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
+        return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
+
+    def take_back(self, lease: int, session: Session, verdict: Verdict | None) -> None:
+        """The request of *lease* is over."""
+        self._apply(Reported(self.clock.now(), lease, verdict))
+        self._clients.release(session)
+        # The answer may have brought cookies after others of the session's were saved.
+        self._used.add(session.name)
+        if verdict is not None:
+            log.debug("%s: %s was %s %s", session.site, session, verdict.outcome, verdict.why)
+
+    def close_session(self, name: str) -> None:
+        """Never use the session called *name* again."""
+        self._apply(SessionClosed(self.clock.now(), name))
+
+    def drain(self) -> None:
+        """Grant no more leases; those who wait for one are told so."""
+        self._is_closing = True
+        self._wake()
+
+    def standing(self) -> Standing:
+        """How many stand where now."""
+        return self.engine.standing(self.clock.now())
+
+    def take_changes(self) -> list[Record]:
+        """What must be saved since this was asked last."""
+        used, self._used = self._used, set()
+        return [*self.engine.take_changes(), *(record for name in used for record in self._belongings(name))]
+
+    def keep_changed(self, record: Record) -> None:
+        """What :meth:`take_changes` gave could not be saved: give it again next time."""
+        if record.kind in OWN_KINDS:
+            self._saved[record.kind, record.key] = STALE
+            self._used.add(record.key)
+        else:
+            self.engine.facts.changed.add((record.kind, record.key))
+
+    async def _pick(self, name: str, max_wait_seconds: float) -> Pick:
+        while not self._is_closing:
+            now = self.clock.now()
+            choice = self.engine.choose_named(name, now, self._rng) if name else self.engine.choose(now, self._rng)
+            if isinstance(choice, Pick):
+                return choice
+            if isinstance(choice, Lost):
+                why = f"the exit of session {name!r} is lost ({choice.why}); renew() gives it another"
+                raise NoSessionAvailable(self.engine.site, why, retry_at=None)
+            if choice.is_hopeless and (choice.until is None or choice.until - now > max_wait_seconds):
+                why = f"{choice.why} ({self.standing()})"
+                raise NoSessionAvailable(self.engine.site, why, retry_at=choice.until)
+            await self.clock.wait(self._changed, choice.until)
+        raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
+
+    def _apply(self, event: Event) -> None:
+        for name in self.engine.apply(event):
+            session = self._sessions.pop(name, None)
+            if session is not None:
+                self._clients.end(session)
+            # Another session of this name must not find them.
+            self._saved.update({(kind, name): STALE for kind in OWN_KINDS if self._saved.get((kind, name))})
+            self._used.add(name)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _session(self, name: str) -> Session:
+        session = self._sessions.get(name)
+        if session is None:
+            record = self.engine.facts.sessions[name]
+            proxy = self.engine.facts.catalog.get(record.proxy)
+            assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
+            cookies, data = (self._saved.get((kind, name)) for kind in OWN_KINDS)
+            session = Session(record, self.engine.site, proxy, self._clients, cookies=cookies, data=data)
+            self._sessions[name] = session
+        return session
+
+    def _belongings(self, name: str) -> list[Record]:
+        """The records of the session's cookies and data that differ from what is saved."""
+        session = self._sessions.get(name)
+        try:
+            values = dump_belongings(session) if session else dict.fromkeys(OWN_KINDS)
+        except (TypeError, ValueError, RecursionError) as error:
+            # The user's own values; they must not keep all else from being saved.
+            log.warning("%s: the data of %s is not like JSON and cannot be saved: %s", self.engine.site, session, error)
+            return []
+        changed = []
+        for kind, value in values.items():
+            if self._saved.get((kind, name)) != value:
+                self._saved[kind, name] = value
+                changed.append(Record(self.engine.site, kind, name, value))
+        return changed
+
+    def __repr__(self) -> str:
+        return f"<Desk of {self.engine.site}: {self.standing()}>"

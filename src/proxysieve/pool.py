@@ -1,0 +1,276 @@
+"""The pool: every site's desk, one store, one client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from os import PathLike
+from random import Random, SystemRandom
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from proxysieve.attempts import OnTried, Sender, Settings
+from proxysieve.client import Client, CurlClient
+from proxysieve.clock import Clock, SystemClock
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.choice import Policy
+from proxysieve.core.engine import Engine, Standing
+from proxysieve.core.judge import DEFAULT_SIGNS, Sign
+from proxysieve.core.policies.classic import Classic
+from proxysieve.core.policies.round_robin import RoundRobin
+from proxysieve.core.policies.uniform_random import UniformRandom
+from proxysieve.core.records import Record
+from proxysieve.desk import Desk
+from proxysieve.errors import ConfigError, ProxySieveError, StoreError
+from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.session import Clients
+from proxysieve.sites import site_of
+from proxysieve.stores import Store, open_store
+
+log = logging.getLogger("proxysieve")
+
+# A crash costs at most this much of what was learned.
+SAVE_SECONDS = 1.0
+# How long a claim on the store holds where it does not end with the process.
+CLAIM_SECONDS = 60.0
+
+POLICIES: dict[str, Callable[[int], Policy]] = {
+    "classic": Classic,
+    "round_robin": lambda _: RoundRobin(),
+    "uniform_random": lambda _: UniformRandom(),
+}
+
+
+class SessionPool(Sender):
+    """Sessions for any site, out of one list of proxies. Use it in ``async with``.
+
+    Args:
+        proxies: The path of a file with one a line, or lines.
+        store: Where to keep what is learned: a directory, or ``memory:``.
+        policy: ``classic``, ``round_robin`` or ``uniform_random``.
+        max_sessions: The classic's trade-off: a lower number uses the sessions that work sooner and more, a higher
+            one keeps looking for more of them.
+        max_rate: Requests a second to a site, over all sessions; 0 for no cap.
+        attempts: How often a request may fail on sessions that had worked, or by the site's own fault.
+        max_wait_seconds: How long to wait for something to be due where nothing works.
+        timeout_seconds: For one try, redirects included.
+        max_bytes: How large a decoded body may be.
+        max_clients: How many sessions' clients stay open; beyond, those not used for longest are closed.
+        client: Sends what :meth:`get` asks for.
+        signs: How answers are judged, in order.
+        site: The site of a URL: the scope in which a ban holds.
+        clock: The time.
+        seed: Makes the pool's chance repeatable.
+        on_tried: Is told of every try, with its site.
+
+    Raises:
+        ConfigError: There is no usable proxy, or another argument is wrong.
+    """
+
+    def __init__(
+        self,
+        proxies: Proxies,
+        *,
+        store: str | PathLike[str] = ".proxysieve",
+        policy: str = "classic",
+        max_sessions: int = 100,
+        max_rate: float = 30.0,
+        attempts: int = 5,
+        max_wait_seconds: float = 30.0,
+        timeout_seconds: float = 30.0,
+        max_bytes: int = 50_000_000,
+        max_clients: int = 200,
+        client: Client | None = None,
+        signs: tuple[Sign, ...] = DEFAULT_SIGNS,
+        site: Callable[[str], str] = site_of,
+        clock: Clock | None = None,
+        seed: int | None = None,
+        on_tried: OnTried = lambda _site, _tried: None,
+    ) -> None:
+        if policy not in POLICIES:
+            raise ConfigError(f"unknown policy {policy!r}: expected one of {', '.join(sorted(POLICIES))}")
+        for name, value, least in (
+            ("max_sessions", max_sessions, 1),
+            ("attempts", attempts, 1),
+            ("max_clients", max_clients, 1),
+            ("max_rate", max_rate, 0),
+            ("max_wait_seconds", max_wait_seconds, 0),
+        ):
+            if value < least:
+                raise ConfigError(f"{name} is {value}: expected {least} or more")
+        usable, problems = read_proxies(proxies)
+        for problem in problems:
+            log.warning("%s", problem)
+        self._clock = clock or SystemClock()
+        super().__init__(
+            Settings(
+                client=client or CurlClient(),
+                clock=self._clock,
+                attempts=attempts,
+                max_wait_seconds=max_wait_seconds,
+                timeout_seconds=timeout_seconds,
+                max_bytes=max_bytes,
+                on_tried=on_tried,
+            )
+        )
+        self._catalog = Catalog(usable)
+        self._policy = POLICIES[policy](max_sessions)
+        self._max_rate = max_rate
+        self._signs = signs
+        self._site = site
+        self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
+        self._clients = Clients(max_clients)
+        self._store: Store = open_store(store)
+        self._fence: int | None = None
+        self._desks: dict[str, Desk] = {}
+        self._loading = asyncio.Lock()
+        self._saver: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._fence = await self._store.claim("", CLAIM_SECONDS)
+        except BaseException:
+            await self._store.close()
+            raise
+        self._saver = asyncio.create_task(self._save_now_and_then())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Save what was learned, and close everything. Twice does no harm."""
+        if self._fence is None:
+            return
+        try:
+            if self._saver:
+                self._saver.cancel()
+                await asyncio.wait([self._saver])
+            await self.save()
+        finally:
+            self._fence = None
+            await self._clients.close_all()
+            await self._store.close()
+
+    def drain(self) -> None:
+        """Send nothing more: requests under way may end, and whoever waits for a session is told that it is over."""
+        for desk in self._desks.values():
+            desk.drain()
+
+    async def save(self) -> None:
+        """Save what was learned now, without waiting for the next second.
+
+        Raises:
+            StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
+        """
+        if self._fence is None:
+            raise ProxySieveError("the pool is not open: use it in async with")
+        changes = [record for desk in self._desks.values() for record in desk.take_changes()]
+        if not changes:
+            return
+        try:
+            await self._store.save(changes, self._fence)
+        except BaseException:
+            for record in changes:
+                self._desks[record.site].keep_changed(record)
+            raise
+
+    def session(self, name: str, *, site: str) -> NamedSession:
+        """The session called *name* at *site* (``shop.example``), and no other, on every run.
+
+        It is opened at its first use. What it finds lost, it says; see :class:`NamedSession`.
+        """
+        if not name:
+            raise ConfigError("a session's name must not be empty")
+        return NamedSession(name, site, self._settings, self._desk_of, self._site)
+
+    async def standing(self, site: str) -> Standing:
+        """How many sessions and exits stand where at *site* now."""
+        return (await self._desk_of(site)).standing()
+
+    def standings(self) -> dict[str, Standing]:
+        """The same for every site that was used since the pool was opened."""
+        return {site: desk.standing() for site, desk in self._desks.items()}
+
+    @property
+    def working_count(self) -> int:
+        """How many sessions work, over all sites."""
+        return sum(len(desk.engine.facts.working) for desk in self._desks.values())
+
+    async def _desk(self, url: str) -> Desk:
+        return await self._desk_of(self._site(url))
+
+    async def _desk_of(self, site: str) -> Desk:
+        if self._fence is None:
+            raise ProxySieveError("the pool is not open: use it in async with")
+        if self._saver is not None and self._saver.done():
+            self._saver.result()
+        desk = self._desks.get(site)
+        if desk is None:
+            async with self._loading:
+                desk = self._desks.get(site) or await self._open_desk(site)
+        return desk
+
+    async def _open_desk(self, site: str) -> Desk:
+        records: list[Record] = await self._store.load(site)
+        try:
+            engine = Engine(site, self._catalog, self._policy, max_rate=self._max_rate, records=records)
+            desk = Desk(
+                engine, clock=self._clock, rng=self._rng, signs=self._signs, clients=self._clients, records=records
+            )
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"what {self._store!r} keeps of {site} is damaged ({error}): move the store away, or name another"
+            ) from error
+        self._desks[site] = desk
+        return desk
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await self._clock.wait(asyncio.Event(), self._clock.now() + SAVE_SECONDS)
+            await self._clients.close_dropped()
+            await self.save()
+
+    def __repr__(self) -> str:
+        return f"<SessionPool of {len(self._catalog)} proxies, {len(self._desks)} sites, {self._store!r}>"
+
+
+class NamedSession(Sender):
+    """One session that its user names: the same proxy, identity and cookies on every run.
+
+    When its exit is lost (blocked, dead, gone from the list, handed on by its provider), requests raise
+    :class:`NoSessionAvailable` that says so, until :meth:`renew` is called: whether the account behind it may
+    appear from another address is for its user to decide.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        site: str,
+        settings: Settings,
+        desk_of: Callable[[str], Awaitable[Desk]],
+        site_of_url: Callable[[str], str],
+    ) -> None:
+        super().__init__(settings, session=name)
+        self.name = name
+        self.site = site
+        self._desk_of = desk_of
+        self._site_of_url = site_of_url
+
+    async def renew(self) -> None:
+        """Let go of the exit, identity, cookies and data; the next request opens the session anew."""
+        (await self._desk_of(self.site)).close_session(self.name)
+
+    async def _desk(self, url: str) -> Desk:
+        site = self._site_of_url(url)
+        if site != self.site:
+            raise ConfigError(f"session {self.name!r} is one at {self.site}, but {url!r} belongs to {site}")
+        return await self._desk_of(site)
+
+    def __repr__(self) -> str:
+        return f"<NamedSession {self.name!r} at {self.site}>"

@@ -1,0 +1,214 @@
+"""What a user holds while a request is under way: one visitor, with its proxy, its looks, its cookies, its clients."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from http.cookiejar import Cookie, CookieJar
+from typing import Any, TypeVar
+
+import msgspec
+
+from proxysieve.core.model import Identity, Proxy
+from proxysieve.core.records import SessionRecord
+
+log = logging.getLogger("proxysieve")
+
+C = TypeVar("C")
+
+# What belongs to a session and not to its record, because it can be large and changes at its own pace.
+OWN_KINDS = ("cookies", "data")
+
+
+class Session:
+    """One visitor of one site. All that it consists of stays together for as long as it lives.
+
+    Attributes:
+        name: Unique at its site.
+        proxy: Where its requests go through; prints without the password.
+        identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
+        cookies: Its own, kept across restarts. Hand them to the client, which fills them.
+        data: The user's own JSON-like values, kept likewise.
+    """
+
+    def __init__(
+        self,
+        record: SessionRecord,
+        site: str,
+        proxy: Proxy,
+        clients: Clients,
+        *,
+        cookies: bytes | None = None,
+        data: bytes | None = None,
+    ) -> None:
+        self.site = site
+        self.name = record.name
+        self.proxy: Proxy = proxy
+        self.identity: Identity = record.identity
+        self.cookies = load_cookies(cookies) if cookies else CookieJar()
+        self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
+        self._exit = record.exit
+        self._clients = clients
+
+    @property
+    def proxy_url(self) -> str:
+        """The proxy with credentials and session name filled in: for a client, never for a log."""
+        return self.proxy.url(self._exit)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a client should send to look like this visitor."""
+        return self.identity.headers
+
+    def client(self, make: Callable[[Session], C]) -> C:
+        """The session's own client, made by ``make(session)`` at its first use and closed with the session.
+
+        Its tunnels are this session's alone. Pass the same function every time; a client that has not been used
+        for long may be closed and made again.
+        """
+        return self._clients.get(self, make)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.name} at {self.site} via {self.proxy}>"
+
+
+class Clients:
+    """The clients of sessions; beyond *limit*, those that were not used for longest are closed.
+
+    Sessions of synchronous users ask from threads of their own, hence the lock.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._clients: OrderedDict[tuple[Session, Hashable], Any] = OrderedDict()
+        self._busy: dict[Session, int] = {}
+        self._ended: set[Session] = set()
+        self._closable: list[Any] = []
+        self._lock = threading.RLock()
+
+    def get(self, session: Session, make: Callable[[Session], C]) -> C:
+        """The client that *make* made for *session*, made now if there is none."""
+        key = (session, make)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = make(session)
+            self._clients.move_to_end(key)
+            client: C = self._clients[key]
+            return client
+
+    def hold(self, session: Session) -> None:
+        """Keep the clients of *session* open: a request is under way."""
+        with self._lock:
+            self._busy[session] = self._busy.get(session, 0) + 1
+
+    def release(self, session: Session) -> None:
+        """A request of *session* is over."""
+        with self._lock:
+            self._busy[session] -= 1
+            if not self._busy[session]:
+                del self._busy[session]
+            self._tidy()
+
+    def end(self, session: Session) -> None:
+        """*session* ended: close its clients as soon as no request of it is under way."""
+        with self._lock:
+            self._ended.add(session)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        over = [session for session in self._ended if session not in self._busy]
+        self._ended.difference_update(over)
+        if over:
+            self._drop([key for key in self._clients if key[0] in over])
+        surplus = len(self._clients) - self._limit
+        if surplus > 0:
+            idle = [key for key in self._clients if key[0] not in self._busy]
+            self._drop(idle[:surplus])
+
+    def _drop(self, keys: list[tuple[Session, Hashable]]) -> None:
+        self._closable += [self._clients.pop(key) for key in keys]
+
+    async def close_dropped(self) -> None:
+        """Close the clients that are no longer wanted."""
+        with self._lock:
+            dropped, self._closable = self._closable, []
+        for client in dropped:
+            try:
+                await close_client(client)
+            except Exception as error:  # noqa: BLE001 - a client that fails to close must not end a crawl
+                log.warning("a session's client could not be closed: %s", type(error).__name__)
+
+    async def close_all(self) -> None:
+        """Close all of them."""
+        with self._lock:
+            self._drop(list(self._clients))
+        await self.close_dropped()
+
+
+async def close_client(client: Any) -> None:  # noqa: ANN401 - any client at all
+    """Close *client* in the way it offers, if it offers one."""
+    close = getattr(client, "aclose", None) or getattr(client, "close", None)
+    result = close() if close else None
+    if inspect.isawaitable(result):
+        await result
+
+
+def dump_belongings(session: Session) -> dict[str, bytes | None]:
+    """What belongs to *session*, by kind, as records keep it; None for what is empty."""
+    return {
+        "cookies": dump_cookies(session.cookies) if len(session.cookies) else None,
+        "data": msgspec.json.encode(session.data) if session.data else None,
+    }
+
+
+def check_belongings(kind: str, saved: bytes) -> None:
+    """Read a record of one of the :data:`OWN_KINDS`, to know that it can be read.
+
+    Raises:
+        msgspec.DecodeError: The record is damaged.
+    """
+    if kind == "cookies":
+        load_cookies(saved)
+    else:
+        msgspec.json.decode(saved, type=dict[str, Any])
+
+
+def dump_cookies(jar: CookieJar) -> bytes:
+    """The cookies of *jar* as a record keeps them."""
+    # Clients of synchronous callers fill the jar from threads of their own.
+    with jar._cookies_lock:  # type: ignore[attr-defined] # noqa: SLF001 - the jar offers no other way
+        return msgspec.json.encode([{name: getattr(cookie, name) for name in COOKIE_FIELDS} for cookie in jar])
+
+
+def load_cookies(saved: bytes) -> CookieJar:
+    """The jar that :func:`dump_cookies` saved.
+
+    Raises:
+        msgspec.DecodeError: The record is damaged.
+    """
+    jar = CookieJar()
+    unkept: dict[str, Any] = {"port": None, "port_specified": False, "comment": None, "comment_url": None, "rest": {}}
+    for fields in msgspec.json.decode(saved, type=list[dict[str, Any]]):
+        if fields.keys() != set(COOKIE_FIELDS):
+            raise msgspec.ValidationError(f"a cookie of {', '.join(sorted(fields)) or 'nothing'}")
+        jar.set_cookie(Cookie(**fields, **unkept))
+    return jar
+
+
+# What http.cookiejar wants to know of a cookie, without what no browser has kept for twenty years.
+COOKIE_FIELDS = (
+    "version",
+    "name",
+    "value",
+    "domain",
+    "domain_specified",
+    "domain_initial_dot",
+    "path",
+    "path_specified",
+    "secure",
+    "expires",
+    "discard",
+)
