@@ -1,0 +1,19 @@
+"""STAGES a site that bans and proxies with exits of their own, on loopback."""
+
+from proxysieve.testbed.bed import Bed, Testbed
+from proxysieve.testbed.process import TestbedProcess
+from proxysieve.testbed.truth import Hit, Truth
+from proxysieve.testbed.world import BlockStyle, Exit, Kind, Limit, World
+
+__all__ = [
+    "Bed",
+    "BlockStyle",
+    "Exit",
+    "Hit",
+    "Kind",
+    "Limit",
+    "Testbed",
+    "TestbedProcess",
+    "Truth",
+    "World",
+]

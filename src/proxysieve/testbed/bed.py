@@ -1,0 +1,240 @@
+"""The running testbed: the site and the proxies in one event loop."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.certificates import SITE_HOST, issue_certificate
+from proxysieve.testbed.connections import Connections
+from proxysieve.testbed.pages import Pages
+from proxysieve.testbed.proxies import PASSWORD, USER, Dialer, ForwardProxy, Gate, plain_gate, provider_gate
+from proxysieve.testbed.site import Site
+from proxysieve.testbed.truth import ProxyTally, Truth
+from proxysieve.testbed.world import Exit, World, lay_out
+
+_SITE_ADDRESS = "127.0.0.1"
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where everything of a running testbed is.
+
+    Attributes:
+        site_url: Without a slash at the end.
+        gateways: Host and port of each proxy.
+        ca_path: Certificate of the authority that vouches for the site, when it speaks TLS.
+        announces_exits: Whether exits are announced instead of real.
+    """
+
+    site_url: str
+    gateways: tuple[str, ...]
+    ca_path: str | None
+    announces_exits: bool
+
+
+class Bed:
+    """What a running testbed tells about itself.
+
+    Attributes:
+        world: What it was made of.
+        exits: The exits, one a proxy, in the order of the proxies; or those behind the provider.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.exits = lay_out(world)
+        self._pages = Pages(world)
+        self._places: Places | None = None
+
+    @property
+    def site_url(self) -> str:
+        """The site, without a slash at the end."""
+        return self.places.site_url
+
+    @property
+    def proxy_lines(self) -> list[str]:
+        """The proxies; the line of a provider has a literal `{session}` where the session name belongs."""
+        return self._lines("http")
+
+    @property
+    def socks5_lines(self) -> list[str]:
+        """The same proxies by SOCKS5."""
+        return self._lines("socks5")
+
+    @property
+    def ca_path(self) -> Path | None:
+        """The certificate to trust, a PEM file, when the site speaks TLS."""
+        path = self.places.ca_path
+        return None if path is None else Path(path)
+
+    @property
+    def announces_exits(self) -> bool:
+        """Whether this machine has too few loopback addresses, so that proxies announce exits to the site."""
+        return self.places.announces_exits
+
+    def page_url(self, page_id: int) -> str:
+        """Return where a page is."""
+        return f"{self.site_url}/page/{page_id}"
+
+    def page_urls(self, count: int) -> list[str]:
+        """Return where the first pages are."""
+        return [self.page_url(page_id) for page_id in range(count)]
+
+    def page_body(self, page_id: int) -> bytes:
+        """Return the real page."""
+        return self._pages.body(page_id)
+
+    @property
+    def places(self) -> Places:
+        """Where everything is.
+
+        Raises:
+            RuntimeError: The testbed has not been entered.
+        """
+        if self._places is None:
+            raise RuntimeError("the testbed is not running: enter it first")
+        return self._places
+
+    def _lines(self, scheme: str) -> list[str]:
+        if self.world.provider_names:
+            login = f"{USER}-session-{{session}}:{PASSWORD}@"
+        else:
+            login = f"{USER}:{PASSWORD}@" if self.world.credentials else ""
+        return [f"{scheme}://{login}{gateway}" for gateway in self.places.gateways]
+
+
+class Testbed(Bed):
+    """A site that bans and proxies with exits of their own, in the running event loop.
+
+    Each proxy listens on a loopback address of its own and connects out of it, so that the site sees real
+    addresses in real networks. Where a machine has only one loopback address, the proxies listen on that and
+    announce their exits to the site by the PROXY protocol.
+    """
+
+    __test__ = False  # because pytest takes classes of this name for tests
+
+    def __init__(
+        self, world: World, *, clock: Callable[[], float] = time.monotonic, announce: bool | None = None
+    ) -> None:
+        """Prepare a testbed.
+
+        Args:
+            world: What it is made of.
+            clock: What the site counts windows and bans by, in seconds.
+            announce: Whether proxies announce their exits; by default where they must.
+        """
+        super().__init__(world)
+        self._clock = clock
+        self._announces = not _has_all_of_loopback() if announce is None else announce
+        self._bans = Bans(limit=world.limit, banned=[exit_.address for exit_ in self.exits if exit_.banned])
+        self._site = Site(world, pages=self._pages, bans=self._bans, clock=clock)
+        self._tally = ProxyTally()
+        self._connections = Connections()
+        self._folder = contextlib.ExitStack()
+
+    async def __aenter__(self) -> Self:
+        _allow_files(4 * self.world.proxies + 4096)
+        try:
+            self._places = self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    def truth(self) -> Truth:
+        """Return what the servers have seen so far."""
+        now = self._clock()
+        addresses = [exit_.address for exit_ in self.exits]
+        return Truth(
+            hits=self._site.hits.hits(),
+            answer_counts=dict(self._site.hits.answer_counts),
+            banned_exits=[address for address in addresses if self._bans.is_banned(address, now)],
+            burned_exits=[address for address in addresses if self._bans.was_burned(address)],
+            connection_count=dict(self._tally.connection_count),
+            tunnel_count=dict(self._tally.tunnel_count),
+            proxy_answers={int(status): count for status, count in self._tally.answers.items()},
+        )
+
+    def _start(self) -> Places:
+        ca_path, tls = self._make_certificate() if self.world.https else (None, None)
+        listener = _bind(_SITE_ADDRESS)
+        port: int = listener.getsockname()[1]
+        self._connections.listen(listener, self._site.serve, tls=tls, hears_announcements=self._announces)
+        dialer = Dialer(announced_port=port if self._announces else None)
+        gateways = [self._start_proxy(exit_, gate, dialer) for exit_, gate in self._gates()]
+        return Places(
+            site_url=f"https://{SITE_HOST}:{port}" if tls else f"http://{_SITE_ADDRESS}:{port}",
+            gateways=tuple(gateways),
+            ca_path=ca_path,
+            announces_exits=self._announces,
+        )
+
+    async def _stop(self) -> None:
+        with self._folder:
+            await self._connections.close()
+
+    def _make_certificate(self) -> tuple[str, ssl.SSLContext]:
+        folder = self._folder.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
+        ca_path = Path(folder) / "ca.pem"
+        return str(ca_path), issue_certificate(ca_path)
+
+    def _gates(self) -> Iterable[tuple[Exit | None, Gate]]:
+        """Yield for each proxy its only exit, which a provider has not, and its gate."""
+        if self.world.provider_names:
+            return [(None, provider_gate(self.world, self.exits))]
+        return [(exit_, plain_gate(self.world, exit_)) for exit_ in self.exits]
+
+    def _start_proxy(self, exit_: Exit | None, gate: Gate, dialer: Dialer) -> str:
+        listener = _bind(_SITE_ADDRESS if exit_ is None or self._announces else exit_.address)
+        host, port = listener.getsockname()
+        name = f"{host}:{port}"
+        proxy = ForwardProxy(
+            name=name, gate=gate, dialer=dialer, tally=self._tally, slow_seconds=self.world.slow_seconds
+        )
+        kind = exit_.kind if exit_ else "plain"
+        if kind == "refusing":
+            self._connections.keep(listener)
+        else:
+            self._connections.listen(listener, proxy.hang if kind == "hanging" else proxy.serve)
+        return name
+
+
+def _bind(address: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.bind((address, 0))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _has_all_of_loopback() -> bool:
+    """Whether 127.0.0.0/8 is all of this machine, as on Linux."""
+    try:
+        _bind("127.1.0.1").close()
+    except OSError:
+        return False
+    return True
+
+
+def _allow_files(count: int) -> None:
+    """Raise the soft limit of open files, as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

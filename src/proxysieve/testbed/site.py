@@ -1,0 +1,162 @@
+"""The site: who is served at all, and the pages."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import itertools
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote
+
+from proxysieve.testbed.answers import HTML, TRIALS, Answer, Visit, nothing, visit_of
+from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.pages import Pages, block_page, error_page, throttled_page
+from proxysieve.testbed.truth import HitLedger
+from proxysieve.testbed.wire import RefusalError, Request, Response, read_request, reset, write_response
+from proxysieve.testbed.world import World
+
+# What a block that lasts for good says in its Retry-After.
+_LONGEST_WAIT_SECONDS = 3600.0
+_ROBOTS_TYPE = ("Content-Type", "text/plain; charset=utf-8")
+
+
+class Site:
+    """The site of one world, which remembers its visitors by their addresses."""
+
+    def __init__(self, world: World, *, pages: Pages, bans: Bans, clock: Callable[[], float]) -> None:
+        self.hits = HitLedger(kept=world.hits_kept)
+        self._world = world
+        self._bans = bans
+        self._clock = clock
+        self._pages = pages
+        self._rng = random.Random(world.seed)
+        self._connection_numbers = itertools.count(1)
+        self._paths: dict[str, Callable[[Visit], Answer]] = {
+            **TRIALS,
+            "": self._page,
+            "page": self._page,
+            "gzip": self._gzip,
+            "slow": self._slow,
+            "robots.txt": self._robots,
+        }
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> None:
+        """Answer the requests of one connection from *address*."""
+        connection = next(self._connection_numbers)
+        try:
+            while (request := await read_request(reader)) is not None:
+                answer = self._answer_on_record(request, address, connection)
+                if wait_seconds := answer.wait_seconds + self._world.latency_seconds:
+                    await asyncio.sleep(wait_seconds)
+                if answer.is_reset:
+                    reset(writer)
+                    return
+                await write_response(writer, answer.response, to=request)
+                if request.is_last:
+                    return
+        except RefusalError as error:
+            await write_response(writer, Response(status=error.status), to=None)
+
+    def answer(self, visit: Visit, now: float) -> Answer:
+        """Decide what *visit* gets at *now*, and count it."""
+        ruling = self._bans.judge(visit.exit, now)
+        # Where the blocked are sent is not blocked too, or they would be sent there in circles.
+        if visit.page == "sorry":
+            return TRIALS["sorry"](visit)
+        match ruling.answer:
+            case "blocked":
+                return self._block(visit, ruling.wait_seconds)
+            case "throttled":
+                response = Response(
+                    status=429, headers=(_retry_after(ruling.wait_seconds), *HTML), body=throttled_page()
+                )
+                return Answer(kind="throttled", response=response)
+            case "ok":
+                return self._admit(visit)
+
+    def _answer_on_record(self, request: Request, address: str, connection: int) -> Answer:
+        now = self._clock()
+        answer = self.answer(visit_of(request, address), now)
+        self.hits.add(
+            at=now,
+            address=address,
+            path=request.target,
+            answer=answer.kind,
+            user_agent=request.header("user-agent"),
+            connection=connection,
+        )
+        return answer
+
+    def _admit(self, visit: Visit) -> Answer:
+        if not self._world.bound_cookies:
+            return self._serve_unless_flaky(visit)
+        cookie = self._visitor_cookie(visit)
+        presented = _presented_visitor(visit.request)
+        if presented is None:
+            answer = self._serve_unless_flaky(visit)
+            headers = (*answer.response.headers, ("Set-Cookie", f"visitor={cookie}; Path=/"))
+            return replace(answer, response=replace(answer.response, headers=headers))
+        if presented != cookie:
+            return self._block(visit, math.inf)
+        return self._serve_unless_flaky(visit)
+
+    def _serve_unless_flaky(self, visit: Visit) -> Answer:
+        if self._world.flaky_share and self._rng.random() < self._world.flaky_share:
+            return Answer(kind="error", response=Response(status=500, headers=HTML, body=error_page()))
+        return self._paths.get(visit.page, nothing)(visit)
+
+    def _visitor_cookie(self, visit: Visit) -> str:
+        bound_to = (self._world.seed, visit.exit, visit.request.header("user-agent"))
+        return hashlib.blake2b(repr(bound_to).encode(), digest_size=12).hexdigest()
+
+    def _block(self, visit: Visit, wait_seconds: float) -> Answer:
+        style = self._world.style_of(visit.exit)
+        headers = HTML
+        match style:
+            case "forbidden":
+                status = 403
+            case "throttled":
+                status = 429
+                headers = (_retry_after(wait_seconds), *HTML)
+            case "challenge":
+                status = 503
+            case "captcha" | "empty":
+                status = 200
+            case "sorry":
+                status = 302
+                headers = (("Location", f"/sorry/index?continue={quote(visit.request.target, safe='')}"), *HTML)
+        return Answer(kind="blocked", response=Response(status=status, headers=headers, body=block_page(style)))
+
+    def _page(self, visit: Visit) -> Answer:
+        page_id = visit.rest_number if visit.page else 0
+        if page_id is None or self._world.is_missing(page_id):
+            return nothing(visit)
+        return Answer(kind="ok", response=Response(headers=HTML, body=self._pages.body(page_id)))
+
+    def _gzip(self, visit: Visit) -> Answer:
+        answer = self._page(visit)
+        if answer.kind != "ok" or "gzip" not in visit.request.header("accept-encoding"):
+            return answer
+        packed = gzip.compress(answer.response.body, compresslevel=1)
+        return Answer(kind="ok", response=Response(headers=(("Content-Encoding", "gzip"), *HTML), body=packed))
+
+    def _slow(self, visit: Visit) -> Answer:
+        return replace(self._page(replace(visit, page="")), wait_seconds=visit.seconds("seconds"))
+
+    def _robots(self, _: Visit) -> Answer:
+        response = Response(headers=(_ROBOTS_TYPE,), body=self._world.robots.encode())
+        return Answer(kind="robots", response=response)
+
+
+def _presented_visitor(request: Request) -> str | None:
+    cookies = request.header("cookie").split(";")
+    pairs = (cookie.strip().partition("=") for cookie in cookies)
+    return next((value for name, _, value in pairs if name == "visitor"), None)
+
+
+def _retry_after(wait_seconds: float) -> tuple[str, str]:
+    return "Retry-After", str(math.ceil(min(wait_seconds, _LONGEST_WAIT_SECONDS)))

@@ -1,0 +1,113 @@
+"""What really happened, as the servers saw it."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import Literal
+
+import msgspec
+
+from proxysieve.testbed.world import network_of
+
+HitAnswer = Literal["ok", "blocked", "throttled", "missing", "error", "sorry", "robots"]
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """One request that the site saw.
+
+    Attributes:
+        at: When, by the site's clock.
+        exit: The address that it came from.
+        network: The /24 of that address.
+        path: Its path with its query.
+        answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429.
+        user_agent: As sent, or empty.
+        connection: The number of the TCP connection, counted by the site from 1.
+    """
+
+    at: float
+    exit: str
+    network: str
+    path: str
+    answer: HitAnswer
+    user_agent: str
+    connection: int
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the servers know; counts leave out what is zero, and a proxy is named by its host and port.
+
+    Attributes:
+        hits: The first requests that the site saw, as many as the world keeps.
+        answer_counts: How often the site gave each answer.
+        banned_exits: Exits that are banned now.
+        burned_exits: Exits that the limit has banned while the testbed ran.
+        connection_count: TCP connections that each proxy accepted.
+        tunnel_count: Tunnels that each proxy opened, by CONNECT or SOCKS5.
+        proxy_answers: How often proxies gave each status of their own, such as 407 and 502; refusals by SOCKS5
+            count as their like.
+    """
+
+    hits: list[Hit]
+    answer_counts: dict[HitAnswer, int]
+    banned_exits: list[str]
+    burned_exits: list[str]
+    connection_count: dict[str, int]
+    tunnel_count: dict[str, int]
+    proxy_answers: dict[int, int]
+
+    @property
+    def hit_count(self) -> int:
+        """How many requests the site saw."""
+        return sum(self.answer_counts.values())
+
+
+class HitLedger:
+    """The site's record of its requests, in columns: a value for each would cost a few times as much."""
+
+    def __init__(self, *, kept: int) -> None:
+        self.answer_counts: Counter[HitAnswer] = Counter()
+        self._kept = kept
+        self._moments = array("d")
+        self._connections = array("Q")
+        self._texts: list[tuple[str, HitAnswer]] = []
+        self._visitors: list[tuple[str, str]] = []
+        self._known_visitors: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def add(self, *, at: float, address: str, path: str, answer: HitAnswer, user_agent: str, connection: int) -> None:
+        """Record one request with its answer."""
+        self.answer_counts[answer] += 1
+        if len(self._moments) >= self._kept:
+            return
+        visitor = (address, user_agent)
+        self._moments.append(at)
+        self._connections.append(connection)
+        self._texts.append((path, answer))
+        self._visitors.append(self._known_visitors.setdefault(visitor, visitor))
+
+    def hits(self) -> list[Hit]:
+        """Return the recorded requests, oldest first."""
+        return [
+            Hit(
+                at=at,
+                exit=address,
+                network=network_of(address),
+                path=path,
+                answer=answer,
+                user_agent=user_agent,
+                connection=connection,
+            )
+            for at, connection, (path, answer), (address, user_agent) in zip(
+                self._moments, self._connections, self._texts, self._visitors, strict=True
+            )
+        ]
+
+
+class ProxyTally:
+    """The proxies' counts of what they did themselves."""
+
+    def __init__(self) -> None:
+        self.connection_count: Counter[str] = Counter()
+        self.tunnel_count: Counter[str] = Counter()
+        self.answers: Counter[int] = Counter()

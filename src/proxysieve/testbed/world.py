@@ -1,0 +1,192 @@
+"""What a testbed is made of: one value that describes it, and the exits that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Literal, get_args
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+
+BlockStyle = Literal["forbidden", "throttled", "challenge", "captcha", "sorry", "empty"]
+Kind = Literal["plain", "refusing", "hanging", "slow", "demanding", "failing"]
+
+_HOSTS_PER_NETWORK = 254
+_MOST_NETWORKS = 120 * 256
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much the site bears.
+
+    Attributes:
+        requests: More than these within the window are too many.
+        window_seconds: How far the window reaches back.
+        scope: Whose requests are counted together.
+        style: Whether too many mean a ban, or a 429 until the window has room again.
+        ban_seconds: How long a ban lasts.
+        blocked_count: Whether requests that are refused count too, so that hammering renews a ban.
+    """
+
+    requests: int = 30
+    window_seconds: float = 10.0
+    scope: Literal["exit", "network"] = "exit"
+    style: Literal["ban", "throttle"] = "ban"
+    ban_seconds: float = 60.0
+    blocked_count: bool = False
+
+    def __post_init__(self) -> None:
+        if self.requests < 1 or self.window_seconds <= 0 or self.ban_seconds <= 0:
+            raise ConfigError(f"a limit needs at least one request and positive times: {self!r}")
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything about a testbed; equal worlds have the same exits, bans and pages.
+
+    The kinds of proxies are disjoint, drawn by the seed. What is left of them is plain.
+
+    Attributes:
+        proxies: How many proxies there are, or exits behind the provider.
+        networks: Over how many /24s their exits are spread.
+        banned_share: Share of the proxies that answer whose exits are banned from the start, for good.
+        banned_network_share: Share of the networks that are banned from the start, for good.
+        refusing: How many refuse connections, because nothing listens.
+        hanging: How many accept connections and never answer.
+        slow: How many add `slow_seconds` to each answer.
+        slow_seconds: What the slow ones add; inside of a tunnel, to each burst that the client sends.
+        demanding: How many answer 407 whatever the credentials.
+        failing: How many answer 502 without asking the site.
+        credentials: Whether proxies want a user and a password.
+        provider_names: Whether there is one gateway instead of plain proxies. Its user names carry a session
+            name of 1 to 50 letters, digits and `._~`, which keeps the exit that it draws; two names may draw
+            the same one. Of its exits, the refusing ones fail too.
+        limit: How much the site bears; None bears all.
+        block_styles: What blocks look like; each exit has one of them by the seed.
+        flaky_share: Share of the requests that the site answers 500, at random.
+        missing_share: Share of the page ids that are honest 404s.
+        bound_cookies: Whether the site gives out a visitor cookie, and blocks it from any other address or
+            user agent.
+        page_bytes: About the size of a page.
+        latency_seconds: How long the site thinks before each answer.
+        https: Whether the site speaks TLS, with a certificate of the testbed's own authority.
+        robots: The text of `/robots.txt`.
+        hits_kept: How many hits are kept, the first ones; counts are always exact.
+        seed: Another seed, another draw of everything.
+    """
+
+    proxies: int = 100
+    networks: int = 20
+    banned_share: float = 0.0
+    banned_network_share: float = 0.0
+    refusing: int = 0
+    hanging: int = 0
+    slow: int = 0
+    slow_seconds: float = 1.0
+    demanding: int = 0
+    failing: int = 0
+    credentials: bool = True
+    provider_names: bool = False
+    limit: Limit | None = None
+    block_styles: tuple[BlockStyle, ...] = ("forbidden",)
+    flaky_share: float = 0.0
+    missing_share: float = 0.0
+    bound_cookies: bool = False
+    page_bytes: int = 15_000
+    latency_seconds: float = 0.0
+    https: bool = False
+    robots: str = "User-agent: *\nAllow: /\n"
+    hits_kept: int = 300_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("banned_share", "banned_network_share", "flaky_share", "missing_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is a share from 0 to 1, not {getattr(self, name)!r}")
+        for name in ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", "hits_kept"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is a count, not {getattr(self, name)!r}")
+        if self.refusing + self.hanging + self.slow + self.demanding + self.failing > self.proxies:
+            raise ConfigError(f"the kinds together are more than the {self.proxies} proxies")
+        if not 1 <= self.networks <= _MOST_NETWORKS:
+            raise ConfigError(f"networks is a number from 1 to {_MOST_NETWORKS}, not {self.networks!r}")
+        if not 1 <= self.proxies <= self.networks * _HOSTS_PER_NETWORK:
+            raise ConfigError(f"{self.networks} networks hold 1 to {self.networks * _HOSTS_PER_NETWORK} proxies")
+        if not self.block_styles or not set(self.block_styles) <= set(get_args(BlockStyle)):
+            raise ConfigError(f"block_styles are some of {get_args(BlockStyle)}, not {self.block_styles!r}")
+
+    def style_of(self, address: str) -> BlockStyle:
+        """Return what a block looks like from *address*."""
+        return self.block_styles[int(fraction_of(self.seed, "style", address) * len(self.block_styles))]
+
+    def is_missing(self, page_id: int) -> bool:
+        """Whether the page is an honest 404."""
+        return self.missing_share > 0 and fraction_of(self.seed, "missing", page_id) < self.missing_share
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """One address that the site sees, and how the proxy in front of it behaves.
+
+    Attributes:
+        address: An IPv4 address of loopback.
+        network: Its /24.
+        kind: How its proxy behaves.
+        banned: Whether the site bans it from the start, for good.
+        style: What its blocks look like.
+    """
+
+    address: str
+    network: str
+    kind: Kind
+    banned: bool
+    style: BlockStyle
+
+
+def lay_out(world: World) -> tuple[Exit, ...]:
+    """Return the exits of *world*, one a proxy, in the order of the proxies."""
+    rng = random.Random(world.seed)
+    addresses = [_address(number, world.networks) for number in range(world.proxies)]
+    networks = sorted({network_of(address) for address in addresses})
+    banned_networks = set(rng.sample(networks, round(world.banned_network_share * len(networks))))
+    kinds = _draw_kinds(world, rng)
+    answering = [address for address, kind in zip(addresses, kinds, strict=True) if kind in {"plain", "slow"}]
+    banned = set(rng.sample(answering, round(world.banned_share * len(answering))))
+    return tuple(
+        Exit(
+            address=address,
+            network=network_of(address),
+            kind=kind,
+            banned=address in banned or network_of(address) in banned_networks,
+            style=world.style_of(address),
+        )
+        for address, kind in zip(addresses, kinds, strict=True)
+    )
+
+
+def network_of(address: str) -> str:
+    """Return the /24 that the IPv4 *address* is in."""
+    return f"{address.rpartition('.')[0]}.0/24"
+
+
+def fraction_of(*parts: object) -> float:
+    """Return a number from 0 to below 1 that follows from *parts* alone."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    # 53 bits, because a float holds no more and rounding up would give 1.
+    return (int.from_bytes(digest) >> 11) / 2**53
+
+
+def _address(number: int, networks: int) -> str:
+    """Deal addresses to the networks in turn, above 127.0, where a machine has services of its own."""
+    host, network = divmod(number, networks)
+    return f"127.{1 + network // 256}.{network % 256}.{1 + host}"
+
+
+def _draw_kinds(world: World, rng: random.Random) -> list[Kind]:
+    kinds: list[Kind] = ["refusing"] * world.refusing
+    kinds += ["hanging"] * world.hanging
+    kinds += ["slow"] * world.slow
+    kinds += ["demanding"] * world.demanding
+    kinds += ["failing"] * world.failing
+    kinds += ["plain"] * (world.proxies - len(kinds))
+    rng.shuffle(kinds)
+    return kinds
