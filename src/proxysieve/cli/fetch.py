@@ -1,0 +1,137 @@
+"""``proxysieve fetch``: the main job on the user's own input."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+import msgspec
+
+from proxysieve.cli.show import show_progress, show_report
+from proxysieve.errors import ConfigError
+from proxysieve.fetch.job import Job, JobOptions
+from proxysieve.fetch.report import Report
+from proxysieve.fetch.urls import UrlList, read_urls
+from proxysieve.pool import POLICIES
+from proxysieve.proxy_list import read_proxies
+
+INCOMPLETE = 1
+# What shells expect of a program that was ended by Ctrl-C.
+INTERRUPTED = 130
+PROBLEMS_SHOWN = 5
+
+
+@click.command()
+@click.argument("urls", type=click.File(encoding="utf-8"))
+@click.option("--proxies", required=True, type=click.Path(), help="File with one proxy a line.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl.")
+@click.option("--concurrency", default=50, type=click.IntRange(min=1), help="Requests under way at most.")
+@click.option(
+    "--max-sessions",
+    default=100,
+    type=click.IntRange(min=1),
+    help="How many working sessions to aim at. Lower uses the working ones sooner and more, higher keeps looking.",
+)
+@click.option("--policy", default="classic", type=click.Choice(sorted(POLICIES)), help="How to pick sessions.")
+@click.option(
+    "--max-rate",
+    default=30.0,
+    type=click.FloatRange(min=0),
+    help="Requests a second to a site, over all sessions; 0 for no cap.",
+)
+@click.option(
+    "--attempts",
+    default=5,
+    type=click.IntRange(min=1),
+    help="How often a page may fail on sessions that had worked, or by the site's own error.",
+)
+@click.option(
+    "--max-wait",
+    default=30.0,
+    type=click.FloatRange(min=0),
+    help="Seconds to wait for something to be due where nothing works.",
+)
+@click.option(
+    "--timeout", default=30.0, type=click.FloatRange(min=0, min_open=True), help="Seconds for one try of a page."
+)
+@click.option("--expect", default="", metavar="TEXT", help="Text that a good page contains; others are tried again.")
+@click.option("--robots/--no-robots", default=True, help="Whether to obey robots.txt.")
+@click.option(
+    "--store",
+    default=".proxysieve",
+    metavar="DIRECTORY",
+    help="Where to keep what is learned; memory: to keep nothing.",
+)
+@click.option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
+    r"""Fetch URLS (a file with one a line, or - for the standard input) through proxies.
+
+    The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
+    What failed goes to NAME.failed.jsonl with the story of its attempts.
+
+    \b
+    Proxies, one a line:
+        http://user:password@host:port     also https, socks5, socks5h
+        host:port                          http without credentials
+        http://user-session-{session}:password@gateway:port
+                                           {session} where a provider wants a name
+                                           for each session's exit
+
+    \b
+    Exit status: 0 every URL has its page, 1 some failed or are pending,
+    2 the input is at fault, 130 interrupted.
+
+    \b
+    Example:
+        proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
+    """
+    url_list = _read(urls)
+    proxies, problems = read_proxies(options.pop("proxies"))
+    if not quiet:
+        _warn([*url_list.problems, *problems])
+    job = Job(JobOptions(urls=url_list, proxies=proxies, **options))
+    report = asyncio.run(run(job, show=not quiet))
+    if as_json:
+        click.echo(msgspec.json.encode(report))
+    elif not quiet:
+        show_report(report, str(options["out"]))
+    if report.interrupted:
+        sys.exit(INTERRUPTED)
+    if not report.is_complete:
+        sys.exit(INCOMPLETE)
+
+
+async def run(job: Job, *, show: bool) -> Report:
+    """Run *job* to its end or to the first Ctrl-C, showing its progress if it is to be *show*n."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, job.interrupt)
+    progress = asyncio.create_task(show_progress(job)) if show else None
+    try:
+        return await job.run()
+    finally:
+        if progress:
+            progress.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await progress
+
+
+def _read(urls: TextIO) -> UrlList:
+    try:
+        return read_urls(urls, urls.name)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the URLs in {urls.name} cannot be read: not UTF-8 text") from error
+
+
+def _warn(problems: list[str]) -> None:
+    for problem in problems[:PROBLEMS_SHOWN]:
+        click.echo(f"left out: {problem}", err=True)
+    if len(problems) > PROBLEMS_SHOWN:
+        click.echo(f"left out: {len(problems) - PROBLEMS_SHOWN:,} more lines like these", err=True)

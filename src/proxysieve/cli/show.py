@@ -1,0 +1,121 @@
+"""How a job looks to a person: its progress, and its report."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from proxysieve.core.model import Outcome
+from proxysieve.fetch.job import Job, Progress
+from proxysieve.fetch.report import Report, Stalled
+
+TERMINAL_SECONDS = 0.2
+PLAIN_SECONDS = 10.0
+# Reasons beyond these are summed up: a report is to be read.
+REASONS_SHOWN = 4
+LABEL_WIDTH = 14
+WIDTH = 80
+
+
+async def show_progress(job: Job) -> None:
+    """Show how far *job* is, on the standard error, until cancelled."""
+    if sys.stderr.isatty():
+        await _draw(job)
+    while True:
+        await asyncio.sleep(PLAIN_SECONDS)
+        now = job.progress()
+        click.echo(f"{now.done:,} of {now.total:,} pages; {describe(now)}", err=True)
+
+
+async def _draw(job: Job) -> None:
+    columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        while True:
+            now = job.progress()
+            bar.update(task, total=now.total, completed=now.done, description=describe(now))
+            await asyncio.sleep(TERMINAL_SECONDS)
+
+
+def describe(now: Progress) -> str:
+    """Rate, time left, waste and working set, in less than half a line."""
+    rate = now.fetched / now.seconds if now.seconds else 0.0
+    left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
+    return f"{rate:.1f}/s, {left} left, {now.wasted_per_page:.2f} wasted/page, {now.working} working"
+
+
+def show_report(report: Report, out: str) -> None:
+    """Print what a job came to."""
+    fetched = report.pages + report.failed - report.resumed
+    rate = fetched / report.seconds if report.seconds else 0.0
+    line("pages", f"{report.pages:,} of {report.urls:,} in {out}{_of_which(report)}")
+    if not fetched and not report.requests:
+        line("", "nothing was left to do" if report.is_complete else "nothing was done")
+    else:
+        line("requests", f"{report.requests:,}, of which {report.wasted_per_page:.2f} wasted a page")
+        line("time", f"{report.seconds:.1f} s, {rate:.1f} pages a second")
+        line(
+            "sessions",
+            f"{report.sessions_working} working, {report.sessions_resting} resting, {report.sessions_blocked} blocked",
+        )
+        line("proxies", f"{report.proxies_dead} dead")
+        for label, outcome in (
+            ("blocked", Outcome.BLOCKED),
+            ("throttled", Outcome.THROTTLED),
+            ("proxy errors", Outcome.PROXY_ERROR),
+            ("site errors", Outcome.SITE_ERROR),
+            ("unclear", Outcome.UNCLEAR),
+        ):
+            show_reasons(label, outcome, report)
+    for stalled in report.stalled:
+        show_stalled(stalled)
+    if report.interrupted:
+        line("interrupted", f"{report.pending:,} pages are pending; the same command goes on from here")
+
+
+def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
+    """Print how often *outcome* was met, and why; nothing if it was not."""
+    reasons = [(why, count) for met, why, count in report.reasons if met is outcome]
+    if not reasons:
+        return
+    total = sum(count for _, count in reasons)
+    for number, (why, count) in enumerate(reasons[:REASONS_SHOWN]):
+        line(f"{label}" if not number else "", f"{count:,} {why}")
+    rest = total - sum(count for _, count in reasons[:REASONS_SHOWN])
+    if rest:
+        line("", f"{rest:,} for other reasons")
+
+
+def show_stalled(stalled: Stalled) -> None:
+    """Print why a site was given up for now."""
+    line("stopped", f"nothing works at {stalled.site}: {stalled.why}")
+    due = "nothing will be due by itself"
+    if stalled.retry_at is not None:
+        moment = datetime.fromtimestamp(stalled.retry_at, UTC).astimezone()
+        due = f"the next is due at {moment:%Y-%m-%d %H:%M:%S}"
+    line("", f"{due}; {stalled.pending:,} URLs are pending, the same command goes on")
+
+
+def line(label: str, text: str) -> None:
+    """Print *text* behind *label*, wrapped."""
+    first = f"{label:<{LABEL_WIDTH}}"
+    click.echo(click.wrap_text(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL_WIDTH))
+
+
+def _of_which(report: Report) -> str:
+    parts = []
+    if report.resumed:
+        parts.append(f"{report.resumed:,} from earlier")
+    if report.failed:
+        parts.append(f"{report.failed:,} failed")
+    if report.skipped:
+        parts.append(f"{report.skipped:,} skipped for robots.txt")
+    if report.duplicates:
+        parts.append(f"{report.duplicates:,} duplicates")
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,1 @@
+"""RUNS the main job: URLs in, pages out, nothing lost."""

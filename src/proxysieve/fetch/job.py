@@ -1,0 +1,248 @@
+"""The main job: URLs in, pages out, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from proxysieve.client import Client
+from proxysieve.clock import SystemClock
+from proxysieve.core.model import Outcome
+from proxysieve.errors import GaveUp, NoSessionAvailable
+from proxysieve.fetch.output import Output
+from proxysieve.fetch.queue import Queue
+from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
+from proxysieve.fetch.robots import Robots
+from proxysieve.fetch.urls import UrlList
+from proxysieve.pool import SessionPool
+from proxysieve.proxy_list import Proxies
+from proxysieve.sites import site_of
+
+# What came in is brought to the disk this often, or when so much has gathered.
+COMMIT_SECONDS = 0.5
+COMMIT_BYTES = 8_000_000
+# How long requests under way may take to end after an interrupt; the user waits for it.
+GRACE_SECONDS = 4.0
+
+
+class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """All that makes up a job; the command line's options, by their names.
+
+    Attributes:
+        max_wait: Seconds to wait for something to be due where nothing works.
+        timeout: Seconds for one try.
+        expect: Text that a good page contains.
+        client: Sends the requests; the built-in one by default.
+    """
+
+    urls: UrlList
+    proxies: Proxies
+    out: Path
+    store: str | PathLike[str] = ".proxysieve"
+    policy: str = "classic"
+    max_sessions: int = 100
+    concurrency: int = 50
+    max_rate: float = 30.0
+    attempts: int = 5
+    max_wait: float = 30.0
+    timeout: float = 30.0
+    expect: str = ""
+    robots: bool = True
+    retry_failed: bool = False
+    seed: int | None = None
+    client: Client | None = None
+
+
+class Progress(NamedTuple):
+    """How far a job is; cheap to ask for."""
+
+    total: int
+    done: int
+    fetched: int
+    seconds: float
+    wasted_per_page: float
+    working: int
+
+
+class Job:
+    """A job under way; one job runs once.
+
+    Raises:
+        ConfigError: The output cannot be written, or is that of something else.
+    """
+
+    def __init__(self, options: JobOptions) -> None:
+        self._options = options
+        self._tally = Tally()
+        self._clock = SystemClock()
+        self._started_at = self._clock.now()
+        self._output = Output(options.out, retry_failed=options.retry_failed)
+        urls = options.urls.urls
+        todo = [url for url in urls if not self._output.has(url)]
+        self._resumed_pages = sum(map(self._output.has_page, urls))
+        self._resumed_failed = len(urls) - len(todo) - self._resumed_pages
+        self._queue = Queue(todo, site_of, options.concurrency)
+        self._worker_count = min(options.concurrency, len(todo))
+        self._pages = self._failed = self._skipped = 0
+        self._stalled: dict[str, NoSessionAvailable] = {}
+        self._is_interrupted = False
+        self._pool: SessionPool | None = None
+        self._workers: asyncio.Task[None] | None = None
+        self._must_commit = asyncio.Event()
+
+    async def run(self) -> Report:
+        """Fetch what is still to be fetched; what came of it.
+
+        Raises:
+            ConfigError: There is no usable proxy, or the output cannot be written.
+            StoreError: The store cannot be used.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self._output.close)
+            if self._worker_count:
+                self._pool = await stack.enter_async_context(self._make_pool())
+                await self._work(self._pool)
+            return self.report()
+
+    def interrupt(self) -> None:
+        """Send nothing more, and give requests under way a few seconds to end; none if said twice."""
+        if self._is_interrupted:
+            self._cancel()
+            return
+        self._is_interrupted = True
+        if self._pool:
+            self._pool.drain()
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cancel)
+
+    def progress(self) -> Progress:
+        """How far the job is."""
+        return Progress(
+            total=len(self._options.urls.urls),
+            done=self._done,
+            fetched=self._pages,
+            seconds=self._clock.now() - self._started_at,
+            wasted_per_page=self._tally.wasted / max(1, self._pages),
+            working=self._pool.working_count if self._pool else 0,
+        )
+
+    def report(self) -> Report:
+        """The figures as they are now; looks at every exit that was used."""
+        tally, outcomes = self._tally, self._tally.outcomes
+        standing = sum_up(self._pool.standings() if self._pool else {})
+        pending = self._queue.pending()
+        return Report(
+            urls=len(self._options.urls.urls),
+            duplicates=self._options.urls.duplicate_count,
+            pages=self._resumed_pages + self._pages,
+            failed=self._resumed_failed + self._failed,
+            skipped=self._skipped,
+            pending=len(self._options.urls.urls) - self._done,
+            resumed=self._resumed_pages + self._resumed_failed,
+            requests=tally.requests,
+            wasted_per_page=round(tally.wasted / max(1, self._pages), 4),
+            blocked=outcomes[Outcome.BLOCKED],
+            throttled=outcomes[Outcome.THROTTLED],
+            proxy_errors=outcomes[Outcome.PROXY_ERROR],
+            site_errors=outcomes[Outcome.SITE_ERROR],
+            unclear=outcomes[Outcome.UNCLEAR],
+            sessions_working=standing.working,
+            sessions_resting=standing.resting,
+            sessions_blocked=standing.blocked,
+            proxies_dead=standing.dead,
+            seconds=round(self._clock.now() - self._started_at, 3),
+            interrupted=self._is_interrupted,
+            stalled=[
+                Stalled(site=site, why=error.why, pending=pending.get(site, 0), retry_at=error.retry_at)
+                for site, error in self._stalled.items()
+            ],
+            reasons=[(outcome, why, count) for (outcome, why), count in tally.reasons.most_common()],
+        )
+
+    @property
+    def _done(self) -> int:
+        return self._resumed_pages + self._resumed_failed + self._pages + self._failed + self._skipped
+
+    def _make_pool(self) -> SessionPool:
+        options = self._options
+        return SessionPool(
+            options.proxies,
+            store=options.store,
+            policy=options.policy,
+            max_sessions=options.max_sessions,
+            max_rate=options.max_rate,
+            attempts=options.attempts,
+            max_wait_seconds=options.max_wait,
+            timeout_seconds=options.timeout,
+            client=options.client,
+            clock=self._clock,
+            seed=options.seed,
+            on_tried=self._tally.note,
+        )
+
+    async def _work(self, pool: SessionPool) -> None:
+        robots = Robots(pool) if self._options.robots else None
+        self._workers = asyncio.create_task(self._run_workers(pool, robots))
+        tasks = {self._workers, asyncio.create_task(self._commit_now_and_then())}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if not (task.cancelled() and self._is_interrupted):
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            if robots:
+                robots.close()
+            await self._output.commit()
+
+    async def _run_workers(self, pool: SessionPool, robots: Robots | None) -> None:
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._worker_count):
+                    workers.create_task(self._fetch_all(pool, robots))
+        except BaseExceptionGroup as group:
+            # What ends one ends all, for the same reason.
+            raise group.exceptions[0] from None
+
+    async def _fetch_all(self, pool: SessionPool, robots: Robots | None) -> None:
+        while not self._is_interrupted and (url := self._queue.take()) is not None:
+            try:
+                await self._fetch(url, pool, robots)
+            except NoSessionAvailable as error:
+                self._queue.put_back(url)
+                if not self._is_interrupted:
+                    self._stalled.setdefault(error.site, error)
+            else:
+                self._queue.finish(url)
+
+    async def _fetch(self, url: str, pool: SessionPool, robots: Robots | None) -> None:
+        if robots and not await robots.allows(url):
+            self._skipped += 1
+            return
+        try:
+            page = await pool.get(url, expect=self._options.expect)
+        except GaveUp as error:
+            why = f"{error.verdict.outcome}: {error.attempts[-1].why}"
+            self._output.add_failed(url, why, error.attempts, self._clock.now())
+            self._failed += 1
+        else:
+            self._output.add_page(page)
+            self._pages += 1
+        if self._output.batch_bytes >= COMMIT_BYTES:
+            self._must_commit.set()
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await self._clock.wait(self._must_commit, self._clock.now() + COMMIT_SECONDS)
+            self._must_commit.clear()
+            await self._output.commit()
+
+    def _cancel(self) -> None:
+        if self._workers:
+            self._workers.cancel()

@@ -1,0 +1,55 @@
+"""What is still to be fetched, dealt out so that no site holds the others up."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+
+class Queue:
+    """The URLs of a job by site, in their order.
+
+    Args:
+        urls: What is to be fetched.
+        site_of: The site of a URL.
+        concurrency: How many are under way at most.
+    """
+
+    def __init__(self, urls: Iterable[str], site_of: Callable[[str], str], concurrency: int) -> None:
+        self._site_of = site_of
+        self._concurrency = concurrency
+        self._waiting: dict[str, deque[str]] = {}
+        self._stalled: dict[str, deque[str]] = {}
+        self._under_way: Counter[str] = Counter()
+        for url in urls:
+            self._waiting.setdefault(site_of(url), deque()).append(url)
+
+    def take(self) -> str | None:
+        """The next URL, of a site with the fewest under way; None when there is none."""
+        # Among one more site than URLs are under way, one has none, so there is no need to look further.
+        sites = islice(self._waiting, self._concurrency + 1)
+        site = min(sites, key=self._under_way.__getitem__, default=None)
+        if site is None:
+            return None
+        urls = self._waiting[site]
+        url = urls.popleft()
+        if not urls:
+            del self._waiting[site]
+        self._under_way[site] += 1
+        return url
+
+    def finish(self, url: str) -> None:
+        """*url* is no longer under way."""
+        self._under_way[self._site_of(url)] -= 1
+
+    def put_back(self, url: str) -> None:
+        """*url* is no longer under way, but still to be fetched; its site is left alone in this run."""
+        self.finish(url)
+        site = self._site_of(url)
+        waiting = self._waiting.pop(site, deque())
+        self._stalled.setdefault(site, waiting).appendleft(url)
+
+    def pending(self) -> dict[str, int]:
+        """How many are still to be fetched, by site, those that are under way left out."""
+        return {site: len(urls) for urls_of in (self._waiting, self._stalled) for site, urls in urls_of.items()}

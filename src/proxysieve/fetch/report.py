@@ -1,0 +1,101 @@
+"""The figures of a job, while it runs and when it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from proxysieve.core.engine import Standing
+from proxysieve.core.model import Outcome, Tried
+
+
+class Tally:
+    """Counts what a job sends, try by try."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.reasons: Counter[tuple[Outcome, str]] = Counter()
+
+    def note(self, site: str, tried: Tried) -> None:  # noqa: ARG002 - a job's figures are of all its sites
+        """Count a try."""
+        self.outcomes[tried.verdict] += 1
+        if tried.verdict is not Outcome.OK:
+            self.reasons[tried.verdict, tried.why] += 1
+
+    @property
+    def requests(self) -> int:
+        """Everything that was sent."""
+        return self.outcomes.total()
+
+    @property
+    def wasted(self) -> int:
+        """What was sent and brought nothing."""
+        return self.requests - self.outcomes[Outcome.OK]
+
+
+class Stalled(msgspec.Struct, frozen=True, kw_only=True):
+    """A site at which nothing works.
+
+    Attributes:
+        why: What was tried, in words.
+        pending: How many of its URLs are still to be fetched.
+        retry_at: Unix seconds at which the next session is due, if one is.
+    """
+
+    site: str
+    why: str
+    pending: int
+    retry_at: float | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job came to. Requests and what they met are those of this run.
+
+    Attributes:
+        urls: How many the job has, each counted once.
+        pages: How many of them stand in the output, and *failed* among the failed.
+        skipped: What robots.txt asks to leave alone.
+        pending: What is still to be fetched.
+        resumed: How many pages and failures were there already when the run began.
+        wasted_per_page: Requests that brought nothing, for each page that this run got.
+        sessions_working: At the end, over all sites.
+        reasons: What else than pages was met, why, and how often.
+    """
+
+    urls: int
+    duplicates: int
+    pages: int
+    failed: int
+    skipped: int
+    pending: int
+    resumed: int
+    requests: int
+    wasted_per_page: float
+    blocked: int
+    throttled: int
+    proxy_errors: int
+    site_errors: int
+    unclear: int
+    sessions_working: int
+    sessions_resting: int
+    sessions_blocked: int
+    proxies_dead: int
+    seconds: float
+    interrupted: bool
+    stalled: list[Stalled]
+    reasons: list[tuple[Outcome, str, int]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every URL has its page, or is to be left alone."""
+        return not self.failed and not self.pending
+
+
+def sum_up(standings: Mapping[str, Standing]) -> Standing:
+    """The standings of all sites together."""
+    return Standing(*(sum(counts) for counts in zip(*standings.values(), strict=True))) if standings else NOTHING
+
+
+NOTHING = Standing(0, 0, 0, 0)

@@ -1,0 +1,250 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxysieve.testbed import TestbedProcess, World
+
+KEPT_NAMES = {
+    "urls", "pages", "failed", "skipped", "requests", "wasted_per_page", "blocked", "throttled", "proxy_errors",
+    "site_errors", "sessions_working", "seconds", "resumed",
+}  # fmt: skip
+WORLD = World(proxies=40, banned_share=0.7, refusing=2, page_bytes=2_000)
+
+
+class Shell:
+    """Runs the command in a directory with ``urls.txt`` and ``proxies.txt``."""
+
+    def __init__(self, directory: Path, urls: list[str], proxies: list[str]) -> None:
+        self.directory = directory
+        (directory / "urls.txt").write_text("\n".join(urls))
+        (directory / "proxies.txt").write_text("\n".join(proxies))
+
+    def start(self, *options: str, max_file_kib: int = 0) -> subprocess.Popen[str]:
+        limited = ["bash", "-c", f'ulimit -f {max_file_kib}; exec "$@"', "bash"] if max_file_kib else []
+        command = [sys.executable, "-m", "proxysieve", "fetch", "urls.txt", "--proxies", "proxies.txt"]
+        return subprocess.Popen(
+            [*limited, *command, "--out", "pages.jsonl", "--max-rate", "0", "--max-sessions", "8", *options],
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *options: str, max_file_kib: int = 0) -> tuple[int, str, str]:
+        process = self.start(*options, max_file_kib=max_file_kib)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def pages(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.directory / "pages.jsonl").read_bytes().splitlines()]
+
+    def page_count(self) -> int:
+        path = self.directory / "pages.jsonl"
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_the_job_prints_one_object_for_machines(tmp_path: Path) -> None:
+    """With the names that are promised, and nothing else on the standard output."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, ["# pages", *bed.page_urls(50), bed.page_url(0)], bed.proxy_lines)
+
+        status, out, err = shell.run("--json")
+
+        report = json.loads(out)
+        assert (status, err) == (0, "")
+        assert set(report) >= KEPT_NAMES
+        assert (report["urls"], report["pages"], report["failed"], report["resumed"]) == (50, 50, 0, 0)
+        assert report["duplicates"] == 1
+        assert {page["url"]: page["body"].encode() for page in shell.pages()} == {
+            bed.page_url(number): bed.page_body(number) for number in range(50)
+        }
+
+
+def test_a_person_reads_what_happened(tmp_path: Path) -> None:
+    """In lines of at most 80 columns; a second run says that nothing was left."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, bed.page_urls(50), bed.proxy_lines)
+
+        _, first, _ = shell.run()
+        _, second, _ = shell.run()
+
+        assert "50 of 50" in first
+        assert "wasted a page" in first
+        assert "working" in first
+        assert max(map(len, first.splitlines())) <= 80
+        assert "nothing was left to do" in second
+
+
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
+    """Not even what is wrong with single lines."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, [*bed.page_urls(3), "no url"], bed.proxy_lines)
+
+        assert shell.run("--quiet") == (0, "", "")
+
+
+def test_urls_come_from_the_standard_input_as_well(tmp_path: Path) -> None:
+    """Named as a dash."""
+    with TestbedProcess(WORLD) as bed:
+        Shell(tmp_path, [], bed.proxy_lines)
+        command = [sys.executable, "-m", "proxysieve", "fetch", "-", "--proxies", "proxies.txt", "--out", "p.jsonl"]
+
+        done = subprocess.run(
+            [*command, "--json"], cwd=tmp_path, input=bed.page_url(1), capture_output=True, text=True, check=True
+        )
+
+        assert json.loads(done.stdout)["pages"] == 1
+
+
+def test_after_kill_9_every_page_stands_once(tmp_path: Path) -> None:
+    """Whatever moment it is killed at, the same command goes on, and what was learned is still known."""
+    rng = random.Random(4)
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, bed.page_urls(1000), bed.proxy_lines)
+        for _ in range(4):
+            before = shell.page_count()
+            process = shell.start("--quiet")
+            while shell.page_count() < before + rng.randrange(1, 150) and process.poll() is None:
+                time.sleep(0.01)
+            process.kill()
+            process.communicate()
+
+        status, out, _ = shell.run("--json")
+
+        report = json.loads(out)
+        assert status == 0
+        assert report["resumed"] >= 4
+        assert report["pages"] == 1000
+        assert Counter(page["url"] for page in shell.pages()) == Counter(bed.page_urls(1000))
+        assert all(
+            page["body"].encode() == bed.page_body(int(page["url"].rpartition("/")[2])) for page in shell.pages()
+        )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    """Within five seconds, with a word on how to go on, and what came in until then is kept."""
+    with TestbedProcess(World(proxies=10, latency_seconds=0.1)) as bed:
+        shell = Shell(tmp_path, bed.page_urls(5000), bed.proxy_lines)
+        process = shell.start()
+        while not shell.page_count():
+            time.sleep(0.01)
+        started = time.monotonic()
+
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+
+        assert process.returncode == 130
+        assert time.monotonic() - started < 5
+        assert "Traceback" not in err
+        assert "the same command goes on" in out
+        assert len(shell.pages()) == len({page["url"] for page in shell.pages()}) > 0
+
+
+def test_when_nothing_works_the_job_stops_and_says_when_to_come_back(tmp_path: Path) -> None:
+    """What was tried, when the next is due, what is pending, and exit status 1."""
+    with TestbedProcess(World(proxies=10, banned_share=1.0)) as bed:
+        shell = Shell(tmp_path, bed.page_urls(30), bed.proxy_lines)
+
+        status, out, err = shell.run("--max-wait", "0.5")
+
+        text = " ".join(out.split())
+        assert (status, err) == (1, "")
+        assert "none of the 10 exits" in text
+        assert "10 blocked" in text
+        assert "the next is due at" in text
+        assert "30 URLs are pending" in text
+
+
+GOOD_PROXY = "10.0.0.1:8000"
+GOOD_URL = "https://shop.example/"
+
+
+@pytest.mark.parametrize(
+    ("urls", "proxies", "options", "says"),
+    [
+        pytest.param([], [GOOD_PROXY], [], "urls.txt has no URLs in it", id="no urls"),
+        pytest.param(["shop.example"], [GOOD_PROXY], [], "urls.txt, line 1: not a URL", id="no scheme"),
+        pytest.param([GOOD_URL], [], [], "proxies.txt has no proxies in it", id="no proxies"),
+        pytest.param([GOOD_URL], ["user:topsecret@host"], [], "proxies.txt, line 1: not a proxy", id="no port"),
+        pytest.param([GOOD_URL], ["ftp://a:topsecret@b:1"], [], "unknown scheme 'ftp'", id="scheme"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--out", "pages.csv"], "ends in .jsonl", id="format"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--out", "no/pages.jsonl"], "cannot be written", id="directory"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--proxies", "none.txt"], "none.txt cannot be read", id="file"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--store", "urls.txt"], "store urls.txt cannot be used", id="store"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--policy", "best"], "'best' is not one of", id="policy"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--concurrency", "0"], "0 is not in the range", id="concurrency"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--max-rate", "-1"], "not in the range", id="rate"),
+        pytest.param([GOOD_URL], [GOOD_PROXY], ["--sessions", "5"], "No such option", id="option"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(
+    tmp_path: Path, urls: list[str], proxies: list[str], options: list[str], says: str
+) -> None:
+    """Exit status 2, no traceback, no password, and nothing is left behind."""
+    shell = Shell(tmp_path, urls, proxies)
+
+    status, out, err = shell.run(*options)
+
+    assert (status, out) == (2, "")
+    assert says in " ".join(err.split())
+    assert "Traceback" not in err
+    assert "topsecret" not in err
+    assert not shell.page_count()
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    """A file size limit stands for the disk: one sentence, and the next run goes on."""
+    with TestbedProcess(World(proxies=5)) as bed:
+        shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines)
+
+        status, _, err = shell.run("--store", "memory:", max_file_kib=500)
+        again, out, _ = shell.run("--json", "--store", "memory:")
+
+        assert status == 2
+        assert "pages.jsonl cannot be written: File too large" in err
+        assert "Traceback" not in err
+        assert again == 0
+        assert json.loads(out)["pages"] == 100
+        assert len({page["url"] for page in shell.pages()}) == len(shell.pages()) == 100
+
+
+def test_an_output_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    """Two jobs would write into each other's pages."""
+    with TestbedProcess(World(proxies=5, latency_seconds=0.2)) as bed:
+        shell = Shell(tmp_path, bed.page_urls(500), bed.proxy_lines)
+        process = shell.start()
+        while not shell.page_count():
+            time.sleep(0.01)
+
+        status, _, err = shell.run("--store", "memory:")
+
+        process.terminate()
+        process.communicate()
+        assert status == 2
+        assert "another job is writing to the same output" in err
+
+
+def test_the_state_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Cookies are in it; and neither state nor output knows a proxy's password."""
+    with TestbedProcess(World(proxies=5)) as bed:
+        password = bed.proxy_lines[0].partition("@")[0].rpartition(":")[2]
+        shell = Shell(tmp_path, bed.page_urls(10), bed.proxy_lines)
+
+        shell.run("--json")
+
+        store = tmp_path / ".proxysieve"
+        assert store.stat().st_mode & 0o777 == 0o700
+        assert {path.stat().st_mode & 0o777 for path in store.iterdir()} == {0o600}
+        written = [*store.iterdir(), *tmp_path.glob("pages*")]
+        assert all(f":{password}@".encode() not in path.read_bytes() for path in written)
+        assert all(os.access(path, os.R_OK) for path in written)

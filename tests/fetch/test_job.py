@@ -1,0 +1,173 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from proxysieve.client import Request, Response
+from proxysieve.fetch.job import Job, JobOptions
+from proxysieve.fetch.urls import read_urls
+from proxysieve.session import Session
+from proxysieve.testbed import Testbed, World
+
+QUICK = {"store": "memory:", "max_rate": 0.0, "timeout": 2.0, "max_wait": 0.0}
+
+
+class FakeClient:
+    """Answers by a function, without a network."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[int]]) -> None:
+        self._answer = answer
+
+    async def send(self, request: Request, session: Session) -> Response:
+        status = await self._answer(request)
+        return Response(url=request.url, status=status, headers=(), body=f"{session.name} {request.url}".encode())
+
+
+def options(tmp_path: Path, urls: list[str], proxies: list[str], **changes: object) -> JobOptions:
+    settings: dict[str, Any] = {"out": tmp_path / "pages.jsonl", **QUICK, **changes}
+    return JobOptions(urls=read_urls(urls, "urls"), proxies=proxies, **settings)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def test_every_page_is_there_once_and_right(tmp_path: Path) -> None:
+    """Through proxies most of which are banned, in all styles of block, or broken."""
+    world = World(
+        proxies=60,
+        banned_share=0.7,
+        refusing=3,
+        demanding=3,
+        failing=3,
+        block_styles=("forbidden", "throttled", "challenge", "captcha", "sorry", "empty"),
+        missing_share=0.05,
+        flaky_share=0.02,
+    )
+    async with Testbed(world) as bed:
+        urls = bed.page_urls(150)
+
+        report = await Job(options(tmp_path, urls, bed.proxy_lines, max_sessions=10)).run()
+
+        pages = {record["url"]: record for record in records(tmp_path / "pages.jsonl")}
+        assert sorted(pages) == sorted(urls)
+        for number, url in enumerate(urls):
+            if world.is_missing(number):
+                assert pages[url]["status"] == 404
+            else:
+                assert pages[url]["body"].encode() == bed.page_body(number)
+        assert report.pages == 150
+        assert report.is_complete
+        assert report.requests == report.pages + round(report.wasted_per_page * report.pages) + 1
+        assert report.requests >= bed.truth().hit_count
+
+
+async def test_what_robots_txt_disallows_is_skipped_and_counted(tmp_path: Path) -> None:
+    """Obeyed by default; the switch turns it off."""
+    async with Testbed(World(proxies=3, robots="User-agent: *\nDisallow: /page/1\n")) as bed:
+        urls = [bed.page_url(number) for number in (1, 2, 3, 11)]
+
+        obeyed = await Job(options(tmp_path, urls, bed.proxy_lines)).run()
+        ignored = await Job(options(tmp_path, urls, bed.proxy_lines, robots=False)).run()
+
+        assert (obeyed.pages, obeyed.skipped, obeyed.is_complete) == (2, 2, True)
+        assert (ignored.pages, ignored.skipped, ignored.resumed) == (4, 0, 2)
+
+
+async def test_robots_that_cannot_be_read_forbid_everything(tmp_path: Path) -> None:
+    """RFC 9309, 2.3.1.4: an error of the server means that nothing may be fetched."""
+
+    async def answer(request: Request) -> int:
+        return 500 if request.url.endswith("/robots.txt") else 200
+
+    report = await Job(
+        options(tmp_path, ["https://shop.example/1"], ["p:1"], client=FakeClient(answer), attempts=1)
+    ).run()
+
+    assert (report.pages, report.skipped) == (0, 1)
+
+
+async def test_what_fails_is_told_and_can_be_taken_up_again(tmp_path: Path) -> None:
+    """The second run leaves it alone, the third tries again and gets it."""
+    statuses = {"https://shop.example/1": 200, "https://shop.example/2": 500}
+
+    async def answer(request: Request) -> int:
+        return statuses.get(request.url, 404)
+
+    def job(**changes: object) -> Job:
+        return Job(options(tmp_path, list(statuses), ["p:1"], client=FakeClient(answer), attempts=1, **changes))
+
+    first = await job().run()
+    second = await job().run()
+    failed = records(tmp_path / "pages.failed.jsonl")
+    statuses["https://shop.example/2"] = 200
+    third = await job(retry_failed=True).run()
+
+    assert (first.pages, first.failed, first.is_complete) == (1, 1, False)
+    assert (second.pages, second.failed, second.requests, second.resumed) == (1, 1, 0, 2)
+    assert failed[0]["error"] == "site_error: status 500"
+    assert failed[0]["attempts"][0]["status"] == 500
+    assert (third.pages, third.failed, third.resumed) == (2, 0, 1)
+    assert records(tmp_path / "pages.failed.jsonl") == []
+    assert [record["url"] for record in records(tmp_path / "pages.jsonl")] == list(statuses)
+
+
+async def test_a_site_at_which_nothing_works_is_left_and_the_others_are_fetched(tmp_path: Path) -> None:
+    """The job says what was tried and what is pending; the rest is there."""
+
+    async def answer(request: Request) -> int:
+        if request.url.endswith("/robots.txt"):
+            return 404
+        return 403 if "bad.example" in request.url else 200
+
+    urls = [f"https://{site}.example/{number}" for number in range(20) for site in ("bad", "good")]
+    proxies = [f"10.0.0.{number}:8000" for number in range(5)]
+
+    report = await Job(options(tmp_path, urls, proxies, client=FakeClient(answer), concurrency=4)).run()
+
+    (stalled,) = report.stalled
+    assert (report.pages, report.pending, report.failed) == (20, 20, 0)
+    assert (stalled.site, stalled.pending) == ("bad.example", 20)
+    assert stalled.retry_at is not None
+    assert "none of the 5 exits" in stalled.why
+
+
+async def test_an_interrupt_lets_requests_end_and_sends_no_more(tmp_path: Path) -> None:
+    """What was under way is in the output, what was not is pending."""
+    job: Job
+    sent: list[str] = []
+
+    async def answer(request: Request) -> int:
+        sent.append(request.url)
+        if len(sent) == 10:
+            job.interrupt()
+        await asyncio.sleep(0.01)
+        return 200
+
+    urls = [f"https://shop.example/{number}" for number in range(100)]
+    job = Job(options(tmp_path, urls, ["p:1", "q:1"], client=FakeClient(answer), concurrency=5, robots=False))
+
+    report = await job.run()
+
+    assert report.interrupted
+    assert sorted(record["url"] for record in records(tmp_path / "pages.jsonl")) == sorted(sent)
+    assert report.pages == len(sent) == 100 - report.pending
+    assert len(sent) <= 15
+
+
+async def test_a_second_interrupt_waits_for_nothing(tmp_path: Path) -> None:
+    """Requests under way are given up; their pages are pending."""
+    job: Job
+
+    async def answer(_: Request) -> int:
+        job.interrupt()
+        job.interrupt()
+        await asyncio.sleep(3600)
+        return 200
+
+    job = Job(options(tmp_path, ["https://shop.example/1"], ["p:1"], client=FakeClient(answer), robots=False))
+
+    report = await asyncio.wait_for(job.run(), timeout=2)
+
+    assert (report.pages, report.pending) == (0, 1)

@@ -1,0 +1,161 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxysieve.attempts import Page
+from proxysieve.core.model import Outcome, Tried
+from proxysieve.errors import ConfigError
+from proxysieve.fetch.output import Output
+
+PAGE = Page(
+    url="https://shop.example/1",
+    final_url="https://shop.example/one",
+    status=200,
+    headers=(("content-type", "text/html"), ("set-cookie", "sid=secret"), ("vary", "a"), ("vary", "b")),
+    body="<h1>Grüße</h1>".encode(),
+    fetched_at=1_700_000_000.0,
+    session="k3j2abcd",
+    proxy="http://user:***@10.0.0.1:8000",
+    seconds=0.25,
+    attempts=1,
+    tries=(),
+)
+TRIED = Tried(
+    session="k3j2abcd",
+    proxy="http://user:***@10.0.0.1:8000",
+    verdict=Outcome.BLOCKED,
+    why="status 403",
+    status=403,
+    seconds=0.1,
+    counted=True,
+)
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+async def test_a_page_is_one_record(tmp_path: Path) -> None:
+    """Its names are kept, and the headers that would let others act as the session are left out."""
+    output = Output(tmp_path / "pages.jsonl")
+
+    output.add_page(PAGE)
+    await output.commit()
+
+    assert records(tmp_path / "pages.jsonl") == [
+        {
+            "url": "https://shop.example/1",
+            "final_url": "https://shop.example/one",
+            "status": 200,
+            "headers": {"content-type": "text/html", "vary": "a, b"},
+            "body": "<h1>Grüße</h1>",
+            "fetched_at": 1_700_000_000.0,
+            "attempts": 1,
+            "session": "k3j2abcd",
+            "proxy": "http://user:***@10.0.0.1:8000",
+            "seconds": 0.25,
+        }
+    ]
+    output.close()
+
+
+async def test_bytes_that_are_no_text_are_kept_as_they_are(tmp_path: Path) -> None:
+    """No byte is lost or replaced: what is not UTF-8 goes into body_base64."""
+    output = Output(tmp_path / "pages.jsonl")
+
+    output.add_page(msgspec.structs.replace(PAGE, body=b"caf\xe9\x00"))
+    await output.commit()
+
+    (record,) = records(tmp_path / "pages.jsonl")
+    assert record["body_base64"] == "Y2Fm6QA="
+    assert "body" not in record
+    output.close()
+
+
+async def test_what_failed_tells_its_story(tmp_path: Path) -> None:
+    """Session, proxy and verdict of every attempt, in a file of its own."""
+    output = Output(tmp_path / "pages.jsonl")
+
+    output.add_failed("https://shop.example/2", "blocked: status 403", [TRIED], at=5.0)
+    await output.commit()
+
+    (record,) = records(tmp_path / "pages.failed.jsonl")
+    assert record["url"] == "https://shop.example/2"
+    assert record["attempts"][0]["session"] == "k3j2abcd"
+    assert record["attempts"][0]["proxy"] == "http://user:***@10.0.0.1:8000"
+    assert record["attempts"][0]["verdict"] == "blocked"
+    output.close()
+
+
+async def test_a_page_that_was_not_journaled_is_cut_off(tmp_path: Path) -> None:
+    """A crash between page and journal costs the page another fetch, and never doubles it."""
+    path = tmp_path / "pages.jsonl"
+    output = Output(path)
+    output.add_page(PAGE)
+    await output.commit()
+    output.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole + b'{"url": "https://shop')
+
+    again = Output(path)
+
+    assert path.read_bytes() == whole
+    assert again.has_page(PAGE.url)
+    again.close()
+
+
+async def test_retrying_what_failed_forgets_it(tmp_path: Path) -> None:
+    """Its records leave the file; what succeeded stays."""
+    output = Output(tmp_path / "pages.jsonl")
+    output.add_page(PAGE)
+    output.add_failed("https://shop.example/2", "blocked", [TRIED], at=5.0)
+    await output.commit()
+    output.close()
+
+    again = Output(tmp_path / "pages.jsonl", retry_failed=True)
+
+    assert not again.has("https://shop.example/2")
+    assert again.has_page(PAGE.url)
+    assert records(tmp_path / "pages.failed.jsonl") == []
+    again.close()
+
+
+def test_an_output_of_something_else_is_refused_and_kept(tmp_path: Path) -> None:
+    """A file without a journal is not a job's."""
+    path = tmp_path / "pages.jsonl"
+    path.write_text("precious\n")
+
+    with pytest.raises(ConfigError, match="no journal beside it"):
+        Output(path)
+
+    assert path.read_text() == "precious\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pages.jsonl"]
+
+
+async def test_an_output_shorter_than_its_journal_is_refused(tmp_path: Path) -> None:
+    """Somebody changed it; going on would leave pages out."""
+    path = tmp_path / "pages.jsonl"
+    output = Output(path)
+    output.add_page(PAGE)
+    await output.commit()
+    output.close()
+    path.write_bytes(b"")
+
+    with pytest.raises(ConfigError, match="shorter than its journal"):
+        Output(path)
+
+
+@pytest.mark.parametrize("name", ["pages.json", "pages", "pages.jsonl.gz"])
+def test_other_kinds_of_output_are_refused(tmp_path: Path, name: str) -> None:
+    """The name says the format, and there is one so far."""
+    with pytest.raises(ConfigError, match=r"ends in \.jsonl"):
+        Output(tmp_path / name)
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """One sentence, and nothing is made."""
+    with pytest.raises(ConfigError, match=r"nowhere/pages.jsonl cannot be written: No such file"):
+        Output(tmp_path / "nowhere" / "pages.jsonl")

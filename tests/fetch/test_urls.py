@@ -1,0 +1,49 @@
+import pytest
+
+from proxysieve.errors import ConfigError
+from proxysieve.fetch.urls import read_urls
+
+
+def test_blank_lines_and_comments_are_skipped() -> None:
+    """What remains is one URL a line, without the space around it."""
+    lines = ["# pages", "", "  https://shop.example/1 ", "\n", "https://shop.example/2\n"]
+
+    found = read_urls(lines, "urls.txt")
+
+    assert found.urls == ["https://shop.example/1", "https://shop.example/2"]
+
+
+def test_a_url_that_stands_twice_is_fetched_once_and_counted() -> None:
+    """Duplicates keep the place of the first."""
+    lines = ["https://a.example/", "https://b.example/", "https://a.example/", "https://a.example/"]
+
+    found = read_urls(lines, "urls.txt")
+
+    assert found.urls == ["https://a.example/", "https://b.example/"]
+    assert found.duplicate_count == 2
+
+
+def test_a_line_that_is_no_url_is_named_and_the_others_go_on() -> None:
+    """The problem says file, line and what was expected."""
+    lines = ["https://a.example/", "shop.example/1", "ftp://b.example/"]
+
+    found = read_urls(lines, "urls.txt")
+
+    assert found.urls == ["https://a.example/"]
+    assert [problem.partition(":")[0] for problem in found.problems] == ["urls.txt, line 2", "urls.txt, line 3"]
+    assert all("expected http" in problem for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        pytest.param([], "urls.txt has no URLs in it", id="nothing"),
+        pytest.param(["# only", "", "# comments"], "urls.txt has no URLs in it", id="comments"),
+        pytest.param(["not a url"], "urls.txt, line 1: not a URL", id="garbage"),
+        pytest.param(["http://[::1"], "urls.txt, line 1: not a URL", id="half an address"),
+    ],
+)
+def test_a_list_without_a_url_is_refused(lines: list[str], says: str) -> None:
+    """There is nothing to do, and the message says why."""
+    with pytest.raises(ConfigError, match=says):
+        read_urls(lines, "urls.txt")
