@@ -1,5 +1,7 @@
 """Finds the proxies that still work at a site, and keeps using those without wearing them out."""
 
+import logging
+
 from proxysieve.attempts import Attempt, Page
 from proxysieve.bridge import SyncNamedSession, SyncSessionPool
 from proxysieve.client import Client, Request, Response
@@ -44,3 +46,6 @@ __all__ = [
     "Tried",
     "Verdict",
 ]
+
+# A library is silent unless its user wants to hear it.
+logging.getLogger("proxysieve").addHandler(logging.NullHandler())

@@ -178,6 +178,7 @@ class Attempts:
         self._is_pinned = is_pinned
         self._budget = Budget(settings.attempts)
         self._last: Verdict | None = None
+        self._is_lost = False
 
     @property
     def used(self) -> int:
@@ -187,9 +188,7 @@ class Attempts:
     @property
     def goes_on(self) -> bool:
         """Whether another attempt would follow a failure."""
-        # A block costs a named session its exit, and another one is not wanted.
-        is_lost = self._is_pinned and self._last is not None and self._last.outcome is Outcome.BLOCKED
-        return self._budget.left > 0 and not is_lost
+        return self._budget.left > 0 and not self._is_lost
 
     async def take_lease(self) -> Lease:
         """The lease for the next try."""
@@ -213,6 +212,8 @@ class Attempts:
         )
         self.tries.append(tried)
         self._last = verdict
+        # A block costs a named session the exit from which it worked, and another one is not wanted.
+        self._is_lost = self._is_pinned and lease.had_worked and verdict.outcome is Outcome.BLOCKED
         self._settings.on_tried(lease.session.site, tried)
         if verdict.outcome is Outcome.OK:
             return None

@@ -13,6 +13,7 @@ from proxysieve.attempts import Attempt, Attempts, Headers, Page, Sender
 from proxysieve.core.engine import Standing
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.desk import Lease
+from proxysieve.errors import ProxySieveError
 from proxysieve.pool import NamedSession, SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.session import Session
@@ -30,6 +31,9 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* returns or raises, done on the loop while the caller waits."""
+        if self.is_closed:
+            work.close()
+            raise ProxySieveError("the pool is not open: use it in with")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def call(self, work: Callable[[], T]) -> T:
@@ -40,11 +44,27 @@ class Loop:
 
         return self.run(called())
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._loop.is_closed()
+
     def close(self) -> None:
-        """Stop the loop and its thread."""
+        """Stop the loop and its thread; threads that still wait for something are told that it was cancelled."""
+        if self.is_closed:
+            return
+        self.run(cancel_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def cancel_others() -> None:
+    """End every other task of the running loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class SyncAttempt:
@@ -147,7 +167,9 @@ class SyncSessionPool(SyncSender):
         self.close()
 
     def close(self) -> None:
-        """Save what was learned, and close everything."""
+        """Save what was learned, and close everything. Twice does no harm."""
+        if self._loop.is_closed:
+            return
         try:
             self._loop.run(self._pool.close())
         finally:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,41 @@ async def test_a_page_that_was_not_journaled_is_cut_off(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
     assert again.has_page(PAGE.url)
     again.close()
+
+
+async def test_a_commit_whose_caller_was_cancelled_does_not_run_into_the_next(tmp_path: Path) -> None:
+    """It ends first; every record stands whole, and the journal knows where."""
+    output = Output(tmp_path / "pages.jsonl")
+    urls = [f"https://shop.example/{number}" for number in range(200)]
+    for url in urls:
+        output.add_page(msgspec.structs.replace(PAGE, url=url))
+        commit = asyncio.create_task(output.commit())
+        await asyncio.sleep(0)
+        commit.cancel()
+    await output.commit()
+    output.close()
+
+    again = Output(tmp_path / "pages.jsonl")
+
+    assert [record["url"] for record in records(tmp_path / "pages.jsonl")] == urls
+    assert all(again.has_page(url) for url in urls)
+    again.close()
+
+
+async def test_what_a_failed_write_left_behind_is_written_over(tmp_path: Path) -> None:
+    """As when a disk was full for a while."""
+    path = tmp_path / "pages.jsonl"
+    output = Output(path)
+    output.add_page(PAGE)
+    await output.commit()
+    with path.open("ab") as file:
+        file.write(b'{"url": "half a rec')
+
+    output.add_page(msgspec.structs.replace(PAGE, url="https://shop.example/2"))
+    await output.commit()
+
+    assert [record["url"] for record in records(path)] == [PAGE.url, "https://shop.example/2"]
+    output.close()
 
 
 async def test_retrying_what_failed_forgets_it(tmp_path: Path) -> None:

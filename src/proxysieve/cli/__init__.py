@@ -29,7 +29,7 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="proxysieve")
 @click.option("--verbose", "-v", is_flag=True, help="Log every decision to the standard error.")
 def main(*, verbose: bool) -> None:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from proxysieve.cli.fetch import run
-from proxysieve.cli.show import LABEL_WIDTH, line, show_report
+from proxysieve.cli.show import LABEL_WIDTH, show_report
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_urls
@@ -44,7 +44,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 def demo() -> None:
-    r"""Watch the main job: a site that bans, 100 proxies of which 75 are banned, 300 pages.
+    """Watch the main job: a site that bans, 100 proxies of which 75 are banned, 300 pages.
 
     All of it is real and on this machine: a website, forward proxies, sockets. The same job is done with plain
     random rotation for comparison. Nothing leaves the machine, and there is no cap on the rate (--max-rate 0).
@@ -54,12 +54,15 @@ def demo() -> None:
         proxysieve demo
     """
     directory = Path(tempfile.mkdtemp(prefix="proxysieve-demo-"))
-    click.echo(f"A site on this machine, {WORLD.proxies} proxies, 75 of them banned there; {PAGE_COUNT} pages.\n")
+    click.echo(
+        f"A website on this machine bans 75 of {WORLD.proxies} proxies, and some are dead or slow.\n"
+        f"Fetching {PAGE_COUNT} pages of it, with no cap on the rate, since the site is our own ...\n"
+    )
     classic = play("classic", directory)
     show_report(classic.report, str(directory / "classic.jsonl"))
     click.echo("\nThe same with a random proxy for every request ...\n")
     random = play("uniform_random", directory)
-    compare({"sessions": classic, "random": random})
+    compare({"sessions": classic, "random proxy": random})
 
 
 def play(policy: str, directory: Path) -> Played:
@@ -96,8 +99,10 @@ def compare(played: dict[str, Played]) -> None:
         "wrong pages": [f"{one.wrong_pages:,}" for one in played.values()],
         "requests": [f"{one.report.requests:,}" for one in played.values()],
         "wasted a page": [f"{one.report.wasted_per_page:.2f}" for one in played.values()],
+        "blocked": [f"{one.report.blocked:,}" for one in played.values()],
+        "throttled": [f"{one.report.throttled:,}" for one in played.values()],
+        "proxy errors": [f"{one.report.proxy_errors:,}" for one in played.values()],
         "seconds": [f"{one.report.seconds:.1f}" for one in played.values()],
     }
     for label, cells in rows.items():
-        click.echo(f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>12}" for cell in cells))
-    line("", "")
+        click.echo(f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>14}" for cell in cells))

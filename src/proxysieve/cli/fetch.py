@@ -71,7 +71,7 @@ PROBLEMS_SHOWN = 5
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
-    r"""Fetch URLS (a file with one a line, or - for the standard input) through proxies.
+    """Fetch URLS (a file with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
     What failed goes to NAME.failed.jsonl with the story of its attempts.

@@ -58,7 +58,7 @@ def show_report(report: Report, out: str) -> None:
     if not fetched and not report.requests:
         line("", "nothing was left to do" if report.is_complete else "nothing was done")
     else:
-        line("requests", f"{report.requests:,}, of which {report.wasted_per_page:.2f} wasted a page")
+        line("requests", f"{report.requests:,}: {report.wasted_per_page:.2f} wasted a page")
         line("time", f"{report.seconds:.1f} s, {rate:.1f} pages a second")
         line(
             "sessions",
@@ -82,14 +82,13 @@ def show_report(report: Report, out: str) -> None:
 def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
     """Print how often *outcome* was met, and why; nothing if it was not."""
     reasons = [(why, count) for met, why, count in report.reasons if met is outcome]
-    if not reasons:
-        return
     total = sum(count for _, count in reasons)
-    for number, (why, count) in enumerate(reasons[:REASONS_SHOWN]):
-        line(f"{label}" if not number else "", f"{count:,} {why}")
+    parts = [f"{count:,} x {why}" for why, count in reasons[:REASONS_SHOWN]]
     rest = total - sum(count for _, count in reasons[:REASONS_SHOWN])
     if rest:
-        line("", f"{rest:,} for other reasons")
+        parts.append(f"{rest:,} for other reasons")
+    if parts:
+        line(label, ", ".join(parts) if len(parts) == 1 else f"{total:,}: {', '.join(parts)}")
 
 
 def show_stalled(stalled: Stalled) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Open, Policy, Reuse, draw_awake, draw_unused
+from proxysieve.core.choice import Open, Policy, Reuse, draw_awake, draw_working
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import Facts
 from proxysieve.core.identity import IDENTITIES
@@ -131,12 +131,15 @@ class Engine:
         return self._capped(now) or self._pick(name, now, "asked for by name")
 
     def _open_named(self, name: str, now: float, rng: Random) -> Pick | Wait:
-        # Where every proxy carries a session already, the named one shares its exit with another.
-        proxy = draw_unused(self.facts, now, rng) or draw_awake(self.facts, now, rng)
+        hold = self._hold(now)
+        if hold is not None:
+            return hold
+        # Where others get through, so will it; that another session goes there too is no harm to either.
+        neighbour = draw_working(self.facts, now, rng)
+        proxy = self.facts.catalog.get(neighbour.proxy) if neighbour else draw_awake(self.facts, now, rng)
         if proxy is None:
             return self._wait_for_rest(now)
-        opened = self._opened(proxy, now, rng, name)
-        return self._capped(now) or self._pick(name, now, "opened by name", opened)
+        return self._pick(name, now, "opened by name", self._opened(proxy, now, rng, name))
 
     def standing(self, now: float) -> Standing:
         """How many stand where at *now*; looks at every exit that was ever used."""

@@ -311,13 +311,15 @@ class Facts:
 
     @staticmethod
     def _is_over(session: SessionRecord, outcome: Outcome) -> bool:
+        if not session.has_worked:
+            return True
         if outcome is Outcome.UNCLEAR or (session.pinned and outcome is Outcome.PROXY_ERROR):
-            is_trusted = session.has_worked or session.pinned
-            return not is_trusted or session.unclear_count >= UNCLEAR_IN_A_ROW
+            return session.unclear_count >= UNCLEAR_IN_A_ROW
         return not (session.pinned and outcome is Outcome.THROTTLED)
 
     def _end(self, session: SessionRecord, verdict: Verdict) -> list[str]:
-        if not session.pinned:
+        # A name that never worked from its exit has lost nothing by it: it is opened anew, on another.
+        if not (session.pinned and session.has_worked):
             return self._close(session)
         session.lost = f"{verdict.outcome}: {verdict.why}"
         return []

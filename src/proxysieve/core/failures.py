@@ -39,6 +39,8 @@ CLASSES = {
     "httpx.TimeoutException": Failure.TIMEOUT,
     "httpx.TooManyRedirects": Failure.REDIRECTS,
     "httpx.DecodingError": Failure.GARBLED,
+    "httpx.UnsupportedProtocol": Failure.UNSENDABLE,
+    "httpx.LocalProtocolError": Failure.UNSENDABLE,
     "httpx.TransportError": Failure.RESET,
     "requests.exceptions.ProxyError": Failure.PROXY_REFUSED,
     "requests.exceptions.ConnectTimeout": Failure.PROXY_UNREACHABLE,
@@ -53,7 +55,7 @@ CLASSES = {
     "aiohttp.client_exceptions.ConnectionTimeoutError": Failure.PROXY_UNREACHABLE,
     "aiohttp.client_exceptions.ServerTimeoutError": Failure.TIMEOUT,
     "aiohttp.client_exceptions.ClientSSLError": Failure.TLS,
-    "aiohttp.client_exceptions.ClientConnectorError": Failure.PROXY_UNREACHABLE,
+    "aiohttp.client_exceptions.ClientConnectorDNSError": Failure.PROXY_UNREACHABLE,
     "aiohttp.client_exceptions.ClientConnectionError": Failure.RESET,
     "aiohttp.client_exceptions.TooManyRedirects": Failure.REDIRECTS,
     "aiohttp.client_exceptions.ClientResponseError": Failure.GARBLED,
@@ -62,17 +64,51 @@ CLASSES = {
 }
 
 
+# These stand for anything on the way to the site; what they were raised from says how far it came.
+VAGUE = frozenset({"httpx.ConnectError", "requests.exceptions.ProxyError"})
+BENEATH = {
+    "builtins.ConnectionRefusedError": Failure.PROXY_UNREACHABLE,
+    "builtins.ConnectionResetError": Failure.RESET,
+    "ssl.SSLError": Failure.TLS,
+    "socket.gaierror": Failure.PROXY_UNREACHABLE,
+    "urllib3.exceptions.ConnectTimeoutError": Failure.PROXY_UNREACHABLE,
+}
+
+
 def failure_of(error: BaseException) -> Failure | None:
     """What *error* says about the request, or None when it is not a client's: then it is the caller's own."""
-    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
-    if "curl_cffi.curl.CurlError" in names:
-        return _curl_failure(error)
-    known = (CLASSES[name.replace("httpx._exceptions.", "httpx.")] for name in names if _is_known(name))
-    return next(known, None)
+    curl_error = _curl_error(error)
+    if curl_error is not None:
+        return _curl_failure(curl_error)
+    name = next((name for name in _names(error) if name in CLASSES), "")
+    if name in VAGUE:
+        return _beneath(error) or CLASSES[name]
+    return CLASSES.get(name)
 
 
-def _is_known(name: str) -> bool:
-    return name.replace("httpx._exceptions.", "httpx.") in CLASSES
+def _names(error: BaseException) -> list[str]:
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+
+
+def _beneath(error: BaseException) -> Failure | None:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        known = next((BENEATH[name] for name in _names(cause) if name in BENEATH), None)
+        if known is not None:
+            return known
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _curl_error(error: BaseException) -> BaseException | None:
+    """Libcurl's error in *error*, also where curl_cffi stumbled over the headers that came with it."""
+    if "curl_cffi.curl.CurlError" in _names(error):
+        return error
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_its_own = trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("curl_cffi.")
+    return _curl_error(error.__context__) if is_its_own and error.__context__ is not None else None
 
 
 def _curl_failure(error: BaseException) -> Failure | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,9 @@ class Output:
             self._journal = Journal(journal_path)
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-        self._batch: list[tuple[str, str, bytes]] = []
+        self._batch: deque[tuple[str, str, bytes]] = deque()
+        # One thread, so that a commit whose caller was cancelled ends before the next one begins.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-output")
         try:
             if retry_failed and self._journal.failed:
                 self._journal.write([Entry(FAILED, "", 0)])
@@ -80,12 +84,11 @@ class Output:
         Raises:
             ConfigError: It cannot be written. What was committed before stays, and a later run goes on from there.
         """
-        batch, self._batch = self._batch, []
         self.batch_bytes = 0
-        if not batch:
+        if not self._batch:
             return
         try:
-            await asyncio.to_thread(self._write, batch)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
         except OSError as error:
             raise ConfigError(
                 f"{self.path} cannot be written: {error.strerror}; what it holds is kept, "
@@ -94,6 +97,7 @@ class Output:
 
     def close(self) -> None:
         """Let go of the files."""
+        self._thread.shutdown()
         for file in self._files.values():
             os.close(file)
         self._journal.close()
@@ -103,11 +107,14 @@ class Output:
         self._batch.append((file, url, line))
         self.batch_bytes += len(line)
 
-    def _write(self, batch: list[tuple[str, str, bytes]]) -> None:
+    def _write(self) -> None:
+        batch = [self._batch.popleft() for _ in range(len(self._batch))]
         ends = dict(self._journal.ends)
         entries = []
         for name, file in self._files.items():
             lines = [(url, line) for where, url, line in batch if where == name]
+            # A write that failed half-way leaves something behind that no entry speaks of.
+            os.ftruncate(file, ends[name])
             write_all(file, b"".join(line for _, line in lines))
             if lines:
                 os.fsync(file)

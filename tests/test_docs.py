@@ -1,0 +1,91 @@
+"""What the documentation shows works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from proxysieve.testbed import TestbedProcess, World
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+# These set up or test the project itself, which is what runs this.
+ELSEWHERE = ("make ", "git ")
+
+
+class Block(NamedTuple):
+    """A piece of code of a page."""
+
+    language: str
+    code: str
+
+
+def blocks() -> Iterator[object]:
+    for page in PAGES:
+        for number, found in enumerate(BLOCK.finditer(page.read_text()), start=1):
+            block = Block(*found.groups())
+            is_run = block.language == "python" or (block.language == "sh" and not block.code.startswith(ELSEWHERE))
+            if is_run:
+                yield pytest.param(block, id=f"{page.name}-{number}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A directory with the two lists, and the site that they are about."""
+    directory = tmp_path_factory.mktemp("docs")
+    with TestbedProcess(World(proxies=12, banned_share=0.5, page_bytes=2_000)) as bed:
+        (directory / "urls.txt").write_text("\n".join(bed.page_urls(5)))
+        (directory / "proxies.txt").write_text("\n".join(bed.proxy_lines))
+        yield directory, bed.site_url
+
+
+@pytest.mark.parametrize("block", list(blocks()))
+def test_code_in_the_documentation_runs(block: Block, place: tuple[Path, str]) -> None:
+    """As it stands there, with the testbed's site in place of shop.example."""
+    directory, site_url = place
+    # Pages read what the command of an earlier block wrote.
+    if "pages.jsonl" in block.code and block.language == "python" and not (directory / "pages.jsonl").exists():
+        command = ["proxysieve", "fetch", "urls.txt", "--proxies", "proxies.txt", "--out", "pages.jsonl"]
+        subprocess.run([sys.executable, "-m", *command], cwd=directory, check=True, capture_output=True)
+    host = site_url.partition("://")[2]
+    code = block.code.replace("https://shop.example/item", f"{site_url}/page").replace('"shop.example"', f'"{host}"')
+    command = [sys.executable, "-W", "ignore", "-c", code] if block.language == "python" else ["sh", "-ec", code]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    done = subprocess.run(
+        command, cwd=directory, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_in_the_documentation_lead_somewhere(page: Path) -> None:
+    """Within the project."""
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+def test_the_help_of_fetch_is_readable() -> None:
+    """And the help has an example, in lines of at most 80 columns."""
+    done = subprocess.run(
+        [sys.executable, "-m", "proxysieve", "fetch", "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert "Example:" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_the_readme_is_short() -> None:
+    """It is for a newcomer's first five minutes."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 110
