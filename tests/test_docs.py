@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
-# These set up or test the project itself, which is what runs this.
-ELSEWHERE = ("make ", "git ")
+# These set up, test or measure the project itself.
+ELSEWHERE = ("make ", "git ", ".venv/", "benchmarks/")
 
 
 class Block(NamedTuple):

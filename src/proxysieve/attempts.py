@@ -91,19 +91,24 @@ class Attempt:
         self._error: GaveUp | None = None
         self._is_reported = False
 
+    @property
+    def was_entered(self) -> bool:
+        """Whether it got a session."""
+        return self._lease is not None
+
     async def __aenter__(self) -> Session:
         if self._lease is not None:
             raise ProxySieveError("this attempt was entered already; another request needs another attempt")
         self._lease = await self._attempts.take_lease()
         return self._lease.session
 
-    def check(self, status: int, headers: Headers = (), body: str | bytes = b"", *, url: str = "") -> None:
+    def check(self, status: int, headers: Headers = (), body: str | bytes | None = None, *, url: str = "") -> None:
         """Go on if this is a good answer, a 404 included; else leave the attempt, and the next one follows.
 
         Args:
             status: HTTP status.
             headers: In any case.
-            body: The page, whole; text is taken as UTF-8.
+            body: The page, whole; text is taken as UTF-8. Left out, it is not looked at, and no captcha found in it.
             url: Where redirects ended, if there were any.
 
         Raises:
@@ -179,6 +184,7 @@ class Attempts:
         self._budget = Budget(settings.attempts)
         self._last: Verdict | None = None
         self._is_lost = False
+        self._attempt: Attempt | None = None
 
     @property
     def used(self) -> int:
@@ -224,13 +230,16 @@ class Attempts:
         return self
 
     async def __anext__(self) -> Attempt:
+        if self._attempt is not None and not self._attempt.was_entered:
+            raise ProxySieveError("an attempt was not entered: write async with attempt as session in the loop")
         if self._last is not None:
-            if self._last.outcome is Outcome.OK:
+            if self._last.outcome is Outcome.OK or not self.goes_on:
                 raise StopAsyncIteration
             pause = self._budget.pause_seconds(self._last)
             clock = self._settings.clock
             await clock.wait(asyncio.Event(), clock.now() + pause)
-        return Attempt(self)
+        self._attempt = Attempt(self)
+        return self._attempt
 
 
 class Sender(ABC):

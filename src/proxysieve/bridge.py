@@ -22,16 +22,21 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in a thread of its own, from :meth:`open` to :meth:`close`."""
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Start the loop and its thread."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxysieve", daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* returns or raises, done on the loop while the caller waits."""
-        if self.is_closed:
+        if self._loop is None:
             work.close()
             raise ProxySieveError("the pool is not open: use it in with")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -45,18 +50,19 @@ class Loop:
         return self.run(called())
 
     @property
-    def is_closed(self) -> bool:
-        """Whether it was closed."""
-        return self._loop.is_closed()
+    def is_open(self) -> bool:
+        """Whether work can be handed over."""
+        return self._loop is not None
 
     def close(self) -> None:
         """Stop the loop and its thread; threads that still wait for something are told that it was cancelled."""
-        if self.is_closed:
+        if self._loop is None or self._thread is None:
             return
         self.run(cancel_others())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        loop, self._loop = self._loop, None
+        loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
-        self._loop.close()
+        loop.close()
 
 
 async def cancel_others() -> None:
@@ -74,7 +80,7 @@ class SyncAttempt:
         self._loop = loop
         self._attempt = attempt
 
-    def check(self, status: int, headers: Headers = (), body: str | bytes = b"", *, url: str = "") -> None:
+    def check(self, status: int, headers: Headers = (), body: str | bytes | None = None, *, url: str = "") -> None:
         """Go on if this is a good answer; else leave the attempt, and the next one follows."""
         self._loop.call(lambda: self._attempt.check(status, headers, body, url=url))
 
@@ -154,6 +160,7 @@ class SyncSessionPool(SyncSender):
         self._pool = pool
 
     def __enter__(self) -> Self:
+        self._loop.open()
         try:
             self._loop.run(self._pool.__aenter__())
         except BaseException:
@@ -168,7 +175,7 @@ class SyncSessionPool(SyncSender):
 
     def close(self) -> None:
         """Save what was learned, and close everything. Twice does no harm."""
-        if self._loop.is_closed:
+        if not self._loop.is_open:
             return
         try:
             self._loop.run(self._pool.close())

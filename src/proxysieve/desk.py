@@ -135,7 +135,6 @@ class Desk:
         record = self.engine.facts.flights[leased.lease].session
         session = self._session(leased.session)
         self._clients.hold(session)
-        self._used.add(session.name)
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
 
@@ -143,7 +142,7 @@ class Desk:
         """The request of *lease* is over."""
         self._apply(Reported(self.clock.now(), lease, verdict))
         self._clients.release(session)
-        # The answer may have brought cookies after others of the session's were saved.
+        # Its answer may have set cookies, and its user data.
         self._used.add(session.name)
         if verdict is not None:
             log.debug("%s: %s was %s %s", session.site, session, verdict.outcome, verdict.why)
@@ -156,6 +155,18 @@ class Desk:
         """Grant no more leases; those who wait for one are told so."""
         self._is_closing = True
         self._wake()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, waited for, or not saved yet."""
+        facts = self.engine.facts
+        is_waited_for = any(queue.locked() for queue in self._queues.values())
+        return not (facts.flights or facts.changed or self._used or is_waited_for)
+
+    def close(self) -> None:
+        """Let go of the sessions' clients; what is known stands in the store."""
+        for session in self._sessions.values():
+            self._clients.end(session)
 
     def standing(self) -> Standing:
         """How many stand where now."""

@@ -34,6 +34,8 @@ log = logging.getLogger("proxysieve")
 
 # A crash costs at most this much of what was learned.
 SAVE_SECONDS = 1.0
+# More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
+OPEN_DESKS = 1_000
 # How long a claim on the store holds where it does not end with the process.
 CLAIM_SECONDS = 60.0
 
@@ -126,10 +128,15 @@ class SessionPool(Sender):
         self._store: Store = open_store(store)
         self._fence: int | None = None
         self._desks: dict[str, Desk] = {}
+        self._left: dict[str, Standing] = {}
         self._loading = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._is_draining = False
         self._saver: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._saver is not None:
+            raise ProxySieveError("a pool is opened once; make another one")
         try:
             self._fence = await self._store.claim("", CLAIM_SECONDS)
         except BaseException:
@@ -159,6 +166,7 @@ class SessionPool(Sender):
 
     def drain(self) -> None:
         """Send nothing more: requests under way may end, and whoever waits for a session is told that it is over."""
+        self._is_draining = True
         for desk in self._desks.values():
             desk.drain()
 
@@ -170,15 +178,16 @@ class SessionPool(Sender):
         """
         if self._fence is None:
             raise ProxySieveError("the pool is not open: use it in async with")
-        changes = [record for desk in self._desks.values() for record in desk.take_changes()]
-        if not changes:
-            return
-        try:
-            await self._store.save(changes, self._fence)
-        except BaseException:
-            for record in changes:
-                self._desks[record.site].keep_changed(record)
-            raise
+        async with self._saving:
+            changes = [record for desk in self._desks.values() for record in desk.take_changes()]
+            if not changes:
+                return
+            try:
+                await self._store.save(changes, self._fence)
+            except BaseException:
+                for record in changes:
+                    self._desks[record.site].keep_changed(record)
+                raise
 
     def session(self, name: str, *, site: str) -> NamedSession:
         """The session called *name* at *site* (``shop.example``), and no other, on every run.
@@ -195,12 +204,13 @@ class SessionPool(Sender):
 
     def standings(self) -> dict[str, Standing]:
         """The same for every site that was used since the pool was opened."""
-        return {site: desk.standing() for site, desk in self._desks.items()}
+        return self._left | {site: desk.standing() for site, desk in self._desks.items()}
 
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
-        return sum(len(desk.engine.facts.working) for desk in self._desks.values())
+        left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
+        return left + sum(len(desk.engine.facts.working) for desk in self._desks.values())
 
     async def _desk(self, url: str) -> Desk:
         return await self._desk_of(self._site(url))
@@ -227,14 +237,27 @@ class SessionPool(Sender):
             raise StoreError(
                 f"what {self._store!r} keeps of {site} is damaged ({error}): move the store away, or name another"
             ) from error
+        if self._is_draining:
+            desk.drain()
         self._desks[site] = desk
         return desk
 
     async def _save_now_and_then(self) -> None:
         while True:
             await self._clock.wait(asyncio.Event(), self._clock.now() + SAVE_SECONDS)
-            await self._clients.close_dropped()
             await self.save()
+            await self._clients.close_dropped()
+            self._leave_idle_desks()
+
+    def _leave_idle_desks(self) -> None:
+        surplus = len(self._desks) - OPEN_DESKS
+        # While changes are being saved, a desk that has some looks idle.
+        if surplus > 0 and not self._saving.locked():
+            idle = [site for site, desk in self._desks.items() if desk.is_idle]
+            for site in idle[:surplus]:
+                desk = self._desks.pop(site)
+                self._left[site] = desk.standing()
+                desk.close()
 
     def __repr__(self) -> str:
         return f"<SessionPool of {len(self._catalog)} proxies, {len(self._desks)} sites, {self._store!r}>"

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,16 @@ def test_a_person_reads_what_happened(tmp_path: Path) -> None:
         assert "working" in first
         assert max(map(len, first.splitlines())) <= 80
         assert "nothing was left to do" in second
+
+
+def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path) -> None:
+    """The classic goes on looking until as many work as it was told; a person cannot guess that."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines)
+
+        _, out, _ = shell.run("--max-sessions", "100")
+
+        assert re.search(r"hint +--max-sessions \d+ would use those that work", out)
 
 
 def test_quiet_prints_nothing(tmp_path: Path) -> None:

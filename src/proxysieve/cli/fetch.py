@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from proxysieve.cli.show import show_progress, show_report
+from proxysieve.cli.show import show_hint, show_progress, show_report
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
@@ -102,6 +102,8 @@ def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None: 
         click.echo(msgspec.json.encode(report))
     elif not quiet:
         show_report(report, str(options["out"]))
+        if options["policy"] == "classic":
+            show_hint(report, options["max_sessions"])
     if report.interrupted:
         sys.exit(INTERRUPTED)
     if not report.is_complete:

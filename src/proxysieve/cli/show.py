@@ -19,6 +19,8 @@ TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 10.0
 # Reasons beyond these are summed up: a report is to be read.
 REASONS_SHOWN = 4
+# As much waste as this is what looking for more costs where hardly any are left to be found.
+HINT_WASTED_PER_PAGE = 0.5
 LABEL_WIDTH = 14
 WIDTH = 80
 
@@ -77,6 +79,13 @@ def show_report(report: Report, out: str) -> None:
         show_stalled(stalled)
     if report.interrupted:
         line("interrupted", f"{report.pending:,} pages are pending; the same command goes on from here")
+
+
+def show_hint(report: Report, max_sessions: int) -> None:
+    """Say so if the classic goes on looking for sessions that it can hardly find."""
+    working = report.sessions_working
+    if 0 < working < max_sessions and report.wasted_per_page >= HINT_WASTED_PER_PAGE:
+        line("hint", f"--max-sessions {working} would use those that work, instead of looking for more")
 
 
 def show_reasons(label: str, outcome: Outcome, report: Report) -> None:

@@ -177,7 +177,7 @@ class Engine:
         return self._capped(now)
 
     def _capped(self, now: float) -> Wait | None:
-        # Half a slot of leeway: a sleeper that woke late may catch up, and no second sees more than its share.
+        # Half a slot of leeway: a sleeper that woke late may catch up. So a second sees one request more at the most.
         due_at = self.facts.site.next_at - self.facts.seconds_apart / 2
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 

@@ -114,7 +114,7 @@ def sorry_redirect(exchange: Exchange) -> Verdict | None:
 
 def decisive_mark(exchange: Exchange) -> Verdict | None:
     """Text that stands on block pages only."""
-    body = exchange.body[:SEARCHED_BYTES]
+    body = (exchange.body or b"")[:SEARCHED_BYTES]
     for mark in MARKS:
         if mark.text in body:
             return _block(exchange, mark.why, mark.vendor)
@@ -141,7 +141,7 @@ def status(exchange: Exchange) -> Verdict | None:
 
 def empty(exchange: Exchange) -> Verdict | None:
     """A page of nothing, where there should be one."""
-    if exchange.status == 200 and not exchange.body:
+    if exchange.status == 200 and exchange.body == b"":
         return Verdict(outcome=Outcome.UNCLEAR, why="status 200 with an empty body")
     return None
 
@@ -151,7 +151,7 @@ def expects(text: str) -> Sign:
     wanted = text.encode()
 
     def lacks(exchange: Exchange) -> Verdict | None:
-        if exchange.status != 200 or wanted in exchange.body:
+        if exchange.status != 200 or exchange.body is None or wanted in exchange.body:
             return None
         return Verdict(outcome=Outcome.UNCLEAR, why="the expected text is missing")
 

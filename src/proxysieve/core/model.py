@@ -116,7 +116,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         final_url: Where redirects ended; empty when there were none.
         status: HTTP status, 0 when no answer came.
         headers: Names in lower case.
-        body: Decoded of transfer and content encodings.
+        body: Decoded of transfer and content encodings; None when it was not looked at.
         at: When the answer came, in Unix seconds.
     """
 
@@ -124,7 +124,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     final_url: str = ""
     status: int = 0
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes | None = None
     failure: Failure | None = None
     at: float = 0.0
 

@@ -1,0 +1,432 @@
+"""The desk: who gets a session when, and what happens when nobody can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
+
+from proxysieve import (
+    Exchange,
+    NoSessionAvailable,
+    Outcome,
+    Page,
+    ProxySieveError,
+    Request,
+    Response,
+    Session,
+    SessionPool,
+)
+from proxysieve.clock import VirtualClock, settle
+from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.core.records import ExitRecord
+
+
+class Held:
+    """A client whose requests stay out until they are let go."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self.go = asyncio.Event()
+
+    async def send(self, request: Request, _: Session) -> Response:
+        self.out.append(request.url)
+        await self.go.wait()
+        return Response(url=request.url, status=200, headers=(), body=b"page")
+
+
+async def test_nothing_works_and_nothing_is_due_in_time(clock: VirtualClock) -> None:
+    """Once every exit failed and no probe is due soon enough, the request ends and tells all about it."""
+    async with pool_of(3, Scripted(answers(403)), clock=clock, max_wait_seconds=0.5) as pool:
+        with pytest.raises(NoSessionAvailable) as caught:
+            await pool.get(URL)
+
+        error = caught.value
+        assert error.site == SITE
+        assert error.why == (
+            "none of the 3 exits tried since the last good answer works (0 working, 0 resting, 3 blocked, 0 dead)"
+        )
+        assert error.retry_at == clock.now() + 1
+        assert len({tried.proxy for tried in error.attempts}) == 3
+        assert {tried.verdict for tried in error.attempts} == {Outcome.BLOCKED}
+        assert not any(tried.counted for tried in error.attempts)
+        assert str(error) == f"no session available at {SITE}: {error.why}"
+
+
+async def test_what_is_due_in_time_is_waited_for(clock: VirtualClock) -> None:
+    """While nothing works a probe goes out after one second, two, four and eight; the next is too far away."""
+    started_at = clock.now()
+    async with pool_of(2, Scripted(answers(403)), clock=clock, max_wait_seconds=10) as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(60)
+        with pytest.raises(NoSessionAvailable) as caught:
+            await task
+
+    assert caught.value.retry_at == started_at + 1 + 2 + 4 + 8 + 16
+    probes = caught.value.attempts[-4:]
+    assert len(probes) == 4
+
+
+async def test_a_site_that_recovers_is_found_by_a_probe(clock: VirtualClock) -> None:
+    """The first good answer ends the drought for all who wait."""
+    is_open = False
+
+    def by_mood(request: Request, session: Session) -> Response:
+        return answers(200 if is_open else 403)(request, session)
+
+    async with pool_of(2, Scripted(by_mood), clock=clock, max_wait_seconds=30) as pool:
+        tasks = [asyncio.create_task(pool.get(URL)) for _ in range(5)]
+        await clock.advance(5)
+        assert not any(task.done() for task in tasks)
+        is_open = True
+
+        await clock.advance(10)
+
+        assert {task.result().status for task in tasks} == {200}
+
+
+async def test_a_rest_that_the_site_asked_for_is_waited_for(clock: VirtualClock) -> None:
+    """Where all exits rest for less than the caller would wait, the request goes on after the rest."""
+    started_at = clock.now()
+    headers = ("retry-after", "20")
+
+    def once(request: Request, session: Session) -> Response:
+        return (
+            answers(429, headers)(request, session) if clock.now() < started_at + 20 else answers(200)(request, session)
+        )
+
+    async with pool_of(1, Scripted(once), clock=clock, max_wait_seconds=30) as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(19)
+        assert not task.done()
+
+        await clock.advance(1)
+
+        assert task.result().status == 200
+        assert [tried.verdict for tried in task.result().tries] == [Outcome.THROTTLED, Outcome.OK]
+
+
+async def test_a_rest_that_is_too_long_is_told(clock: VirtualClock) -> None:
+    """Where all exits rest for longer, the request ends at once, and says when to come back."""
+    started_at = clock.now()
+    async with pool_of(3, Scripted(answers(429, ("retry-after", "600"))), clock=clock) as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(30)
+        with pytest.raises(NoSessionAvailable) as caught:
+            await task
+
+        assert caught.value.retry_at == started_at + 600
+        assert "3 resting" in caught.value.why
+        assert {tried.verdict for tried in caught.value.attempts} == {Outcome.THROTTLED}
+        with pytest.raises(NoSessionAvailable):
+            await pool.get(URL)
+        assert (await pool.standing(SITE)).resting == 3
+
+
+async def test_a_named_session_that_rests_is_waited_for(clock: VirtualClock) -> None:
+    """Its rest is not the end of it: it goes on afterwards, with the same exit."""
+    script = [answers(200), answers(429, ("retry-after", "5")), answers(200)]
+
+    def in_turn(request: Request, session: Session) -> Response:
+        return script.pop(0)(request, session)
+
+    async with pool_of(3, Scripted(in_turn), clock=clock) as pool:
+        named = pool.session("seven", site=SITE)
+        first = await named.get(URL)
+        task = asyncio.create_task(named.get(URL))
+        await clock.advance(5)
+
+        assert len(task.result().tries) == 2
+        assert {tried.proxy for tried in task.result().tries} == {first.proxy}
+
+
+async def test_a_named_session_looks_for_an_exit_that_works(clock: VirtualClock) -> None:
+    """Until it has worked it has nothing to lose: it is opened anew on another exit."""
+    async with pool_of(9, InTurn(403, 429, 403, 200), clock=clock) as pool:
+        page = await pool.session("seven", site=SITE).get(URL)
+
+        assert len({tried.proxy for tried in page.tries}) > 1
+        assert page.proxy == page.tries[-1].proxy
+        assert facts_of(pool).sessions["seven"].has_worked
+
+
+async def test_a_named_session_that_finds_nothing_is_told_so(clock: VirtualClock) -> None:
+    """Where no exit works its search ends as that of any other request, instead of going round for ever."""
+    async with pool_of(3, Scripted(answers(403)), clock=clock, max_wait_seconds=0) as pool:
+        with pytest.raises(NoSessionAvailable, match="none of the 3 exits"):
+            await pool.session("seven", site=SITE).get(URL)
+
+        assert facts_of(pool).flights == {}
+
+
+async def test_requests_beyond_what_sessions_may_carry_wait_in_turn(clock: VirtualClock) -> None:
+    """Who came first is served first, as soon as one place is free."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        await pool.get(URL)
+        leases = [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT)]
+        order: list[int] = []
+
+        async def wait_for_one(number: int) -> None:
+            leases.append(await pool._lease(URL))
+            order.append(number)
+
+        waiters = []
+        for number in range(4):
+            waiters.append(asyncio.create_task(wait_for_one(number)))
+            await settle()
+        assert order == []
+
+        for done in range(1, 5):
+            leases[done].report(OK)
+            await settle()
+            assert order == list(range(done))
+        leases[0].report(OK)
+        for lease in leases[5:]:
+            lease.drop()
+
+
+async def test_who_comes_when_a_place_is_free_does_not_overtake_who_waits(clock: VirtualClock) -> None:
+    """A place that becomes free belongs to the first in the queue, also before that one has noticed."""
+    rest = Exchange(url=URL, status=429, headers=(("retry-after", "600"),))
+    async with pool_of(2, clock=clock, policy="round_robin") as pool:
+        await pool.get(URL)
+        # With one exit at rest, who waits does so for a moment as well as for a place, and is slower to notice.
+        (await pool._lease(URL)).report(rest)
+        leases = [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT)]
+        waiter = asyncio.create_task(pool._lease(URL))
+        await settle()
+
+        leases.pop().report(OK)
+        late = asyncio.create_task(pool._lease(URL))
+        await settle()
+
+        assert waiter.done()
+        assert not late.done()
+        leases.pop().report(OK)
+        for lease in [*leases, await waiter, await late]:
+            lease.drop()
+
+
+async def test_a_waiter_that_is_cancelled_leaves_no_trace(clock: VirtualClock) -> None:
+    """Its place goes to the next in the queue, and no lease stays behind."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        await pool.get(URL)
+        leases = [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT)]
+        first = asyncio.create_task(pool.get(URL))
+        await settle()
+        second = asyncio.create_task(pool.get(URL))
+        await settle()
+
+        first.cancel()
+        await settle()
+        leases.pop().report(OK)
+
+        assert (await second).status == 200
+        assert first.cancelled()
+        for lease in leases:
+            lease.report(OK)
+        assert facts_of(pool).flights == {}
+        assert facts_of(pool).in_flight == {}
+
+
+async def test_a_waiter_for_time_that_is_cancelled_leaves_no_trace(clock: VirtualClock) -> None:
+    """The same holds while it waits for a rest to end."""
+    async with pool_of(1, Scripted(answers(429, ("retry-after", "20"))), clock=clock) as pool:
+        waiters = [asyncio.create_task(pool.get(URL)) for _ in range(2)]
+        await clock.advance(1)
+
+        for waiter in waiters:
+            waiter.cancel()
+        await settle()
+
+        assert all(waiter.cancelled() for waiter in waiters)
+        assert facts_of(pool).flights == {}
+
+
+@pytest.mark.parametrize("had_worked", [False, True], ids=["fresh", "had worked"])
+async def test_a_request_that_is_cancelled_says_nothing_of_its_exit(clock: VirtualClock, *, had_worked: bool) -> None:
+    """No lease stays behind, and neither a success nor a failure is counted."""
+    client = Held()
+    async with pool_of(1, client, clock=clock) as pool:
+        if had_worked:
+            async with pool.acquire(URL) as lease:
+                lease.report(OK)
+        before = [(one.ok_count, one.blocked_count, one.unclear_count) for one in facts_of_exits(pool)]
+        task = asyncio.create_task(pool.get(URL))
+        await settle()
+        assert client.out == [URL]
+
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+        assert facts_of(pool).flights == {}
+        assert facts_of(pool).in_flight == {}
+        after = [(one.ok_count, one.blocked_count, one.unclear_count) for one in facts_of_exits(pool)]
+        assert after == (before or [(0, 0, 0)])
+        assert len(facts_of(pool).working) == int(had_worked)
+        assert not client.go.is_set()
+
+
+def facts_of_exits(pool: SessionPool) -> list[ExitRecord]:
+    return list(facts_of(pool).exits.values()) if pool.standings() else []
+
+
+async def sent_at(pool: SessionPool, clock: VirtualClock, urls: Sequence[str], seconds: int) -> list[Page]:
+    tasks = [asyncio.create_task(pool.get(url)) for url in urls]
+    for _ in range(seconds):
+        await clock.advance(1)
+    return await asyncio.gather(*tasks)
+
+
+async def test_a_site_is_asked_no_faster_than_its_cap_over_all_sessions(clock: VirtualClock) -> None:
+    """No second sees more than its share, give or take the one that woke late; and the share is used."""
+    moments: list[float] = []
+
+    def note(request: Request, session: Session) -> Response:
+        moments.append(clock.now())
+        return answers(200)(request, session)
+
+    async with pool_of(50, Scripted(note), clock=clock, max_rate=10, max_sessions=50) as pool:
+        pages = await sent_at(pool, clock, [URL] * 100, seconds=11)
+
+    assert len({page.session for page in pages}) > 10
+    assert len(moments) == 100
+    for moment in moments:
+        assert sum(moment <= other < moment + 1 - 1e-6 for other in moments) <= 10 + 1
+    assert max(moments) - min(moments) == pytest.approx(9.9, abs=0.1)
+
+
+async def test_a_quiet_time_is_not_saved_up(clock: VirtualClock) -> None:
+    """After a minute without requests the cap is what it was."""
+    moments: list[float] = []
+
+    def note(request: Request, session: Session) -> Response:
+        moments.append(clock.now())
+        return answers(200)(request, session)
+
+    async with pool_of(20, Scripted(note), clock=clock, max_rate=5) as pool:
+        await pool.get(URL)
+        await clock.advance(60)
+        moments.clear()
+        await sent_at(pool, clock, [URL] * 20, seconds=5)
+
+    for moment in moments:
+        assert sum(moment <= other < moment + 1 - 1e-6 for other in moments) <= 5 + 1
+
+
+async def test_each_site_has_a_cap_of_its_own(clock: VirtualClock) -> None:
+    """Two sites at once are each asked at the full rate."""
+    other = "http://other.example/"
+    async with pool_of(10, Scripted(answers(200)), clock=clock, max_rate=10) as pool:
+        await sent_at(pool, clock, [URL, other] * 50, seconds=5)
+
+        assert set(pool.standings()) == {SITE, "other.example"}
+
+
+async def test_a_cap_alone_is_never_hopeless(clock: VirtualClock) -> None:
+    """A queue behind the cap waits for longer than a caller would wait for something to work."""
+    async with pool_of(5, Scripted(answers(200)), clock=clock, max_rate=1, max_wait_seconds=0) as pool:
+        pages = await sent_at(pool, clock, [URL] * 10, seconds=10)
+
+    assert len(pages) == 10
+
+
+async def test_a_lease_is_reported_once(clock: VirtualClock) -> None:
+    """A second report, or one after the lease was given back, is an error."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        async with pool.acquire(URL) as lease:
+            assert lease.report(OK).outcome is Outcome.OK
+            with pytest.raises(ProxySieveError, match="reported already"):
+                lease.report(OK)
+            with pytest.raises(ProxySieveError, match="reported already"):
+                lease.drop()
+
+        assert facts_of(pool).flights == {}
+
+
+async def test_a_lease_left_without_a_report_is_an_error(clock: VirtualClock) -> None:
+    """It is given back, and the error says what is missing; an error of the caller's own goes first."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        with pytest.raises(ProxySieveError, match=r"without check\(\) or report\(\)"):
+            async with pool.acquire(URL):
+                pass
+        with pytest.raises(KeyError):
+            async with pool.acquire(URL):
+                raise KeyError
+
+        assert facts_of(pool).flights == {}
+        assert pool.standings()[SITE] == (0, 0, 0, 0)
+
+
+async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
+    """A request that was not sent after all is neither good nor bad."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        async with pool.acquire(URL) as lease:
+            assert "proxy-0" in repr(lease)
+            lease.drop()
+
+        assert pool.standings()[SITE] == (0, 0, 0, 0)
+
+
+async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
+    """The low level gives the verdict back, and the next lease knows of it."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        async with pool.acquire(URL) as lease:
+            assert not lease.had_worked
+            lease.report(OK)
+        async with pool.acquire(URL) as lease:
+            assert lease.had_worked
+            verdict = lease.report(BLOCK)
+
+        assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 403")
+        assert pool.standings()[SITE] == (0, 0, 1, 0)
+        assert "1 blocked" in repr(pool._desks[SITE])
+
+
+async def test_an_answer_to_a_question_from_before_the_block_revives_nothing(clock: VirtualClock) -> None:
+    """Of two requests in flight the one is blocked; the other's good answer came too late."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        async with pool.acquire(URL) as lease:
+            lease.report(OK)
+        early, late = await pool._lease(URL), await pool._lease(URL)
+        await clock.advance(1)
+
+        late.report(BLOCK)
+        early.report(OK)
+
+        assert pool.standings()[SITE].working == 0
+
+
+async def test_a_named_session_is_not_held_up_by_the_queue_of_the_others(clock: VirtualClock) -> None:
+    """While all others wait for a place, the named one goes ahead on its own."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        await pool.get(URL)
+        leases = [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT)]
+        waiter = asyncio.create_task(pool._lease(URL))
+        await settle()
+
+        named = await pool.session("seven", site=SITE).get(URL)
+
+        assert named.status == 200
+        assert not waiter.done()
+        leases.pop().report(OK)
+        (await waiter).drop()
+        for lease in leases:
+            lease.drop()
+
+
+async def test_a_session_that_has_not_worked_yet_carries_one_request(clock: VirtualClock) -> None:
+    """What may be blocked is tried with one request, while the others wait for its answer."""
+    client = Held()
+    async with pool_of(1, client, clock=clock) as pool:
+        tasks = [asyncio.create_task(pool.get(URL)) for _ in range(5)]
+        await settle()
+        assert len(client.out) == 1
+
+        client.go.set()
+
+        assert {page.status for page in await asyncio.gather(*tasks)} == {200}

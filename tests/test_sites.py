@@ -1,0 +1,87 @@
+"""Which site a URL belongs to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxysieve.errors import ConfigError
+from proxysieve.sites import site_of
+
+
+@pytest.mark.parametrize(
+    ("url", "site"),
+    [
+        pytest.param("https://shop.example.com/item/1", "example.com", id="subdomain"),
+        pytest.param("http://example.com", "example.com", id="bare"),
+        pytest.param("https://example.com:8443/", "example.com", id="port-does-not-matter"),
+        pytest.param("https://ann:pw@shop.example.com/", "example.com", id="credentials-do-not-matter"),
+        pytest.param("HTTPS://WWW.EXAMPLE.COM/", "example.com", id="capitals"),
+        pytest.param("http://example.com./", "example.com", id="dot-behind"),
+        pytest.param("https://www.shop.co.uk/", "shop.co.uk", id="co-uk"),
+        pytest.param("https://a.b.shop.com.au/", "shop.com.au", id="com-au"),
+        pytest.param("https://ann.github.io/", "ann.github.io", id="github-io"),
+        pytest.param("https://bob.github.io/", "bob.github.io", id="github-io-other-user"),
+        pytest.param("https://x.ann.github.io/", "ann.github.io", id="github-io-below"),
+        pytest.param("https://github.io/", "github.io", id="a-suffix-itself"),
+        pytest.param("http://co.uk:81/", "co.uk:81", id="a-suffix-with-a-port"),
+        pytest.param("https://shop.nosuchtld/", "shop.nosuchtld", id="unlisted-suffix"),
+        pytest.param("http://1.2.3.4/", "1.2.3.4", id="ipv4"),
+        pytest.param("http://1.2.3.4:8080/", "1.2.3.4:8080", id="ipv4-port"),
+        pytest.param("http://127.0.0.1:8081/", "127.0.0.1:8081", id="ipv4-other-port"),
+        pytest.param("http://localhost/", "localhost", id="localhost"),
+        pytest.param("http://localhost:8080/", "localhost:8080", id="localhost-port"),
+        pytest.param("http://[::1]/", "::1", id="ipv6"),
+        pytest.param("http://[2001:DB8::1]:8080/", "2001:db8::1:8080", id="ipv6-port"),
+        pytest.param("https://www.bücher.example/", "bücher.example", id="idn"),
+        pytest.param("https://www.xn--bcher-kva.example/", "xn--bcher-kva.example", id="idn-in-ascii"),
+        pytest.param("https://www.食狮.公司.cn/", "食狮.公司.cn", id="idn-suffix"),
+        pytest.param("https://a.kawasaki.jp/", "a.kawasaki.jp", id="wildcard-suffix"),
+        pytest.param("https://a.b.c.kawasaki.jp/", "b.c.kawasaki.jp", id="wildcard-suffix-below"),
+        pytest.param("https://www.city.kawasaki.jp/", "city.kawasaki.jp", id="exception-to-a-wildcard"),
+    ],
+)
+def test_a_url_belongs_to_its_registrable_domain(url: str, site: str) -> None:
+    """All that one owner runs is one site; an address or a lone name is one with its port."""
+    assert site_of(url) == site
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("shop.example", id="no-scheme"),
+        pytest.param("/item/1", id="path"),
+        pytest.param("//shop.example/", id="no-scheme-but-slashes"),
+        pytest.param("ftp://shop.example/", id="ftp"),
+        pytest.param("data:text/plain,x", id="data"),
+        pytest.param("javascript:alert(1)", id="javascript"),
+        pytest.param("http://", id="no-host"),
+        pytest.param("http:///item", id="three-slashes"),
+        pytest.param("http://:80/", id="port-only"),
+        pytest.param("http://shop.example:http/", id="port-in-words"),
+        pytest.param("http://shop.example:99999/", id="port-too-high"),
+        pytest.param("http://[::1/", id="bracket-left-open"),
+        pytest.param("http://[nonsense]/", id="no-ipv6"),
+        pytest.param("http://exa mple.com/", id="blank-in-the-host"),
+    ],
+)
+def test_what_is_no_url_of_the_web_is_refused(url: str) -> None:
+    """The error shows what was handed in."""
+    with pytest.raises(ConfigError, match="not a URL") as caught:
+        site_of(url)
+
+    assert repr(url) in str(caught.value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.text(), st.text().map("http://".__add__), st.text("[]:/.%@a1 ").map("http://".__add__)))
+def test_anything_has_a_site_or_is_refused(text: str) -> None:
+    """No text ends in another exception, and no site is empty."""
+    try:
+        site = site_of(text)
+    except ConfigError:
+        return
+
+    assert site
