@@ -178,6 +178,8 @@ class Engine:
 
     def _capped(self, now: float) -> Wait | None:
         # Half a slot of leeway: a sleeper that woke late may catch up. So a second sees one request more at the most.
+        if not self.facts.seconds_apart:
+            return None
         due_at = self.facts.site.next_at - self.facts.seconds_apart / 2
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 

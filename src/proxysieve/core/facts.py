@@ -164,12 +164,24 @@ class Facts:
 
     def restore(self, sessions: Iterable[SessionRecord]) -> None:
         """Take saved sessions back."""
-        for session in sorted(sessions, key=lambda one: one.opened_at):
+        for session in sorted(sessions, key=_age):
             self._admit(session)
         # A name at a provider without a session had not worked yet when the process died.
         current = {session.exit_id for session in self.sessions.values()}
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
             self._sum_up(exit_id)
+        self._forget_failures_of_others()
+
+    def _forget_failures_of_others(self) -> None:
+        """Let a drought be one of the proxies that there are now: who brings fresh ones must not wait for its end."""
+        failing = 0
+        for exit_id, record in self.exits.items():
+            proxy = self.catalog.get(exit_id.partition("/")[0])
+            if proxy and max(record.last_bad_at, record.last_unclear_at) > self.site.last_ok_at:
+                failing += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
+        self.site.failing_count = min(self.site.failing_count, failing)
+        if not self.is_dry:
+            self.site.probe_count = 0
 
     def _open(self, event: SessionOpened) -> list[str]:
         closed = self._close(self.sessions.get(event.session))

@@ -1,0 +1,192 @@
+"""What the classic algorithm promises (Apify, 2019)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import sqrt
+from random import Random
+
+import pytest
+from tests.core.worlds import BAD, World, gateway, is_name, plain, plains
+
+from proxysieve.core.engine import Engine, Pick
+from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.core.model import Outcome
+from proxysieve.core.policies.classic import Classic
+
+TRIES = 4000
+
+
+def picks(engine: Engine, now: float, seed: int = 11) -> list[Pick]:
+    """What the engine would do, asked over and over in one and the same state."""
+    rng = Random(seed)
+    choices = [engine.choose(now, rng) for _ in range(TRIES)]
+    assert all(isinstance(choice, Pick) for choice in choices)
+    return [choice for choice in choices if isinstance(choice, Pick)]
+
+
+def tolerance(chance: float, tries: int = TRIES) -> float:
+    """Five standard deviations of the binomial: one seed in two million is outside."""
+    return 5 * sqrt(tries * chance * (1 - chance))
+
+
+def worked(count: int, max_sessions: int = 20) -> World:
+    """A site where *count* sessions work, one each on a plain proxy, among a hundred and a gateway."""
+    world = World([*plains(100), gateway(0)], Classic(max_sessions=1000))
+    world.work(count)
+    world.engine._policy = Classic(max_sessions)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("count", "chance"), [(0, 0.0), (1, 0.05), (5, 0.25), (10, 0.5), (19, 0.95), (20, 1.0), (25, 1.0)]
+)
+def test_of_n_sessions_that_work_one_is_used_with_the_chance_n_of_max(count: int, chance: float) -> None:
+    """The fewer work, the more is tried; trying ends when the most that are wanted work."""
+    world = worked(count)
+
+    reused = sum(pick.opened is None for pick in picks(world.engine, world.now))
+
+    assert abs(reused - TRIES * chance) <= tolerance(chance)
+
+
+def test_the_working_ones_are_used_alike() -> None:
+    """Which of them is used is a matter of chance, and all have the same."""
+    world = worked(20)
+
+    uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
+
+    assert set(uses) == {session.name for session in world.engine.facts.working}
+    assert all(abs(count - TRIES / 20) <= tolerance(1 / 20) for count in uses.values())
+
+
+def test_the_working_ones_are_used_alike_when_most_of_them_are_full() -> None:
+    """Where nearly all carry what they may, the few that are left are still equally likely."""
+    world = World(plains(60), Classic(max_sessions=60))
+    world.work(60)
+    free = {session.name for session in list(world.engine.facts.working)[::20]}
+    for session in world.engine.facts.working:
+        if session.name not in free:
+            world.engine.facts.in_flight[session.name] = MAX_IN_FLIGHT
+
+    uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
+
+    assert set(uses) == free
+    assert all(abs(count - TRIES / 3) <= tolerance(1 / 3) for count in uses.values())
+
+
+def test_a_new_session_takes_any_unused_proxy() -> None:
+    """All proxies without a session are equally likely, whatever happened to them before."""
+    world = World([*plains(10), gateway(0)], Classic(max_sessions=10**9))
+    for outcome in (*BAD, Outcome.OK, Outcome.OK, Outcome.OK):
+        world.send(outcome)
+    carrying = {session.proxy for session in world.engine.facts.working if not session.exit}
+
+    opened = Counter(pick.opened.proxy for pick in picks(world.engine, world.now) if pick.opened)
+
+    unused = {proxy.key for proxy in world.catalog} - carrying
+    chance = 1 / len(unused)
+    assert set(opened) == unused
+    assert all(abs(count - TRIES * chance) <= tolerance(chance) for count in opened.values())
+
+
+def test_the_last_unused_proxy_is_found() -> None:
+    """One unused proxy among 2,000 is as good as one among two."""
+    world = World(plains(2000), Classic(max_sessions=10**9))
+    world.work(1999)
+
+    pick = world.choose()
+
+    assert isinstance(pick, Pick)
+    assert pick.opened is not None
+    assert pick.opened.proxy not in {session.proxy for session in world.engine.facts.working}
+
+
+def test_a_session_is_stored_once_it_worked() -> None:
+    """A session counts among the working ones from its first good answer on, and not before."""
+    world = World(plains(5), Classic(max_sessions=5))
+    leased = world.lease()
+    before = len(world.engine.facts.working)
+
+    world.report(leased, Outcome.OK)
+
+    assert before == 0
+    assert [session.name for session in world.engine.facts.working] == [leased.session]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stays"),
+    [
+        pytest.param(Outcome.OK, True, id="ok-or-404"),
+        pytest.param(Outcome.SITE_ERROR, True, id="500"),
+        pytest.param(None, True, id="given-back"),
+        pytest.param(Outcome.UNCLEAR, True, id="one-that-said-nothing"),
+        pytest.param(Outcome.BLOCKED, False, id="block"),
+        pytest.param(Outcome.THROTTLED, False, id="throttle"),
+        pytest.param(Outcome.PROXY_ERROR, False, id="proxy-error"),
+    ],
+)
+def test_what_deletes_a_working_session(*, outcome: Outcome | None, stays: bool) -> None:
+    """It is deleted when its exit is refused or broken, and kept otherwise."""
+    world = World(plains(1), Classic(max_sessions=1))
+    session = world.send(Outcome.OK)
+
+    world.send(outcome)
+
+    assert (session in list(world.engine.facts.working)) is stays
+
+
+@pytest.mark.parametrize("outcome", [*BAD, Outcome.UNCLEAR, Outcome.SITE_ERROR, None])
+def test_a_new_session_is_stored_by_nothing_else_than_a_good_answer(outcome: Outcome | None) -> None:
+    """Whatever else comes back, the new session is gone and its proxy unused again."""
+    world = World(plains(1), Classic(max_sessions=1))
+
+    session = world.send(outcome)
+
+    assert session.name not in world.engine.facts.sessions
+    assert len(world.engine.facts.working) == 0
+
+
+def test_at_a_gateway_every_try_is_somebody_else() -> None:
+    """A new session at a provider has a name and a look of its own, again and again."""
+    world = World([gateway(0)], Classic(max_sessions=10**9))
+
+    sessions = [world.send(Outcome.BLOCKED if number % 2 else Outcome.OK) for number in range(60)]
+
+    assert len({session.exit for session in sessions}) == 60
+    assert all(is_name(session.exit) for session in sessions)
+    assert len({session.identity for session in sessions}) > 1
+
+
+def test_where_nothing_is_left_to_try_a_working_one_is_used() -> None:
+    """Chance decides only where there is a choice."""
+    world = World(plains(2), Classic(max_sessions=10**9))
+    world.work(2)
+
+    pick = world.choose()
+
+    assert isinstance(pick, Pick)
+    assert pick.opened is None
+
+
+def test_where_the_working_ones_are_full_a_new_one_is_tried() -> None:
+    """The other way round it holds too."""
+    world = World([plain(0), plain(1)], Classic(max_sessions=1))
+    world.work(1)
+    for _ in range(MAX_IN_FLIGHT):
+        world.lease()
+
+    pick = world.choose()
+
+    assert isinstance(pick, Pick)
+    assert pick.opened is not None
+
+
+def test_the_log_says_what_the_odds_were() -> None:
+    """A pick comes with the number of working sessions and the chance that it had."""
+    world = worked(5)
+
+    pick = world.choose()
+
+    assert isinstance(pick, Pick)
+    assert pick.why == "5 working, chance to use one of them 25%"
