@@ -21,6 +21,9 @@ imports: .venv/ready
 tests: .venv/ready
 	$(BIN)/python -m pytest
 
+bench: .venv/ready
+	@sh benchmarks/run
+
 .venv/ready: pyproject.toml requirements-dev.txt scripts/setup
 	@sh scripts/setup
 	@touch $@

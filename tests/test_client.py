@@ -32,7 +32,7 @@ async def clients() -> AsyncIterator[Clients]:
     """Where the clients of a test's sessions live."""
     clients = Clients(10)
     yield clients
-    await clients.close_all()
+    await clients.close()
 
 
 def session_on(line: str, clients: Clients, identity: Identity = IDENTITIES[0]) -> Session:

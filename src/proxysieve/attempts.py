@@ -236,8 +236,9 @@ class Attempts:
             if self._last.outcome is Outcome.OK or not self.goes_on:
                 raise StopAsyncIteration
             pause = self._budget.pause_seconds(self._last)
-            clock = self._settings.clock
-            await clock.wait(asyncio.Event(), clock.now() + pause)
+            if pause:
+                clock = self._settings.clock
+                await clock.wait(asyncio.Event(), clock.now() + pause)
         self._attempt = Attempt(self)
         return self._attempt
 

@@ -111,7 +111,7 @@ class Desk:
         for (kind, _), value in self._saved.items():
             check_belongings(kind, value or b"")
         self._used: set[str] = set()
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
         self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -197,6 +197,8 @@ class Desk:
             if choice.is_hopeless and (choice.until is None or choice.until - now > max_wait_seconds):
                 why = f"{choice.why} ({self.standing()})"
                 raise NoSessionAvailable(self.engine.site, why, retry_at=choice.until)
+            # One for all who wait, and none while nobody does: most requests are granted at once.
+            self._changed = self._changed or asyncio.Event()
             await self.clock.wait(self._changed, choice.until)
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
@@ -211,8 +213,9 @@ class Desk:
         self._wake()
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._changed:
+            self._changed.set()
+            self._changed = None
 
     def _session(self, name: str) -> Session:
         session = self._sessions.get(name)

@@ -132,6 +132,7 @@ class SessionPool(Sender):
         self._loading = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._is_draining = False
+        self._is_closing = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -155,13 +156,13 @@ class SessionPool(Sender):
         if self._fence is None:
             return
         try:
+            self._is_closing.set()
             if self._saver:
-                self._saver.cancel()
                 await asyncio.wait([self._saver])
             await self.save()
         finally:
             self._fence = None
-            await self._clients.close_all()
+            await self._clients.close()
             await self._store.close()
 
     def drain(self) -> None:
@@ -219,6 +220,7 @@ class SessionPool(Sender):
         if self._fence is None:
             raise ProxySieveError("the pool is not open: use it in async with")
         if self._saver is not None and self._saver.done():
+            # It ends by itself only if what was learned cannot be saved; better to stop than to lose it.
             self._saver.result()
         desk = self._desks.get(site)
         if desk is None:
@@ -243,10 +245,9 @@ class SessionPool(Sender):
         return desk
 
     async def _save_now_and_then(self) -> None:
-        while True:
-            await self._clock.wait(asyncio.Event(), self._clock.now() + SAVE_SECONDS)
+        while not self._is_closing.is_set():
+            await self._clock.wait(self._is_closing, self._clock.now() + SAVE_SECONDS)
             await self.save()
-            await self._clients.close_dropped()
             self._leave_idle_desks()
 
     def _leave_idle_desks(self) -> None:

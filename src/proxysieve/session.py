@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import threading
@@ -86,7 +87,7 @@ class Clients:
         self._clients: OrderedDict[tuple[Session, Hashable], Any] = OrderedDict()
         self._busy: dict[Session, int] = {}
         self._ended: set[Session] = set()
-        self._closable: list[Any] = []
+        self._closings: set[asyncio.Task[None]] = set()
         self._lock = threading.RLock()
 
     def get(self, session: Session, make: Callable[[Session], C]) -> C:
@@ -129,31 +130,29 @@ class Clients:
             self._drop(idle[:surplus])
 
     def _drop(self, keys: list[tuple[Session, Hashable]]) -> None:
-        self._closable += [self._clients.pop(key) for key in keys]
+        # In tasks of their own: a client takes its time, and curl_cffi's swallows the cancellation of who waits for it.
+        for key in keys:
+            closing = asyncio.get_running_loop().create_task(close_client(self._clients.pop(key)))
+            self._closings.add(closing)
+            closing.add_done_callback(self._closings.discard)
 
-    async def close_dropped(self) -> None:
-        """Close the clients that are no longer wanted."""
-        with self._lock:
-            dropped, self._closable = self._closable, []
-        for client in dropped:
-            try:
-                await close_client(client)
-            except Exception as error:  # noqa: BLE001 - a client that fails to close must not end a crawl
-                log.warning("a session's client could not be closed: %s", type(error).__name__)
-
-    async def close_all(self) -> None:
+    async def close(self) -> None:
         """Close all of them."""
         with self._lock:
             self._drop(list(self._clients))
-        await self.close_dropped()
+        if self._closings:
+            await asyncio.wait(self._closings)
 
 
 async def close_client(client: Any) -> None:  # noqa: ANN401 - any client at all
     """Close *client* in the way it offers, if it offers one."""
     close = getattr(client, "aclose", None) or getattr(client, "close", None)
-    result = close() if close else None
-    if inspect.isawaitable(result):
-        await result
+    try:
+        result = close() if close else None
+        if inspect.isawaitable(result):
+            await result
+    except Exception as error:  # noqa: BLE001 - a client that fails to close must not end a crawl
+        log.warning("a session's client could not be closed: %s", type(error).__name__)
 
 
 def dump_belongings(session: Session) -> dict[str, bytes | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
@@ -10,6 +10,8 @@ from publicsuffixlist import PublicSuffixList
 from proxysieve.errors import ConfigError
 
 
+# A URL's site is asked for a handful of times while it is fetched.
+@lru_cache(maxsize=4096)
 def site_of(url: str) -> str:
     """The registrable domain of *url*; where there is none, as for an address, its host and port.
 

@@ -293,9 +293,11 @@ class Facts:
         self.changed.add(("site", ""))
         session.ok_count += 1
         session.unclear_count = 0
-        session.worked_at = session.worked_at or at
-        if self.sessions.get(session.name) is session:
-            self.changed.add(("session", session.name))
+        if self.sessions.get(session.name) is not session:
+            return
+        self.changed.add(("session", session.name))
+        if not session.has_worked:
+            session.worked_at = at
             if not session.pinned:
                 self.working.add(session)
 

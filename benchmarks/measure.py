@@ -1,0 +1,139 @@
+"""What the benchmarks share: medians with their ranges, tables, and jobs in processes of their own."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple, Self
+
+import msgspec
+
+from proxysieve.fetch.report import Report
+from proxysieve.testbed import Hit, TestbedProcess
+from proxysieve.testbed.world import BlockStyle
+
+BLOCK_STYLES: tuple[BlockStyle, ...] = ("forbidden", "throttled", "challenge", "captcha", "sorry")
+# A job that hangs must not hold up the others.
+LONGEST_SECONDS = 300.0
+Cell = str | int | float | None
+
+
+class Spread(NamedTuple):
+    """What several rounds came to."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        """The median and the range of *values*, of which there must be one."""
+        known = list(values)
+        return cls(median(known), min(known), max(known))
+
+    def text(self, digits: int = 0) -> str:
+        """For a table."""
+        middle, low, high = (f"{value:,.{digits}f}" for value in self)
+        return middle if low == high else f"{middle} ({low}-{high})"
+
+
+class Bench:
+    """The options that every benchmark has, and where its figures go."""
+
+    def __init__(self, name: str, about: str | None, *, rounds: int) -> None:
+        self.name = name
+        self.parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.parser.add_argument("--rounds", type=int, default=rounds, help="how often (default: %(default)s)")
+        self.parser.add_argument(
+            "--json", action="store_true", help="one JSON object a line, and the tables to the standard error"
+        )
+        self._options = argparse.Namespace()
+
+    def start(self) -> argparse.Namespace:
+        """The options as given."""
+        self._options = self.parser.parse_args()
+        return self._options
+
+    def table(self, title: str, rows: Sequence[dict[str, Cell]]) -> None:
+        """Print *rows* as a table, the names of the first one being the heads."""
+        out = sys.stderr if self._options.json else sys.stdout
+        lines = [list(rows[0]), *([_shown(cell) for cell in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        print(f"\n{title}", file=out)
+        for first, *others in lines:
+            cells = [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+            print("  ".join(cells).rstrip(), file=out)
+        out.flush()
+
+    def note(self, text: str) -> None:
+        """Print a remark under a table."""
+        print(text, file=sys.stderr if self._options.json else sys.stdout, flush=True)
+
+    def emit(self, **figures: object) -> None:
+        """Print *figures* for machines, if asked to."""
+        if self._options.json:
+            print(msgspec.json.encode({"benchmark": self.name, **figures}).decode(), flush=True)
+
+
+class Command:
+    """``proxysieve fetch`` as users run it, under way."""
+
+    def __init__(self, directory: Path, urls: Sequence[str], proxies: Sequence[str], *options: str) -> None:
+        self.out = directory / "pages.jsonl"
+        self.store = directory / "store"
+        directory.mkdir(exist_ok=True)
+        (directory / "urls.txt").write_text("\n".join(urls))
+        (directory / "proxies.txt").write_text("\n".join(proxies))
+        files = [f"--proxies={directory / 'proxies.txt'}", f"--out={self.out}", f"--store={self.store}"]
+        program = Path(sys.executable).with_name("proxysieve")
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(
+            [program, "fetch", directory / "urls.txt", *files, "--max-rate=0", "--json", "--quiet", *options],
+            stdout=subprocess.PIPE,
+        )
+
+    def report(self) -> Report:
+        """What the job came to, when it has come to it."""
+        try:
+            answer, _ = self.process.communicate(timeout=LONGEST_SECONDS)
+        finally:
+            self.process.kill()
+        return msgspec.json.decode(answer, type=Report)
+
+
+def hits_since(bed: TestbedProcess, moment: float) -> list[Hit]:
+    """What the site has seen since *moment*; its clock is the monotonic one, as ours."""
+    return [hit for hit in bed.truth().hits if hit.at >= moment]
+
+
+def count_wrong(out: Path, bed: TestbedProcess) -> int:
+    """How many pages in the output *out* differ in a byte from what the site holds."""
+    with out.open("rb") as lines:
+        pages = map(msgspec.json.Decoder(_Page).decode, lines)
+        return sum(page.body.encode() != bed.page_body(page.page_id) for page in pages)
+
+
+class _Page(msgspec.Struct):
+    url: str
+    body: str = ""
+
+    @property
+    def page_id(self) -> int:
+        return int(self.url.rpartition("/")[2])
+
+
+def _shown(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell
+        case int():
+            return f"{cell:,}"
+        case float():
+            return f"{cell:.3f}" if cell < 1 else f"{cell:.2f}" if cell < 100 else f"{cell:,.0f}"
