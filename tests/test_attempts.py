@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+from curl_cffi import CurlECode
 from curl_cffi.requests import AsyncSession, RequestsError
 from tests.fakes import BLOCK, SITE, URL, InTurn, facts_of, pool_of
 
@@ -35,7 +36,7 @@ from proxysieve.testbed import Testbed, TestbedProcess, World
 
 async def test_looking_for_a_session_that_works_uses_no_attempts(clock: VirtualClock) -> None:
     """Fresh sessions that are refused or dead are passed over, many more of them than there are attempts."""
-    failures: list[int | BaseException] = [403, 429, TimeoutError()]
+    failures: list[int | BaseException] = [403, 429, httpx.ReadTimeout("slow")]
     script = InTurn(*failures * 10, 200)
     async with pool_of(100, script, clock=clock, attempts=1) as pool:
         page = await pool.get(URL)
@@ -110,7 +111,7 @@ async def test_a_block_of_a_named_session_ends_its_request(clock: VirtualClock) 
 
 async def test_a_named_session_tries_again_what_was_not_a_block(clock: VirtualClock) -> None:
     """One time-out costs it an attempt, not its exit."""
-    async with pool_of(9, InTurn(200, TimeoutError(), 200), clock=clock) as pool:
+    async with pool_of(9, InTurn(200, httpx.ReadTimeout("slow"), 200), clock=clock) as pool:
         named = pool.session("seven", site=SITE)
         await named.get(URL)
         page = await named.get(URL)
@@ -520,3 +521,34 @@ def test_requests_brings_every_page() -> None:
         assert bodies == [bed.page_body(number) for number in range(15)]
         assert {tried.verdict for tried in tries} >= {Outcome.OK, Outcome.BLOCKED}
         assert not any(tried.counted for tried in tries)
+
+
+async def test_what_cannot_be_helped_is_tried_once(clock: VirtualClock) -> None:
+    """A body beyond the limit would be downloaded again and again, through proxies that cost by the byte."""
+    script = InTurn(RequestsError("too large", CurlECode.WRITE_ERROR), 200)
+    async with pool_of(3, script, clock=clock) as pool:
+        with pytest.raises(GaveUp) as caught:
+            await pool.get(URL)
+
+    assert len(caught.value.attempts) == 1
+
+
+async def test_tries_can_be_limited(clock: VirtualClock) -> None:
+    """Those included that use up no attempt."""
+    async with pool_of(9, InTurn(*[403] * 9), clock=clock) as pool:
+        with pytest.raises(Blocked) as caught:
+            await pool.get(URL, max_tries=4)
+
+    assert len(caught.value.attempts) == 4
+
+
+async def test_a_time_out_of_the_callers_own_goes_through(clock: VirtualClock) -> None:
+    """It may be a database that was slow; no session pays for it."""
+    async with pool_of(3, InTurn(), clock=clock) as pool:
+        with pytest.raises(TimeoutError, match="my database"):  # noqa: PT012 - it is raised in the middle of the idiom
+            async for attempt in pool.attempts(URL):
+                async with attempt:
+                    raise TimeoutError("my database was slow")
+
+        assert (await pool.standing(SITE)).blocked == 0
+        assert all(record.unclear_count == 0 for record in facts_of(pool).exits.values())

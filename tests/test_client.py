@@ -343,3 +343,34 @@ async def test_a_redirect_to_tls_speaks_http_2_as_browsers_do(clients: Clients, 
 
     assert chosen
     assert set(chosen) == {"h2"}
+
+
+async def test_a_cookie_that_is_no_text_is_a_failure_and_no_crash(clients: Clients) -> None:
+    """curl_cffi stumbles over it; the page is told as failed, and the job goes on."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: name=Caf\xe9; path=/\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    session = session_on(f"http://127.0.0.1:{port}", clients)
+
+    with pytest.raises(UnicodeDecodeError) as caught:
+        await CurlClient().send(Request(url="http://shop.example/"), session)
+
+    assert failure_of(caught.value) is Failure.UNREADABLE
+    server.close()
+    await server.wait_closed()
+
+
+async def test_redirects_are_counted(clients: Clients) -> None:
+    """Each of them is a request to the site."""
+    async with Testbed(World(proxies=1)) as bed:
+        session = session_on(bed.proxy_lines[0], clients)
+
+        response = await CurlClient().send(Request(url=f"{bed.site_url}/redirect/3"), session)
+
+        assert response.redirect_count == 3

@@ -47,7 +47,8 @@ async def test_nothing_works_and_nothing_is_due_in_time(clock: VirtualClock) -> 
         error = caught.value
         assert error.site == SITE
         assert error.why == (
-            "none of the 3 exits tried since the last good answer works (0 working, 0 resting, 3 blocked, 0 dead)"
+            "none of the 3 exits tried since the last good answer works, most often: status 403 "
+            "(0 working, 0 resting, 3 blocked, 0 dead)"
         )
         assert error.retry_at == clock.now() + 1
         assert len({tried.proxy for tried in error.attempts}) == 3
@@ -430,3 +431,19 @@ async def test_a_session_that_has_not_worked_yet_carries_one_request(clock: Virt
         client.go.set()
 
         assert {page.status for page in await asyncio.gather(*tasks)} == {200}
+
+
+async def test_redirects_count_against_the_cap(clock: VirtualClock) -> None:
+    """They are requests as well: three hops cost four slots."""
+
+    def with_redirects(request: Request, _: Session) -> Response:
+        return Response(url=request.url, status=200, headers=(), body=b"page", redirect_count=3)
+
+    async with pool_of(3, Scripted(with_redirects), clock=clock, max_rate=1) as pool:
+        started = clock.now()
+        task = asyncio.gather(*(pool.get(URL) for _ in range(3)))
+        for _ in range(20):
+            await clock.advance(0.5)
+        pages = await task
+
+    assert sorted(round(page.fetched_at - started) for page in pages) == [0, 4, 8]

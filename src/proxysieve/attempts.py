@@ -102,7 +102,15 @@ class Attempt:
         self._lease = await self._attempts.take_lease()
         return self._lease.session
 
-    def check(self, status: int, headers: Headers = (), body: str | bytes | None = None, *, url: str = "") -> None:
+    def check(
+        self,
+        status: int,
+        headers: Headers = (),
+        body: str | bytes | None = None,
+        *,
+        url: str = "",
+        redirect_count: int = 0,
+    ) -> None:
         """Go on if this is a good answer, a 404 included; else leave the attempt, and the next one follows.
 
         Args:
@@ -110,6 +118,7 @@ class Attempt:
             headers: In any case.
             body: The page, whole; text is taken as UTF-8. Left out, it is not looked at, and no captcha found in it.
             url: Where redirects ended, if there were any.
+            redirect_count: How many more requests they took, which count against the site's cap.
 
         Raises:
             GaveUp: The answer is no good. It is caught on the way out as long as attempts are left.
@@ -121,6 +130,7 @@ class Attempt:
             status=status,
             headers=tuple((name.lower(), value) for name, value in pairs),
             body=body.encode() if isinstance(body, str) else body,
+            redirect_count=redirect_count,
         )
         self.report(exchange)
         if self._error is not None:
@@ -174,6 +184,7 @@ class Attempts:
         *,
         signs: tuple[Sign, ...] = (),
         is_pinned: bool = False,
+        max_tries: int | None = None,
     ) -> None:
         self.url = url
         self.signs = signs
@@ -181,7 +192,7 @@ class Attempts:
         self._lease = lease
         self._settings = settings
         self._is_pinned = is_pinned
-        self._budget = Budget(settings.attempts)
+        self._budget = Budget(settings.attempts, max_tries)
         self._last: Verdict | None = None
         self._is_lost = False
         self._attempt: Attempt | None = None
@@ -194,7 +205,7 @@ class Attempts:
     @property
     def goes_on(self) -> bool:
         """Whether another attempt would follow a failure."""
-        return self._budget.left > 0 and not self._is_lost
+        return not self._budget.is_spent and not self._is_lost
 
     async def take_lease(self) -> Lease:
         """The lease for the next try."""
@@ -254,13 +265,16 @@ class Sender(ABC):
     async def _desk(self, url: str) -> Desk:
         """The desk of the site that *url* belongs to."""
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "") -> Page:
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "", max_tries: int | None = None
+    ) -> Page:
         """Fetch *url* with the pool's own client, by as many sessions as it takes.
 
         Args:
             url: http or https.
             headers: On top of those that the identity sends by itself.
             expect: Text that a good page contains.
+            max_tries: How often it may be sent at the most, those tries included that use up no attempt.
 
         Raises:
             Blocked: The site refused every attempt, of sessions that had worked before.
@@ -275,11 +289,17 @@ class Sender(ABC):
             timeout_seconds=settings.timeout_seconds,
             max_bytes=settings.max_bytes,
         )
-        attempts = self.attempts(url, expect=expect)
+        attempts = self.attempts(url, expect=expect, max_tries=max_tries)
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
-                attempt.check(response.status, response.headers, response.body, url=response.url)
+                attempt.check(
+                    response.status,
+                    response.headers,
+                    response.body,
+                    url=response.url,
+                    redirect_count=response.redirect_count,
+                )
                 return Page(
                     url=url,
                     final_url=response.url,
@@ -295,7 +315,7 @@ class Sender(ABC):
                 )
         raise AssertionError("attempts ended without a good answer and without an error")
 
-    def attempts(self, url: str, *, expect: str = "") -> Attempts:
+    def attempts(self, url: str, *, expect: str = "", max_tries: int | None = None) -> Attempts:
         """The attempts to send a request to *url* with any client: ``async for``, then ``async with``.
 
         Leaving an attempt by an error of a known client counts as what the client says. Any other error is the
@@ -304,9 +324,17 @@ class Sender(ABC):
         Args:
             url: What will be asked for.
             expect: Text that a good page contains.
+            max_tries: How often it may be sent at the most, those tries included that use up no attempt.
         """
         signs = (expects(expect),) if expect else ()
-        return Attempts(url, lambda: self._lease(url), self._settings, signs=signs, is_pinned=bool(self._session_name))
+        return Attempts(
+            url,
+            lambda: self._lease(url),
+            self._settings,
+            signs=signs,
+            is_pinned=bool(self._session_name),
+            max_tries=max_tries,
+        )
 
     @asynccontextmanager
     async def acquire(self, url: str) -> AsyncIterator[Lease]:

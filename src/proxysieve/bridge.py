@@ -27,6 +27,8 @@ class Loop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        # Work that is handed over while the loop comes to its end would never be done, and its caller wait for ever.
+        self._handing_over = threading.Lock()
 
     def open(self) -> None:
         """Start the loop and its thread."""
@@ -36,10 +38,12 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* returns or raises, done on the loop while the caller waits."""
-        if self._loop is None:
-            work.close()
-            raise ProxySieveError("the pool is not open: use it in with")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._handing_over:
+            if self._loop is None:
+                work.close()
+                raise ProxySieveError("the pool is not open: use it in with")
+            result = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return result.result()
 
     def call(self, work: Callable[[], T]) -> T:
         """The same for what does not wait."""
@@ -56,10 +60,11 @@ class Loop:
 
     def close(self) -> None:
         """Stop the loop and its thread; threads that still wait for something are told that it was cancelled."""
-        if self._loop is None or self._thread is None:
+        with self._handing_over:
+            loop, self._loop = self._loop, None
+        if loop is None or self._thread is None:
             return
-        self.run(cancel_others())
-        loop, self._loop = self._loop, None
+        asyncio.run_coroutine_threadsafe(cancel_others(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
         loop.close()
@@ -67,10 +72,10 @@ class Loop:
 
 async def cancel_others() -> None:
     """End every other task of the running loop."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 class SyncAttempt:
@@ -80,9 +85,17 @@ class SyncAttempt:
         self._loop = loop
         self._attempt = attempt
 
-    def check(self, status: int, headers: Headers = (), body: str | bytes | None = None, *, url: str = "") -> None:
+    def check(
+        self,
+        status: int,
+        headers: Headers = (),
+        body: str | bytes | None = None,
+        *,
+        url: str = "",
+        redirect_count: int = 0,
+    ) -> None:
         """Go on if this is a good answer; else leave the attempt, and the next one follows."""
-        self._loop.call(lambda: self._attempt.check(status, headers, body, url=url))
+        self._loop.call(lambda: self._attempt.check(status, headers, body, url=url, redirect_count=redirect_count))
 
     def report(self, exchange: Exchange) -> Verdict:
         """The same for an exchange, but the block goes on."""
@@ -121,13 +134,15 @@ class SyncSender:
         self._loop = loop
         self._sender = sender
 
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "") -> Page:
+    def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "", max_tries: int | None = None
+    ) -> Page:
         """Fetch *url* with the pool's own client, by as many sessions as it takes."""
-        return self._loop.run(self._sender.get(url, headers=headers, expect=expect))
+        return self._loop.run(self._sender.get(url, headers=headers, expect=expect, max_tries=max_tries))
 
-    def attempts(self, url: str, *, expect: str = "") -> Iterator[SyncAttempt]:
+    def attempts(self, url: str, *, expect: str = "", max_tries: int | None = None) -> Iterator[SyncAttempt]:
         """The attempts to send a request to *url* with any client: ``for``, then ``with``."""
-        attempts: Attempts = self._sender.attempts(url, expect=expect)
+        attempts: Attempts = self._sender.attempts(url, expect=expect, max_tries=max_tries)
         while True:
             try:
                 attempt = self._loop.run(attempts.__anext__())

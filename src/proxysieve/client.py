@@ -45,12 +45,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         url: Where redirects ended.
         headers: Names in lower case, in their order.
         body: Decoded of transfer and content encodings.
+        redirect_count: How many more requests redirects took.
     """
 
     url: str
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    redirect_count: int = 0
 
 
 class Client(Protocol):
@@ -107,7 +109,13 @@ class CurlClient:
             http_version=CurlHttpVersion.V2TLS,
         )
         headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
-        return Response(url=response.url, status=response.status_code, headers=headers, body=bytes(body))
+        return Response(
+            url=response.url,
+            status=response.status_code,
+            headers=headers,
+            body=bytes(body),
+            redirect_count=response.redirect_count,
+        )
 
     def _open(self, session: Session) -> AsyncSession[CurlResponse]:
         # The impersonation sends the headers of the identity by itself, in that browser's order.

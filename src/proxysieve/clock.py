@@ -23,21 +23,26 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Real time: the wall clock as it was when the process started, moved on by the monotonic one.
+    """Real time: the wall clock as it was when the process started, moved on by one that nobody can set.
 
     A wall clock that is set back in the middle of a crawl would make rests last for hours.
     """
 
     def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+        self._offset = time.time() - elapsed()
 
     def now(self) -> float:
-        return self._offset + time.monotonic()
+        return self._offset + elapsed()
 
     async def wait(self, event: asyncio.Event, until: float | None = None) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(None if until is None else max(0.0, until - self.now())):
                 await event.wait()
+
+
+def elapsed() -> float:
+    """Seconds since some moment, those in which a laptop slept included where the system counts them (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class VirtualClock:

@@ -48,18 +48,18 @@ class Lease:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
         exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
         verdict = judge(exchange, (*self._desk.signs, *extra_signs))
-        self._end(verdict)
+        self._end(verdict, exchange.redirect_count)
         return verdict
 
     def drop(self) -> None:
         """Give the lease back without a word on the session: what happened was not its doing."""
         self._end(None)
 
-    def _end(self, verdict: Verdict | None) -> None:
+    def _end(self, verdict: Verdict | None, redirect_count: int = 0) -> None:
         if not self._is_out:
             raise ProxySieveError("this lease was reported already; another request needs another lease")
         self._is_out = False
-        self._desk.take_back(self._number, self.session, verdict)
+        self._desk.take_back(self._number, self.session, verdict, redirect_count)
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,9 +138,9 @@ class Desk:
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
 
-    def take_back(self, lease: int, session: Session, verdict: Verdict | None) -> None:
+    def take_back(self, lease: int, session: Session, verdict: Verdict | None, redirect_count: int) -> None:
         """The request of *lease* is over."""
-        self._apply(Reported(self.clock.now(), lease, verdict))
+        self._apply(Reported(self.clock.now(), lease, verdict, redirect_count))
         self._clients.release(session)
         # Its answer may have set cookies, and its user data.
         self._used.add(session.name)
@@ -241,6 +241,8 @@ class Desk:
         for kind, value in values.items():
             if self._saved.get((kind, name)) != value:
                 self._saved[kind, name] = value
+                if value is None:
+                    del self._saved[kind, name]
                 changed.append(Record(self.engine.site, kind, name, value))
         return changed
 

@@ -95,12 +95,31 @@ def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path) -> None:
         assert re.search(r"hint +--max-sessions \d+ would use those that work", out)
 
 
-def test_quiet_prints_nothing(tmp_path: Path) -> None:
-    """Not even what is wrong with single lines."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, [*bed.page_urls(3), "no url"], bed.proxy_lines)
+def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
+    """Nothing where all is well; lines that are left out, and why a job stopped, on the standard error."""
+    with TestbedProcess(World(proxies=5, banned_share=1.0)) as bed:
+        shell = Shell(tmp_path, [bed.page_url(1), "no url"], bed.proxy_lines)
 
-        assert shell.run("--quiet") == (0, "", "")
+        status, out, err = shell.run("--quiet", "--max-wait", "0")
+
+        assert (status, out) == (1, "")
+        assert "left out: urls.txt, line 2" in err
+        assert "nothing works at" in err
+        assert "1 URL is pending" in err
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, bed.page_urls(3), bed.proxy_lines)
+
+        assert shell.run("--quiet", "--out", "good.jsonl") == (0, "", "")
+
+
+def test_a_mark_at_the_beginning_of_the_list_is_no_part_of_it(tmp_path: Path) -> None:
+    """Some editors write a byte-order mark."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, [f"\ufeff{bed.page_url(1)}"], bed.proxy_lines)
+
+        status, out, _ = shell.run("--json")
+
+        assert (status, json.loads(out)["pages"]) == (0, 1)
 
 
 def test_urls_come_from_the_standard_input_as_well(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def page_with(text: bytes) -> bytes:
         pytest.param(failure(Failure.UNRESOLVED), Outcome.SITE_ERROR, "", id="name-not-resolved"),
         pytest.param(failure(Failure.TOO_LARGE), Outcome.SITE_ERROR, "", id="body-too-large"),
         pytest.param(failure(Failure.REDIRECTS), Outcome.SITE_ERROR, "", id="redirects-in-circles"),
+        pytest.param(failure(Failure.UNREADABLE), Outcome.SITE_ERROR, "", id="client-stumbled"),
         pytest.param(failure(Failure.TIMEOUT), Outcome.UNCLEAR, "", id="time-out"),
         pytest.param(failure(Failure.RESET), Outcome.UNCLEAR, "", id="connection-lost"),
         pytest.param(failure(Failure.TLS), Outcome.UNCLEAR, "", id="tls-failed"),
@@ -336,3 +337,34 @@ def test_anything_gets_a_verdict(
 def test_any_retry_after_is_read_or_passed_over(value: str) -> None:
     """A site may write there what it likes."""
     assert retry_after(answer(429, retry_after=value)) <= AT + LONGEST_REST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [(420, Outcome.THROTTLED), (430, Outcome.THROTTLED), (999, Outcome.BLOCKED), (600, Outcome.BLOCKED)],
+)
+def test_statuses_that_sites_made_up_are_understood(code: int, outcome: Outcome) -> None:
+    """LinkedIn's 999, Shopify's 430, Twitter's 420."""
+    assert judge(answer(code), DEFAULT_SIGNS).outcome is outcome
+
+
+@pytest.mark.parametrize("code", [403, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_retry_after_is_kept_whatever_the_status(code: int, scheme: str) -> None:
+    """Also where the site's own trouble is the reason."""
+    verdict = judge(answer(code, url=f"{scheme}://shop.example/1", retry_after="60"), DEFAULT_SIGNS)
+
+    assert verdict.until == AT + 60
+
+
+def test_what_another_try_cannot_change_is_final() -> None:
+    """A body that is too large will be too large again."""
+    finals = [kind for kind in Failure if judge(failure(kind), DEFAULT_SIGNS).is_final]
+
+    assert finals == [Failure.TOO_LARGE, Failure.UNREADABLE, Failure.UNSENDABLE]
+
+
+def test_an_empty_robots_txt_is_a_good_answer() -> None:
+    """It asks nothing, where an empty page is doubtful."""
+    assert judge(answer(200, b"", url="https://shop.example/robots.txt"), DEFAULT_SIGNS) == OK
+    assert judge(answer(200, b""), DEFAULT_SIGNS).outcome is Outcome.UNCLEAR

@@ -75,8 +75,8 @@ async def test_what_robots_txt_disallows_is_skipped_and_counted(tmp_path: Path) 
         assert (ignored.pages, ignored.skipped, ignored.resumed) == (4, 0, 2)
 
 
-async def test_robots_that_cannot_be_read_forbid_everything(tmp_path: Path) -> None:
-    """RFC 9309, 2.3.1.4: an error of the server means that nothing may be fetched."""
+async def test_robots_that_cannot_be_read_forbid_everything_for_now(tmp_path: Path) -> None:
+    """RFC 9309, 2.3.1.4: an error of the server means that nothing may be fetched; it is pending, and said."""
 
     async def answer(request: Request) -> int:
         return 500 if request.url.endswith("/robots.txt") else 200
@@ -85,7 +85,48 @@ async def test_robots_that_cannot_be_read_forbid_everything(tmp_path: Path) -> N
         options(tmp_path, ["https://shop.example/1"], ["p:1"], client=FakeClient(answer), attempts=1)
     ).run()
 
-    assert (report.pages, report.skipped) == (0, 1)
+    assert (report.pages, report.skipped, report.pending, report.is_complete) == (0, 0, 1, False)
+    assert "robots.txt cannot be read (status 500)" in report.stalled[0].why
+
+
+async def test_robots_that_are_refused_everywhere_ask_nothing(tmp_path: Path) -> None:
+    """RFC 9309, 2.3.1.3: some servers say 403 for no such file; many exits are asked before that is believed."""
+    asked = 0
+
+    async def answer(request: Request) -> int:
+        nonlocal asked
+        asked += request.url.endswith("/robots.txt")
+        return 403 if request.url.endswith("/robots.txt") else 200
+
+    proxies = [f"10.0.0.{number}:8000" for number in range(200)]
+    report = await Job(options(tmp_path, ["https://shop.example/1"], proxies, client=FakeClient(answer))).run()
+
+    assert (report.pages, report.is_complete) == (1, True)
+    assert asked == 30
+
+
+async def test_empty_robots_ask_nothing(tmp_path: Path) -> None:
+    """An empty page is doubtful, an empty robots.txt is not."""
+    async with Testbed(World(proxies=2, robots="")) as bed:
+        report = await Job(options(tmp_path, bed.page_urls(3), bed.proxy_lines)).run()
+
+        assert (report.pages, report.unclear) == (3, 0)
+
+
+async def test_an_unexpected_error_costs_one_page(tmp_path: Path) -> None:
+    """It is told with that page, without what it says, and the others are fetched."""
+
+    async def answer(request: Request) -> int:
+        if request.url.endswith("/2"):
+            raise RuntimeError("secret")
+        return 200
+
+    urls = [f"https://shop.example/{number}" for number in range(5)]
+    report = await Job(options(tmp_path, urls, ["p:1"], client=FakeClient(answer), robots=False)).run()
+
+    (failed,) = records(tmp_path / "pages.failed.jsonl")
+    assert (report.pages, report.failed) == (4, 1)
+    assert failed["error"] == "unexpected error: RuntimeError"
 
 
 async def test_what_fails_is_told_and_can_be_taken_up_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -127,20 +128,47 @@ async def test_a_commit_whose_caller_was_cancelled_does_not_run_into_the_next(tm
     again.close()
 
 
-async def test_what_a_failed_write_left_behind_is_written_over(tmp_path: Path) -> None:
-    """As when a disk was full for a while."""
+async def test_a_write_that_failed_is_the_last(tmp_path: Path) -> None:
+    """What it left behind is for the next run to cut off; every later commit says so, and nothing is built on it."""
     path = tmp_path / "pages.jsonl"
     output = Output(path)
     output.add_page(PAGE)
     await output.commit()
-    with path.open("ab") as file:
-        file.write(b'{"url": "half a rec')
+    file = output._files["pages"]
+    closed = os.open(path, os.O_RDONLY)
+    output._files["pages"] = closed
 
     output.add_page(msgspec.structs.replace(PAGE, url="https://shop.example/2"))
-    await output.commit()
+    with pytest.raises(ConfigError, match="cannot be written: Bad file descriptor"):
+        await output.commit()
+    output._files["pages"] = file
+    output.add_page(msgspec.structs.replace(PAGE, url="https://shop.example/3"))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        await output.commit()
 
-    assert [record["url"] for record in records(path)] == [PAGE.url, "https://shop.example/2"]
     output.close()
+    os.close(closed)
+    again = Output(path)
+    assert [record["url"] for record in records(path)] == [PAGE.url]
+    assert not again.has("https://shop.example/2")
+    assert not again.has("https://shop.example/3")
+    again.close()
+
+
+async def test_a_write_that_failed_while_nobody_waited_is_told(tmp_path: Path) -> None:
+    """The last commit has nothing to write, and must not say that all is well."""
+    output = Output(tmp_path / "pages.jsonl")
+    file, output._files["pages"] = output._files["pages"], os.open(os.devnull, os.O_RDONLY)
+    output.add_page(PAGE)
+    commit = asyncio.create_task(output.commit())
+    await asyncio.sleep(0)
+    commit.cancel()
+
+    with pytest.raises(ConfigError, match="cannot be written"):
+        await output.commit()
+
+    output.close()
+    os.close(file)
 
 
 async def test_retrying_what_failed_forgets_it(tmp_path: Path) -> None:

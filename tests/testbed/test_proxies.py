@@ -39,11 +39,13 @@ async def exchange(proxy: str, sent: bytes) -> bytes:
 
 
 async def test_each_proxy_has_an_exit_of_its_own() -> None:
-    """The site sees the address that the proxy listens on."""
+    """The site sees another address behind each: where there are enough, the one that the proxy listens on."""
     async with Testbed(World(proxies=5)) as bed:
         seen = [(await fetch(bed, line, "/echo")).json()["address"] for line in bed.proxy_lines]
 
-        assert seen == [exit_.address for exit_ in bed.exits] == [urlsplit(p).hostname for p in bed.proxy_lines]
+        addresses = [exit_.address for exit_ in bed.exits]
+        assert seen == addresses
+        assert bed.announces_exits or addresses == [urlsplit(line).hostname for line in bed.proxy_lines]
 
 
 async def test_a_proxied_page_is_the_page() -> None:

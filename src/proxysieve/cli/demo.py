@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 
 import click
 import msgspec
 
-from proxysieve.cli.fetch import run
+from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run
 from proxysieve.cli.show import LABEL_WIDTH, show_report
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
@@ -58,6 +59,7 @@ def demo() -> None:
         f"A website on this machine bans 75 of {WORLD.proxies} proxies, and some are dead or slow.\n"
         f"Fetching {PAGE_COUNT} pages of it, with no cap on the rate, since the site is our own ...\n"
     )
+    raise_file_limit()
     classic = play("classic", directory)
     show_report(classic.report, str(directory / "classic.jsonl"))
     click.echo("\nThe same with a random proxy for every request ...\n")
@@ -86,6 +88,8 @@ def play(policy: str, directory: Path) -> Played:
             timeout=TIMEOUT_SECONDS,
         )
         report = asyncio.run(run(Job(options), show=True))
+        if report.interrupted:
+            sys.exit(INTERRUPTED)
         pages = map(msgspec.json.decode, out.read_bytes().splitlines())
         wrong = sum(page["body"].encode() != bed.page_body(int(page["url"].rpartition("/")[2])) for page in pages)
         return Played(report=report, truth=bed.truth(), wrong_pages=wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from proxysieve.cli.show import show_hint, show_progress, show_report
+from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
@@ -24,10 +25,12 @@ INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
 INTERRUPTED = 130
 PROBLEMS_SHOWN = 5
+# macOS gives a process 256 open files unless it asks for more, and takes no wish for endlessly many.
+MOST_FILES = 10_240
 
 
 @click.command()
-@click.argument("urls", type=click.File(encoding="utf-8"))
+@click.argument("urls", type=click.File(encoding="utf-8-sig"))
 @click.option("--proxies", required=True, type=click.Path(), help="File with one proxy a line.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl.")
 @click.option("--concurrency", default=50, type=click.IntRange(min=1), help="Requests under way at most.")
@@ -85,8 +88,8 @@ def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None: 
                                            for each session's exit
 
     \b
-    Exit status: 0 every URL has its page, 1 some failed or are pending,
-    2 the input is at fault, 130 interrupted.
+    Exit status: 0 every URL has its page or is skipped for robots.txt,
+    1 some failed or are pending, 2 the input is at fault, 130 interrupted.
 
     \b
     Example:
@@ -94,13 +97,15 @@ def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None: 
     """
     url_list = _read(urls)
     proxies, problems = read_proxies(options.pop("proxies"))
-    if not quiet:
-        _warn([*url_list.problems, *problems])
+    _warn([*url_list.problems, *problems])
+    raise_file_limit()
     job = Job(JobOptions(urls=url_list, proxies=proxies, **options))
     report = asyncio.run(run(job, show=not quiet))
     if as_json:
         click.echo(msgspec.json.encode(report))
-    elif not quiet:
+    elif quiet:
+        show_failings(report)
+    else:
         show_report(report, str(options["out"]))
         if options["policy"] == "classic":
             show_hint(report, options["max_sessions"])
@@ -123,6 +128,15 @@ async def run(job: Job, *, show: bool) -> Report:
             progress.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await progress
+
+
+def raise_file_limit() -> None:
+    """Let the process open as many files as the system allows it: every session has connections of its own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _read(urls: TextIO) -> UrlList:

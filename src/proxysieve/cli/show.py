@@ -47,7 +47,7 @@ async def _draw(job: Job) -> None:
 
 def describe(now: Progress) -> str:
     """Rate, time left, waste and working set, in less than half a line."""
-    rate = now.fetched / now.seconds if now.seconds else 0.0
+    rate = now.finished / now.seconds if now.seconds else 0.0
     left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
     return f"{rate:.1f}/s, {left} left, {now.wasted_per_page:.2f} wasted/page, {now.working} working"
 
@@ -76,7 +76,9 @@ def show_report(report: Report, out: str) -> None:
         ):
             show_reasons(label, outcome, report)
     for stalled in report.stalled:
-        show_stalled(stalled)
+        why, outlook = describe_stalled(stalled)
+        line("stopped", why)
+        line("", outlook)
     if report.interrupted:
         line("interrupted", f"{report.pending:,} pages are pending; the same command goes on from here")
 
@@ -100,14 +102,22 @@ def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
         line(label, ", ".join(parts) if len(parts) == 1 else f"{total:,}: {', '.join(parts)}")
 
 
-def show_stalled(stalled: Stalled) -> None:
-    """Print why a site was given up for now."""
-    line("stopped", f"nothing works at {stalled.site}: {stalled.why}")
+def show_failings(report: Report) -> None:
+    """Say on the standard error what keeps a job from being complete, and nothing if it is."""
+    for stalled in report.stalled:
+        click.echo(f"proxysieve: {'; '.join(describe_stalled(stalled))}", err=True)
+    if report.failed:
+        click.echo(f"proxysieve: {report.failed:,} of {report.urls:,} URLs failed", err=True)
+
+
+def describe_stalled(stalled: Stalled) -> tuple[str, str]:
+    """Why a site was given up for now, and what is left to be done there."""
     due = "nothing will be due by itself"
     if stalled.retry_at is not None:
         moment = datetime.fromtimestamp(stalled.retry_at, UTC).astimezone()
         due = f"the next is due at {moment:%Y-%m-%d %H:%M:%S}"
-    line("", f"{due}; {stalled.pending:,} URLs are pending, the same command goes on")
+    pending = "1 URL is" if stalled.pending == 1 else f"{stalled.pending:,} URLs are"
+    return f"nothing works at {stalled.site}: {stalled.why}", f"{due}; {pending} pending, the same command goes on"
 
 
 def line(label: str, text: str) -> None:

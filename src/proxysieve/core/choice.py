@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import NamedTuple, Protocol
 
@@ -47,13 +48,25 @@ DRAW_COUNT = 32
 
 
 def draw_unused(facts: Facts, now: float, rng: Random) -> Proxy | None:
-    """Any proxy on which a session may be opened, all equally likely, if there is one."""
+    """Any proxy on which a session may be opened, all equally likely, if there is one.
+
+    While nothing works, those that failed since the last good answer come last: to draw the same ones again and again
+    would cost several times what it takes to know that nothing works.
+    """
+    if not facts.working:
+        untried = _draw(facts, rng, lambda proxy: facts.is_unused(proxy, now) and not facts.has_failed(proxy))
+        if untried:
+            return untried
+    return _draw(facts, rng, lambda proxy: facts.is_unused(proxy, now))
+
+
+def _draw(facts: Facts, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Proxy | None:
     for _ in range(DRAW_COUNT if facts.catalog else 0):
         proxy = facts.catalog.draw(rng)
-        if facts.is_unused(proxy, now):
+        if is_wanted(proxy):
             return proxy
-    unused = [proxy for proxy in facts.catalog if facts.is_unused(proxy, now)]
-    return rng.choice(unused) if unused else None
+    wanted = [proxy for proxy in facts.catalog if is_wanted(proxy)]
+    return rng.choice(wanted) if wanted else None
 
 
 def draw_awake(facts: Facts, now: float, rng: Random) -> Proxy | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple, assert_never
@@ -11,7 +12,7 @@ import msgspec
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Open, Policy, Reuse, draw_awake, draw_working
 from proxysieve.core.events import Event, Leased, SessionOpened
-from proxysieve.core.facts import Facts
+from proxysieve.core.facts import DROUGHT_SECONDS, Facts
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity, Outcome, Proxy
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
@@ -19,6 +20,8 @@ from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecor
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
 FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3600.0
+# A sleeper wakes late by some milliseconds, and may catch up that much.
+LEEWAY_SECONDS = 0.05
 # Letters and digits in lower case, eight of them: what every provider accepts as the name of a session.
 NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 NAME_LENGTH = 8
@@ -145,8 +148,10 @@ class Engine:
         """How many stand where at *now*; looks at every exit that was ever used."""
         resting = blocked = dead = 0
         for exit_id, record in self.facts.exits.items():
-            proxy = self.facts.catalog.get(exit_id)
-            if proxy is not None and proxy.is_gateway:
+            proxy = self.facts.catalog.get(exit_id.partition("/")[0])
+            if proxy is None:
+                continue
+            if proxy.is_gateway:
                 blocked += record.blocked_count + record.throttled_count
                 dead += record.proxy_error_count
             elif now < record.rests_until:
@@ -165,22 +170,28 @@ class Engine:
     def _hold(self, now: float) -> Wait | None:
         """The rules that come before any policy: the site's cap, and single probes while nothing works."""
         facts = self.facts
-        if not facts.is_dry:
+        if not facts.is_dry or now - facts.site.last_bad_at >= DROUGHT_SECONDS:
             return self._capped(now)
         if facts.flights:
             return Wait(None, "nothing works; waiting for the answer to a probe")
         pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.site.probe_count, 30)
         probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
-        if now < probe_at:
-            count = facts.site.failing_count
-            return Wait(probe_at, f"none of the {count} exits tried since the last good answer works", is_hopeless=True)
-        return self._capped(now)
+        return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
+
+    def _why_dry(self) -> str:
+        facts = self.facts
+        failing = [record.why for record in facts.exits.values() if facts.is_failing(record)]
+        if not failing:
+            return f"the last {facts.site.bad_count} answers were the site's own errors"
+        why, _ = Counter(failing).most_common(1)[0]
+        count = facts.site.failing_count
+        return f"none of the {count} exits tried since the last good answer works, most often: {why}"
 
     def _capped(self, now: float) -> Wait | None:
-        # Half a slot of leeway: a sleeper that woke late may catch up. So a second sees one request more at the most.
-        if not self.facts.seconds_apart:
+        apart = self.facts.seconds_apart
+        if not apart:
             return None
-        due_at = self.facts.site.next_at - self.facts.seconds_apart / 2
+        due_at = self.facts.site.next_at - min(apart / 2, LEEWAY_SECONDS)
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 
     def _wait_for_rest(self, now: float) -> Wait:

@@ -40,11 +40,16 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):
-    """The request of a lease came to an end; no verdict when that says nothing about the session."""
+    """The request of a lease came to an end; no verdict when that says nothing about the session.
+
+    Attributes:
+        redirect_count: How many more requests redirects took.
+    """
 
     at: float
     lease: int
     verdict: Verdict | None
+    redirect_count: int = 0
 
 
 Event = SessionOpened | SessionClosed | Leased | Reported

@@ -32,6 +32,12 @@ SESSION_SECONDS = 24 * 3600.0
 MAX_IN_FLIGHT = 8
 # So many exits that fail in a row are no accident: even where 99 % are banned it happens once in 20,000 times.
 DROUGHT_COUNT = 1000
+# Some exits may never be drawn (they rest, or carry other sessions), so many bad answers tell as well; a page that
+# fails by its own fault gives a handful.
+BAD_ANSWERS_AN_EXIT = 3
+FEWEST_BAD_ANSWERS = 50
+# What nobody asked about for so long is asked about anew: bans end, and proxies come back.
+DROUGHT_SECONDS = 3600.0
 # A gateway provider has names without end; this many of them stand for it.
 NAMES_AT_A_GATEWAY = 100
 # One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
@@ -133,7 +139,19 @@ class Facts:
         """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
         gateways = self.catalog.gateway_count
         reach = len(self.catalog) - gateways + gateways * NAMES_AT_A_GATEWAY
-        return not self.working and self.site.failing_count >= min(reach, DROUGHT_COUNT)
+        bad_count = max(BAD_ANSWERS_AN_EXIT * reach, FEWEST_BAD_ANSWERS)
+        return not self.working and (
+            self.site.failing_count >= min(reach, DROUGHT_COUNT) or self.site.bad_count >= min(bad_count, DROUGHT_COUNT)
+        )
+
+    def has_failed(self, proxy: Proxy) -> bool:
+        """Whether *proxy* failed since the site last answered well; a provider has other names to try."""
+        record = None if proxy.is_gateway else self.exits.get(proxy.key)
+        return record is not None and self.is_failing(record)
+
+    def is_failing(self, record: ExitRecord) -> bool:
+        """Whether the exit of *record* failed since the site last answered well."""
+        return max(record.last_bad_at, record.last_unclear_at) > self.site.last_ok_at
 
     def session_on(self, proxy: Proxy, now: float) -> SessionRecord | None:
         """The open session that nobody named on a plain *proxy*, if there is one."""
@@ -177,11 +195,13 @@ class Facts:
         failing = 0
         for exit_id, record in self.exits.items():
             proxy = self.catalog.get(exit_id.partition("/")[0])
-            if proxy and max(record.last_bad_at, record.last_unclear_at) > self.site.last_ok_at:
+            if proxy and self.is_failing(record):
                 failing += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
         self.site.failing_count = min(self.site.failing_count, failing)
-        if not self.is_dry:
-            self.site.probe_count = 0
+        # Who starts anew wants to know now, so the pauses begin with the first. The cap begins anew as well: if the
+        # clock was wrong in an earlier run, it would hold this one for ever.
+        self.site.bad_count = self.site.probe_count = 0
+        self.site.next_at = 0.0
 
     def _open(self, event: SessionOpened) -> list[str]:
         closed = self._close(self.sessions.get(event.session))
@@ -257,11 +277,15 @@ class Facts:
         flight, verdict = self.flights.pop(event.lease), event.verdict
         session, record = flight.session, flight.exit
         self._land(session)
-        if verdict is None or verdict.outcome is Outcome.SITE_ERROR:
-            # Neither the caller's fault nor the site's says anything about the exit, not even that it works.
+        self.site.next_at += event.redirect_count * self.seconds_apart
+        if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
         record.rests_until = max(record.rests_until, verdict.until)
+        if verdict.outcome is Outcome.SITE_ERROR:
+            # It says nothing about the exit, not even that it works.
+            self._note_bad(flight, event.at)
+            return self._close_untried(session)
         if flight.at < record.last_bad_at:
             return self._close_untried(session)
         if verdict.outcome is Outcome.UNCLEAR and flight.at < record.last_unclear_at:
@@ -271,8 +295,8 @@ class Facts:
         if verdict.outcome is Outcome.OK:
             self._succeed(session, record, event.at)
             return []
-        self._note_failure(flight, event.at, verdict.outcome)
-        record.why = verdict.why
+        self._note_bad(flight, event.at)
+        self._note_failure(record, event.at, verdict)
         return self._fail(session, verdict)
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
@@ -289,7 +313,7 @@ class Facts:
     def _succeed(self, session: SessionRecord, record: ExitRecord, at: float) -> None:
         record.last_ok_at = at
         self.site.last_ok_at = at
-        self.site.failing_count = self.site.probe_count = 0
+        self.site.failing_count = self.site.bad_count = self.site.probe_count = 0
         self.changed.add(("site", ""))
         session.ok_count += 1
         session.unclear_count = 0
@@ -301,16 +325,22 @@ class Facts:
             if not session.pinned:
                 self.working.add(session)
 
-    def _note_failure(self, flight: Flight, at: float, outcome: Outcome) -> None:
-        site, record = self.site, flight.exit
+    def _note_bad(self, flight: Flight, at: float) -> None:
+        site = self.site
         self.changed.add(("site", ""))
+        if at - site.last_bad_at >= DROUGHT_SECONDS:
+            site.failing_count = site.bad_count = site.probe_count = 0
         if self.is_dry:
             # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
             site.probe_count += flight.at >= site.last_bad_at
-        elif max(record.last_bad_at, record.last_unclear_at) <= site.last_ok_at:
-            site.failing_count += 1
+        site.bad_count += 1
         site.last_bad_at = at
-        if outcome is Outcome.UNCLEAR:
+
+    def _note_failure(self, record: ExitRecord, at: float, verdict: Verdict) -> None:
+        if not self.is_failing(record):
+            self.site.failing_count += 1
+        record.why = verdict.why
+        if verdict.outcome is Outcome.UNCLEAR:
             record.last_unclear_at = at
         else:
             record.last_bad_at = at

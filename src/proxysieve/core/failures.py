@@ -60,7 +60,6 @@ CLASSES = {
     "aiohttp.client_exceptions.TooManyRedirects": Failure.REDIRECTS,
     "aiohttp.client_exceptions.ClientResponseError": Failure.GARBLED,
     "aiohttp.client_exceptions.ClientPayloadError": Failure.RESET,
-    "builtins.TimeoutError": Failure.TIMEOUT,  # aiohttp's, for its total time-out
 }
 
 
@@ -83,7 +82,27 @@ def failure_of(error: BaseException) -> Failure | None:
     name = next((name for name in _names(error) if name in CLASSES), "")
     if name in VAGUE:
         return _beneath(error) or CLASSES[name]
-    return CLASSES.get(name)
+    return CLASSES.get(name) or _plain_failure(error)
+
+
+def _plain_failure(error: BaseException) -> Failure | None:
+    """Errors of the language itself are a client's only where they come out of it; else they are the caller's own."""
+    modules = _modules(error)
+    if isinstance(error, TimeoutError) and any(module.startswith("aiohttp.") for module in modules):
+        return Failure.TIMEOUT
+    if isinstance(error, UnicodeError) and modules[-1:] and modules[-1].startswith("curl_cffi."):
+        return Failure.UNREADABLE
+    return None
+
+
+def _modules(error: BaseException) -> list[str]:
+    """The modules that *error* came through, the one that raised it last."""
+    modules = []
+    trace = error.__traceback__
+    while trace is not None:
+        modules.append(str(trace.tb_frame.f_globals.get("__name__")))
+        trace = trace.tb_next
+    return modules
 
 
 def _names(error: BaseException) -> list[str]:
@@ -104,10 +123,7 @@ def _curl_error(error: BaseException) -> BaseException | None:
     """Libcurl's error in *error*, also where curl_cffi stumbled over the headers that came with it."""
     if "curl_cffi.curl.CurlError" in _names(error):
         return error
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    is_its_own = trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("curl_cffi.")
+    is_its_own = any(module.startswith("curl_cffi.") for module in _modules(error)[-1:])
     return _curl_error(error.__context__) if is_its_own and error.__context__ is not None else None
 
 

@@ -58,7 +58,14 @@ PROXY_HEADERS = ("x-squid-error", "x-brd-error", "x-luminati-error", "proxy-auth
 LONGEST_REST_SECONDS = 1e9
 
 PROXY_FAILURES = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED})
-SITE_FAILURES = frozenset({Failure.UNRESOLVED, Failure.TOO_LARGE, Failure.REDIRECTS, Failure.UNSENDABLE})
+SITE_FAILURES = frozenset(
+    {Failure.UNRESOLVED, Failure.TOO_LARGE, Failure.REDIRECTS, Failure.UNSENDABLE, Failure.UNREADABLE}
+)
+FINAL_FAILURES = frozenset({Failure.TOO_LARGE, Failure.UNSENDABLE, Failure.UNREADABLE})
+# 420 and 430 are what Twitter and Shopify say for 429.
+THROTTLE_STATUSES = frozenset({420, 429, 430})
+# What no server of its own says: LinkedIn's 999 is a refusal.
+LAST_STATUS = 599
 
 
 def judge(exchange: Exchange, signs: Sequence[Sign]) -> Verdict:
@@ -78,7 +85,7 @@ def failed(exchange: Exchange) -> Verdict | None:
     if failure in PROXY_FAILURES:
         return Verdict(outcome=Outcome.PROXY_ERROR, why=str(failure))
     if failure in SITE_FAILURES:
-        return Verdict(outcome=Outcome.SITE_ERROR, why=str(failure))
+        return Verdict(outcome=Outcome.SITE_ERROR, why=str(failure), is_final=failure in FINAL_FAILURES)
     return Verdict(outcome=Outcome.UNCLEAR, why=str(failure))
 
 
@@ -127,21 +134,21 @@ def status(exchange: Exchange) -> Verdict | None:
     """The status alone. A 404, and whatever else the site says of the page itself, is a result."""
     code = exchange.status
     wait = retry_after(exchange)
-    if code == 429 or (code == 503 and wait):
+    if code in THROTTLE_STATUSES or (code == 503 and wait):
         return Verdict(outcome=Outcome.THROTTLED, why=f"status {code}", until=wait)
-    if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
+    if code == 403 or code > LAST_STATUS or (code == 401 and not exchange.header("www-authenticate")):
         return Verdict(outcome=Outcome.BLOCKED, why=f"status {code}", until=wait)
     if code in {502, 504} and exchange.url.startswith("http://"):
         # Without a tunnel the proxy may have said it as well as the site.
-        return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}, from the proxy or the site")
+        return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}, from the proxy or the site", until=wait)
     if code >= 500:
-        return Verdict(outcome=Outcome.SITE_ERROR, why=f"status {code}")
+        return Verdict(outcome=Outcome.SITE_ERROR, why=f"status {code}", until=wait)
     return None
 
 
 def empty(exchange: Exchange) -> Verdict | None:
-    """A page of nothing, where there should be one."""
-    if exchange.status == 200 and exchange.body == b"":
+    """A page of nothing, where there should be one. An empty robots.txt says that nothing is asked."""
+    if exchange.status == 200 and exchange.body == b"" and urlsplit(exchange.url).path != "/robots.txt":
         return Verdict(outcome=Outcome.UNCLEAR, why="status 200 with an empty body")
     return None
 

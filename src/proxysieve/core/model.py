@@ -106,6 +106,7 @@ class Failure(enum.StrEnum):
     TOO_LARGE = "the body is larger than allowed"
     REDIRECTS = "too many redirects"
     GARBLED = "the answer cannot be read"
+    UNREADABLE = "the client stumbled over the answer"
     UNSENDABLE = "the client cannot send it"
 
 
@@ -118,6 +119,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         headers: Names in lower case.
         body: Decoded of transfer and content encodings; None when it was not looked at.
         at: When the answer came, in Unix seconds.
+        redirect_count: How many more requests redirects took.
     """
 
     url: str
@@ -127,6 +129,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     failure: Failure | None = None
     at: float = 0.0
+    redirect_count: int = 0
 
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""
@@ -151,12 +154,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         why: The sign that decided, in a few words.
         vendor: Whose block it is, where that is known.
         until: Unix seconds before which the site asked not to be asked again.
+        is_final: Whether another try cannot bring anything else.
     """
 
     outcome: Outcome
     why: str = ""
     vendor: str = ""
     until: float = 0.0
+    is_final: bool = False
 
 
 OK = Verdict(outcome=Outcome.OK)

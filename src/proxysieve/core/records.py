@@ -100,6 +100,7 @@ class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
         next_at: When the next request is due under the site's rate cap.
         last_proxy: The key of the proxy that was used last.
         failing_count: How many exits failed since the site last answered well.
+        bad_count: How many answers in a row were not good, the site's own errors included.
         probe_count: How many single probes failed since it was known that nothing works.
     """
 
@@ -109,6 +110,7 @@ class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
     last_ok_at: float = 0.0
     last_bad_at: float = 0.0
     failing_count: int = 0
+    bad_count: int = 0
     probe_count: int = 0
 
 

@@ -15,16 +15,30 @@ class Budget:
     Only what happened on sessions that had worked, and the site's own errors, use attempts up. A try that merely
     found another blocked or dead proxy is what looking for good ones costs, and the pool's affair: it ends when
     nothing is left to be found.
+
+    Args:
+        attempts: How many may be used up.
+        max_tries: How often it may be sent at all.
     """
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int, max_tries: int | None = None) -> None:
         self.left = attempts
+        self._tries_left = max_tries
         self._site_error_count = 0
+        self._is_final = False
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether there is no other try."""
+        return self.left <= 0 or self._tries_left == 0 or self._is_final
 
     def spend(self, verdict: Verdict, *, had_worked: bool) -> bool:
         """Count a try that ended with *verdict*; whether it used up an attempt."""
         counts = verdict.outcome is Outcome.SITE_ERROR or (had_worked and verdict.outcome is not Outcome.OK)
         self.left -= counts
+        if self._tries_left is not None:
+            self._tries_left -= 1
+        self._is_final = verdict.is_final
         self._site_error_count += verdict.outcome is Outcome.SITE_ERROR
         return counts
 

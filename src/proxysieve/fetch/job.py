@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from os import PathLike
 from pathlib import Path
@@ -12,8 +14,8 @@ import msgspec
 
 from proxysieve.client import Client
 from proxysieve.clock import SystemClock
-from proxysieve.core.model import Outcome
-from proxysieve.errors import GaveUp, NoSessionAvailable
+from proxysieve.core.model import Outcome, Tried
+from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
 from proxysieve.fetch.output import Output
 from proxysieve.fetch.queue import Queue
 from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
@@ -22,6 +24,8 @@ from proxysieve.fetch.urls import UrlList
 from proxysieve.pool import SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.sites import site_of
+
+log = logging.getLogger("proxysieve")
 
 # What came in is brought to the disk this often, or when so much has gathered.
 COMMIT_SECONDS = 0.5
@@ -63,7 +67,7 @@ class Progress(NamedTuple):
 
     total: int
     done: int
-    fetched: int
+    finished: int
     seconds: float
     wasted_per_page: float
     working: int
@@ -124,7 +128,7 @@ class Job:
         return Progress(
             total=len(self._options.urls.urls),
             done=self._done,
-            fetched=self._pages,
+            finished=self._pages + self._failed + self._skipped,
             seconds=self._clock.now() - self._started_at,
             wasted_per_page=self._tally.wasted / max(1, self._pages),
             working=self._pool.working_count if self._pool else 0,
@@ -229,13 +233,22 @@ class Job:
             page = await pool.get(url, expect=self._options.expect)
         except GaveUp as error:
             why = f"{error.verdict.outcome}: {error.attempts[-1].why}"
-            self._output.add_failed(url, why, error.attempts, self._clock.now())
-            self._failed += 1
+            self._fail(url, why, error.attempts)
+        except ProxySieveError:
+            raise
+        except Exception as error:
+            # A fault of ours or of the client's, with one page; the others must not pay for it.
+            log.exception("unexpected error at %s", url)
+            self._fail(url, f"unexpected error: {type(error).__name__}", ())
         else:
             self._output.add_page(page)
             self._pages += 1
         if self._output.batch_bytes >= COMMIT_BYTES:
             self._must_commit.set()
+
+    def _fail(self, url: str, why: str, tries: Sequence[Tried]) -> None:
+        self._output.add_failed(url, why, tries, self._clock.now())
+        self._failed += 1
 
     async def _commit_now_and_then(self) -> None:
         while True:

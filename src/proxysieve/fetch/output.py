@@ -50,6 +50,7 @@ class Output:
             self._journal = Journal(journal_path)
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+        self._failure: OSError | None = None
         self._batch: deque[tuple[str, str, bytes]] = deque()
         # One thread, so that a commit whose caller was cancelled ends before the next one begins.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-output")
@@ -85,8 +86,6 @@ class Output:
             ConfigError: It cannot be written. What was committed before stays, and a later run goes on from there.
         """
         self.batch_bytes = 0
-        if not self._batch:
-            return
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
         except OSError as error:
@@ -108,13 +107,23 @@ class Output:
         self.batch_bytes += len(line)
 
     def _write(self) -> None:
+        if self._failure:
+            # What a failed write left behind is for the next run to cut off; writing on would build on it.
+            raise self._failure
         batch = [self._batch.popleft() for _ in range(len(self._batch))]
+        try:
+            self._append(batch)
+        except OSError as error:
+            self._failure = error
+            raise
+
+    def _append(self, batch: list[tuple[str, str, bytes]]) -> None:
+        if not batch:
+            return
         ends = dict(self._journal.ends)
         entries = []
         for name, file in self._files.items():
             lines = [(url, line) for where, url, line in batch if where == name]
-            # A write that failed half-way leaves something behind that no entry speaks of.
-            os.ftruncate(file, ends[name])
             write_all(file, b"".join(line for _, line in lines))
             if lines:
                 os.fsync(file)

@@ -94,8 +94,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sum_up(standings: Mapping[str, Standing]) -> Standing:
-    """The standings of all sites together."""
-    return Standing(*(sum(counts) for counts in zip(*standings.values(), strict=True))) if standings else NOTHING
+    """The standings of all sites together; a proxy that is dead at several sites is counted at one."""
+    if not standings:
+        return NOTHING
+    working, resting, blocked, dead = zip(*standings.values(), strict=True)
+    return Standing(sum(working), sum(resting), sum(blocked), max(dead))
 
 
 NOTHING = Standing(0, 0, 0, 0)
