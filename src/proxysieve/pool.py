@@ -211,7 +211,7 @@ class SessionPool(Sender):
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
         left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
-        return left + sum(len(desk.engine.facts.working) for desk in self._desks.values())
+        return left + sum(desk.engine.facts.working.session_count for desk in self._desks.values())
 
     async def _desk(self, url: str) -> Desk:
         return await self._desk_of(self._site(url))

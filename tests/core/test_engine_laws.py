@@ -106,7 +106,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.land(lease, outcome, 0.0)
 
     def land(self, lease: int, outcome: Outcome | None, rest: float) -> None:
-        session, record, leased_at = self.world.flights[lease]
+        session, record, leased_at, _ = self.world.flights[lease]
         is_late = leased_at < record.last_bad_at
         before = msgspec.structs.replace(record), self.world.engine.facts.site.failing_count
         working = set(self.working())

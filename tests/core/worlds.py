@@ -123,10 +123,10 @@ class World:
         return self.engine.facts.exits[proxy.key]
 
     def work(self, count: int) -> list[SessionRecord]:
-        """Open sessions that work until there are *count* of them, on proxies that carry none yet."""
-        while len(self.engine.facts.working) < count:
+        """Open sessions that work until there are *count* of them, each drawn as a new one once."""
+        while self.engine.facts.working.session_count < count:
             leased = self.lease()
-            self.report(leased, Outcome.OK)
+            self.report(leased, None if self.session(leased).has_worked else Outcome.OK)
         return list(self.engine.facts.working)
 
     def save(self) -> None:

@@ -19,7 +19,10 @@ class Reuse(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open a session on *proxy*: with a fresh name where it is a provider's."""
+    """Open a session on *proxy*: with a fresh name where it is a provider's.
+
+    A plain proxy carries one session at a time. If it carries one that works, that is used, and counts once more.
+    """
 
     proxy: Proxy
     why: str
@@ -47,17 +50,17 @@ class Policy(Protocol):
 DRAW_COUNT = 32
 
 
-def draw_unused(facts: Facts, now: float, rng: Random) -> Proxy | None:
-    """Any proxy on which a session may be opened, all equally likely, if there is one.
+def draw_proxy(facts: Facts, now: float, rng: Random) -> Proxy | None:
+    """Any proxy for a new session, all equally likely, if there is one.
 
     While nothing works, those that failed since the last good answer come last: to draw the same ones again and again
     would cost several times what it takes to know that nothing works.
     """
     if not facts.working:
-        untried = _draw(facts, rng, lambda proxy: facts.is_unused(proxy, now) and not facts.has_failed(proxy))
+        untried = _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now) and not facts.has_failed(proxy))
         if untried:
             return untried
-    return _draw(facts, rng, lambda proxy: facts.is_unused(proxy, now))
+    return _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now))
 
 
 def _draw(facts: Facts, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Proxy | None:

@@ -112,8 +112,7 @@ class Engine:
             case Reuse(session, why):
                 return self._pick(session.name, now, why)
             case Open(proxy, why):
-                opened = self._opened(proxy, now, rng)
-                return self._pick(opened.session, now, why, opened)
+                return self._draw(proxy, now, rng, why)
             case None:
                 return self._wait_for_rest(now)
             case _:
@@ -160,7 +159,7 @@ class Engine:
                 dead += 1
             elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
                 blocked += 1
-        return Standing(len(self.facts.working), resting, blocked, dead)
+        return Standing(self.facts.working.session_count, resting, blocked, dead)
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
@@ -205,7 +204,14 @@ class Engine:
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
 
     def _pick(self, session: str, now: float, why: str, opened: SessionOpened | None = None) -> Pick:
-        return Pick(opened, Leased(now, self.facts.site.lease_count, session), why)
+        return Pick(opened, Leased(now, self.facts.site.lease_count, session, opened is not None), why)
+
+    def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick:
+        carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
+        if carried is not None:
+            return Pick(None, Leased(now, self.facts.site.lease_count, carried.name, is_draw=True), why)
+        opened = self._opened(proxy, now, rng)
+        return self._pick(opened.session, now, why, opened)
 
     def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
         fresh = self._fresh_name(rng)

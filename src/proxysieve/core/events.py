@@ -32,11 +32,16 @@ class SessionClosed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """A session was given one request to carry."""
+    """A session was given one request to carry.
+
+    Attributes:
+        is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
+    """
 
     at: float
     lease: int
     session: str
+    is_draw: bool = False
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):

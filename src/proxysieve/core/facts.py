@@ -15,7 +15,7 @@ The theory of operation:
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from random import Random
@@ -50,29 +50,31 @@ class Flight(NamedTuple):
     session: SessionRecord
     exit: ExitRecord
     at: float
+    is_draw: bool = False
 
 
 class Working:
-    """The sessions that work, to be drawn from at random.
+    """The sessions that work, to be drawn from at random: each as often as it was drawn as a new one.
 
-    Kept in the order of their age, so that what is drawn depends on which they are, and not on the history that
-    led there: a site that was saved and loaded again draws the same.
+    They stand by age, so that the order, and with it what chance picks, does not depend on their history.
     """
 
     def __init__(self) -> None:
         self._sessions: list[SessionRecord] = []
+        self.session_count = 0
 
     def add(self, session: SessionRecord) -> None:
-        """Add *session*; twice does no harm."""
+        """Add *session*, once more if it is there."""
         place = bisect_left(self._sessions, _age(session), key=_age)
-        if self._sessions[place : place + 1] != [session]:
-            self._sessions.insert(place, session)
+        self.session_count += self._sessions[place : place + 1] != [session]
+        self._sessions.insert(place, session)
 
     def discard(self, session: SessionRecord) -> None:
-        """Take out *session*; absent does no harm."""
+        """Take out *session* altogether; absent does no harm."""
         place = bisect_left(self._sessions, _age(session), key=_age)
-        if self._sessions[place : place + 1] == [session]:
-            del self._sessions[place]
+        end = bisect_right(self._sessions, _age(session), key=_age)
+        self.session_count -= end > place
+        del self._sessions[place:end]
 
     def draw(self, rng: Random) -> SessionRecord:
         """Any of them, all equally likely; there must be one."""
@@ -158,9 +160,12 @@ class Facts:
         session = self._session_on.get(proxy.key)
         return session if session and self.is_open(session, now) else None
 
-    def is_unused(self, proxy: Proxy, now: float) -> bool:
-        """Whether a session that nobody named may be opened on *proxy* at *now*."""
-        return now >= self.rests_until(proxy.key) and self.session_on(proxy, now) is None
+    def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
+        """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
+        if now < self.rests_until(proxy.key):
+            return False
+        session = self.session_on(proxy, now)
+        return session is None or (session.has_worked and self.is_ready(session, now))
 
     def apply(self, event: Event) -> list[str]:
         """Take *event* in. The same events give the same state.
@@ -228,8 +233,9 @@ class Facts:
         if not session.exit:
             self._session_on[session.proxy] = session
         # One whose proxy is not in the list any more is kept in case that it comes back, but works for nobody.
-        if session.has_worked and session.proxy in self.catalog:
-            self.working.add(session)
+        if session.proxy in self.catalog:
+            for _ in range(session.draw_count):
+                self.working.add(session)
 
     def _close(self, session: SessionRecord | None) -> list[str]:
         if session is None or self.sessions.get(session.name) is not session:
@@ -255,7 +261,7 @@ class Facts:
         record = self.exits.get(session.exit_id)
         if record is None:
             record = self.exits[session.exit_id] = ExitRecord()
-        self.flights[event.lease] = Flight(session, record, event.at)
+        self.flights[event.lease] = Flight(session, record, event.at, event.is_draw)
         self.in_flight[session.name] = self.in_flight.get(session.name, 0) + 1
         site = self.site
         site.lease_count = event.lease + 1
@@ -293,7 +299,7 @@ class Facts:
         record.count(verdict.outcome)
         record.last = verdict.outcome
         if verdict.outcome is Outcome.OK:
-            self._succeed(session, record, event.at)
+            self._succeed(flight, event.at)
             return []
         self._note_bad(flight, event.at)
         self._note_failure(record, event.at, verdict)
@@ -310,20 +316,21 @@ class Facts:
         else:
             del self.in_flight[session.name]
 
-    def _succeed(self, session: SessionRecord, record: ExitRecord, at: float) -> None:
-        record.last_ok_at = at
-        self.site.last_ok_at = at
-        self.site.failing_count = self.site.bad_count = self.site.probe_count = 0
+    def _succeed(self, flight: Flight, at: float) -> None:
+        session, record, site = flight.session, flight.exit, self.site
+        record.last_ok_at = site.last_ok_at = at
+        site.failing_count = site.bad_count = site.probe_count = 0
         self.changed.add(("site", ""))
         session.ok_count += 1
         session.unclear_count = 0
         if self.sessions.get(session.name) is not session:
             return
         self.changed.add(("session", session.name))
-        if not session.has_worked:
-            session.worked_at = at
-            if not session.pinned:
-                self.working.add(session)
+        is_first = not session.has_worked
+        session.worked_at = session.worked_at or at
+        if (is_first or flight.is_draw) and not session.pinned:
+            session.draw_count += 1
+            self.working.add(session)
 
     def _note_bad(self, flight: Flight, at: float) -> None:
         site = self.site

@@ -45,7 +45,7 @@ def test_of_n_sessions_that_work_one_is_used_with_the_chance_n_of_max(count: int
     """The fewer work, the more is tried; trying ends when the most that are wanted work."""
     world = worked(count)
 
-    reused = sum(pick.opened is None for pick in picks(world.engine, world.now))
+    reused = sum(not pick.leased.is_draw for pick in picks(world.engine, world.now))
 
     assert abs(reused - TRIES * chance) <= tolerance(chance)
 
@@ -90,10 +90,35 @@ def test_a_new_session_takes_any_unused_proxy() -> None:
     assert all(abs(count - TRIES * chance) <= tolerance(chance) for count in opened.values())
 
 
-def test_the_last_unused_proxy_is_found() -> None:
+def test_a_proxy_that_carries_a_session_counts_once_more() -> None:
+    """The original would store another one; here the chance to use it grows all the same, up to certainty."""
+    world = World(plains(2), Classic(max_sessions=10))
+
+    for _ in range(400):
+        world.send(Outcome.OK)
+
+    assert world.engine.facts.working.session_count == 2
+    assert len(world.engine.facts.working) == 10
+    assert sum(session.draw_count for session in world.engine.facts.sessions.values()) == 10
+    assert world.engine.standing(world.now).working == 2
+
+
+def test_what_counts_several_times_is_forgotten_at_once() -> None:
+    """A block deletes all that the original would have stored on the exit, one after the other."""
+    world = World(plains(1), Classic(max_sessions=10))
+    for _ in range(100):
+        world.send(Outcome.OK)
+
+    world.send(Outcome.BLOCKED)
+
+    assert len(world.engine.facts.working) == world.engine.facts.working.session_count == 0
+
+
+def test_the_last_proxy_that_may_be_drawn_is_found() -> None:
     """One unused proxy among 2,000 is as good as one among two."""
     world = World(plains(2000), Classic(max_sessions=10**9))
-    world.work(1999)
+    for session in world.work(1999):
+        world.engine.facts.in_flight[session.name] = MAX_IN_FLIGHT
 
     pick = world.choose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.choice import Choice, Open, Reuse, draw_unused, draw_working
+from proxysieve.core.choice import Choice, Open, Reuse, draw_proxy, draw_working
 from proxysieve.core.facts import Facts
 
 
@@ -14,8 +14,9 @@ class Classic:
     So the fewer work, the more is tried, and trying ends when *max_sessions* work. A lower number uses the
     working ones sooner and more, a higher one keeps looking.
 
-    The original lets chance decide even where it leads nowhere; here, when there is no proxy left to try, a
-    working session is used, and the other way round.
+    The original may store several sessions that leave by one exit. Here a plain proxy carries one, which counts as
+    often as it was drawn as a new one, so that the chances are the original's. And where chance leads nowhere, since
+    there is no proxy to draw or no session to use, the other way is taken.
     """
 
     def __init__(self, max_sessions: int = 100) -> None:
@@ -32,7 +33,7 @@ class Classic:
         return Reuse(session, self._why(facts)) if session else None
 
     def _open(self, facts: Facts, now: float, rng: Random) -> Choice:
-        proxy = draw_unused(facts, now, rng)
+        proxy = draw_proxy(facts, now, rng)
         return Open(proxy, self._why(facts)) if proxy else None
 
     def _why(self, facts: Facts) -> str:
