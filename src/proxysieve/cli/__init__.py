@@ -9,6 +9,7 @@ import click
 
 from proxysieve.cli.demo import demo
 from proxysieve.cli.fetch import fetch
+from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
 
 BAD_INPUT = 2
@@ -46,3 +47,4 @@ def main(*, verbose: bool) -> None:
 
 main.add_command(demo)
 main.add_command(fetch)
+main.add_command(simulate)

@@ -1,0 +1,20 @@
+"""IMAGINES a world of sites, bans and exits; the rivals' policies; the comparison."""
+
+from proxysieve.core.choice import Choice, Open, Policy, Reuse
+from proxysieve.sim.contest import contest, simulate
+from proxysieve.sim.figures import Figures, RunFigures
+from proxysieve.sim.scenario import Scenario, load_scenario, shipped_scenarios
+
+__all__ = [
+    "Choice",
+    "Figures",
+    "Open",
+    "Policy",
+    "Reuse",
+    "RunFigures",
+    "Scenario",
+    "contest",
+    "load_scenario",
+    "shipped_scenarios",
+    "simulate",
+]

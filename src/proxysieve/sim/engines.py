@@ -1,0 +1,117 @@
+"""Our own engine as a player's rival: the real thing, one a site, without a pool around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.choice import Policy
+from proxysieve.core.engine import Engine, Wait
+from proxysieve.core.events import Reported
+from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
+from proxysieve.core.records import Record
+from proxysieve.sim.exits import Group
+from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
+from proxysieve.sim.world import Answer, World
+
+# What the signs of the judge would say. One each for all requests, as they never change.
+VERDICTS = {
+    Outcome.OK: Verdict(outcome=Outcome.OK),
+    Outcome.BLOCKED: Verdict(outcome=Outcome.BLOCKED, why="status 403"),
+    Outcome.SITE_ERROR: Verdict(outcome=Outcome.SITE_ERROR, why="status 500"),
+    Outcome.PROXY_ERROR: Verdict(outcome=Outcome.PROXY_ERROR, why="the proxy could not be reached"),
+    Outcome.UNCLEAR: Verdict(outcome=Outcome.UNCLEAR, why="timed out"),
+}
+
+
+class Engines:
+    """An engine for each site, over one catalog of all proxies, as a pool would have them."""
+
+    def __init__(self, world: World, policy: Policy, rng: Random) -> None:
+        self._world = world
+        self._policy = policy
+        self._rng = rng
+        self._exits: dict[str, int] = {}
+        self._providers: dict[str, Group] = {}
+        self._catalog = Catalog()
+        for group in world.exits.groups:
+            self._add(group)
+        self._kept: list[dict[tuple[str, str], Record]] = [{} for _ in world.sites]
+        self._engines = [self._engine(site) for site in range(len(world.sites))]
+
+    def start(self, site: int, now: float) -> Go | Later:
+        """The engine's pick, taken at once."""
+        engine = self._engines[site]
+        choice = engine.choose(now, self._rng)
+        if isinstance(choice, Wait):
+            return Later(choice.until)
+        if choice.opened:
+            engine.apply(choice.opened)
+        engine.apply(choice.leased)
+        session = engine.facts.flights[choice.leased.lease].session
+        exit_ = self._exits.get(session.exit_id)
+        if exit_ is None:
+            exit_ = self._world.exits.named(self._providers[session.proxy], session.exit)
+            self._exits[session.exit_id] = exit_
+        return Go(exit_, choice.leased.lease)
+
+    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+        """Report the answer, judged."""
+        self._engines[site].apply(Reported(now, ticket, verdict_on(answer)))
+
+    def rest(self) -> None:
+        """Put the records away, and load them into new engines."""
+        for site, engine in enumerate(self._engines):
+            for record in engine.take_changes():
+                self._keep(self._kept[site], record)
+            self._engines[site] = self._engine(site)
+
+    @staticmethod
+    def _keep(kept: dict[tuple[str, str], Record], record: Record) -> None:
+        if record.value is None:
+            kept.pop((record.kind, record.key), None)
+        else:
+            kept[record.kind, record.key] = record
+
+    def _engine(self, site: int) -> Engine:
+        records = list(self._kept[site].values())
+        return Engine(f"site-{site}.example", self._catalog, self._policy, records=records)
+
+    def _add(self, group: Group) -> None:
+        if group.spec.provider:
+            provider = provider_of(group)
+            self._providers[provider.key] = group
+            self._catalog.add(provider)
+            return
+        for exit_ in group.members:
+            proxy = plain_proxy(exit_)
+            self._exits[proxy.key] = exit_
+            self._catalog.add(proxy)
+
+
+def plain_proxy(exit_: int) -> Proxy:
+    """The proxy in front of one exit."""
+    return Proxy(scheme="http", host=f"proxy-{exit_}.example", port=8000)
+
+
+def provider_of(group: Group) -> Proxy:
+    """The gateway in front of all exits of a group."""
+    user = f"customer-session-{SESSION_PLACEHOLDER}"
+    return Proxy(scheme="http", host=f"gateway-{group.number}.example", port=8000, username=user, password="secret")  # noqa: S106 - imagined
+
+
+def verdict_on(answer: Answer) -> Verdict:
+    """What the judge would make of *answer*."""
+    if answer.outcome is Outcome.THROTTLED:
+        return Verdict(outcome=Outcome.THROTTLED, why="status 429", until=answer.until)
+    return VERDICTS[answer.outcome]
+
+
+def by_engine(policy: Callable[[], Policy]) -> Recruit:
+    """What plays a policy of the core."""
+
+    def recruit(world: World, rng: Random) -> Rival:
+        return Engines(world, policy(), rng)
+
+    return recruit

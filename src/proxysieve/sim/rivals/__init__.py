@@ -1,0 +1,1 @@
+"""PLAYS against us: known picking policies, re-implemented, and two bounds."""

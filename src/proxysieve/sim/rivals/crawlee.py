@@ -1,0 +1,206 @@
+"""Crawlee's session pools: JavaScript's in two sizes and a variant, and Python's.
+
+A new session takes the next proxy of the list, for life. An error adds 1 to its score and success takes 0.5 away; at 3,
+after 50 uses or when too old it is unusable, and a block makes it so at once. Its pool is one for all sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from proxysieve.core.model import Outcome
+from proxysieve.sim.rivals.rival import Go, Remembering
+from proxysieve.sim.world import Answer, World
+
+MAX_ERROR_SCORE = 3.0
+ERROR_DECREMENT = 0.5
+MAX_USAGE_COUNT = 50
+MAX_AGE_SECONDS = 3000.0
+POOL_SIZE = 1000
+# Told by 401, 403 and 429.
+BLOCKS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# A dead exit never answers, which is a time-out too; what says that the proxy failed would be a block to it.
+TIME_OUTS = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
+
+
+class Session:
+    """One session of a pool."""
+
+    __slots__ = ("created_at", "error_score", "exit", "is_retired", "use_count")
+
+    def __init__(self, exit_: int, now: float) -> None:
+        self.exit = exit_
+        self.created_at = now
+        self.error_score = 0.0
+        self.use_count = 0
+        self.is_retired = False
+
+    def is_usable(self, now: float) -> bool:
+        """Whether it may be used at *now*."""
+        return (
+            not self.is_retired
+            and self.error_score < MAX_ERROR_SCORE
+            and self.use_count < MAX_USAGE_COUNT
+            and now - self.created_at < MAX_AGE_SECONDS
+        )
+
+    def mark_good(self) -> None:
+        """It got a page."""
+        self.use_count += 1
+        self.error_score = max(0.0, self.error_score - ERROR_DECREMENT)
+
+    def mark_bad(self) -> None:
+        """It got an error that may be anybody's."""
+        self.use_count += 1
+        self.error_score += 1.0
+
+
+class Pool(Protocol):
+    """What the variants have in common."""
+
+    def get(self, now: float) -> Session:
+        """A session that is usable at *now*."""
+        ...
+
+    def retire(self, session: Session) -> None:
+        """It was blocked."""
+        ...
+
+
+class RandomPool:
+    """Filled first, one new session a request; then any of all, and where that is unusable, all such make way for one.
+
+    Args:
+        new: Makes a session.
+        size: When it is full.
+    """
+
+    def __init__(self, new: Callable[[float], Session], rng: Random, *, size: int = POOL_SIZE) -> None:
+        self._new = new
+        self._rng = rng
+        self._size = size
+        self._sessions: list[Session] = []
+
+    def get(self, now: float) -> Session:
+        """A new one while there is room, unusable ones counted; else one by chance."""
+        if len(self._sessions) < self._size:
+            return self._create(now)
+        session = self._sessions[int(self._rng.random() * len(self._sessions))]
+        if session.is_usable(now):
+            return session
+        self._sessions = [one for one in self._sessions if one.is_usable(now)]
+        return self._create(now)
+
+    def retire(self, session: Session) -> None:
+        """For ever."""
+        session.is_retired = True
+
+    def _create(self, now: float) -> Session:
+        session = self._new(now)
+        self._sessions.append(session)
+        return session
+
+
+class UntilFailurePool:
+    """The first usable session in the order of their making; a new one if there is none."""
+
+    def __init__(self, new: Callable[[float], Session]) -> None:
+        self._new = new
+        self._sessions: list[Session] = []
+
+    def get(self, now: float) -> Session:
+        """What was unusable once stays so, and need not be looked at again."""
+        while self._sessions and not self._sessions[0].is_usable(now):
+            del self._sessions[0]
+        if not self._sessions:
+            self._sessions.append(self._new(now))
+        return self._sessions[0]
+
+    def retire(self, session: Session) -> None:
+        """For ever."""
+        session.is_retired = True
+
+
+class PythonPool(RandomPool):
+    """Python's: filled up at every request before one is picked, and a block only adds to the score."""
+
+    def get(self, now: float) -> Session:
+        """One by chance, of a pool that is full."""
+        while len(self._sessions) < self._size:
+            self._create(now)
+        session = self._sessions[int(self._rng.random() * len(self._sessions))]
+        if session.is_usable(now):
+            return session
+        self._sessions = [one for one in self._sessions if one.is_usable(now)]
+        return self._create(now)
+
+    def retire(self, session: Session) -> None:
+        """Until it is good again, which only an answer under way can make it."""
+        session.error_score += MAX_ERROR_SCORE
+
+
+class Crawlee(Remembering):
+    """A pool, its addresses, and what an answer means to a session.
+
+    Args:
+        world: Its list of addresses.
+        pool: Makes the pool, given what makes a session.
+    """
+
+    def __init__(self, world: World, pool: Callable[[Callable[[float], Session]], Pool]) -> None:
+        self._addresses = world.exits.addresses
+        self._next = 0
+        self._pool = pool(self._new)
+        self._out: dict[int, Session] = {}
+        self._ticket = 0
+
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it tells no sites apart
+        session = self._pool.get(now)
+        if session.exit < 0:
+            session.exit = self._next_exit()
+        self._ticket += 1
+        self._out[self._ticket] = session
+        return Go(session.exit, self._ticket)
+
+    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+        session = self._out.pop(ticket)
+        if answer.outcome is Outcome.OK:
+            session.mark_good()
+        elif answer.outcome in BLOCKS:
+            self._pool.retire(session)
+        else:
+            session.mark_bad()
+            if answer.outcome in TIME_OUTS:
+                # A time-out is marked where it happens, and again where the request is tried anew.
+                session.mark_bad()
+
+    def _new(self, now: float) -> Session:
+        # The proxy is taken at the first use, which for JavaScript's pools follows at once.
+        return Session(-1, now)
+
+    def _next_exit(self) -> int:
+        exit_ = self._addresses[self._next]
+        self._next = (self._next + 1) % len(self._addresses)
+        return exit_
+
+
+def crawlee(world: World, rng: Random) -> Crawlee:
+    """As it comes: a pool of 1,000."""
+    return Crawlee(world, lambda new: RandomPool(new, rng))
+
+
+def crawlee_100(world: World, rng: Random) -> Crawlee:
+    """With a pool of 100, which 3,000 pages can fill."""
+    return Crawlee(world, lambda new: RandomPool(new, rng, size=100))
+
+
+def crawlee_until_failure(world: World, rng: Random) -> Crawlee:  # noqa: ARG001 - it leaves nothing to chance
+    """Each session for as long as it works."""
+    return Crawlee(world, UntilFailurePool)
+
+
+def crawlee_python(world: World, rng: Random) -> Crawlee:
+    """Python's, as it comes."""
+    return Crawlee(world, lambda new: PythonPool(new, rng))

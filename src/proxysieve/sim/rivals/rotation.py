@@ -1,0 +1,36 @@
+"""Rotation without a memory: any address, or each in turn, whatever happened to it."""
+
+from __future__ import annotations
+
+from random import Random
+
+from proxysieve.sim.rivals.rival import Go, Remembering
+from proxysieve.sim.world import Answer, World
+
+
+class AnyAddress(Remembering):
+    """An address for every request, all equally likely: proxy.py, and most home-made rotation."""
+
+    def __init__(self, world: World, rng: Random) -> None:
+        self._addresses = world.exits.addresses
+        self._rng = rng
+
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - neither matters to it
+        place = int(self._rng.random() * len(self._addresses))
+        return Go(self._addresses[place], place)
+
+    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+        """Learn nothing."""
+
+
+class InTurn(AnyAddress):
+    """Each address in turn."""
+
+    def __init__(self, world: World, rng: Random) -> None:
+        super().__init__(world, rng)
+        self._next = 0
+
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - neither matters to it
+        place = self._next
+        self._next = (place + 1) % len(self._addresses)
+        return Go(self._addresses[place], place)
