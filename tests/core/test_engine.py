@@ -9,6 +9,7 @@ import pytest
 from tests.core.worlds import BAD, DAY, POLICIES, World, dry_up, gateway, is_name, plain, plains
 
 from proxysieve.core.catalog import Catalog
+from proxysieve.core.choice import Choice, Open
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import SessionClosed, SessionOpened
 from proxysieve.core.facts import (
@@ -17,6 +18,7 @@ from proxysieve.core.facts import (
     FEWEST_BAD_ANSWERS,
     MAX_IN_FLIGHT,
     NAMES_AT_A_GATEWAY,
+    Facts,
 )
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Outcome, Proxy
@@ -362,6 +364,37 @@ class TestRateCap:
         leases = [world.lease() for _ in range(50)]
 
         assert len(leases) == len(world.flights) == 50
+
+
+class Stubborn:
+    """A policy that wants the first proxy, come what may."""
+
+    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it looks at nothing
+        return Open(next(iter(facts.catalog)), "because")
+
+
+class TestRulesOverPolicies:
+    """What a policy asks for is not granted where a rule is against it."""
+
+    def test_a_rest_is_kept(self) -> None:
+        """Retry-After is the least to wait, whatever the policy."""
+        world = World(plains(2), Stubborn())
+        until = world.now + 60
+        world.send(Outcome.THROTTLED, until=until)
+
+        wait = world.choose()
+
+        assert isinstance(wait, Wait)
+        assert wait.until == until
+
+    def test_a_session_carries_no_more_than_it_may(self) -> None:
+        """The ninth request waits for an answer."""
+        world = World(plains(1), Stubborn())
+        world.send(Outcome.OK)
+        for _ in range(MAX_IN_FLIGHT):
+            world.lease()
+
+        assert isinstance(world.choose(), Wait)
 
 
 class TestDrought:

@@ -206,8 +206,11 @@ class Engine:
     def _pick(self, session: str, now: float, why: str, opened: SessionOpened | None = None) -> Pick:
         return Pick(opened, Leased(now, self.facts.site.lease_count, session, opened is not None), why)
 
-    def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick:
+    def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
         carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
+        if now < self.facts.rests_until(proxy.key) or (carried and not self.facts.is_ready(carried, now)):
+            # A rest is kept and eight requests are enough, whatever a policy asks for.
+            return self._wait_for_rest(now)
         if carried is not None:
             return Pick(None, Leased(now, self.facts.site.lease_count, carried.name, is_draw=True), why)
         opened = self._opened(proxy, now, rng)
