@@ -73,9 +73,10 @@ def _draw(facts: Facts, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Prox
 
 
 def draw_awake(facts: Facts, now: float, rng: Random) -> Proxy | None:
-    """Any proxy that the site did not ask to leave alone, whatever it carries, if there is one."""
+    """Any proxy that the site did not ask to leave alone, whatever it carries, those that failed lately last."""
     awake = [proxy for proxy in facts.catalog if now >= facts.rests_until(proxy.key)]
-    return rng.choice(awake) if awake else None
+    sound = [proxy for proxy in awake if not facts.has_failed(proxy)]
+    return rng.choice(sound or awake) if awake else None
 
 
 def draw_working(facts: Facts, now: float, rng: Random) -> SessionRecord | None:
