@@ -78,6 +78,16 @@ def test_lines_and_values_do_too() -> None:
     assert [problem.partition(": ")[0] for problem in problems] == ["the list of proxies, line 4"]
 
 
+def test_the_first_of_two_costs_counts() -> None:
+    """Two prices for one proxy are told by the line of the second; the same one again is no problem."""
+    lines = [f"ann:{SECRET}@1.2.3.4:80 cost=2", f"ann:{SECRET}@1.2.3.4:80", f"http://ann:{SECRET}@1.2.3.4:80/ cost=2.0"]
+
+    proxies, problems = read_proxies(lines)
+
+    assert [proxy.cost for proxy in proxies] == [2.0]
+    assert problems == ["the list of proxies, line 2: the same proxy at another cost, the first one counts"]
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
     [

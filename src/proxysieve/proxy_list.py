@@ -14,7 +14,9 @@ Proxies = str | PathLike[str] | Iterable[str | Proxy]
 
 
 def read_proxies(source: Proxies) -> tuple[list[Proxy], list[str]]:
-    """The proxies of *source*, each once, and what is wrong with the lines that are none.
+    """The proxies of *source*, each once, and what is wrong with the lines that were left out.
+
+    Of a proxy that stands there twice the first line counts; that is wrong only if the costs differ.
 
     Args:
         source: The path of a file with one a line (blank lines and comments, behind ``#``, are skipped), or lines
@@ -34,7 +36,9 @@ def read_proxies(source: Proxies) -> tuple[list[Proxy], list[str]]:
         except ConfigError as error:
             problems.append(f"{origin}, line {number}: {error}")
         else:
-            proxies.setdefault(proxy.key, proxy)
+            first = proxies.setdefault(proxy.key, proxy)
+            if first.cost != proxy.cost:
+                problems.append(f"{origin}, line {number}: the same proxy at another cost, the first one counts")
     if not proxies:
         raise ConfigError(problems[0] if problems else f"{origin} has no proxies in it: expected one a line")
     return list(proxies.values()), problems

@@ -112,6 +112,72 @@ def test_wrong_lines_are_refused_in_words(line: str, why: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("line", "cost"),
+    [
+        pytest.param("h:80", 1.0, id="none"),
+        pytest.param("h:80 cost=20", 20.0, id="whole"),
+        pytest.param("h:80 cost=0.25", 0.25, id="fraction"),
+        pytest.param("h:80 cost=1e-3", 0.001, id="exponent"),
+        pytest.param("  h:80   cost=3  \r\n", 3.0, id="blanks-around"),
+        pytest.param("http://ann:cost=9@h:80", 1.0, id="cost-in-the-password"),
+        pytest.param("http://u-{session}:p@h:80 cost=20", 20.0, id="gateway"),
+    ],
+)
+def test_what_it_costs_may_follow(line: str, cost: float) -> None:
+    """A cost behind the address is read, and makes no other proxy."""
+    proxy = parse_proxy(line)
+
+    assert proxy.cost == cost
+    assert proxy == parse_proxy(line.split(maxsplit=1)[0])
+
+
+@pytest.mark.parametrize(
+    ("behind", "why"),
+    [
+        pytest.param("cost=", "no positive finite number", id="no-value"),
+        pytest.param("cost=0", "no positive finite number", id="nothing"),
+        pytest.param("cost=-1", "no positive finite number", id="negative"),
+        pytest.param("cost=nan", "no positive finite number", id="nan"),
+        pytest.param("cost=inf", "no positive finite number", id="infinite"),
+        pytest.param("cost=1e999", "no positive finite number", id="too-large"),
+        pytest.param("cost=1e-999", "no positive finite number", id="too-small"),
+        pytest.param("cost=0,5", "no positive finite number", id="decimal-comma"),
+        pytest.param(f"cost={SECRET}", "no positive finite number", id="words"),
+        pytest.param("cost = 5", "something follows", id="blanks-inside"),
+        pytest.param("cost=5 cost=5", "its cost is given twice", id="doubled"),
+        pytest.param("cost=5 costs=5", "unknown key 'costs'", id="unknown"),
+        pytest.param(f"{SECRET}=5", "an unknown key follows", id="unknown-with-digits"),
+        pytest.param("Cost=5", "an unknown key follows", id="unknown-with-capitals"),
+        pytest.param("=5", "an unknown key follows", id="no-key"),
+        pytest.param(f"{'a' * 21}=5", "an unknown key follows", id="unknown-and-long"),
+        pytest.param("cost=5 # dear", "something follows", id="comment"),
+        pytest.param(f"cost=5 {SECRET}", "something follows", id="word"),
+        pytest.param("cost=5\tcost=5", "not a proxy", id="tab"),
+    ],
+)
+def test_what_else_follows_is_refused_in_words(behind: str, why: str) -> None:
+    """The message says what was expected, and repeats neither the address nor what may be a secret."""
+    with pytest.raises(ConfigError) as caught:
+        parse_proxy(f"http://ann:{SECRET}@exit.example:80 {behind}")
+
+    message = str(caught.value)
+    assert why in message
+    assert "cost=NUMBER" in message
+    assert not any(secret in message for secret in (SECRET, "ann", "exit.example", "a" * 21))
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("line", ["http://ann:12 hunter=3@h:80", "http://ann:12 hunter=3 x@h:80", "ann:12 cost=3@h:80"])
+def test_credentials_with_a_blank_are_no_options(line: str) -> None:
+    """However much a piece of the password looks like one."""
+    with pytest.raises(ConfigError) as caught:
+        parse_proxy(line)
+
+    assert str(caught.value).startswith("not a proxy: expected")
+    assert "hunter" not in str(caught.value)
+
+
 @settings(deadline=None)
 @given(PROXIES)
 def test_a_proxy_survives_being_written_and_read(proxy: Proxy) -> None:
@@ -122,13 +188,23 @@ def test_a_proxy_survives_being_written_and_read(proxy: Proxy) -> None:
     assert again == proxy
 
 
+@given(PROXIES, st.floats(min_value=0, exclude_min=True, allow_infinity=False))
+def test_so_does_its_cost(proxy: Proxy, cost: float) -> None:
+    """To the bit."""
+    again = parse_proxy(f"{proxy.url(SESSION_PLACEHOLDER)} cost={cost!r}")
+
+    assert (again.key, again.cost) == (proxy.key, cost)
+
+
 @settings(deadline=None, max_examples=300)
-@given(st.one_of(st.text(st.characters()), st.text(alphabet="http:/@[]%.19#?{session}\\ \t\x00ü\ud800")))
+@given(st.one_of(st.text(st.characters()), st.text(alphabet="http:/@[]%.19#?{session}\\ \t\x00ü\ud800cost=")))
 @example("http://[")
 @example("[::1")
 @example("http://a@[v1.x]:1")
 @example("\ud800:1")
 @example("http://\ud800:x@h:1")
+@example("h:1 \ud800=1")
+@example("h:1 cost=\u0661")
 def test_any_text_is_a_proxy_or_a_config_error(text: str) -> None:
     """Nothing that a file may hold ends in another exception; what is read can be written and read again."""
     try:

@@ -10,6 +10,7 @@ from rich.pretty import pretty_repr
 
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Exchange, Proxy
+from proxysieve.errors import ConfigError
 
 BASE = Proxy(scheme="http", host="exit.example", port=8080, username="ann", password="secret")
 PASSWORDS = st.text(min_size=1, max_size=20)
@@ -44,6 +45,58 @@ def test_the_key_depends_on_nothing_but_the_address() -> None:
     assert same == BASE
     assert hash(same) == hash(BASE)
     assert same.key == BASE.key == "1f74b50ae9a6484e"
+
+
+def test_the_cost_makes_no_other_proxy() -> None:
+    """A proxy whose price changes stays the one that stores know."""
+    dear = msgspec.structs.replace(BASE, cost=20.0)
+
+    assert (BASE.cost, dear.cost) == (1.0, 20.0)
+    assert dear == BASE
+    assert hash(dear) == hash(BASE)
+    assert (dear.url(), str(dear)) == (BASE.url(), str(BASE))
+
+
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_cost_is_a_positive_finite_number(cost: float) -> None:
+    """Nothing else can be weighed against another one."""
+    with pytest.raises(ConfigError, match="expected a positive finite number"):
+        msgspec.structs.replace(BASE, cost=cost)
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        pytest.param("10.1.2.3", "10.1.2.0/24", id="ipv4"),
+        pytest.param("10.1.2.255", "10.1.2.0/24", id="ipv4-last"),
+        pytest.param("::ffff:10.1.2.3", "10.1.2.0/24", id="ipv4-in-ipv6"),
+        pytest.param("2001:db8:1:2::3", "2001:db8:1::/48", id="ipv6"),
+        pytest.param("2001:0DB8:0001:ffff::", "2001:db8:1::/48", id="ipv6-written-otherwise"),
+        pytest.param("fe80::1%eth0", "fe80::/48", id="ipv6-with-a-zone"),
+        pytest.param("exit.example", "", id="name"),
+        pytest.param("10.1.2", "", id="no-address"),
+        pytest.param("010.1.2.3", "", id="leading-zero"),
+    ],
+)
+def test_the_network_is_the_neighbourhood_of_the_exit(host: str, network: str) -> None:
+    """An address has its /24 or /48, however it is written; that of a name is unknown. It cannot be passed in."""
+    proxy = msgspec.structs.replace(BASE, host=host, network="forged")
+
+    assert proxy.network == network
+
+
+def test_a_provider_has_no_network() -> None:
+    """Its own address says nothing about its exits."""
+    assert Proxy(scheme="http", host="10.1.2.3", port=80, username="ann-{session}").network == ""
+
+
+def test_whether_it_is_a_gateway_is_derived() -> None:
+    """It follows the credentials, and cannot be passed in."""
+    gateway = msgspec.structs.replace(BASE, username="ann-{session}")
+
+    assert gateway.is_gateway
+    assert not msgspec.structs.replace(gateway, username="ann").is_gateway
+    assert not msgspec.structs.replace(BASE, is_gateway=True).is_gateway
 
 
 @settings(deadline=None)

@@ -90,6 +90,7 @@ def test_several_limits_keep_their_order() -> None:
         pytest.param("[noise]\nlatency_seconds = inf", "noise.latency_seconds", "<=", id="endless latency"),
         pytest.param("[noise]\nflaky_share = nan", "noise.flaky_share", "nan", id="no number"),
         pytest.param("[[exits]]\ncost = nan", "exits[0].cost", "nan", id="no number in one of several"),
+        pytest.param("[exits]\ncost = 0", "exits.cost", "> 0", id="no cost"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_key(text: str, key: str, what: str) -> None:

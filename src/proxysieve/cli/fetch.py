@@ -86,6 +86,7 @@ def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None: 
         http://user-session-{session}:password@gateway:port
                                            {session} where a provider wants a name
                                            for each session's exit
+        host:port cost=20                  what a request costs, if not 1
 
     \b
     Exit status: 0 every URL has its page or is skipped for robots.txt,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import math
 from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
+
+from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
 
@@ -19,7 +23,14 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
         username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
             gives every session name an exit of its own.
-        key: A hash of all of it, by which stores know the proxy. Derived, never passed in.
+        cost: Of a request, in any unit that is the same for all proxies of a list. It makes no other proxy.
+        key: A hash of the address, by which stores know the proxy. Derived, never passed in.
+        network: The /24 (IPv4) or /48 (IPv6) of the exit, such as ``203.0.113.0/24``; empty where it is unknown:
+            for a host name, and for a gateway provider. Derived, too.
+        is_gateway: Whether session names choose the exit. Derived, too.
+
+    Raises:
+        ConfigError: The cost is no positive finite number.
     """
 
     scheme: str
@@ -27,22 +38,26 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     port: int
     username: str = ""
     password: str = ""
+    cost: float = 1.0
     key: str = ""
+    # Stored, as every choice reads them.
+    network: str = ""
+    is_gateway: bool = False
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.cost) and self.cost > 0):
+            raise ConfigError(f"the cost of a proxy is {self.cost!r}: expected a positive finite number")
         whole = self.url(SESSION_PLACEHOLDER).encode()
+        is_gateway = SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password
         msgspec.structs.force_setattr(self, "key", blake2b(whole, digest_size=8).hexdigest())
+        msgspec.structs.force_setattr(self, "network", "" if is_gateway else _network_of(self.host))
+        msgspec.structs.force_setattr(self, "is_gateway", is_gateway)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Proxy) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
-
-    @property
-    def is_gateway(self) -> bool:
-        """Whether session names choose the exit."""
-        return SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password
 
     def url(self, session: str = "") -> str:
         """The address with its credentials, *session* filled in: for a client, never for a log."""
@@ -69,6 +84,20 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # msgspec's own would show the password wherever rich prints the value.
         return [("address", str(self))]
+
+
+def _network_of(host: str) -> str:
+    try:
+        # A list may have a million lines; being refused as an address takes several times as long as this look.
+        address = ip_address(host) if ":" in host or host[-1:].isdigit() else None
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"{IPv6Address(int(address) >> 80 << 80)}/48"
+        # Otherwise the whole of IPv4, written in this way, would be one /48.
+        address = address.ipv4_mapped
+    return f"{IPv4Address(int(address) >> 8 << 8)}/24" if address else ""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from random import Random
 
 from proxysieve.core.catalog import Catalog
@@ -11,7 +12,7 @@ from proxysieve.core.engine import Engine, Wait
 from proxysieve.core.events import Reported
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record
-from proxysieve.sim.exits import Group
+from proxysieve.sim.exits import ExitTable, Group
 from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
 from proxysieve.sim.world import Answer, World
 
@@ -85,20 +86,30 @@ class Engines:
             self._catalog.add(provider)
             return
         for exit_ in group.members:
-            proxy = plain_proxy(exit_)
+            proxy = plain_proxy(self._world.exits, exit_)
             self._exits[proxy.key] = exit_
             self._catalog.add(proxy)
 
 
-def plain_proxy(exit_: int) -> Proxy:
-    """The proxy in front of one exit."""
-    return Proxy(scheme="http", host=f"proxy-{exit_}.example", port=8000)
+def plain_proxy(exits: ExitTable, exit_: int) -> Proxy:
+    """The proxy in front of one exit; its /48 is the exit's network."""
+    # The world's /24s may have millions of members each. Behind the first byte, which marks private addresses,
+    # the network has 40 bits and the exit 80.
+    host = IPv6Address(0xFD << 120 | exits.network[exit_] << 80 | exit_)
+    return Proxy(scheme="http", host=str(host), port=8000, cost=exits.cost[exit_])
 
 
 def provider_of(group: Group) -> Proxy:
     """The gateway in front of all exits of a group."""
     user = f"customer-session-{SESSION_PLACEHOLDER}"
-    return Proxy(scheme="http", host=f"gateway-{group.number}.example", port=8000, username=user, password="secret")  # noqa: S106 - imagined
+    return Proxy(
+        scheme="http",
+        host=f"gateway-{group.number}.example",
+        port=8000,
+        username=user,
+        password="secret",  # noqa: S106 - imagined
+        cost=group.spec.cost,
+    )
 
 
 def verdict_on(answer: Answer) -> Verdict:

@@ -23,6 +23,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)]
 Span = Annotated[float, Meta(gt=0, le=LONGEST_SECONDS)]
 Amount = Annotated[float, Meta(ge=0, le=1e9)]
+Cost = Annotated[float, Meta(gt=0, le=1e9)]
 Scope = Literal["exit", "network"]
 SeenAs = Literal["site_error", "blocked", "unclear"]
 
@@ -47,7 +48,7 @@ class Exits(Table, frozen=True, kw_only=True):
     networks: Count = 60
     dead_share: Share = 0.0
     provider: bool = False
-    cost: Amount = 1.0
+    cost: Cost = 1.0
     banned_share: Share | None = None
 
 
