@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -106,6 +107,24 @@ class Command:
         return msgspec.json.decode(answer, type=Report)
 
 
+class Usage(NamedTuple):
+    """What a process used from its start to its end."""
+
+    cpu_seconds: float
+    peak_mb: float
+
+
+def usage_if_ended(process: subprocess.Popen[bytes]) -> Usage | None:
+    """What *process* used, if it has ended."""
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if not pid:
+        return None
+    # Only the system knows it, and tells it once; Popen would wait for the process in vain.
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if os.uname().sysname == "Darwin" else 1024
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6)
+
+
 def hits_since(bed: TestbedProcess, moment: float) -> list[Hit]:
     """What the site has seen since *moment*; its clock is the monotonic one, as ours."""
     return [hit for hit in bed.truth().hits if hit.at >= moment]
@@ -114,16 +133,19 @@ def hits_since(bed: TestbedProcess, moment: float) -> list[Hit]:
 def count_wrong(out: Path, bed: TestbedProcess) -> int:
     """How many pages in the output *out* differ in a byte from what the site holds."""
     with out.open("rb") as lines:
-        pages = map(msgspec.json.Decoder(_Page).decode, lines)
+        pages = map(msgspec.json.Decoder(SavedPage).decode, lines)
         return sum(page.body.encode() != bed.page_body(page.page_id) for page in pages)
 
 
-class _Page(msgspec.Struct):
+class SavedPage(msgspec.Struct):
+    """A page in the output of a job."""
+
     url: str
     body: str = ""
 
     @property
     def page_id(self) -> int:
+        """The site's number of it."""
         return int(self.url.rpartition("/")[2])
 
 

@@ -11,7 +11,6 @@ which has nothing to resume.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from measure import BLOCK_STYLES, LONGEST_SECONDS, Bench, Cell, Command, Spread, count_wrong, hits_since
+from measure import BLOCK_STYLES, LONGEST_SECONDS, Bench, Cell, Command, Spread, count_wrong, hits_since, usage_if_ended
 from proxysieve.testbed import TestbedProcess, World
 
 WORLD = World(proxies=500, banned_share=0.75, block_styles=BLOCK_STYLES, page_bytes=200)
@@ -50,13 +49,13 @@ def run_full(bed: TestbedProcess, directory: Path, count: int) -> Full:
     """Fetch *count* pages, watching the memory."""
     command = Command(directory, bed.page_urls(count), bed.proxy_lines)
     seen = []
-    peak_mb = None
-    while peak_mb is None and time.monotonic() - command.started_at < LONGEST_SECONDS:
+    usage = None
+    while usage is None and time.monotonic() - command.started_at < LONGEST_SECONDS:
         time.sleep(1.0)
         seen.append(resident_mb(command.process.pid))
-        peak_mb = peak_if_ended(command.process)
+        usage = usage_if_ended(command.process)
     seconds = time.monotonic() - command.started_at
-    if peak_mb is None:
+    if usage is None:
         command.process.kill()
         raise TimeoutError(f"{count:,} pages took more than {LONGEST_SECONDS:.0f} s")
     report = command.report()
@@ -65,20 +64,9 @@ def run_full(bed: TestbedProcess, directory: Path, count: int) -> Full:
         pages=report.pages,
         wrong_pages=count_wrong(command.out, bed),
         seconds=seconds,
-        peak_mb=peak_mb,
+        peak_mb=usage.peak_mb,
         mb_over_time=seen[:-1],
     )
-
-
-def peak_if_ended(process: subprocess.Popen[bytes]) -> float | None:
-    """The most memory that *process* had, if it has ended."""
-    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-    if not pid:
-        return None
-    # Only the system knows the peak, and tells it once; Popen would wait for the process in vain.
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if os.uname().sysname == "Darwin" else 1024
-    return usage.ru_maxrss * unit / 1e6
 
 
 def resident_mb(pid: int) -> float:

@@ -11,7 +11,7 @@ from proxysieve.core.model import Outcome
 from proxysieve.sim import load_scenario, simulate
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.rivals.apify_2019 import Apify2019
-from proxysieve.sim.rivals.crawlee import PythonPool, RandomPool, Session, crawlee_100, crawlee_until_failure
+from proxysieve.sim.rivals.crawlee import PythonPool, PythonSession, Session, crawlee_100, crawlee_until_failure
 from proxysieve.sim.rivals.informed import MAX_IN_FLIGHT, Informed
 from proxysieve.sim.rivals.oracle import Oracle
 from proxysieve.sim.rivals.resin import Resin
@@ -158,29 +158,39 @@ class TestCrawlee:
 
         assert len(made) == 10
 
-    def test_in_pythons_pool_a_block_adds_to_the_score(self) -> None:
-        """Three and what there was, so that an answer under way cannot revive it at once."""
-        session = Session(0, START_AT)
-        PythonPool(lambda _: session, rng()).retire(session)
-        retired = Session(0, START_AT)
-        RandomPool(lambda _: retired, rng()).retire(retired)
+    def test_pythons_time_out_is_an_error_like_any_other(self) -> None:
+        """JavaScript's counts twice."""
+        sessions = [Session(0, START_AT), PythonSession(0, START_AT)]
 
-        session.mark_good()
-        retired.mark_good()
+        for session in sessions:
+            session.mark_timed_out(START_AT)
 
-        assert (session.is_usable(START_AT), retired.is_usable(START_AT)) == (True, False)
+        assert [session.error_score for session in sessions] == [2.0, 1.0]
+
+    def test_nothing_revives_pythons_sessions(self) -> None:
+        """What an answer under way brings is no news of one that was blocked."""
+        session = PythonSession(0, START_AT)
+
+        session.retire()
+        for _ in range(10):
+            session.mark_good(START_AT)
+
+        assert (session.error_score, session.use_count) == (3.0, 0)
+        assert not session.is_usable(START_AT)
 
 
 class TestRotatingProxies:
     """scrapy-rotating-proxies."""
 
-    def test_each_available_proxy_is_used_once_a_round(self) -> None:
-        """Then a round begins."""
-        rival = RotatingProxies(plain(6), rng())
+    def test_any_available_proxy_is_as_likely_as_any_other(self) -> None:
+        """However often it was used before."""
+        rival = RotatingProxies(plain(4), rng())
+        dead = use(rival, B)
 
-        used = [use(rival, OK) for _ in range(18)]
+        used = [use(rival, OK, 0.1) for _ in range(900)]
 
-        assert [sorted(used[start : start + 6]) for start in (0, 6, 12)] == [list(range(6))] * 3
+        assert dead not in used
+        assert all(240 < used.count(exit_) < 360 for exit_ in set(range(4)) - {dead})
 
     def test_what_fails_is_dead_whatever_it_was(self) -> None:
         """An error of the site too."""
@@ -226,6 +236,15 @@ class TestRotatingProxies:
         used = [use(rival, B) for _ in range(6)]
 
         assert sorted(used[:3]) == sorted(used[3:]) == [0, 1, 2]
+
+    def test_of_a_provider_one_name_answers_for_all(self) -> None:
+        """They share host and port; so nearly every name goes on being used, whatever came of it."""
+        rival = RotatingProxies(world("[[exits]]\ncount = 20\nprovider = true\n"), rng())
+
+        for _ in range(200):
+            use(rival, B)
+
+        assert len(rival._available) == 19
 
 
 class TestZyte:

@@ -2,6 +2,8 @@
 
 A new session takes the next proxy of the list, for life. An error adds 1 to its score and success takes 0.5 away; at 3,
 after 50 uses or when too old it is unusable, and a block makes it so at once. Its pool is one for all sites.
+
+Python's is held against the real one by ``tests/sim/test_real_rivals.py``.
 """
 
 from __future__ import annotations
@@ -46,15 +48,53 @@ class Session:
             and now - self.created_at < MAX_AGE_SECONDS
         )
 
-    def mark_good(self) -> None:
+    def mark_good(self, now: float) -> None:  # noqa: ARG002 - Python's looks at the time
         """It got a page."""
         self.use_count += 1
         self.error_score = max(0.0, self.error_score - ERROR_DECREMENT)
 
-    def mark_bad(self) -> None:
+    def mark_bad(self, now: float) -> None:  # noqa: ARG002 - likewise
         """It got an error that may be anybody's."""
         self.use_count += 1
         self.error_score += 1.0
+
+    def mark_timed_out(self, now: float) -> None:
+        """No answer came in time: marked where that happens, and again where the request is tried anew."""
+        self.mark_bad(now)
+        self.mark_bad(now)
+
+    def retire(self) -> None:
+        """It was blocked: for ever."""
+        self.is_retired = True
+
+
+class PythonSession(Session):
+    """Python's: the score alone says that it was blocked, and whatever makes it unusable adds to that too."""
+
+    __slots__ = ()
+
+    def mark_good(self, now: float) -> None:
+        """What became unusable while the answer was under way is not told of it."""
+        if self.is_usable(now):
+            super().mark_good(now)
+            self._retire_if_unusable(now)
+
+    def mark_bad(self, now: float) -> None:
+        """Also once it is unusable."""
+        super().mark_bad(now)
+        self._retire_if_unusable(now)
+
+    def mark_timed_out(self, now: float) -> None:
+        """An error like any other."""
+        self.mark_bad(now)
+
+    def retire(self) -> None:
+        """Its score is at least the highest from now on, for nothing takes away from it any more."""
+        self.error_score += MAX_ERROR_SCORE
+
+    def _retire_if_unusable(self, now: float) -> None:
+        if not self.is_usable(now):
+            self.retire()
 
 
 class Pool(Protocol):
@@ -62,10 +102,6 @@ class Pool(Protocol):
 
     def get(self, now: float) -> Session:
         """A session that is usable at *now*."""
-        ...
-
-    def retire(self, session: Session) -> None:
-        """It was blocked."""
         ...
 
 
@@ -93,10 +129,6 @@ class RandomPool:
         self._sessions = [one for one in self._sessions if one.is_usable(now)]
         return self._create(now)
 
-    def retire(self, session: Session) -> None:
-        """For ever."""
-        session.is_retired = True
-
     def _create(self, now: float) -> Session:
         session = self._new(now)
         self._sessions.append(session)
@@ -118,27 +150,15 @@ class UntilFailurePool:
             self._sessions.append(self._new(now))
         return self._sessions[0]
 
-    def retire(self, session: Session) -> None:
-        """For ever."""
-        session.is_retired = True
-
 
 class PythonPool(RandomPool):
-    """Python's: filled up at every request before one is picked, and a block only adds to the score."""
+    """Python's: filled up at every request before one is picked."""
 
     def get(self, now: float) -> Session:
         """One by chance, of a pool that is full."""
         while len(self._sessions) < self._size:
             self._create(now)
-        session = self._sessions[int(self._rng.random() * len(self._sessions))]
-        if session.is_usable(now):
-            return session
-        self._sessions = [one for one in self._sessions if one.is_usable(now)]
-        return self._create(now)
-
-    def retire(self, session: Session) -> None:
-        """Until it is good again, which only an answer under way can make it."""
-        session.error_score += MAX_ERROR_SCORE
+        return super().get(now)
 
 
 class Crawlee(Remembering):
@@ -147,12 +167,19 @@ class Crawlee(Remembering):
     Args:
         world: Its list of addresses.
         pool: Makes the pool, given what makes a session.
+        session: Makes a session for an exit, or for none yet (-1), at a moment.
     """
 
-    def __init__(self, world: World, pool: Callable[[Callable[[float], Session]], Pool]) -> None:
+    def __init__(
+        self,
+        world: World,
+        pool: Callable[[Callable[[float], Session]], Pool],
+        session: Callable[[int, float], Session] = Session,
+    ) -> None:
         self._addresses = world.exits.addresses
         self._next = 0
-        self._pool = pool(self._new)
+        # The proxy is taken at the first use, which for JavaScript's pools follows at once.
+        self._pool = pool(lambda now: session(-1, now))
         self._out: dict[int, Session] = {}
         self._ticket = 0
 
@@ -167,18 +194,13 @@ class Crawlee(Remembering):
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
         session = self._out.pop(ticket)
         if answer.outcome is Outcome.OK:
-            session.mark_good()
+            session.mark_good(now)
         elif answer.outcome in BLOCKS:
-            self._pool.retire(session)
+            session.retire()
+        elif answer.outcome in TIME_OUTS:
+            session.mark_timed_out(now)
         else:
-            session.mark_bad()
-            if answer.outcome in TIME_OUTS:
-                # A time-out is marked where it happens, and again where the request is tried anew.
-                session.mark_bad()
-
-    def _new(self, now: float) -> Session:
-        # The proxy is taken at the first use, which for JavaScript's pools follows at once.
-        return Session(-1, now)
+            session.mark_bad(now)
 
     def _next_exit(self) -> int:
         exit_ = self._addresses[self._next]
@@ -203,4 +225,4 @@ def crawlee_until_failure(world: World, rng: Random) -> Crawlee:  # noqa: ARG001
 
 def crawlee_python(world: World, rng: Random) -> Crawlee:
     """Python's, as it comes."""
-    return Crawlee(world, lambda new: PythonPool(new, rng))
+    return Crawlee(world, lambda new: PythonPool(new, rng), PythonSession)
