@@ -447,7 +447,7 @@ async def test_other_clients_bring_every_page(by: By) -> None:
     tries: list[Tried] = []
     async with (
         Testbed(MIXED) as bed,
-        SessionPool(bed.proxy_lines, store="memory:", max_rate=0, max_sessions=10) as pool,
+        SessionPool(bed.proxy_lines, store="memory:", max_rate=0, policy="round_robin") as pool,
     ):
         for url in bed.page_urls(15):
             body, tried = await get_by(by, pool, url)
@@ -508,7 +508,12 @@ def test_requests_brings_every_page() -> None:
     with (
         TestbedProcess(MIXED) as bed,
         SyncSessionPool(
-            bed.proxy_lines, store="memory:", max_rate=0, max_sessions=10, on_tried=lambda _, tried: tries.append(tried)
+            bed.proxy_lines,
+            store="memory:",
+            max_rate=0,
+            policy="classic",
+            max_sessions=10,
+            on_tried=lambda _, tried: tries.append(tried),
         ) as pool,
     ):
         for url in bed.page_urls(15):

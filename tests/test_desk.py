@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from random import Random
 
 import pytest
 from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
@@ -21,8 +22,11 @@ from proxysieve import (
     SessionPool,
 )
 from proxysieve.clock import VirtualClock, settle
-from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.core.choice import Choice, Rest
+from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
+from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
+from proxysieve.pool import POLICIES
 
 
 class Held:
@@ -57,10 +61,116 @@ async def test_nothing_works_and_nothing_is_due_in_time(clock: VirtualClock) -> 
         assert str(error) == f"no session available at {SITE}: {error.why}"
 
 
+class Starving(Adaptive):
+    """It says every second that there is nothing, until it is allowed to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_over = False
+        self.waiting: list[int] = []
+
+    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
+        self.waiting.append(facts.waiting)
+        return super().choose(facts, now, rng) if self.is_over else Rest(now + 1, "all sessions rest")
+
+
+def starve(monkeypatch: pytest.MonkeyPatch) -> Starving:
+    policy = Starving()
+    monkeypatch.setitem(POLICIES, "adaptive", lambda *_: policy)
+    return policy
+
+
+async def test_a_hopeless_wait_in_short_steps_ends_in_time(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is how long it has been hopeless, not how long the next step is; and the error tells it."""
+    started_at = clock.now()
+    starve(monkeypatch)
+    async with pool_of(3, clock=clock, max_wait_seconds=10) as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(9)
+        assert not task.done()
+
+        await clock.advance(1.5)
+
+        with pytest.raises(NoSessionAvailable, match=r"all sessions rest, for 10 s now \(0 working") as caught:
+            await task
+        assert caught.value.retry_at == started_at + 11
+
+
+async def test_who_stands_behind_others_does_not_wait_anew(
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who wait give up when their own time is over: those who came together at once, a late one later."""
+    starve(monkeypatch)
+    async with pool_of(3, clock=clock, max_wait_seconds=10) as pool:
+        early = [asyncio.create_task(pool.get(URL)) for _ in range(20)]
+        await clock.advance(6)
+        late = asyncio.create_task(pool.get(URL))
+        await clock.advance(5)
+        assert all(task.done() for task in early)
+        assert not late.done()
+
+        await clock.advance(6)
+
+        ends = await asyncio.gather(*early, late, return_exceptions=True)
+        assert {type(end) for end in ends} == {NoSessionAvailable}
+        await clock.advance(60)
+        again = asyncio.create_task(pool.get(URL))
+        await clock.advance(9)
+        assert not again.done()
+        await clock.advance(2)
+        assert isinstance(again.exception(), NoSessionAvailable)
+
+
+async def test_nobody_gives_up_while_there_is_hope(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as something is under way, or a session works that only rests by what was learned."""
+    policy, client = starve(monkeypatch), Held()
+    async with pool_of(3, client, clock=clock, max_wait_seconds=10) as pool:
+        first = asyncio.create_task(pool.get(URL))
+        await clock.advance(8)
+        policy.is_over = True
+        await clock.advance(1)
+        policy.is_over = False
+        second = asyncio.create_task(pool.get(URL))
+        await clock.advance(60)
+        assert not second.done()
+
+        client.go.set()
+        await clock.advance(1)
+        assert first.done()
+        await clock.advance(60)
+        assert not second.done()
+        policy.is_over = True
+        await clock.advance(1)
+        assert second.done()
+
+
+async def test_the_policy_is_told_how_many_wait(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one at the head included, whoever asks for a session by its name not; and at once when more come."""
+    policy = starve(monkeypatch)
+    async with pool_of(3, clock=clock, max_wait_seconds=10) as pool:
+        tasks = [asyncio.create_task(pool.get(URL))]
+        await settle()
+        named = await pool.session("seven", site=SITE).get(URL)
+        tasks += [asyncio.create_task(pool.get(URL)) for _ in range(4)]
+        await settle()
+        assert (policy.waiting[0], policy.waiting[-1]) == (1, 5)
+
+        tasks.pop().cancel()
+        await clock.advance(1)
+
+        assert named.status == 200
+        assert policy.waiting[-1] == 4
+        policy.is_over = True
+        await clock.advance(1)
+        assert {task.result().status for task in tasks} == {200}
+
+
 async def test_what_is_due_in_time_is_waited_for(clock: VirtualClock) -> None:
     """While nothing works a probe goes out after one second, two, four and eight; the next is too far away."""
     started_at = clock.now()
-    async with pool_of(2, Scripted(answers(403)), clock=clock, max_wait_seconds=10) as pool:
+    async with pool_of(2, Scripted(answers(403)), clock=clock, policy="classic", max_wait_seconds=10) as pool:
         task = asyncio.create_task(pool.get(URL))
         await clock.advance(60)
         with pytest.raises(NoSessionAvailable) as caught:
@@ -291,7 +401,7 @@ async def test_a_site_is_asked_no_faster_than_its_cap_over_all_sessions(clock: V
         moments.append(clock.now())
         return answers(200)(request, session)
 
-    async with pool_of(50, Scripted(note), clock=clock, max_rate=10, max_sessions=50) as pool:
+    async with pool_of(50, Scripted(note), clock=clock, max_rate=10, policy="classic", max_sessions=50) as pool:
         pages = await sent_at(pool, clock, [URL] * 100, seconds=11)
 
     assert len({page.session for page in pages}) > 10

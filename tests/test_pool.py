@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sqlite3
@@ -28,6 +29,9 @@ from proxysieve import (
 )
 from proxysieve.client import Client, CurlClient
 from proxysieve.clock import VirtualClock
+from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.policies.classic import Classic
+from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.records import Record
 from proxysieve.stores.memory import MemoryStore
 from proxysieve.testbed import BlockStyle, Limit, Testbed, TestbedProcess, World
@@ -258,16 +262,20 @@ async def test_text_in_other_encodings_stays_what_it_is() -> None:
 
 
 async def test_what_works_is_used_after_a_restart_without_looking_again(tmp_path: Path) -> None:
-    """A second run goes on with the sessions of the first: no request of it is refused."""
+    """A second run of the classic goes on with the sessions of the first: no request of it is refused."""
     world = World(proxies=40, banned_share=0.8, page_bytes=3000)
     async with Testbed(world) as bed:
-        async with SessionPool(bed.proxy_lines, store=tmp_path / "store", max_sessions=3, max_rate=0, seed=1) as pool:
+        async with SessionPool(
+            bed.proxy_lines, store=tmp_path / "store", policy="classic", max_sessions=3, max_rate=0, seed=1
+        ) as pool:
             first = [await pool.get(bed.page_url(1))]
             while any(len(desk.engine.facts.working) < 3 for desk in pool._desks.values()):
                 first.append(await pool.get(bed.page_url(1)))
         refused = bed.truth().answer_counts["blocked"]
 
-        async with SessionPool(bed.proxy_lines, store=tmp_path / "store", max_sessions=3, max_rate=0) as pool:
+        async with SessionPool(
+            bed.proxy_lines, store=tmp_path / "store", policy="classic", max_sessions=3, max_rate=0
+        ) as pool:
             second = await fetch(pool, bed.page_urls(60))
 
         assert refused > 0
@@ -336,14 +344,14 @@ async def test_a_session_whose_proxy_left_the_list_is_not_used(tmp_path: Path) -
 
 async def test_a_damaged_record_is_told_and_left_alone(tmp_path: Path) -> None:
     """What cannot be read is an error that names the store, and the store stays as it was."""
-    for kind in ("session", "exit", "site", "cookies", "data"):
+    for kind in ("session", "exit", "site", "lore", "cookies", "data"):
         store = tmp_path / kind
         async with SessionPool(lines(1), store=store, client=Scripted(answers(200))) as pool:
             await pool.get("http://shop.example/")
         database = store / "state.sqlite3"
         with sqlite3.connect(database) as connection:
             (name,) = connection.execute("SELECT key FROM records WHERE kind = 'session'").fetchone()
-            key = "" if kind == "site" else name
+            key = "" if kind in {"site", "lore"} else name
             connection.execute(
                 "INSERT OR REPLACE INTO records VALUES ('shop.example', ?, ?, ?)", (kind, key, b'[{"nonsense"')
             )
@@ -562,13 +570,61 @@ async def test_a_named_session_belongs_to_one_site() -> None:
             pool.session("", site="shop.example")
 
 
+# Policies
+
+
+async def test_the_adaptive_policy_is_the_default_and_each_site_has_its_own() -> None:
+    """What it remembers is of one site; what all sites say of an exit they share."""
+    async with SessionPool(lines(2), store="memory:", client=Scripted(answers(200)), thrift=2.0) as pool:
+        for site in ("one", "two"):
+            await pool.get(f"http://{site}.example/")
+
+        engines = [desk.engine for desk in pool._desks.values()]
+        policies = [engine._policy for engine in engines]
+        assert [type(policy) for policy in policies] == [Adaptive, Adaptive]
+        assert policies[0] is not policies[1]
+        assert all(engine.facts.lore is not None for engine in engines)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("classic", Classic), ("round_robin", RoundRobin)])
+async def test_another_policy_is_chosen_by_its_name(name: str, kind: type) -> None:
+    """And learns nothing that it has no use for."""
+    async with SessionPool(lines(2), store="memory:", client=Scripted(answers(200)), policy=name) as pool:
+        await pool.get("http://shop.example/")
+
+        engine = pool._desks["shop.example"].engine
+        assert isinstance(engine._policy, kind)
+        assert engine.facts.lore is None
+
+
+async def test_a_restarted_pool_does_not_begin_with_proxies_that_it_knows_to_be_blocked(tmp_path: Path) -> None:
+    """The second run uses what works, and what it then tries is what the first one never tried."""
+    world = World(proxies=40, banned_share=0.8, page_bytes=3000)
+    async with Testbed(world) as bed:
+        async with SessionPool(bed.proxy_lines, store=tmp_path / "store", max_rate=0, seed=1) as pool:
+            first = await fetch(pool, bed.page_urls(60))
+        refused = {tried.proxy for page in first for tried in page.tries if tried.verdict is Outcome.BLOCKED}
+        working = {page.proxy for page in first} - refused
+
+        async with SessionPool(bed.proxy_lines, store=tmp_path / "store", max_rate=0, seed=2) as pool:
+            second = await fetch(pool, bed.page_urls(60))
+
+        assert refused
+        assert {tried.proxy for page in second for tried in page.tries} & working
+        assert not {tried.proxy for page in second for tried in page.tries} & refused
+        assert [page.body for page in second] == [bed.page_body(number) for number in range(60)]
+
+
 # What is wrong with how it is used
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"policy": "best"}, r"'best'.*classic, round_robin, uniform_random"),
+        ({"policy": "best"}, r"'best'.*adaptive, classic, round_robin, uniform_random"),
+        ({"thrift": 0}, "thrift is 0: expected more than 0"),
+        ({"thrift": -1.5}, "thrift is -1.5"),
+        ({"thrift": math.nan}, "thrift is nan"),
         ({"max_sessions": 0}, "max_sessions is 0: expected 1"),
         ({"attempts": 0}, "attempts is 0: expected 1"),
         ({"max_clients": 0}, "max_clients"),
@@ -577,7 +633,7 @@ async def test_a_named_session_belongs_to_one_site() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_options_are_told(options: dict[str, int], message: str) -> None:
+def test_wrong_options_are_told(options: dict[str, float], message: str) -> None:
     """An option that makes no sense is an error that names it."""
     with pytest.raises(ConfigError, match=message):
         SessionPool(lines(1), store="memory:", **options)  # type: ignore[arg-type] # that is the point
@@ -609,7 +665,7 @@ async def test_a_pool_tells_where_its_sessions_stand() -> None:
     """Standings count the sessions that work and the exits that are blocked or dead."""
     async with (
         Testbed(World(proxies=9, banned_share=0.5, refusing=1)) as bed,
-        SessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool,
+        SessionPool(bed.proxy_lines, store="memory:", policy="classic", max_rate=0) as pool,
     ):
         await fetch(pool, bed.page_urls(40))
         site = bed.site_url.removeprefix("http://")

@@ -86,7 +86,7 @@ async def test_the_client_of_a_session_that_ended_is_closed(clock: VirtualClock)
 
 async def test_the_client_of_a_session_that_ended_stays_open_for_requests_in_flight(clock: VirtualClock) -> None:
     """It is closed when the last request that uses it is over."""
-    async with pool_of(1, clock=clock) as pool:
+    async with pool_of(1, clock=clock, policy="classic") as pool:
         client = await use(pool, Made)
         slow, fast = await pool._lease(URL), await pool._lease(URL)
         fast.report(BLOCK)
@@ -94,6 +94,22 @@ async def test_the_client_of_a_session_that_ended_stays_open_for_requests_in_fli
         assert client.is_open
 
         slow.report(OK)
+        await clock.advance(1)
+
+        assert not client.is_open
+
+
+async def test_the_client_of_a_session_that_is_held_stays_open_until_the_block_is_believed(clock: VirtualClock) -> None:
+    """By the adaptive policy: once a question that was asked later is answered well elsewhere."""
+    async with pool_of(2, clock=clock) as pool:
+        client = await use(pool, Made)
+        assert await use(pool, Made, BLOCK) is client
+        await clock.advance(5)
+        assert client.is_open
+
+        later = await pool._lease(URL)
+        assert later.session is not client.session
+        later.report(OK)
         await clock.advance(1)
 
         assert not client.is_open
@@ -199,7 +215,7 @@ async def test_a_session_that_follows_a_blocked_one_opens_a_tunnel_of_its_own() 
     """The proxy is tried again after a block, by another visitor and on another connection."""
     async with (
         Testbed(World(proxies=1, networks=1, https=True)) as bed,
-        SessionPool(bed.socks5_lines, store="memory:", client=client_of(bed)) as pool,
+        SessionPool(bed.socks5_lines, store="memory:", client=client_of(bed), policy="classic") as pool,
     ):
         first = await pool.get(bed.page_url(1))
         async with pool.acquire(bed.page_url(1)) as lease:
@@ -222,7 +238,7 @@ async def test_cookies_never_leave_their_session() -> None:
     world = World(proxies=20, bound_cookies=True, page_bytes=2000)
     async with (
         Testbed(world) as bed,
-        SessionPool(bed.proxy_lines, store="memory:", max_rate=0, max_sessions=20) as pool,
+        SessionPool(bed.proxy_lines, store="memory:", max_rate=0, policy="round_robin") as pool,
     ):
         pages = await fetch(pool, bed.page_urls(80))
 
@@ -288,7 +304,7 @@ async def test_what_came_while_others_were_saved_is_saved_too(tmp_path: Path) ->
 
 async def test_what_belongs_to_a_session_goes_with_it(tmp_path: Path) -> None:
     """After a block, neither cookies nor data of the session remain, here or in the store."""
-    async with pool_of(1, store=tmp_path / "store", client=Scripted(put_in_basket)) as pool:
+    async with pool_of(1, store=tmp_path / "store", client=Scripted(put_in_basket), policy="classic") as pool:
         await pool.get(URL)
         await pool.save()
         (kept,) = [one for one in await pool._store.load(SITE) if one.kind == "data"]
@@ -316,7 +332,7 @@ async def test_a_session_that_never_worked_leaves_nothing(tmp_path: Path) -> Non
             await pool.get(URL)
         await pool.save()
 
-        assert {one.kind for one in await pool._store.load(SITE)} == {"exit", "site"}
+        assert not {one.kind for one in await pool._store.load(SITE)} & {"session", "cookies", "data"}
 
 
 async def test_data_that_cannot_be_saved_keeps_nothing_else_from_it(
@@ -338,7 +354,7 @@ async def test_data_that_cannot_be_saved_keeps_nothing_else_from_it(
 
 async def test_a_session_ends_after_a_day(clock: VirtualClock) -> None:
     """An exit can be trusted to be the same for so long; then another session takes its place, with nothing of it."""
-    async with pool_of(1, clock=clock, client=Scripted(put_in_basket)) as pool:
+    async with pool_of(1, clock=clock, client=Scripted(put_in_basket), policy="classic") as pool:
         first = await pool.get(URL)
         # Nothing is scheduled, so the clock may leap.
         clock._now += SESSION_SECONDS - 1

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from proxysieve.clock import Clock
-from proxysieve.core.engine import Engine, Lost, Pick, Standing
+from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Sign, judge
 from proxysieve.core.model import Exchange, Verdict
@@ -76,6 +76,21 @@ class Lease:
         return f"<Lease of {self.session}>"
 
 
+class Queue:
+    """Those who wait for any session, or for one that has a name.
+
+    Attributes:
+        turn: Held by the one at the head.
+        count: How many they are, the one at the head included.
+        hopeless_since: Since when nothing but time can help them; None while something may.
+    """
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.count = 0
+        self.hopeless_since: float | None = None
+
+
 class Desk:
     """The waiting around one site's engine.
 
@@ -114,23 +129,32 @@ class Desk:
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
-        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._queues: defaultdict[str, Queue] = defaultdict(Queue)
 
     async def lease(self, name: str = "", *, max_wait_seconds: float) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
             name: Of a session, to use that one and no other.
-            max_wait_seconds: How long it may take until something is due where nothing works.
+            max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
+                that only time could help, however often the engine was asked in it.
 
         Raises:
             NoSessionAvailable: Nothing is due within that time, or the named session has lost its exit.
         """
-        async with self._queues[name]:
-            pick = await self._pick(name, max_wait_seconds)
-            if pick.opened:
-                self._apply(pick.opened)
-            self._apply(pick.leased)
+        queue, asked_at = self._queues[name], self.clock.now()
+        queue.count += 1
+        # The one at the head may be given what is not worth it for itself alone.
+        if not name:
+            self._wake()
+        try:
+            async with queue.turn:
+                pick = await self._pick(queue, name, asked_at, max_wait_seconds)
+                if pick.opened:
+                    self._apply(pick.opened)
+                self._apply(pick.leased)
+        finally:
+            queue.count -= 1
         leased = pick.leased
         record = self.engine.facts.flights[leased.lease].session
         session = self._session(leased.session)
@@ -160,7 +184,7 @@ class Desk:
     def is_idle(self) -> bool:
         """Whether nothing is under way, waited for, or not saved yet."""
         facts = self.engine.facts
-        is_waited_for = any(queue.locked() for queue in self._queues.values())
+        is_waited_for = any(queue.count for queue in self._queues.values())
         return not (facts.flights or facts.changed or self._used or is_waited_for)
 
     def close(self) -> None:
@@ -185,22 +209,40 @@ class Desk:
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
-    async def _pick(self, name: str, max_wait_seconds: float) -> Pick:
+    async def _pick(self, queue: Queue, name: str, asked_at: float, max_wait_seconds: float) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self.engine.choose_named(name, now, self._rng) if name else self.engine.choose(now, self._rng)
+            choice = self._choose(queue, name, now)
             if isinstance(choice, Pick):
+                queue.hopeless_since = None
                 return choice
             if isinstance(choice, Lost):
                 why = f"the exit of session {name!r} is lost ({choice.why}); renew() gives it another"
                 raise NoSessionAvailable(self.engine.site, why, retry_at=None)
-            if choice.is_hopeless and (choice.until is None or choice.until - now > max_wait_seconds):
-                why = f"{choice.why} ({self.standing()})"
-                raise NoSessionAvailable(self.engine.site, why, retry_at=choice.until)
+            self._check_hope(queue, choice, now, asked_at, max_wait_seconds)
             # One for all who wait, and none while nobody does: most requests are granted at once.
             self._changed = self._changed or asyncio.Event()
             await self.clock.wait(self._changed, choice.until)
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
+
+    def _choose(self, queue: Queue, name: str, now: float) -> Pick | Wait | Lost:
+        if name:
+            return self.engine.choose_named(name, now, self._rng)
+        return self.engine.choose(now, self._rng, queue.count)
+
+    def _check_hope(self, queue: Queue, wait: Wait, now: float, asked_at: float, max_wait_seconds: float) -> None:
+        """Raise if *wait* is hopeless and takes longer than somebody who asked at *asked_at* would wait."""
+        if not wait.is_hopeless:
+            queue.hopeless_since = None
+            return
+        if queue.hopeless_since is None:
+            queue.hopeless_since = now
+        # An engine may look again in short steps, so it is the sum of them that counts; and whoever stood behind
+        # others has waited as long as they have.
+        since = max(queue.hopeless_since, asked_at)
+        if wait.until is None or wait.until - since > max_wait_seconds:
+            waited = f", for {now - since:.0f} s now" if now - since >= 1 else ""
+            raise NoSessionAvailable(self.engine.site, f"{wait.why}{waited} ({self.standing()})", retry_at=wait.until)
 
     def _apply(self, event: Event) -> None:
         for name in self.engine.apply(event):

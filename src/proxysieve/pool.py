@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from os import PathLike
 from random import Random, SystemRandom
 from types import TracebackType
@@ -18,7 +19,9 @@ from proxysieve.clock import Clock, SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
+from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.judge import DEFAULT_SIGNS, Sign
+from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
@@ -39,10 +42,12 @@ OPEN_DESKS = 1_000
 # How long a claim on the store holds where it does not end with the process.
 CLAIM_SECONDS = 60.0
 
-POLICIES: dict[str, Callable[[int], Policy]] = {
-    "classic": Classic,
-    "round_robin": lambda _: RoundRobin(),
-    "uniform_random": lambda _: UniformRandom(),
+# What makes each of them, of max_sessions and thrift.
+POLICIES: dict[str, Callable[[int, float], Policy]] = {
+    "adaptive": lambda _, thrift: Adaptive(thrift),
+    "classic": lambda max_sessions, _: Classic(max_sessions),
+    "round_robin": lambda *_: RoundRobin(),
+    "uniform_random": lambda *_: UniformRandom(),
 }
 
 
@@ -52,7 +57,9 @@ class SessionPool(Sender):
     Args:
         proxies: The path of a file with one a line, or lines.
         store: Where to keep what is learned: a directory, or ``memory:``.
-        policy: ``classic``, ``round_robin`` or ``uniform_random``.
+        policy: ``adaptive``, ``classic``, ``round_robin`` or ``uniform_random``. Each site has one of its own.
+        thrift: The adaptive's trade-off: how long a request may wait for others' answers, to spare tries. With 1, as
+            many fresh exits are tried at once as requests wait; with 2, half as many.
         max_sessions: The classic's trade-off: a lower number uses the sessions that work sooner and more, a higher
             one keeps looking for more of them.
         max_rate: Requests a second to a site, over all sessions; 0 for no cap.
@@ -77,7 +84,8 @@ class SessionPool(Sender):
         proxies: Proxies,
         *,
         store: str | PathLike[str] = ".proxysieve",
-        policy: str = "classic",
+        policy: str = "adaptive",
+        thrift: float = 1.0,
         max_sessions: int = 100,
         max_rate: float = 30.0,
         attempts: int = 5,
@@ -103,6 +111,8 @@ class SessionPool(Sender):
         ):
             if value < least:
                 raise ConfigError(f"{name} is {value}: expected {least} or more")
+        if not thrift > 0:
+            raise ConfigError(f"thrift is {thrift}: expected more than 0")
         usable, problems = read_proxies(proxies)
         for problem in problems:
             log.warning("%s", problem)
@@ -119,7 +129,9 @@ class SessionPool(Sender):
             )
         )
         self._catalog = Catalog(usable)
-        self._policy = POLICIES[policy](max_sessions)
+        self._hearsay = Hearsay()
+        # One that learns serves one site.
+        self._make_policy = partial(POLICIES[policy], max_sessions, thrift)
         self._max_rate = max_rate
         self._signs = signs
         self._site = site
@@ -231,7 +243,14 @@ class SessionPool(Sender):
     async def _open_desk(self, site: str) -> Desk:
         records: list[Record] = await self._store.load(site)
         try:
-            engine = Engine(site, self._catalog, self._policy, max_rate=self._max_rate, records=records)
+            engine = Engine(
+                site,
+                self._catalog,
+                self._make_policy(),
+                max_rate=self._max_rate,
+                hearsay=self._hearsay,
+                records=records,
+            )
             desk = Desk(
                 engine, clock=self._clock, rng=self._rng, signs=self._signs, clients=self._clients, records=records
             )

@@ -90,7 +90,7 @@ def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path) -> None:
     with TestbedProcess(WORLD) as bed:
         shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines)
 
-        _, out, _ = shell.run("--max-sessions", "100")
+        _, out, _ = shell.run("--policy", "classic", "--max-sessions", "100")
 
         assert re.search(r"hint +--max-sessions \d+ would use those that work", out)
 

@@ -22,6 +22,7 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
+from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import SessionRecord
 
@@ -43,6 +44,7 @@ def encoded(facts: Facts) -> bytes:
             [[lease, flight.session.name, flight.at] for lease, flight in facts.flights.items()],
             facts.in_flight,
             sorted(facts.changed),
+            facts.lore.record() if facts.lore else None,
         ],
         order="deterministic",
     )
@@ -65,10 +67,13 @@ class AnyHistory(RuleBasedStateMachine):
     @initialize(max_rate=st.sampled_from([0.0, 0.0, 2.0]), seed=st.integers(0, 99))
     def start(self, max_rate: float, seed: int) -> None:
         self.world = World(PROXIES, self.policy, max_rate=max_rate, seed=seed)
-        self.twin = Facts(self.world.catalog, max_rate=max_rate)
+        self.twin = self.new_twin(max_rate)
         self.rests: dict[str, float] = {}
         self.ended: list[SessionRecord] = []
         self.lost: set[str] = set()
+
+    def new_twin(self, max_rate: float) -> Facts:
+        return Facts(self.world.catalog, max_rate=max_rate)
 
     @rule(seconds=STEPS)
     def pass_time(self, seconds: float) -> None:
@@ -106,7 +111,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.land(lease, outcome, 0.0)
 
     def land(self, lease: int, outcome: Outcome | None, rest: float) -> None:
-        session, record, leased_at, _ = self.world.flights[lease]
+        session, record, leased_at, *_ = self.world.flights[lease]
         is_late = leased_at < record.last_bad_at
         before = msgspec.structs.replace(record), self.world.engine.facts.site.failing_count
         working = set(self.working())
@@ -254,13 +259,80 @@ class AnyRandomHistory(AnyHistory):
     policy = "uniform_random"
 
 
-@pytest.mark.parametrize("history", [AnyHistory, AnyRoundRobinHistory, AnyRandomHistory])
+class AnyAdaptiveHistory(AnyHistory):
+    """The same for a policy that learns: a block is only believed once others work, and a restart forgets doubts."""
+
+    policy = "adaptive"
+
+    def new_twin(self, max_rate: float) -> Facts:
+        return Facts(self.world.catalog, max_rate=max_rate, hearsay=Hearsay())
+
+    @rule(count=st.sampled_from([1, 1, 2, 3, 10]))
+    def lease(self, count: int) -> None:
+        for _ in range(count):
+            before = encoded(self.world.engine.facts)
+            choice = self.world.engine.choose(self.world.now, self.world.rng, count)
+            assert encoded(self.world.engine.facts) == before
+            if isinstance(choice, Pick):
+                self.take(choice)
+                assert not self.world.session(choice.leased).pinned
+            else:
+                self.check_wait(choice)
+
+    def check_wait(self, wait: Wait | Lost) -> None:
+        super().check_wait(wait)
+        assert isinstance(wait, Wait)
+        if self.world.catalog and not self.world.flights and not self.rests:
+            assert wait.until is not None
+            assert wait.until <= self.world.now + 3600
+
+    def land(self, lease: int, outcome: Outcome | None, rest: float) -> None:
+        super().land(lease, outcome, rest)
+        # A good answer elsewhere, or of itself, may tell that it was not blocked after all.
+        self.lost = set()
+
+    @precondition(lambda self: not self.world.flights and self.all_is_in_the_catalog())
+    @rule(seed=st.integers(0, 9), goes_on=st.booleans())
+    def restart(self, seed: int, *, goes_on: bool) -> None:
+        world = self.world
+        loaded = world.restart(order=Random(seed))
+
+        assert loaded.facts.lore
+        assert world.engine.facts.lore
+        assert {one.name for one in loaded.facts.sessions.values()} == {
+            one.name for one in self.open() if one.has_worked or one.pinned
+        }
+
+        self.twin.changed = set()
+        if goes_on:
+            world.engine = loaded
+            self.twin = world.restart().facts
+            self.ended = []
+
+    def teardown(self) -> None:
+        """Whatever happened, who waits long enough is served again."""
+        if not hasattr(self, "world"):
+            return
+        for proxy in PROXIES[:2]:
+            self.world.catalog.add(proxy)
+        for proxy in PROXIES[2:]:
+            self.world.catalog.remove(proxy.key)
+        for lease in list(self.world.flights):
+            self.land(lease, Outcome.SITE_ERROR, 0.0)
+        for power in range(20):
+            if isinstance(self.world.choose(), Pick):
+                return
+            self.world.pass_time(2.0**power)
+        raise AssertionError(f"nobody was served: {self.world.choose()}")
+
+
+@pytest.mark.parametrize("history", [AnyHistory, AnyRoundRobinHistory, AnyRandomHistory, AnyAdaptiveHistory])
 def test_the_laws_hold_after_any_history(history: type[AnyHistory]) -> None:
     """Each rule and invariant above, for each policy."""
     run_state_machine_as_test(
         history,
         settings=settings(
-            max_examples=120,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
@@ -268,7 +340,7 @@ def test_the_laws_hold_after_any_history(history: type[AnyHistory]) -> None:
     )
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", [*sorted(POLICIES), "adaptive"])
 @settings(deadline=None, max_examples=40)
 @given(
     max_rate=st.sampled_from([1, 2, 3, 7, 30]),

@@ -12,6 +12,7 @@ from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
 from proxysieve.core.facts import Flight
 from proxysieve.core.model import Outcome, Proxy, Verdict
+from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
@@ -45,6 +46,11 @@ def verdict(outcome: Outcome, *, until: float = 0.0) -> Verdict:
     return Verdict(outcome=outcome, why=f"as told: {outcome}", until=until)
 
 
+def new_policy(name: str) -> Policy:
+    """The policy called *name*; one that learns serves one site alone."""
+    return Adaptive() if name == "adaptive" else POLICIES[name]
+
+
 class World:
     """An engine with its proxies, at a moment, with a generator for chance."""
 
@@ -58,7 +64,7 @@ class World:
         start: float = START,
     ) -> None:
         self.catalog = Catalog(proxies)
-        self.policy = POLICIES[policy] if isinstance(policy, str) else policy
+        self.policy = new_policy(policy) if isinstance(policy, str) else policy
         self.max_rate = max_rate
         self.engine = Engine("shop.example", self.catalog, self.policy, max_rate=max_rate)
         self.rng = Random(seed)
@@ -80,8 +86,8 @@ class World:
         self.closed += closed
         return closed
 
-    def choose(self) -> Pick | Wait:
-        return self.engine.choose(self.now, self.rng)
+    def choose(self, waiting: int = 1) -> Pick | Wait:
+        return self.engine.choose(self.now, self.rng, waiting)
 
     def choose_named(self, name: str) -> Pick | Wait | Lost:
         return self.engine.choose_named(name, self.now, self.rng)
@@ -143,7 +149,8 @@ class World:
         records = list(self.store.values())
         if order:
             order.shuffle(records)
-        return Engine("shop.example", self.catalog, self.policy, max_rate=self.max_rate, records=records)
+        policy = Adaptive() if isinstance(self.policy, Adaptive) else self.policy
+        return Engine("shop.example", self.catalog, policy, max_rate=self.max_rate, records=records)
 
 
 def dry_up(world: World, outcome: Outcome = Outcome.BLOCKED) -> None:

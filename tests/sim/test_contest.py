@@ -28,7 +28,7 @@ def test_plays_come_in_order_and_are_what_each_is_alone() -> None:
 
 def test_an_unknown_policy_is_answered_with_the_known_ones() -> None:
     """Before anything is played."""
-    with pytest.raises(ConfigError, match=r"unknown policy 'clasic': expected one of classic, .*oracle"):
+    with pytest.raises(ConfigError, match=r"unknown policy 'clasic': expected one of adaptive, classic, .*oracle"):
         contest([SMALL], ["oracle", "clasic"], [1])
 
 

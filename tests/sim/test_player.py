@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 import pytest
-from tests.fakes import URL, lines
+from tests.fakes import URL, facts_of
 from tests.sim.scripts import OK, B, E, Script, played, scenario
 
 from proxysieve import Request, Response, Session, SessionPool
@@ -15,9 +18,10 @@ from proxysieve.core.choice import Choice, Open
 from proxysieve.core.facts import Facts
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
+from proxysieve.pool import POLICIES
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
-from proxysieve.sim.engines import Engines
+from proxysieve.sim.engines import Engines, plain_proxy
 from proxysieve.sim.player import play
 from proxysieve.sim.policies import RECRUITS
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
@@ -28,6 +32,14 @@ KEPT_NAMES = [
     "scenario", "policy", "seed", "pages", "seconds", "requests", "wasted_per_page", "cost_per_page", "blocked",
     "burned", "on_banned_share", "peak_per_minute",
 ]  # fmt: skip
+
+
+class Sent(NamedTuple):
+    """A request: when, through which exit, and how many waited."""
+
+    at: float
+    exit: int
+    waiting: int
 
 
 class Waiting(Remembering):
@@ -196,7 +208,7 @@ def test_several_runs_are_summed_up_and_the_last_is_told_apart() -> None:
 def test_the_engine_knows_after_a_run_what_it_was_told_in_it() -> None:
     """Its records are taken out, and loaded into a new one."""
     world = World(scenario(SMALL), 1)
-    engines = Engines(world, Classic(5), Random(1))
+    engines = Engines(world, lambda: Classic(5), Random(1))
     before = engines._engines[0]
     for step in range(60):
         move = engines.start(0, START_AT + step)
@@ -251,10 +263,10 @@ def test_the_same_seed_gives_the_same_figures(policy: str) -> None:
 
 @pytest.mark.parametrize("name", shipped_scenarios())
 def test_every_shipped_scenario_can_be_played(name: str) -> None:
-    """With few pages, by the engine and both bounds."""
+    """With few pages, by the engine with either policy and both bounds."""
     short = msgspec.structs.replace(shipped_scenarios()[name], pages=60, concurrency=10)
 
-    for policy in ("classic", "oracle", "informed"):
+    for policy in ("adaptive", "classic", "oracle", "informed"):
         figures = simulate(short, policy)
         assert figures.scenario == short.name
         assert figures.pages == 60 * short.runs.count
@@ -285,7 +297,7 @@ def test_anybodys_policy_can_play() -> None:
 def test_what_the_engine_hears_of_an_answer_is_a_verdict() -> None:
     """An error of the site is not held against the exit: the one that works is used again."""
     world = World(scenario("[exits]\ncount = 1"), 1)
-    engines = Engines(world, Classic(), Random(1))
+    engines = Engines(world, Classic, Random(1))
     for outcome in (OK, E, Outcome.UNCLEAR, OK):
         move = engines.start(0, START_AT)
         assert isinstance(move, Go)
@@ -295,36 +307,63 @@ def test_what_the_engine_hears_of_an_answer_is_a_verdict() -> None:
     assert (record.ok_count, record.unclear_count, record.blocked_count) == (2, 1, 0)
 
 
-async def test_a_pool_on_a_virtual_clock_and_the_player_choose_alike(clock: VirtualClock) -> None:
-    """The same seed and the same answers make the same sequence of proxies."""
-    made = scenario("pages = 80\nconcurrency = 1\n[exits]\ncount = 30\n[bans]\nexit_share = 0.6\n")
-    imagined: list[int] = []
+@pytest.mark.parametrize("concurrency", [1, 6])
+@pytest.mark.parametrize("name", ["adaptive", "classic"])
+async def test_a_pool_on_a_virtual_clock_and_the_player_choose_alike(
+    clock: VirtualClock, name: str, concurrency: int
+) -> None:
+    """The same seed and the same answers make the same proxies at the same moments, and as many wait in both."""
+    made = scenario(
+        f"pages = 80\nconcurrency = {concurrency}\n[exits]\ncount = 30\n[bans]\nexit_share = 0.6\n"
+        "[limit]\nrequests = 6\nwindow_seconds = 10\nban_seconds = 60\n"
+    )
+    imagined: list[Sent] = []
 
     class Noted(Engines):
         def start(self, site: int, now: float) -> Go | Later:
             move = super().start(site, now)
             if isinstance(move, Go):
-                imagined.append(move.exit)
+                imagined.append(Sent(now - START_AT, move.exit, self._waiting))
             return move
 
-    play(made, "noted", lambda world, rng: Noted(world, Classic(6), rng), 11)
-    real: list[int] = []
+    play(made, "noted", lambda world, rng: Noted(world, partial(POLICIES[name], 6, 1.0), rng), 11)
+    real: list[Sent] = []
     world = World(made, 11)
+    proxies = [plain_proxy(world.exits, exit_) for exit_ in range(30)]
+    exit_of = {proxy.key: exit_ for exit_, proxy in enumerate(proxies)}
 
     class Imagined:
         """A client whose site is the world's."""
 
         async def send(self, request: Request, session: Session) -> Response:
-            exit_ = int(session.proxy.host.removeprefix("proxy-").removesuffix(".example"))
-            real.append(exit_)
-            answer = world.ask(0, exit_, clock.now())
-            await clock.advance(answer.at - clock.now())
+            exit_, now = exit_of[session.proxy.key], clock.now()
+            real.append(Sent(now - START_AT, exit_, facts_of(pool).waiting))
+            answer = world.ask(0, exit_, now)
+            await clock.wait(asyncio.Event(), answer.at)
             return Response(url=request.url, status=200 if answer.outcome is OK else 403, headers=(), body=b"page")
 
-    pool = SessionPool(lines(30), store="memory:", max_rate=0, max_sessions=6, seed=11, client=Imagined(), clock=clock)
+    pool = SessionPool(
+        [proxy.url() for proxy in proxies],
+        store="memory:",
+        policy=name,
+        max_rate=0,
+        max_sessions=6,
+        seed=11,
+        client=Imagined(),
+        clock=clock,
+    )
     async with pool:
-        for number in range(80):
-            await pool.get(f"{URL}{number}")
+        pages = iter(range(80))
 
-    assert real == imagined
+        async def crawl() -> None:
+            for number in pages:
+                await pool.get(f"{URL}{number}")
+
+        crawls = [asyncio.create_task(crawl()) for _ in range(concurrency)]
+        while not all(task.done() for task in crawls):
+            await clock.advance(0.05)
+
+    assert [one.exit for one in real] == [one.exit for one in imagined]
+    assert [one.at for one in real] == pytest.approx([one.at for one in imagined], abs=1e-3)
+    assert [one.waiting for one in real][concurrency:] == [one.waiting for one in imagined][concurrency:]
     assert len(real) > 80

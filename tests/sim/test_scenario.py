@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from proxysieve import ConfigError
 from proxysieve.sim import load_scenario, shipped_scenarios
 from proxysieve.sim.scenario import Bans, Exits, Limit, Noise, Runs, Scenario, Vendor, parse_scenario
+
+LIST = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
 
 
 def parse(text: str) -> Scenario:
@@ -145,10 +148,17 @@ def test_a_file_is_called_by_its_name_unless_it_says_another(tmp_path: Path) -> 
     assert load_scenario(tmp_path / "other.toml").name == "yours"
 
 
-def test_25_scenarios_are_shipped_each_with_a_name_and_a_line_of_its_own() -> None:
+def test_39_scenarios_are_shipped_each_with_a_name_and_a_line_of_its_own() -> None:
     """No two say the same."""
     shipped = shipped_scenarios()
 
-    assert len(shipped) == 25
-    assert len({one.name for one in shipped.values()}) == 25
-    assert len({one.says for one in shipped.values()} - {""}) == 25
+    assert len(shipped) == 39
+    assert len({one.name for one in shipped.values()}) == 39
+    assert len({one.says for one in shipped.values()} - {""}) == 39
+
+
+def test_every_shipped_scenario_is_listed_once() -> None:
+    """In docs/simulator.md, in one group or the other, with what it says."""
+    listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", LIST.partition("## The scenarios")[2], re.MULTILINE))
+
+    assert listed == {name: one.says for name, one in shipped_scenarios().items()}

@@ -222,6 +222,70 @@ class TestLock:
         await store.close()
 
 
+class TestLooking:
+    """Who only reads needs no claim."""
+
+    async def test_it_is_read_while_another_process_writes(self, tmp_path: Path) -> None:
+        """What was saved is seen, and the writer goes on undisturbed."""
+        with holder(tmp_path) as writer:
+            store = SqliteStore(tmp_path)
+
+            kept = await store.look("shop.example")
+            sites = await store.sites()
+
+            await store.close()
+            writer.communicate()
+        assert kept == [Record("shop.example", "exit", "held", b"{}")]
+        assert sites == ["shop.example"]
+        assert writer.returncode == 0
+
+    async def test_it_is_read_after_its_process_was_killed(self, tmp_path: Path) -> None:
+        """What stands only in the log beside the database is seen too, and a look keeps nobody from writing."""
+        with holder(tmp_path) as killed:
+            killed.kill()
+        store = SqliteStore(tmp_path)
+
+        kept = await store.look("shop.example")
+
+        assert [one.key for one in kept] == ["held"]
+        assert await store.claim("", TTL_SECONDS) == 2
+        await store.close()
+
+    async def test_a_look_changes_nothing(self, tmp_path: Path) -> None:
+        """Not a byte of the database, and a site that is unknown stays so."""
+        path = await filled(tmp_path, count=10)
+        before = path.read_bytes()
+        store = SqliteStore(tmp_path)
+
+        assert len(await store.look("shop.example")) == 10
+        assert await store.look("other.example") == []
+
+        await store.close()
+        assert path.read_bytes() == before
+
+    async def test_where_there_is_no_store_none_is_made(self, tmp_path: Path) -> None:
+        """Who looks at the wrong place is told so."""
+        store = SqliteStore(tmp_path / "store")
+
+        with pytest.raises(StoreError, match="there is no store at"):
+            await store.look("shop.example")
+        with pytest.raises(StoreError, match="there is no store at"):
+            await store.sites()
+
+        await store.close()
+        assert names(tmp_path) == []
+
+    async def test_what_is_not_ours_is_refused(self, tmp_path: Path) -> None:
+        """As for who writes."""
+        tmp_path.joinpath(DATABASE).write_bytes(b"This is not a database, " * 400)
+        store = SqliteStore(tmp_path)
+
+        with pytest.raises(StoreError, match="is damaged"):
+            await store.look("shop.example")
+
+        await store.close()
+
+
 def garbage(path: Path) -> None:
     path.write_bytes(b"This is not a database, " * 400)
 

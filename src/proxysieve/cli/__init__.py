@@ -8,6 +8,7 @@ import sys
 import click
 
 from proxysieve.cli.demo import demo
+from proxysieve.cli.explain import explain
 from proxysieve.cli.fetch import fetch
 from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
@@ -46,5 +47,6 @@ def main(*, verbose: bool) -> None:
 
 
 main.add_command(demo)
+main.add_command(explain)
 main.add_command(fetch)
 main.add_command(simulate)

@@ -29,8 +29,6 @@ WORLD = World(
     block_styles=("forbidden", "throttled", "challenge", "captcha", "sorry"),
     latency_seconds=0.05,
 )
-# Of 20 good proxies: a lower number would lean on fewer, a higher one would go on looking where nothing is left.
-MAX_SESSIONS = 12
 CONCURRENCY = 20
 TIMEOUT_SECONDS = 3.0
 
@@ -60,18 +58,18 @@ def demo() -> None:
         f"Fetching {PAGE_COUNT} pages of it, with no cap on the rate, since the site is our own ...\n"
     )
     raise_file_limit()
-    classic = play("classic", directory)
-    show_report(classic.report, str(directory / "classic.jsonl"))
+    adaptive = play("adaptive", directory)
+    show_report(adaptive.report, str(directory / "adaptive.jsonl"))
     click.echo("\nThe same with a random proxy for every request ...\n")
     random = play("uniform_random", directory)
-    compare({"sessions": classic, "random proxy": random})
+    compare({"sessions": adaptive, "random proxy": random})
 
 
 def play(policy: str, directory: Path) -> Played:
     """Do the job with *policy* in a fresh world."""
     out = directory / f"{policy}.jsonl"
     with TestbedProcess(WORLD) as bed:
-        if bed.announces_exits and policy == "classic":
+        if bed.announces_exits and policy == "adaptive":
             click.echo(
                 "This system has one loopback address, so the proxies tell the site by the PROXY protocol which\n"
                 "address they would leave from, and the site believes them.\n"
@@ -82,7 +80,6 @@ def play(policy: str, directory: Path) -> Played:
             out=out,
             store=directory / policy,
             policy=policy,
-            max_sessions=MAX_SESSIONS,
             concurrency=CONCURRENCY,
             max_rate=0,
             timeout=TIMEOUT_SECONDS,

@@ -38,9 +38,15 @@ MOST_FILES = 10_240
     "--max-sessions",
     default=100,
     type=click.IntRange(min=1),
-    help="How many working sessions to aim at. Lower uses the working ones sooner and more, higher keeps looking.",
+    help="For --policy classic: how many working sessions to aim at. Lower uses the working ones sooner and more, "
+    "higher keeps looking.",
 )
-@click.option("--policy", default="classic", type=click.Choice(sorted(POLICIES)), help="How to pick sessions.")
+@click.option(
+    "--policy",
+    default="adaptive",
+    type=click.Choice(sorted(POLICIES)),
+    help="How to pick sessions. Without: adaptive, which learns what the site bears.",
+)
 @click.option(
     "--max-rate",
     default=30.0,

@@ -16,7 +16,7 @@ from proxysieve.sim.figures import means
 from proxysieve.sim.player import MOST_WASTED_PER_PAGE
 from proxysieve.sim.plot import plot
 
-DEFAULT_POLICIES = ("classic", "crawlee_100", "rotating_proxies", "informed", "oracle")
+DEFAULT_POLICIES = ("adaptive", "classic", "crawlee_100", "rotating_proxies", "informed", "oracle")
 WIDTH = 80
 HEADER = (
     f"{'policy':<22}{'pages':>7}{'wasted':>8}{'cost':>7}{'seconds':>9}{'blocked':>8}"
@@ -27,7 +27,7 @@ HEADER = (
 @click.command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO.toml]...")
 @click.option(
-    "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual five."
+    "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual six."
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many worlds of each scenario.")
 @click.option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
@@ -44,7 +44,7 @@ def simulate(
 
     \b
     Example:
-        proxysieve simulate mostly-banned --policy classic --policy oracle
+        proxysieve simulate mostly-banned --policy adaptive --policy oracle
     """
     worlds = [load_scenario(name) for name in scenarios] or list(shipped_scenarios().values())
     players = list(dict.fromkeys(policies)) or list(DEFAULT_POLICIES)

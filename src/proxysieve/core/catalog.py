@@ -7,17 +7,31 @@ from random import Random
 
 from proxysieve.core.model import Proxy
 
+# A cost, and a network at it; or a gateway provider, by its key.
+GroupKey = tuple[float, str]
+
+
+def group_key(proxy: Proxy) -> GroupKey:
+    """The group that *proxy* belongs to: exits that are likely to be banned together."""
+    return proxy.cost, proxy.key if proxy.is_gateway else proxy.network
+
 
 class Catalog:
     """A changing set of proxies that can be drawn from at random, all operations in constant time.
 
     Sites look proxies up here instead of holding them, so a proxy that a site never used costs nothing there.
+
+    Attributes:
+        groups: The proxies of each group, by their keys.
+        version: Grows with every change.
     """
 
     def __init__(self, proxies: Iterable[Proxy] = ()) -> None:
         self._proxies: list[Proxy] = []
         self._index: dict[str, int] = {}
         self.gateway_count = 0
+        self.groups: dict[GroupKey, dict[str, Proxy]] = {}
+        self.version = 0
         for proxy in proxies:
             self.add(proxy)
 
@@ -28,6 +42,8 @@ class Catalog:
         self._index[proxy.key] = len(self._proxies)
         self._proxies.append(proxy)
         self.gateway_count += proxy.is_gateway
+        self.groups.setdefault(group_key(proxy), {})[proxy.key] = proxy
+        self.version += 1
         return True
 
     def remove(self, key: str) -> bool:
@@ -35,12 +51,20 @@ class Catalog:
         place = self._index.pop(key, None)
         if place is None:
             return False
-        self.gateway_count -= self._proxies[place].is_gateway
+        self._leave_group(self._proxies[place])
         last = self._proxies.pop()
         if last.key != key:
             self._proxies[place] = last
             self._index[last.key] = place
         return True
+
+    def _leave_group(self, proxy: Proxy) -> None:
+        self.gateway_count -= proxy.is_gateway
+        self.version += 1
+        group = group_key(proxy)
+        del self.groups[group][proxy.key]
+        if not self.groups[group]:
+            del self.groups[group]
 
     def get(self, key: str) -> Proxy | None:
         """The proxy known by *key*."""

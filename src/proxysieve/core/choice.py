@@ -7,15 +7,20 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 from proxysieve.core.facts import Facts
-from proxysieve.core.model import Proxy
+from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.records import SessionRecord
 
 
 class Reuse(NamedTuple):
-    """Take a session that is open; *why* goes to the log."""
+    """Take a session that is open; *why* goes to the log.
+
+    Attributes:
+        reach: How far this goes beyond what is known to be borne.
+    """
 
     session: SessionRecord
     why: str
+    reach: Reach = Reach.PROVEN
 
 
 class Open(NamedTuple):
@@ -28,11 +33,22 @@ class Open(NamedTuple):
     why: str
 
 
-Choice = Reuse | Open | None
+class Rest(NamedTuple):
+    """Nothing before *until*, in Unix seconds, unless something happens."""
+
+    until: float
+    why: str
+
+
+Choice = Reuse | Open | Rest | None
 
 
 class Policy(Protocol):
-    """A ranking over the facts of a site."""
+    """A ranking over the facts of a site.
+
+    One that has an attribute ``learns``, and it is true, finds what was learned of the site in ``facts.lore``; its
+    sessions are not given up at the first block, but once others are answered well, and rest when they are throttled.
+    """
 
     def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
         """The session for the next request, or None while there is none to be had.

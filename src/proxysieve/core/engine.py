@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, assert_never
 
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Open, Policy, Reuse, draw_awake, draw_working
+from proxysieve.core.choice import Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
-from proxysieve.core.facts import DROUGHT_SECONDS, Facts
+from proxysieve.core.facts import DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts
+from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Identity, Outcome, Proxy
+from proxysieve.core.lore import LoreRecord
+from proxysieve.core.model import Identity, Outcome, Proxy, Reach
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
@@ -22,6 +25,7 @@ FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3600.0
 # A sleeper wakes late by some milliseconds, and may catch up that much.
 LEEWAY_SECONDS = 0.05
+ALARM = "independent exits began to fail together"
 # Letters and digits in lower case, eight of them: what every provider accepts as the name of a session.
 NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 NAME_LENGTH = 8
@@ -76,6 +80,7 @@ class Engine:
         policy: How to rank what is known.
         max_rate: Requests a second over all sessions; 0 for no cap.
         identities: The visitors that sessions may be.
+        hearsay: What other sites say of exits; shared with them.
         records: What a store kept of the site.
 
     Raises:
@@ -90,10 +95,12 @@ class Engine:
         *,
         max_rate: float = 0.0,
         identities: Sequence[Identity] = IDENTITIES,
+        hearsay: Hearsay | None = None,
         records: Iterable[Record] = (),
     ) -> None:
         self.site = site
-        self.facts = Facts(catalog, max_rate=max_rate)
+        heard = Hearsay() if hearsay is None else hearsay
+        self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if getattr(policy, "learns", False) else None)
         self._policy = policy
         self._identities = identities
         self._load(records)
@@ -102,21 +109,58 @@ class Engine:
         """Take *event* in; the names of the sessions that ended with it."""
         return self.facts.apply(event)
 
-    def choose(self, now: float, rng: Random) -> Pick | Wait:
-        """The session for the next request at *now*."""
+    def choose(self, now: float, rng: Random, waiting: int = 1) -> Pick | Wait:
+        """The session for the next request at *now*, of the *waiting* ones that there are."""
+        self.facts.waiting = waiting
         hold = self._hold(now)
         if hold is not None:
             return hold
+        lore = self.facts.lore
+        trial = self._trial(lore.doubts.suspects, now) if lore and lore.doubts.is_trial_due else None
+        if trial:
+            return trial
         choice = self._policy.choose(self.facts, now, rng)
+        if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
+            # Nothing else will tell whether they are blocked.
+            trial = self._trial(lore.doubts.suspects or lore.doubts.held, now)
+            proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
+            if trial:
+                return trial
+            if proxy:
+                return self._draw(proxy, now, rng, "a probe, as nothing works")
         match choice:
-            case Reuse(session, why):
-                return self._pick(session.name, now, why)
+            case Reuse(session, why, reach):
+                return self._pick(session.name, now, why, reach=reach)
             case Open(proxy, why):
                 return self._draw(proxy, now, rng, why)
-            case None:
+            case Rest(until, why) if self._has_hope(now):
+                return Wait(until, why)
+            case Rest(until, why) if not self._all_rest(now):
+                return Wait(until, why, is_hopeless=True)
+            case None | Rest():
                 return self._wait_for_rest(now)
             case _:
                 assert_never(choice)
+
+    def _has_hope(self, now: float) -> bool:
+        """Whether anybody works, and rests for no other reason than what was learned."""
+        lore = self.facts.lore
+        works = lore is not None and any(now >= turn.exit.rests_until for turn in lore.working())
+        return works or bool(self.facts.flights)
+
+    def _all_rest(self, now: float) -> bool:
+        """Whether there is nobody whom the site did not ask to leave alone."""
+        return all(now < self.facts.rests_until(proxy.key) for proxy in self.facts.catalog)
+
+    def _trial(self, incidents: Mapping[str, Incident], now: float) -> Pick | None:
+        """One more request for one of those that are held, to see whether it is blocked; not for those with a name."""
+        facts = self.facts
+        for name, incident in incidents.items():
+            session = incident.session
+            is_free = now >= facts.rests_until(session.exit_id) and facts.in_flight.get(name, 0) < MAX_IN_FLIGHT
+            if not session.pinned and is_free and facts.is_open(session, now):
+                return self._pick(name, now, "tried again, to see whether it is blocked")
+        return None
 
     def choose_named(self, name: str, now: float, rng: Random) -> Pick | Wait | Lost:
         """The same for the session that its user calls *name*; it is opened where it was unknown."""
@@ -169,6 +213,8 @@ class Engine:
     def _hold(self, now: float) -> Wait | None:
         """The rules that come before any policy: the site's cap, and single probes while nothing works."""
         facts = self.facts
+        if facts.lore and facts.lore.doubts.alarm_at:
+            return self._probe(facts.lore.doubts, now)
         if not facts.is_dry or now - facts.site.last_bad_at >= DROUGHT_SECONDS:
             return self._capped(now)
         if facts.flights:
@@ -176,6 +222,13 @@ class Engine:
         pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.site.probe_count, 30)
         probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
         return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
+
+    def _probe(self, doubts: Doubts, now: float) -> Wait | None:
+        if doubts.is_probing:
+            return Wait(None, f"{ALARM}; waiting for the answer to a probe")
+        if now < doubts.probe_at:
+            return Wait(doubts.probe_at, ALARM, is_hopeless=True)
+        return self._capped(now)
 
     def _why_dry(self) -> str:
         facts = self.facts
@@ -203,8 +256,17 @@ class Engine:
             return Wait(until, "all sessions are busy or rest")
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
 
-    def _pick(self, session: str, now: float, why: str, opened: SessionOpened | None = None) -> Pick:
-        return Pick(opened, Leased(now, self.facts.site.lease_count, session, opened is not None), why)
+    def _pick(
+        self,
+        session: str,
+        now: float,
+        why: str,
+        opened: SessionOpened | None = None,
+        *,
+        reach: Reach = Reach.PROVEN,
+    ) -> Pick:
+        lease = self.facts.site.lease_count
+        return Pick(opened, Leased(now, lease, session, opened is not None, reach), why)
 
     def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
         carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
@@ -242,7 +304,7 @@ class Engine:
 
     def _load(self, records: Iterable[Record]) -> None:
         facts = self.facts
-        sessions = []
+        sessions, kept = [], None
         for record in records:
             value = record.value or b""
             match record.kind:
@@ -252,11 +314,29 @@ class Engine:
                     facts.exits[record.key] = msgspec.json.decode(value, type=ExitRecord)
                 case "session":
                     sessions.append(msgspec.json.decode(value, type=SessionRecord))
+                case "lore":
+                    kept = msgspec.json.decode(value, type=LoreRecord)
                 case _:
                     pass
+        if facts.lore:
+            facts.lore.restore(kept, facts.exits.items())
         facts.restore(sessions)
 
     def _encode(self, kind: str, key: str) -> bytes | None:
-        facts = self.facts
-        value = {"site": facts.site, "exit": facts.exits.get(key), "session": facts.sessions.get(key)}[kind]
+        value = self._value(kind, key)
         return None if value is None else msgspec.json.encode(value)
+
+    def _value(self, kind: str, key: str) -> msgspec.Struct | None:
+        facts = self.facts
+        match kind:
+            case "site":
+                return facts.site
+            case "session":
+                return facts.sessions.get(key)
+            case "lore":
+                return facts.lore.record() if facts.lore else None
+            case _:
+                record = facts.exits.get(key)
+                if record is not None and facts.lore:
+                    record = msgspec.structs.replace(record, used_at=facts.lore.wear.used_at(key))
+                return record

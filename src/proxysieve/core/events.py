@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from proxysieve.core.model import Identity, Verdict
+from proxysieve.core.model import Identity, Reach, Verdict
 
 
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):
@@ -36,12 +36,14 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
+        reach: How far it goes beyond what is known to be borne.
     """
 
     at: float
     lease: int
     session: str
     is_draw: bool = False
+    reach: Reach = Reach.PROVEN
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,8 @@ The theory of operation:
   nobody named; at a gateway provider every session has an exit of its own, of which only sums remain.
 * A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
   answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
+* For a policy that learns, *lore* is kept as well. Then a session that worked and is refused is only held, until it is
+  known whom to believe, and one that is throttled rests.
 * Nothing is scheduled: a rest ends because ``now >= rests_until``, and the site is in a *drought* when so many
   exits failed since its last good answer that nothing seems to work.
 """
@@ -22,8 +24,11 @@ from random import Random
 from typing import NamedTuple, assert_never
 
 from proxysieve.core.catalog import Catalog
+from proxysieve.core.doubts import Incident
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed, SessionOpened
-from proxysieve.core.model import Outcome, Proxy, Verdict
+from proxysieve.core.hearsay import Hearsay
+from proxysieve.core.lore import REFUSALS, Lore
+from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
@@ -42,6 +47,8 @@ DROUGHT_SECONDS = 3600.0
 NAMES_AT_A_GATEWAY = 100
 # One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
 UNCLEAR_IN_A_ROW = 2
+# How long a throttled session rests where the site does not say it: the usual window of a limit.
+THROTTLED_SECONDS = 60.0
 
 
 class Flight(NamedTuple):
@@ -51,6 +58,9 @@ class Flight(NamedTuple):
     exit: ExitRecord
     at: float
     is_draw: bool = False
+    reach: Reach = Reach.PROVEN
+    depth: int = 1
+    number: int = 0
 
 
 class Working:
@@ -100,10 +110,13 @@ class Facts:
         flights: The requests that are out, by lease.
         in_flight: How many are out, by session name.
         changed: Kind and key of the records that differ from what was saved last.
+        lore: What is learned of the site; None unless a policy asks for it.
+        waiting: How many requests wait for a session, the one included for which one is chosen.
     """
 
-    def __init__(self, catalog: Catalog, *, max_rate: float = 0.0) -> None:
+    def __init__(self, catalog: Catalog, *, max_rate: float = 0.0, hearsay: Hearsay | None = None) -> None:
         self.catalog = catalog
+        self.waiting = 1
         self.site = SiteRecord()
         self.sessions: dict[str, SessionRecord] = {}
         self.exits: dict[str, ExitRecord] = {}
@@ -114,6 +127,7 @@ class Facts:
         self.seconds_apart = 1 / max_rate if max_rate else 0.0
         self._by_age: OrderedDict[str, SessionRecord] = OrderedDict()
         self._session_on: dict[str, SessionRecord] = {}
+        self.lore = Lore(catalog, self.exits, hearsay, self._session_on) if hearsay is not None else None
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
@@ -127,6 +141,7 @@ class Facts:
         """Whether *session* may carry one more request at *now*."""
         return (
             now >= self.rests_until(session.exit_id)
+            and not (self.lore and self.lore.doubts.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
             and self.is_open(session, now)
         )
@@ -234,8 +249,13 @@ class Facts:
             self._session_on[session.proxy] = session
         # One whose proxy is not in the list any more is kept in case that it comes back, but works for nobody.
         if session.proxy in self.catalog:
-            for _ in range(session.draw_count):
-                self.working.add(session)
+            self._put_to_work(session)
+
+    def _put_to_work(self, session: SessionRecord) -> None:
+        for _ in range(session.draw_count):
+            self.working.add(session)
+        if self.lore and session.draw_count:
+            self.lore.work(session, self._exit_of(session))
 
     def _close(self, session: SessionRecord | None) -> list[str]:
         if session is None or self.sessions.get(session.name) is not session:
@@ -244,25 +264,43 @@ class Facts:
         if session.has_worked or session.pinned:
             self.changed.add(("session", session.name))
         self._by_age.pop(session.name, None)
-        self.working.discard(session)
+        self._take_off_work(session)
+        if self.lore:
+            self.lore.leave(session, self.exits.get(session.exit_id))
         if self._session_on.get(session.proxy) is session:
             del self._session_on[session.proxy]
         if session.exit_id in self.exits and session.exit:
             self._sum_up(session.exit_id)
         return [session.name]
 
+    def _take_off_work(self, session: SessionRecord) -> None:
+        self.working.discard(session)
+        if self.lore:
+            self.lore.stop(session)
+
+    def _exit_of(self, session: SessionRecord) -> ExitRecord:
+        record = self.exits.get(session.exit_id)
+        if record is None:
+            record = self.exits[session.exit_id] = ExitRecord()
+        return record
+
     def _sum_up(self, exit_id: str) -> None:
         proxy = exit_id.partition("/")[0]
         self.exits.setdefault(proxy, ExitRecord()).absorb(self.exits.pop(exit_id))
         self.changed |= {("exit", exit_id), ("exit", proxy)}
+        if self.lore:
+            self.lore.forget_exit(exit_id)
 
     def _lease(self, event: Leased) -> list[str]:
         session = self.sessions[event.session]
-        record = self.exits.get(session.exit_id)
-        if record is None:
-            record = self.exits[session.exit_id] = ExitRecord()
-        self.flights[event.lease] = Flight(session, record, event.at, event.is_draw)
-        self.in_flight[session.name] = self.in_flight.get(session.name, 0) + 1
+        record, depth = self._exit_of(session), self.in_flight.get(session.name, 0) + 1
+        number, at = 0, event.at
+        self.in_flight[session.name] = depth
+        if self.lore:
+            proxy = self.catalog.get(session.proxy)
+            if proxy is not None:
+                number, at = self.lore.use(event.lease, session, proxy, at)
+        self.flights[event.lease] = Flight(session, record, at, event.is_draw, event.reach, depth, number)
         site = self.site
         site.lease_count = event.lease + 1
         site.last_proxy = session.proxy
@@ -284,10 +322,13 @@ class Facts:
         session, record = flight.session, flight.exit
         self._land(session)
         self.site.next_at += event.redirect_count * self.seconds_apart
+        is_trial = bool(self.lore and self._hear(self.lore, event, flight))
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
         record.rests_until = max(record.rests_until, verdict.until)
+        if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
+            record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
         if verdict.outcome is Outcome.SITE_ERROR:
             # It says nothing about the exit, not even that it works.
             self._note_bad(flight, event.at)
@@ -300,10 +341,66 @@ class Facts:
         record.last = verdict.outcome
         if verdict.outcome is Outcome.OK:
             self._succeed(flight, event.at)
-            return []
+            return self._believe(self.lore, flight, event.at) if self.lore else []
         self._note_bad(flight, event.at)
         self._note_failure(record, event.at, verdict)
-        return self._fail(session, verdict)
+        return self._fail(flight, event.at, verdict, is_trial=is_trial)
+
+    def _hear(self, lore: Lore, event: Reported, flight: Flight) -> bool:
+        """Learn what any answer tells, also that to a question asked before the exit's last bad one.
+
+        Returns:
+            Whether the fate of those who are suspected hangs on it.
+        """
+        self.changed.add(("lore", ""))
+        session, record, outcome = flight.session, flight.exit, event.verdict.outcome if event.verdict else None
+        is_late, proxy = flight.at < record.last_bad_at, self.catalog.get(session.proxy)
+        is_trial = lore.doubts.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
+        lore.supply.end(event.lease, proxy, None if is_late else outcome, record, event.at)
+        if outcome is Outcome.OK:
+            lore.supply.answer_well(event.at - flight.at)
+            lore.wear.serve(session.exit_id, flight.number)
+            if is_late and flight.reach:
+                lore.wear.bear(session.exit_id, flight.at, event.at)
+            return is_trial
+        if outcome is not None and flight.reach < Reach.PAST_LIMIT:
+            lore.doubt(event.lease, session, outcome, flight.at, event.at)
+        if is_late and outcome in REFUSALS:
+            lore.doubts.refine(session.name, flight.at, flight.number)
+        return is_trial
+
+    def _believe(self, lore: Lore, flight: Flight, at: float) -> list[str]:
+        """What a good answer says about others; the sessions that end with it."""
+        session = flight.session
+        if lore.doubts.is_held(session.name):
+            self._release_all(lore)
+        believed = lore.doubts.succeed(flight.at)
+        proxy = self.catalog.get(session.proxy)
+        network = proxy.network if proxy else ""
+        lore.wear.answer_well(network, flight.at)
+        if flight.reach and proxy:
+            lore.wear.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
+        return [name for incident in believed for name in self._condemn(lore, incident, at)]
+
+    def _release_all(self, lore: Lore) -> None:
+        """Nobody was to blame."""
+        for incident in lore.doubts.take_all():
+            self._release(lore, incident)
+
+    def _release(self, lore: Lore, incident: Incident) -> None:
+        session = incident.session
+        session.lost, session.unclear_count = "", 0
+        incident.exit.last = Outcome.OK
+        if self.sessions.get(session.name) is session and not session.pinned:
+            self._put_to_work(session)
+        proxy = self.catalog.get(session.proxy)
+        if proxy:
+            lore.supply.carry(proxy)
+
+    def _condemn(self, lore: Lore, incident: Incident, at: float) -> list[str]:
+        """It was."""
+        lore.believe(incident, at)
+        return [] if incident.session.pinned else self._close(incident.session)
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
         # A session that was never answered well is not stored, and left open it would keep its proxy from others.
@@ -315,6 +412,8 @@ class Facts:
             self.in_flight[session.name] = still
         else:
             del self.in_flight[session.name]
+        if self.lore and session.has_worked:
+            self.lore.land(session)
 
     def _succeed(self, flight: Flight, at: float) -> None:
         session, record, site = flight.session, flight.exit, self.site
@@ -331,6 +430,8 @@ class Facts:
         if (is_first or flight.is_draw) and not session.pinned:
             session.draw_count += 1
             self.working.add(session)
+        if is_first and self.lore:
+            self.lore.work(session, record)
 
     def _note_bad(self, flight: Flight, at: float) -> None:
         site = self.site
@@ -352,13 +453,42 @@ class Facts:
         else:
             record.last_bad_at = at
 
-    def _fail(self, session: SessionRecord, verdict: Verdict) -> list[str]:
+    def _fail(self, flight: Flight, at: float, verdict: Verdict, *, is_trial: bool) -> list[str]:
+        session = flight.session
         if self.sessions.get(session.name) is not session:
             return []
         session.unclear_count += 1
         if session.has_worked or session.pinned:
             self.changed.add(("session", session.name))
-        return self._end(session, verdict) if self._is_over(session, verdict.outcome) else []
+        if not self._is_over(session, verdict.outcome):
+            return []
+        if self.lore and session.has_worked:
+            return self._hold(self.lore, flight, at, verdict, is_trial=is_trial)
+        return self._end(session, verdict)
+
+    def _hold(self, lore: Lore, flight: Flight, at: float, verdict: Verdict, *, is_trial: bool) -> list[str]:
+        """Wait with the end of a session until it is known whom to believe, unless it is known already."""
+        session, outcome = flight.session, verdict.outcome
+        blocked = lore.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
+        incident = Incident(session, flight.exit, outcome, at, blocked)
+        if outcome is Outcome.THROTTLED:
+            # That the site says so itself leaves no doubt.
+            lore.believe(incident, at)
+            if lore.doubts.is_held(session.name):
+                self._release_all(lore)
+            return []
+        if lore.doubts.is_held(session.name):
+            # It was given another chance, which tells nothing while all fail.
+            doomed = lore.doubts.take_suspects() if is_trial and not lore.doubts.alarm_at else []
+            return [name for one in doomed for name in self._condemn(lore, one, at)]
+        self._take_off_work(session)
+        if session.pinned:
+            session.lost = f"{outcome}: {verdict.why}"
+        if flight.reach is Reach.PAST_LIMIT and not lore.doubts.alarm_at:
+            # It was to be expected.
+            return self._condemn(lore, incident, at)
+        lore.doubts.hold(incident)
+        return []
 
     @staticmethod
     def _is_over(session: SessionRecord, outcome: Outcome) -> bool:

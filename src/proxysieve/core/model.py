@@ -165,6 +165,15 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         return next((value for key, value in self.headers if key == name), "")
 
 
+class Reach(enum.IntEnum):
+    """How far a request goes beyond what is known to be borne."""
+
+    PROVEN = 0  # not at all
+    UNPROVEN = 1  # within all limits that are believed in, but nobody has gone so far yet
+    AHEAD = 2  # ahead of the others, to find out how far they may go
+    PAST_LIMIT = 3  # past a limit that is believed in, to find out whether it is one
+
+
 class Outcome(enum.StrEnum):
     """What an exchange says."""
 

@@ -52,6 +52,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         why: What the last bad answer was.
         last_bad_at: When the last block, throttle or failure of the proxy came to be known.
         rests_until: Not to be used before, because the site asked so.
+        used_at: When it was used last, the latest times; only where a policy learns from them.
     """
 
     ok_count: int = 0
@@ -65,6 +66,12 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
     last_bad_at: float = 0.0
     last_unclear_at: float = 0.0
     rests_until: float = 0.0
+    used_at: list[float] | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is known how the site, or the proxy, takes it."""
+        return self.ok_count + self.blocked_count + self.throttled_count + self.proxy_error_count > 0
 
     def count(self, outcome: Outcome) -> None:
         """Count one more answer."""

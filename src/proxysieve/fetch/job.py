@@ -48,7 +48,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Proxies
     out: Path
     store: str | PathLike[str] = ".proxysieve"
-    policy: str = "classic"
+    policy: str = "adaptive"
     max_sessions: int = 100
     concurrency: int = 50
     max_rate: float = 30.0

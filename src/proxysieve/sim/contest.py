@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from multiprocessing import get_context
 
 from proxysieve.core.choice import Policy
@@ -22,7 +23,8 @@ def simulate(scenario: Scenario | str, policy: Policy | str, *, seed: int = 1) -
 
     Args:
         scenario: One that was loaded, or what :func:`load_scenario` takes.
-        policy: The name of one, or your own: an object with ``choose(facts, now, rng)``.
+        policy: The name of one, or your own: an object with ``choose(facts, now, rng)``. Each site has a copy, anew in
+            each run.
         seed: Of the world, which is the same for every policy, and of the policy's own chance.
 
     Raises:
@@ -31,7 +33,7 @@ def simulate(scenario: Scenario | str, policy: Policy | str, *, seed: int = 1) -
     world = load_scenario(scenario) if isinstance(scenario, str) else scenario
     if isinstance(policy, str):
         return play(world, policy, recruit_of(policy), seed)
-    return play(world, type(policy).__name__, by_engine(lambda: policy), seed)
+    return play(world, type(policy).__name__, by_engine(lambda: deepcopy(policy)), seed)
 
 
 def contest(scenarios: Sequence[Scenario], policies: Sequence[str], seeds: Sequence[int]) -> Iterator[Figures]:

@@ -10,6 +10,7 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Wait
 from proxysieve.core.events import Reported
+from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record
 from proxysieve.sim.exits import ExitTable, Group
@@ -29,22 +30,28 @@ VERDICTS = {
 class Engines:
     """An engine for each site, over one catalog of all proxies, as a pool would have them."""
 
-    def __init__(self, world: World, policy: Policy, rng: Random) -> None:
+    def __init__(self, world: World, policy: Callable[[], Policy], rng: Random) -> None:
         self._world = world
         self._policy = policy
         self._rng = rng
+        self._waiting = 1
         self._exits: dict[str, int] = {}
         self._providers: dict[str, Group] = {}
         self._catalog = Catalog()
+        self._hearsay = Hearsay()
         for group in world.exits.groups:
             self._add(group)
         self._kept: list[dict[tuple[str, str], Record]] = [{} for _ in world.sites]
         self._engines = [self._engine(site) for site in range(len(world.sites))]
 
+    def expect(self, site: int, waiting: int) -> None:  # noqa: ARG002 - each start is told before it
+        """So many wait for the next start."""
+        self._waiting = waiting
+
     def start(self, site: int, now: float) -> Go | Later:
         """The engine's pick, taken at once."""
         engine = self._engines[site]
-        choice = engine.choose(now, self._rng)
+        choice = engine.choose(now, self._rng, self._waiting)
         if isinstance(choice, Wait):
             return Later(choice.until)
         if choice.opened:
@@ -63,6 +70,7 @@ class Engines:
 
     def rest(self) -> None:
         """Put the records away, and load them into new engines."""
+        self._hearsay = Hearsay()
         for site, engine in enumerate(self._engines):
             for record in engine.take_changes():
                 self._keep(self._kept[site], record)
@@ -77,7 +85,7 @@ class Engines:
 
     def _engine(self, site: int) -> Engine:
         records = list(self._kept[site].values())
-        return Engine(f"site-{site}.example", self._catalog, self._policy, records=records)
+        return Engine(f"site-{site}.example", self._catalog, self._policy(), hearsay=self._hearsay, records=records)
 
     def _add(self, group: Group) -> None:
         if group.spec.provider:
@@ -123,6 +131,6 @@ def by_engine(policy: Callable[[], Policy]) -> Recruit:
     """What plays a policy of the core."""
 
     def recruit(world: World, rng: Random) -> Rival:
-        return Engines(world, policy(), rng)
+        return Engines(world, policy, rng)
 
     return recruit

@@ -101,6 +101,8 @@ class Run:
             site = self._next_site(waiting)
             if site < 0:
                 break
+            wanted = min(self._wanted[site], self._world.scenario.concurrency - len(self._flights))
+            self._rival.expect(site, wanted)
             move = self._rival.start(site, now)
             if isinstance(move, Later):
                 waiting.add(site)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
@@ -19,6 +20,7 @@ from proxysieve.sim.rivals.stygian import Stygian
 from proxysieve.sim.rivals.zyte import Zyte
 
 RECRUITS: dict[str, Recruit] = {
+    "adaptive": by_engine(Adaptive),
     "classic": by_engine(Classic),
     "round_robin": by_engine(RoundRobin),
     "uniform_random": by_engine(UniformRandom),

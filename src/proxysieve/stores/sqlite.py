@@ -64,6 +64,16 @@ class SqliteStore:
     async def save(self, records: list[Record], fence: int) -> None:
         await self._run(lambda: self._save(records, fence))
 
+    async def look(self, site: str) -> list[Record]:
+        """The same as :meth:`load` without a claim, so also while another process writes; no record changes by it."""
+        return await self._run(
+            lambda: self._read("SELECT site, kind, key, value FROM records WHERE site = ?", (site,), Record)
+        )
+
+    async def sites(self) -> list[str]:
+        """The names of those that something is kept of, likewise without a claim."""
+        return await self._run(lambda: self._read("SELECT DISTINCT site FROM records ORDER BY site", (), str))
+
     async def close(self) -> None:
         if self._is_closed:
             return
@@ -94,6 +104,13 @@ class SqliteStore:
     def _load(self, site: str) -> list[Record]:
         rows = self._database.execute("SELECT kind, key, value FROM records WHERE site = ?", (site,))
         return [Record(site, kind, key, value) for kind, key, value in rows]
+
+    def _read(self, query: str, values: tuple[str, ...], make: Callable[..., T]) -> list[T]:
+        if not self._path.exists():
+            raise StoreError(f"there is no store at {self.directory}: name the directory that a job keeps it in")
+        check(self._path)
+        with closing(_open_to_read(self._path)) as database:
+            return [make(*row) for row in database.execute(query, values)]
 
     def _save(self, records: list[Record], fence: int) -> None:
         with self._database as database:
@@ -172,7 +189,7 @@ def check(path: Path) -> None:
     """
     advice = "move it away, or name another store"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as database:
+        with closing(_open_to_read(path)) as database:
             (application_id,) = database.execute("PRAGMA application_id").fetchone()
             (version,) = database.execute("PRAGMA user_version").fetchone()
             (soundness,) = database.execute("PRAGMA quick_check(1)").fetchone()
@@ -187,3 +204,7 @@ def check(path: Path) -> None:
         )
     if soundness != "ok":
         raise StoreError(f"the store {path} is damaged ({soundness}): {advice}")
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)

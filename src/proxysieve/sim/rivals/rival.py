@@ -36,6 +36,10 @@ class Later(NamedTuple):
 class Rival(Protocol):
     """Picks an exit for each request, and learns from the answers."""
 
+    def expect(self, site: int, waiting: int) -> None:
+        """So many pages of *site* wait to be asked for now."""
+        ...
+
     def start(self, site: int, now: float) -> Go | Later:
         """What to do for a page of *site* that is wanted at *now*."""
         ...
@@ -50,7 +54,10 @@ class Rival(Protocol):
 
 
 class Remembering:
-    """A rival whose memory is its own from run to run."""
+    """A rival whose memory is its own from run to run, and that takes one page after the other."""
+
+    def expect(self, site: int, waiting: int) -> None:
+        """It does not matter how many wait."""
 
     def rest(self) -> None:
         """Nothing has to be put away."""

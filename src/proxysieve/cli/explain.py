@@ -1,0 +1,382 @@
+"""``proxysieve explain``: what is known of a site, and why, in words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from random import Random
+
+import click
+import msgspec
+
+from proxysieve.cli.show import LABEL_WIDTH, WIDTH
+from proxysieve.clock import SystemClock
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.engine import Engine
+from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.records import Record
+from proxysieve.core.story import (
+    ExitStory,
+    LimitStory,
+    LimitUse,
+    NetworkStory,
+    NextStory,
+    PaceStory,
+    Permission,
+    RecoveryStory,
+    SessionStory,
+    SiteStory,
+    TierStory,
+    tell_exits,
+    tell_session,
+    tell_site,
+)
+from proxysieve.errors import ConfigError, StoreError
+from proxysieve.proxy_list import read_proxies
+from proxysieve.sites import site_of
+from proxysieve.stores.sqlite import SqliteStore
+
+# What a line has room for; the JSON has all.
+LIMITS_SHOWN, PROVEN_SHOWN, DOUBTS_SHOWN, SITES_SHOWN, STORIES_SHOWN = 5, 6, 3, 5, 5
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
+# A unit is used for two of it and more.
+ENOUGH = 2
+# Where rounding would make certainties of chances, a figure more is shown.
+ALMOST_NEVER, ALMOST_SURE = 0.01, 0.99
+# A number stays with its unit.
+BETWEEN = re.compile(r"(?<=\d) (?=(?:s|min|h|days)\b|%)")
+RECOVERY_LABELS = ("1 min", "10 min", "1 h", "1 day")
+
+
+class SubjectStory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one session, or of the proxies at one address."""
+
+    site: str
+    at: float
+    exits: list[ExitStory]
+    sessions: list[SessionStory]
+
+
+@click.command()
+@click.argument("site")
+@click.argument("session", default="", metavar="[SESSION]")
+@click.option("--proxies", required=True, type=click.Path(), help="File with one proxy a line: the job's.")
+@click.option("--store", default=".proxysieve", metavar="DIRECTORY", help="Where the job keeps what it learns.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(site: str, session: str, proxies: str, store: str, *, as_json: bool) -> None:
+    """Tell what is known of SITE, and why; or of one SESSION there.
+
+    SITE is a name such as shop.example, or a URL there. SESSION is the name of a session, or the address of a
+    proxy without its credentials: host:port. A job may be running meanwhile: nothing is changed. The store knows
+    proxies only by hashes, so without the job's list they could not be named.
+
+    What comes next is told for a run that begins now, with --max-rate 0.
+
+    \b
+    Example:
+        proxysieve explain shop.example --proxies proxies.txt
+        proxysieve explain shop.example 203.0.113.7:8000 --proxies proxies.txt
+    """
+    usable, _ = read_proxies(proxies)
+    known_site, records = asyncio.run(read_records(store, site))
+    engine = load(known_site, Catalog(usable), records, store)
+    now, rng = SystemClock().now(), Random(0)
+    if not session:
+        story = tell_site(engine, now, rng)
+        click.echo(msgspec.json.encode(story).decode() if as_json else describe_site(story))
+        return
+    subject = tell_subject(engine, session, proxies, now, rng)
+    click.echo(msgspec.json.encode(subject).decode() if as_json else describe_subject(subject))
+
+
+async def read_records(where: str, site: str) -> tuple[str, list[Record]]:
+    """What the store at *where* keeps of *site*, which may be a URL there, and the name that it is kept by.
+
+    Raises:
+        ConfigError: It is no store on the disk, or nothing is known of the site.
+        StoreError: There is none, or it cannot be read.
+    """
+    if where == "memory:" or "://" in where:
+        raise ConfigError(f"cannot look into {where!r}: expected the directory of a store")
+    store = SqliteStore(where)
+    try:
+        for name in dict.fromkeys([site, site_of(site if "://" in site else f"http://{site}")]):
+            records = await store.look(name)
+            if records:
+                return name, records
+        known = await store.sites()
+    finally:
+        await store.close()
+    shown = ", ".join(known[:SITES_SHOWN]) + (f" and {len(known) - SITES_SHOWN:,} more" * (len(known) > SITES_SHOWN))
+    told = f"it knows of {shown}" if known else "it is empty"
+    raise ConfigError(f"nothing is known of {site!r} in the store {where}: {told}")
+
+
+def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engine:
+    """The engine that a run would begin with.
+
+    Raises:
+        StoreError: A record is damaged.
+    """
+    try:
+        return Engine(site, catalog, Adaptive(), records=records)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"what the store {where} keeps of {site} is damaged: {error}") from error
+
+
+def tell_subject(engine: Engine, wanted: str, proxies: str, now: float, rng: Random) -> SubjectStory:
+    """The story of the session called *wanted*, or of the proxies there.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    story = tell_session(engine, wanted, now, rng)
+    if story:
+        return SubjectStory(site=engine.site, at=now, exits=[], sessions=[story])
+    # Whoever pastes a whole line pastes a password.
+    scheme, mark, behind = wanted.rpartition("://")
+    address = f"{scheme}{mark}{behind.rpartition('@')[2]}"
+    exits = tell_exits(engine, address, now)
+    if not exits:
+        raise ConfigError(
+            f"no session {address!r} is open at {engine.site}, and no proxy in {proxies} has that address"
+        )
+    stories = [tell_session(engine, name, now, rng) for one in exits for name in one.sessions]
+    return SubjectStory(site=engine.site, at=now, exits=exits, sessions=[one for one in stories if one])
+
+
+# In words.
+
+
+def describe_site(story: SiteStory) -> str:
+    """The story of a site in lines of at most 80 columns."""
+    return "\n".join([f"{story.site}, as of {_moment(story.at)}", *_site_lines(story)])
+
+
+def describe_subject(story: SubjectStory) -> str:
+    """The story of a session, or of proxies, likewise."""
+    blocks = [_exit_lines(one, story.at) for one in story.exits[:STORIES_SHOWN]]
+    blocks += [_session_lines(one, story.at, is_whole=not story.exits) for one in story.sessions[:STORIES_SHOWN]]
+    left_out = len(story.exits) + len(story.sessions) - len(blocks)
+    if left_out:
+        blocks.append(iter([f"and {left_out:,} more, which --json has"]))
+    heading = f"{story.site}, as of {_moment(story.at)}"
+    return "\n\n".join("\n".join(block) for block in ([heading], *blocks))
+
+
+def _site_lines(story: SiteStory) -> Iterator[str]:
+    used = "never" if story.last_used_at is None else _ago(story.last_used_at, story.at)
+    took = f", a good answer takes {span(story.answer_seconds)}" if story.answer_seconds else ""
+    yield _line("last used", f"{used}; {_count(story.request_count, 'request')} in all{took}")
+    yield _line(
+        "standing",
+        f"{_count(story.working_count, 'session')} working; {story.resting_count:,} exits resting, "
+        f"{story.blocked_count:,} blocked, {story.dead_count:,} dead, {story.unclear_count:,} unclear",
+    )
+    if story.unlisted_count:
+        yield _line("", f"{_count(story.unlisted_count, 'exit')} more of proxies that are not in the list")
+    gateways = f"; {_count(story.gateway_count, 'provider')} with names without end" if story.gateway_count else ""
+    plain_count = story.proxy_count - story.gateway_count
+    yield _line("never tried", f"{story.untried_count:,} of {_count(plain_count, 'proxy', 'proxies')}{gateways}")
+    for tier in story.tiers:
+        cost = f"at cost {tier.cost:g}: " if len(story.tiers) > 1 else ""
+        yield _line("" if tier is not story.tiers[0] else "fresh exits", f"{cost}{_tier(tier)}")
+    yield from _network_lines(story)
+    for pace in (story.exits, story.networks):
+        yield from _limit_lines(pace, story.at)
+    yield from _proven_lines(story)
+    yield from _recovery_lines(story.recoveries)
+    yield from _doubt_lines(story)
+    yield from _next_lines(story.next, story.at)
+
+
+def _tier(tier: TierStory) -> str:
+    tried = tier.worked_count + tier.failed_count
+    known = f"{tier.worked_count:,} of {tried:,} tried have worked" if tried else "none was tried yet"
+    return f"{share(tier.chance)} likely to work ({known})"
+
+
+def _network_lines(story: SiteStory) -> Iterator[str]:
+    if not story.network_count:
+        yield _line("networks", "nothing is known by network")
+        return
+    yield _line("networks", f"best of {story.network_count:,}: {', '.join(map(_network, story.best_networks))}")
+    if story.worst_networks:
+        yield _line("", f"worst: {', '.join(map(_network, story.worst_networks))}")
+
+
+def _network(network: NetworkStory) -> str:
+    return f"{network.network} ({network.worked_count:,} of {network.tried_count:,} worked)"
+
+
+def _limit_lines(pace: PaceStory, now: float) -> Iterator[str]:
+    label = "limits" if pace.scope == "exit" else ""
+    whose = "an exit" if pace.scope == "exit" else "a network"
+    if not pace.limits:
+        yield _line(label, f"none found for {whose}")
+    for limit in pace.limits[:LIMITS_SHOWN]:
+        yield _line(label, _limit(limit, whose, now))
+        label = ""
+    if len(pace.limits) > LIMITS_SHOWN:
+        yield _line("", f"and {len(pace.limits) - LIMITS_SHOWN:,} more for {whose}")
+    if pace.late_seconds:
+        yield _line("", f"bans of {whose} come up to {span(pace.late_seconds)} after what they are for")
+
+
+def _limit(limit: LimitStory, whose: str, now: float) -> str:
+    evidence = [f"{share(limit.chance)} sure"]
+    source = f" of {limit.learned_from}" if limit.learned_from else ""
+    evidence.append(f"learned {_ago(limit.learned_at, now)} from a block{source}")
+    if limit.blocked_within_count:
+        evidence.append(f"{limit.blocked_within_count:,} blocked though within it")
+    if limit.neighbour_count:
+        evidence.append(f"{_count(limit.neighbour_count, 'neighbour')} tried to check it")
+    return f"at most {_count(limit.request_count, 'request')} {_within(limit, whose)} ({'; '.join(evidence)})"
+
+
+def _within(limit: LimitStory, whose: str) -> str:
+    if limit.below_seconds is None:
+        longer = f" longer than {span(limit.above_seconds)}" if limit.above_seconds else ""
+        return f"{whose} within a window{longer} whose end is not known"
+    if not limit.above_seconds:
+        return f"within {span(limit.below_seconds)} or less {whose}"
+    return f"within {limit.above_seconds:,.1f}-{limit.below_seconds:,.1f} s {whose}"
+
+
+def _proven_lines(story: SiteStory) -> Iterator[str]:
+    least = story.exits.unproven_count
+    beyond = f"up to {story.in_flight_count}" if story.in_flight_count > least else f"nothing beyond {least}"
+    yield _line("proven", f"{beyond} in flight")
+    for pace, whose in (story.exits, "an exit"), (story.networks, "a network"):
+        # The widest windows tell most of what is borne.
+        proven = [f"{one.request_count:,} in {span(one.window_seconds)}" for one in pace.proven[-PROVEN_SHOWN:]]
+        yield _line("", f"{whose}: {', '.join(proven) or f'nothing beyond {pace.unproven_count} requests'}")
+
+
+def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
+    yield _line("recovery", f"{'works again after':<18}" + "".join(f"{label:>8}" for label in RECOVERY_LABELS))
+    for one in recoveries:
+        chances = "".join(f"{share(chance):>8}" for chance in one.chances)
+        based = f"{one.recheck_count:,.0f} re-check{'' if round(one.recheck_count) == 1 else 's'}"
+        yield f"{'':<{LABEL_WIDTH}}{one.standing:<18}{chances}  {based}"
+
+
+def _doubt_lines(story: SiteStory) -> Iterator[str]:
+    if story.alarm_at is not None:
+        yield _line("alarm", f"everything fails, for {span(story.at - story.alarm_at)} now")
+    if not story.doubts:
+        yield _line("doubts", "none")
+        return
+    yield _line("doubts", f"{_count(len(story.doubts), 'session')} refused last, but not given up yet:")
+    for doubt in story.doubts[:DOUBTS_SHOWN]:
+        yield _line("", f"{doubt.session} on {doubt.proxy}, {_ago(doubt.at, story.at)}: {doubt.why}")
+
+
+def _next_lines(story: NextStory, now: float) -> Iterator[str]:
+    if not story.proxy:
+        until = "until something changes" if story.until is None else f"for {span(story.until - now)}"
+        yield _line("next", f"would wait {until}: {story.why}")
+        return
+    who = f"session {story.session}" if story.session else "a new session"
+    past = ", beyond what is proven" if story.reach == "unproven" else ""
+    yield _line("next", f"{who} on {story.proxy}: {story.why}{past}")
+
+
+def _session_lines(story: SessionStory, now: float, *, is_whole: bool) -> Iterator[str]:
+    named = ", named by its user" if story.is_named else ""
+    worked = "never worked" if story.worked_at is None else f"first worked {_ago(story.worked_at, now)}"
+    if story.lost:
+        worked = f"lost its exit: {story.lost}"
+    yield _line("session", f"{story.name}{named}, opened {_ago(story.opened_at, now)}, {worked}")
+    yield _line("browser", f"{story.browser}; {_count(story.ok_count, 'good answer')} to this session")
+    if is_whole or story.exit.session_name:
+        yield from _answer_lines(story.exit, now)
+    yield _permission(story.permission, now)
+
+
+def _exit_lines(story: ExitStory, now: float) -> Iterator[str]:
+    yield from _answer_lines(story, now)
+    if story.sessions:
+        yield _line("sessions", ", ".join(story.sessions[:STORIES_SHOWN]))
+    elif story.permission.is_granted and story.chance is not None:
+        yield _line("now", f"may be tried: {share(story.chance)} likely to work")
+    else:
+        yield _permission(story.permission, now)
+
+
+def _answer_lines(story: ExitStory, now: float) -> Iterator[str]:
+    network = f", network {story.network}" if story.network else ""
+    called = f", exit {story.session_name}" if story.session_name else ""
+    cost = "" if story.cost == 1 else f", cost {story.cost:g}"
+    yield _line("proxy", f"{story.proxy or 'not in the list'}{called}{network}{cost}: {story.standing}")
+    counts = {
+        "good": story.ok_count,
+        "blocked": story.blocked_count,
+        "throttled": story.throttled_count,
+        "failed by the proxy": story.proxy_error_count,
+        "unclear": story.unclear_count,
+    }
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
+    yield _line("answers", told)
+    yield _line("last used", "never" if story.last_used_at is None else _ago(story.last_used_at, now))
+    if story.last_ok_at is not None:
+        yield _line("last good", _ago(story.last_ok_at, now))
+    if story.last_bad_at is not None:
+        yield _line("last bad", f"{_ago(story.last_bad_at, now)}: {story.last_bad_why}")
+    if story.rests_until is not None:
+        yield _line("rests", f"for {span(story.rests_until - now)}")
+    for number, use in enumerate(story.uses):
+        yield _line("" if number else "limits", _use(use))
+
+
+def _use(use: LimitUse) -> str:
+    whose = "" if use.scope == "exit" else " of its network"
+    own = ", which its network told of itself" if use.is_own else ""
+    return f"{use.used_count:,} of {use.request_count:,} in the last {span(use.window_seconds)}{whose}{own}"
+
+
+def _permission(permission: Permission, now: float) -> str:
+    if permission.is_granted:
+        return _line("now", "may be used")
+    until = "" if permission.until is None else f" for {span(permission.until - now)}"
+    return _line("now", f"may not be used{until}: {permission.why}")
+
+
+# Numbers with their units.
+
+
+def span(seconds: float) -> str:
+    """So long, in the largest unit that there are two of: ``61.9 s``, ``3 min``, ``5 h``, ``2 days``."""
+    if seconds < ENOUGH * MINUTE_SECONDS:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    if seconds < ENOUGH * HOUR_SECONDS:
+        return f"{seconds / MINUTE_SECONDS:.0f} min"
+    if seconds < ENOUGH * DAY_SECONDS:
+        return f"{seconds / HOUR_SECONDS:.0f} h"
+    return f"{seconds / DAY_SECONDS:,.0f} days"
+
+
+def share(chance: float) -> str:
+    """A chance in percent: ``19 %``; ``0.4 %`` where it is hardly any."""
+    is_extreme = 0 < chance < ALMOST_NEVER or ALMOST_SURE < chance < 1
+    return f"{100 * chance:.{1 if is_extreme else 0}f} %"
+
+
+def _ago(moment: float, now: float) -> str:
+    return f"{span(max(0.0, now - moment))} ago"
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _count(count: int, one: str, more: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def _line(label: str, text: str) -> str:
+    first, kept = f"{label:<{LABEL_WIDTH}}", BETWEEN.sub("\N{NO-BREAK SPACE}", text)
+    wrapped = click.wrap_text(kept, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL_WIDTH)
+    return wrapped.replace("\N{NO-BREAK SPACE}", " ")

@@ -1,0 +1,161 @@
+"""Whom to believe: is an exit blocked, or is it the site, or the detector, that fails for all?
+
+A session that worked and is blocked is only *held* at first. It is believed to be blocked once a question that was
+asked later is answered well elsewhere. When independent exits begin to fail together, the failures become so unlikely
+that it is an *alarm*: single requests probe the site, and whoever is held waits. If one of those held works again,
+nobody was to blame; if others work and it does not, all of them were.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from proxysieve.core.model import Outcome
+from proxysieve.core.records import ExitRecord, SessionRecord
+from proxysieve.core.wear import Blocked
+
+# How unlikely failures are, in nats. One of a session that worked is as unlikely as one in fifty; of an answer that
+# says nothing about the exit one in five, since a page that fails by its own fault is asked for several times.
+FAILED_SESSION = math.log(50)
+FAILED_ANSWER = math.log(5)
+# One in a thousand million: five sessions, or thirteen answers in a row.
+ALARMING = 19.5
+# The pause between two probes is this part of how long the site has been failing: so much of a crawl is lost at most.
+PROBE_SHARE = 0.2
+FIRST_PROBE_SECONDS = 1.0
+LAST_PROBE_SECONDS = 3600.0
+
+
+class Incident(NamedTuple):
+    """A session that worked was refused, and it is not known yet whether it is to blame."""
+
+    session: SessionRecord
+    exit: ExitRecord
+    outcome: Outcome
+    at: float
+    blocked: Blocked
+
+
+class Doubts:
+    """What is not believed yet.
+
+    Attributes:
+        held: The incidents of sessions that nobody uses meanwhile, by session.
+        suspects: Those of an alarm, or of a trial: the fate of all hangs on the first that is used again.
+        alarm_at: Since when everything fails; 0 while it does not.
+        probe_at: When the next probe is due, in an alarm.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, Incident] = {}
+        self.suspects: dict[str, Incident] = {}
+        self.alarm_at = 0.0
+        self.probe_at = 0.0
+        self._probe: int | None = None
+        self._probe_count = 0
+        self._trial: int | None = None
+        self._failures: dict[str | int, tuple[float, float]] = {}
+        self._ok_asked_at = 0.0
+
+    # Who may be used.
+
+    def is_held(self, name: str) -> bool:
+        """Whether the session called *name* is not to be used now."""
+        return name in self.held or name in self.suspects
+
+    @property
+    def is_leader_held(self) -> bool:
+        """Whether one that went ahead of the others was blocked, and it is not known yet what for."""
+        return any(incident.blocked.is_expected for incident in self.held.values())
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the answer to a probe is waited for."""
+        return self._probe is not None
+
+    @property
+    def is_trial_due(self) -> bool:
+        """Whether a suspect is to be used again now, to see whether it is blocked."""
+        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._trial is None
+        return bool(self.suspects) and is_due
+
+    # What happens.
+
+    def use(self, name: str, lease: int) -> None:
+        """The session called *name* is used."""
+        if self.alarm_at:
+            self._probe = lease
+        elif self.is_held(name):
+            self.suspects |= self.held
+            self.held = {}
+            self._trial = lease
+
+    def end(self, lease: int, at: float, *, is_ok: bool) -> bool:
+        """The request of *lease* is over; whether it decides the fate of the suspects."""
+        is_trial = lease == self._trial
+        if is_trial:
+            self._trial = None
+        if lease == self._probe:
+            self._probe = None
+            if not is_ok and self.alarm_at:
+                self._probe_count += 1
+                pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - self.alarm_at))
+                self.probe_at = at + min(pause, LAST_PROBE_SECONDS)
+        return is_trial
+
+    def hold(self, incident: Incident) -> None:
+        """Wait with what *incident* tells."""
+        kept = self.suspects if self.alarm_at else self.held
+        kept[incident.session.name] = incident
+
+    def refine(self, name: str, asked_at: float, number: int) -> None:
+        """An earlier request of the session called *name* was refused as well."""
+        for kept in (self.held, self.suspects):
+            incident = kept.get(name)
+            if incident is not None and number < incident.blocked.number:
+                earlier = incident.blocked._replace(asked_at=asked_at, number=number)
+                kept[name] = incident._replace(blocked=earlier)
+
+    def fail(self, subject: str | int, asked_at: float, nats: float, at: float) -> None:
+        """*subject*, a session or a lease, failed at *at*, which was so unlikely."""
+        if not self._ok_asked_at or asked_at < self._ok_asked_at:
+            return
+        self._failures.setdefault(subject, (asked_at, nats))
+        if not self.alarm_at and sum(nats for _, nats in self._failures.values()) >= ALARMING:
+            self.alarm_at = min(asked for asked, _ in self._failures.values())
+            self.probe_at = at + FIRST_PROBE_SECONDS
+            self._probe_count = 0
+            self.suspects |= self.held
+            self.held = {}
+
+    def succeed(self, asked_at: float) -> list[Incident]:
+        """A question of *asked_at* was answered well; what is believed by that."""
+        self._ok_asked_at = max(self._ok_asked_at, asked_at)
+        if self._failures:
+            self._failures = {one: told for one, told in self._failures.items() if told[0] >= asked_at}
+        if self.alarm_at:
+            if asked_at <= self.alarm_at:
+                return []
+            self.alarm_at, self._probe = 0.0, None
+        if not self.held:
+            return []
+        believed = [incident for incident in self.held.values() if incident.blocked.asked_at < asked_at]
+        for incident in believed:
+            del self.held[incident.session.name]
+        return believed
+
+    def take_suspects(self) -> list[Incident]:
+        """Those whose fate is decided; they are no suspects any more."""
+        suspects, self.suspects = list(self.suspects.values()), {}
+        return suspects
+
+    def take_all(self) -> list[Incident]:
+        """The same, and all who are held."""
+        held, self.held = list(self.held.values()), {}
+        return self.take_suspects() + held
+
+    def forget(self, name: str) -> None:
+        """The session called *name* is gone."""
+        self.held.pop(name, None)
+        self.suspects.pop(name, None)

@@ -1,0 +1,218 @@
+"""All that is learned of one site, for a policy that learns: who may work, how hard, and whom to believe."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+import msgspec
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.doubts import FAILED_ANSWER, FAILED_SESSION, Doubts, Incident
+from proxysieve.core.hearsay import Hearsay
+from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.pace import FLOOR, PaceRecord
+from proxysieve.core.records import ExitRecord, SessionRecord
+from proxysieve.core.supply import Supply
+from proxysieve.core.turns import Turn, Turns
+from proxysieve.core.uses import Uses
+from proxysieve.core.wear import Blocked, Wear
+
+REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# Limits, bans and lists of proxies change by the day: what was learned weighs half a day later, all of it alike.
+HALF_LIFE_SECONDS = 86400.0
+
+
+class LoreRecord(msgspec.Struct, kw_only=True):
+    """What is kept of it, beside the sessions and exits.
+
+    Attributes:
+        at: As of when, in Unix seconds.
+        recovered: Of each standing, how many blocked exits had recovered, by the power of two of the seconds.
+        still: How many had not.
+        depth: How many requests in flight are proven to be borne.
+        latency: How long a good answer takes, in seconds.
+    """
+
+    at: float = 0.0
+    exits: PaceRecord = msgspec.field(default_factory=PaceRecord)
+    networks: PaceRecord = msgspec.field(default_factory=PaceRecord)
+    recovered: dict[str, list[float]] = {}
+    still: dict[str, list[float]] = {}
+    depth: int = FLOOR
+    latency: float = 0.0
+
+
+class Lore:
+    """What is learned of one site.
+
+    Attributes:
+        wear: How hard its exits may be used.
+        supply: Where the next working one may come from.
+        turns: Those that work, by their cost.
+        doubts: Whose blocks are not believed yet.
+    """
+
+    def __init__(
+        self, catalog: Catalog, exits: Mapping[str, ExitRecord], hearsay: Hearsay, carrying: Container[str] = ()
+    ) -> None:
+        self._catalog = catalog
+        self.wear = Wear()
+        self.supply = Supply(catalog, exits, hearsay, carrying)
+        self.doubts = Doubts()
+        self.turns: dict[float, Turns] = {}
+        self.at = 0.0
+
+    # What happens.
+
+    def use(self, lease: int, session: SessionRecord, proxy: Proxy, at: float) -> tuple[int, float]:
+        """A request goes out; which one of its exit it is, and the moment it is known by."""
+        self._age(at)
+        number, at = self.wear.use(session.exit_id, proxy.network, at)
+        if session.has_worked:
+            turns = self.turns.get(proxy.cost)
+            if turns is not None:
+                turns.use(session.name)
+        else:
+            self.supply.begin(lease, proxy, at)
+            self.wear.network_pace.note_trial(proxy.network)
+        self.doubts.use(session.name, lease)
+        return number, at
+
+    def land(self, session: SessionRecord) -> None:
+        """A request of *session* is over."""
+        proxy = self._catalog.get(session.proxy)
+        turns = self.turns.get(proxy.cost) if proxy else None
+        if turns is not None:
+            turns.land(session.name)
+
+    def work(self, session: SessionRecord, exit_: ExitRecord) -> None:
+        """*session* works, and may have its turns."""
+        proxy = self._catalog.get(session.proxy)
+        if proxy is None:
+            return
+        if session.pinned:
+            # Its exit is as good for others.
+            self.supply.leave(proxy, exit_, exit_.last_bad_at)
+            return
+        turns = self.turns.get(proxy.cost)
+        if turns is None:
+            turns = self.turns[proxy.cost] = Turns()
+        uses = self.wear.exits.setdefault(session.exit_id, Uses())
+        network = self.wear.uses_of_network(proxy.network) if proxy.network else None
+        turns.add(Turn(session, proxy, exit_, uses, network))
+        if not session.exit:
+            self.supply.carry(proxy)
+
+    def stop(self, session: SessionRecord) -> None:
+        """*session* has no turns any more."""
+        for turns in self.turns.values():
+            turns.discard(session.name)
+
+    def leave(self, session: SessionRecord, exit_: ExitRecord | None) -> None:
+        """*session* has ended."""
+        self.doubts.forget(session.name)
+        proxy = self._catalog.get(session.proxy)
+        if exit_ is None or not exit_.is_judged:
+            # That it was used once is of no interest.
+            self.wear.exits.pop(session.exit_id, None)
+        elif proxy is not None and not session.exit:
+            self.supply.leave(proxy, exit_, exit_.last_bad_at)
+
+    def doubt(self, lease: int, session: SessionRecord, outcome: Outcome, asked_at: float, at: float) -> None:
+        """A request failed."""
+        if outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
+            self.doubts.fail(lease, asked_at, FAILED_ANSWER, at)
+        elif session.has_worked:
+            self.doubts.fail(session.name, asked_at, FAILED_SESSION, at)
+
+    def believe(self, incident: Incident, at: float) -> str:
+        """A session was refused, and that is so; why, in words."""
+        proxy = self._catalog.get(incident.session.proxy)
+        if proxy is None:
+            return ""
+        if not incident.session.exit and incident.outcome is not Outcome.THROTTLED:
+            self.supply.block(proxy, incident.exit, incident.outcome, incident.at)
+        if incident.outcome not in REFUSALS:
+            return ""
+        exits = [turn.uses for turn in self.working()]
+        networks = [turn.network for turn in self.working() if turn.network is not None]
+        return self.wear.explain(incident.blocked, exits, networks, at)
+
+    def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> Blocked:
+        """What is to be told of a session that was refused."""
+        proxy = self._catalog.get(session.proxy)
+        return Blocked(session.exit_id, proxy.network if proxy else "", asked_at, number, is_expected)
+
+    def retire(self, turn: Turn) -> None:
+        """The session of *turn* is not to be used any more, for its age or because its proxy has left."""
+        self.stop(turn.session)
+        if not turn.session.exit:
+            self.supply.leave(turn.proxy, turn.exit, turn.exit.last_bad_at)
+
+    def forget_exit(self, exit_id: str) -> None:
+        """When the exit was used does not matter any more."""
+        self.wear.exits.pop(exit_id, None)
+
+    # What is known.
+
+    def working(self) -> Iterator[Turn]:
+        """Those that work, at whatever cost."""
+        for turns in self.turns.values():
+            yield from turns.all.values()
+
+    def bears(self, proxy: Proxy, now: float) -> bool:
+        """Whether the exit of *proxy* and its network bear a request more, by all limits."""
+        wear = self.wear
+        uses = wear.exits.get(proxy.key)
+        if uses is not None and wear.exit_pace.limits_at(uses) > now:
+            return False
+        uses = wear.networks.get(proxy.network) if proxy.network else None
+        return uses is None or wear.network_pace.limits_at(uses, proxy.network) <= now
+
+    # What is kept.
+
+    def record(self) -> LoreRecord:
+        """What is to be kept."""
+        recoveries = self.supply.recoveries
+        return LoreRecord(
+            at=self.at,
+            exits=self.wear.exit_pace.record(),
+            networks=self.wear.network_pace.record(),
+            recovered={standing: recovery.recovered for standing, recovery in recoveries.items()},
+            still={standing: recovery.still for standing, recovery in recoveries.items()},
+            depth=self.wear.depth.proven,
+            latency=self.supply.latency,
+        )
+
+    def restore(self, record: LoreRecord | None, exits: Iterable[tuple[str, ExitRecord]]) -> None:
+        """Take back what was kept."""
+        used_at: defaultdict[str, list[float]] = defaultdict(list)
+        for exit_id, kept in exits:
+            proxy = self._catalog.get(exit_id.partition("/")[0])
+            if proxy is None:
+                continue
+            if kept.used_at:
+                self.wear.exits[exit_id] = Uses(kept.used_at)
+                used_at[proxy.network] += kept.used_at
+            if not proxy.is_gateway and kept.is_judged:
+                self.supply.know(proxy, kept)
+        self.wear.networks = {network: Uses(sorted(times)) for network, times in used_at.items() if network}
+        if record is None:
+            return
+        self.at = record.at
+        self.wear.exit_pace.restore(record.exits)
+        self.wear.network_pace.restore(record.networks)
+        self.wear.depth.reset(record.depth)
+        self.supply.latency = record.latency
+        for standing, recovery in self.supply.recoveries.items():
+            recovery.restore(record.recovered.get(standing, []), record.still.get(standing, []))
+
+    def _age(self, now: float) -> None:
+        days = (now - self.at) // HALF_LIFE_SECONDS if self.at else 0.0
+        if days >= 1:
+            share = 0.5**days
+            self.supply.forget(share)
+            self.wear.forget(share)
+        if days or not self.at:
+            self.at = now

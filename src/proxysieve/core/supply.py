@@ -1,0 +1,463 @@
+"""Where the next working session may come from: exits never used at the site, and blocked ones that may be well again.
+
+Exits are taken together by *group*: those of one network at one cost, or one gateway provider. How likely a fresh one
+is to work is a Beta count of its group, shrunk towards what is known of all exits at that cost.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Container, Iterator, Mapping
+from random import Random
+from typing import NamedTuple
+
+from proxysieve.core.bag import Bag
+from proxysieve.core.catalog import Catalog, GroupKey, group_key
+from proxysieve.core.curves import Recovery
+from proxysieve.core.hearsay import Hearsay, Heeded
+from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.records import ExitRecord
+
+# How many exits elsewhere weigh as much as one of the group itself.
+SHRINKAGE = 1.5
+# How often one that is not to be had is drawn before all are looked at.
+DRAW_COUNT = 16
+# What did not answer in so many times the usual time most likely never will.
+PATIENCE = 4.0
+FIRST_PATIENCE_SECONDS = 10.0
+# The weight of the newest answer in the usual time.
+NEWEST_SHARE = 0.05
+# Where fewer than this work, that a neighbour does not tells nothing.
+NEIGHBOUR_CHANCE = 0.3
+# How exits stood before they were blocked, and what share of such blocks is for good, before anything is known.
+STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9}
+BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
+KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
+# One that worked when it was used last most likely does so again.
+IDLE, IDLE_CHANCE = "idle", 0.9
+
+
+class Group:
+    """The exits of one network at one cost, or of one gateway provider.
+
+    Attributes:
+        ok: How many worked at their first use.
+        bad: How many did not.
+        out: How many are being tried.
+        fresh: Those never used here, and some that were; None until it is asked for.
+    """
+
+    __slots__ = ("bad", "fresh", "key", "ok", "out")
+
+    def __init__(self, key: GroupKey) -> None:
+        self.key = key
+        self.fresh: list[Proxy] | None = None
+        self.ok = self.bad = self.out = 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What it has in common with others that are as likely; those being tried count as failed until they answer."""
+        return self.ok, self.bad + self.out
+
+
+class Tier:
+    """The groups of one cost.
+
+    Attributes:
+        ok: How many exits worked at their first use.
+        bad: How many did not.
+        blocked: Exits that are, by how they stood before; those blocked longest ago first, with the moment.
+        idle: Exits that worked, and whose session ended by nobody's fault.
+    """
+
+    def __init__(self, cost: float) -> None:
+        self.cost = cost
+        self.ok = self.bad = 0
+        self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in STANDINGS}
+        self.idle: OrderedDict[str, None] = OrderedDict()
+        self._by_place: dict[tuple[int, int], Bag[Group]] = {}
+
+    @property
+    def chance(self) -> float:
+        """How likely any fresh exit is to work."""
+        return (self.ok + 1) / (self.ok + self.bad + 2)
+
+    def chance_of(self, place: tuple[int, int]) -> float:
+        """The same for one of a group in *place*."""
+        ok, bad = place
+        return (ok + SHRINKAGE * self.chance) / (ok + bad + SHRINKAGE)
+
+    def put(self, group: Group) -> None:
+        """Have *group* where it belongs, to be drawn from."""
+        self._by_place.setdefault(group.place, Bag()).add(group)
+
+    def take_out(self, group: Group) -> None:
+        """Do not draw from *group* any more."""
+        there = self._by_place.get(group.place)
+        if there is not None:
+            there.discard(group)
+            if not there:
+                del self._by_place[group.place]
+
+    def best_first(self) -> Iterator[Bag[Group]]:
+        """The groups, those whose exits are likeliest to work first, equals together."""
+        if len(self._by_place) == 1:
+            yield from self._by_place.values()
+        else:
+            for place in sorted(self._by_place, key=self.chance_of, reverse=True):
+                yield self._by_place[place]
+
+
+class Found(NamedTuple):
+    """A proxy worth a try, how likely it is to work, and why."""
+
+    proxy: Proxy
+    chance: float
+    why: str
+
+
+class Try(NamedTuple):
+    """A first request of a session.
+
+    Attributes:
+        standing: How its exit stood before it was blocked, if it was.
+        rested: For how many seconds it was not used, then.
+        heard: What other sites said of it, if they did.
+    """
+
+    at: float
+    chance: float
+    tier: Tier
+    group: Group
+    standing: str
+    rested: float
+    heard: Heeded | None
+
+
+class Supply:
+    """What is known of exits that do not work now, or not yet.
+
+    Args:
+        catalog: The proxies that there are.
+        exits: What happened to those that were used.
+        hearsay: What other sites say of them.
+        carrying: The keys of the plain proxies that carry a session.
+
+    Attributes:
+        recoveries: How blocked exits recover, by how they stood before.
+        expected: How many of the tries that are out will find a working exit, by cost.
+        heard_good: How often exits worked that work at other sites.
+        heard_bad: How often those did that are blocked at others.
+        latency: How long a good answer takes, on average, in seconds; 0 while nothing is known.
+    """
+
+    def __init__(
+        self, catalog: Catalog, exits: Mapping[str, ExitRecord], hearsay: Hearsay, carrying: Container[str] = ()
+    ) -> None:
+        self._catalog = catalog
+        self._hearsay = hearsay
+        self.heard_good, self.heard_bad = Heeded(1.0), Heeded(0.0)
+        self._exits = exits
+        self._version = -1
+        self._tiers: dict[float, Tier] = {}
+        self._groups: dict[GroupKey, Group] = {}
+        self._carrying = carrying
+        self._tries: OrderedDict[int, Try] = OrderedDict()
+        self._overdue: dict[int, Try] = {}
+        self.recoveries = {standing: Recovery(share) for standing, share in STANDINGS.items()}
+        self.expected: dict[float, float] = {}
+        self.latency = 0.0
+
+    def tiers(self) -> list[Tier]:
+        """What there is, the cheapest first."""
+        if self._version != self._catalog.version:
+            self._version = self._catalog.version
+            for key in self._catalog.groups:
+                group = self._group(key)
+                group.fresh = None
+                self._tier(key[0]).put(group)
+            for key in self._groups.keys() - self._catalog.groups.keys():
+                self._groups[key].fresh = []
+                self._tier(key[0]).take_out(self._groups[key])
+            self._find_lost()
+        return sorted(self._tiers.values(), key=_cost)
+
+    def _find_lost(self) -> None:
+        """Have those found again that were used, and are neither blocked nor at work: proxies may have been away."""
+        for exit_id, record in self._exits.items():
+            proxy = self._catalog.get(exit_id)
+            if proxy and not proxy.is_gateway and record.is_judged and exit_id not in self._carrying:
+                self.leave(proxy, record, record.last_bad_at)
+
+    def _tier(self, cost: float) -> Tier:
+        tier = self._tiers.get(cost)
+        if tier is None:
+            tier = self._tiers[cost] = Tier(cost)
+        return tier
+
+    def _group(self, key: GroupKey) -> Group:
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key)
+        return group
+
+    # What happened.
+
+    def begin(self, lease: int, proxy: Proxy, at: float) -> None:
+        """A session that has not worked yet is being tried on *proxy*."""
+        tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
+        standing, rested = "", 0.0
+        was_idle = tier.idle.pop(proxy.key, "") is None
+        for name, blocked in tier.blocked.items():
+            blocked_at = blocked.pop(proxy.key, None)
+            if blocked_at is not None:
+                standing, rested = name, at - blocked_at
+        heard = None if standing or was_idle else self._heard_of(proxy)
+        if was_idle:
+            standing, chance = IDLE, IDLE_CHANCE
+        elif standing:
+            chance = self.recoveries[standing].chance(rested)
+        else:
+            chance = heard.chance(tier.chance) if heard else tier.chance_of((group.ok, group.bad))
+        self._tries[lease] = Try(at, chance, tier, group, standing, rested, heard)
+        self.expected[tier.cost] = self.expected.get(tier.cost, 0.0) + chance
+        if not standing:
+            self._move(tier, group, out=1)
+
+    def end(self, lease: int, proxy: Proxy | None, outcome: Outcome | None, record: ExitRecord, at: float) -> None:
+        """The try of *lease* was answered.
+
+        Args:
+            lease: Of the request.
+            proxy: None if it has left meanwhile.
+            outcome: None where the answer tells nothing of the exit.
+            record: Of the exit.
+            at: When it was answered.
+        """
+        tried = self._overdue.pop(lease, None) or self._take(lease)
+        if tried is None:
+            return
+        is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
+        if tried.standing in self.recoveries and is_known:
+            self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
+        if not tried.standing:
+            ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
+            tried.tier.ok += ok
+            tried.tier.bad += bad
+            self._move(tried.tier, tried.group, ok=ok, bad=bad, out=-1)
+        if proxy is None:
+            return
+        if outcome is Outcome.THROTTLED and not proxy.is_gateway:
+            # It would be served, at another time.
+            tried.tier.idle[proxy.key] = None
+            return
+        if not is_known:
+            self._put_back(proxy, tried)
+            return
+        if tried.heard:
+            tried.heard.count(works=is_ok)
+        if is_ok:
+            self._tell(proxy, works=True)
+        else:
+            self.block(proxy, record, outcome, at)
+
+    def block(self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float) -> None:
+        """The exit of *proxy* works no more; a provider has others."""
+        if not proxy.is_gateway:
+            self._tell(proxy, works=False)
+            standing = "worked" if record.ok_count else "dead" if outcome is Outcome.PROXY_ERROR else "never worked"
+            self._tier(proxy.cost).blocked[standing][proxy.key] = at
+
+    def _put_back(self, proxy: Proxy, tried: Try) -> None:
+        if tried.standing == IDLE:
+            tried.tier.idle[proxy.key] = None
+        elif tried.standing:
+            blocked = tried.tier.blocked[tried.standing]
+            blocked[proxy.key] = tried.at - tried.rested
+            blocked.move_to_end(proxy.key, last=False)
+
+    def carry(self, proxy: Proxy) -> None:
+        """The exit of *proxy* carries a session that works, and so is neither blocked nor idle."""
+        tier = self._tier(proxy.cost)
+        tier.idle.pop(proxy.key, None)
+        for blocked in tier.blocked.values():
+            blocked.pop(proxy.key, None)
+
+    def leave(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
+        """A session on a plain *proxy* has ended; unless it was blocked, its exit may be used by another."""
+        if proxy.is_gateway:
+            return
+        tier = self._tier(proxy.cost)
+        if any(proxy.key in blocked for blocked in tier.blocked.values()):
+            return
+        if record.last not in BAD_OUTCOMES:
+            tier.idle[proxy.key] = None
+        else:
+            self.block(proxy, record, record.last, at)
+
+    def know(self, proxy: Proxy, record: ExitRecord) -> None:
+        """Take back what was kept of a plain *proxy*'s exit."""
+        tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
+        ok = int(record.ok_count > 0)
+        tier.ok += ok
+        tier.bad += 1 - ok
+        self._move(tier, group, ok=ok, bad=1 - ok)
+        self.leave(proxy, record, record.last_bad_at)
+        if record.last is Outcome.OK:
+            self._tell(proxy, works=True)
+
+    def _tell(self, proxy: Proxy, *, works: bool) -> None:
+        if not proxy.is_gateway:
+            self._hearsay.tell(proxy.key, works=works)
+
+    def _heard_of(self, proxy: Proxy) -> Heeded | None:
+        if proxy.key in self._hearsay.good:
+            return self.heard_good
+        return self.heard_bad if self._hearsay.is_bad(proxy.key) else None
+
+    def answer_well(self, seconds: float) -> None:
+        """A good answer took *seconds*."""
+        self.latency += (NEWEST_SHARE if self.latency else 1.0) * (seconds - self.latency)
+
+    def give_up_on_slow(self, now: float) -> None:
+        """Expect no more of tries that have been out for long."""
+        patience = PATIENCE * self.latency if self.latency else FIRST_PATIENCE_SECONDS
+        while self._tries:
+            lease, tried = next(iter(self._tries.items()))
+            if now - tried.at <= patience:
+                break
+            self._take(lease)
+            self._overdue[lease] = tried
+
+    @property
+    def try_count(self) -> int:
+        """How many tries are out."""
+        return len(self._tries) + len(self._overdue)
+
+    def forget(self, share: float) -> None:
+        """Have what is known weigh only *share* of what it did."""
+        for recovery in self.recoveries.values():
+            recovery.forget(share)
+        for tier in self._tiers.values():
+            tier.ok, tier.bad = int(tier.ok * share), int(tier.bad * share)
+        for key, group in self._groups.items():
+            ok, bad = int(group.ok * share), int(group.bad * share)
+            self._move(self._tier(key[0]), group, ok=ok - group.ok, bad=bad - group.bad)
+
+    def _take(self, lease: int) -> Try | None:
+        tried = self._tries.pop(lease, None)
+        if tried is not None:
+            self.expected[tried.tier.cost] -= tried.chance
+            if not self._tries:
+                # Sums of fractions drift.
+                self.expected.clear()
+        return tried
+
+    @staticmethod
+    def _move(tier: Tier, group: Group, *, ok: int = 0, bad: int = 0, out: int = 0) -> None:
+        tier.take_out(group)
+        group.ok += ok
+        group.bad += bad
+        group.out += out
+        if group.fresh is None or group.fresh or group.out:
+            tier.put(group)
+
+    # What to try next.
+
+    def find(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
+        """The exit of *tier* that is likeliest to work, of those that are not blocked as far as is known."""
+        idle = self._idle(tier, is_free)
+        if idle is not None:
+            return Found(idle, IDLE_CHANCE, "worked before")
+        return self._fresh(tier, is_free, rng)
+
+    def _idle(self, tier: Tier, is_free: Callable[[Proxy], bool]) -> Proxy | None:
+        for _ in range(min(DRAW_COUNT, len(tier.idle))):
+            key = next(iter(tier.idle))
+            proxy = self._catalog.get(key)
+            if proxy is not None and proxy.cost == tier.cost and is_free(proxy):
+                return proxy
+            # Its time may come.
+            tier.idle.move_to_end(key)
+        return None
+
+    def neighbour(self, tier: Tier, network: str, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
+        """A fresh exit of *network*, if that is not too likely to be blocked anyway."""
+        group = self._groups.get((tier.cost, network))
+        if group is None or tier.chance < NEIGHBOUR_CHANCE:
+            return None
+        return self._fresh_in(group, is_free, rng)
+
+    def _fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
+        best = self._best_fresh(tier, is_free, rng)
+        chance = self.heard_good.chance(tier.chance)
+        if best is None or best.chance < chance:
+            proxy = self._good_elsewhere(tier, is_free, rng)
+            if proxy is not None:
+                return Found(proxy, chance, "works at other sites")
+        return best
+
+    def _best_fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
+        for equals in list(tier.best_first()):
+            for group in self._any_order(equals, rng):
+                proxy = self._fresh_in(group, is_free, rng)
+                if proxy is not None:
+                    return Found(proxy, tier.chance_of((group.ok, group.bad)), "never used here")
+                if not group.fresh:
+                    tier.take_out(group)
+        return None
+
+    @staticmethod
+    def _any_order(groups: Bag[Group], rng: Random) -> Iterator[Group]:
+        """Some at random, as one of them will do most of the time, and then all."""
+        for _ in range(DRAW_COUNT):
+            if groups:
+                yield groups.draw(rng)
+        yield from list(groups)
+
+    def _good_elsewhere(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
+        for _ in range(min(DRAW_COUNT, len(self._hearsay.good))):
+            proxy = self._catalog.get(self._hearsay.draw_good(rng))
+            if proxy and proxy.cost == tier.cost and not self._is_known(proxy) and is_free(proxy):
+                return proxy
+        return None
+
+    def _fresh_in(self, group: Group, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
+        if group.fresh is None:
+            group.fresh = list(self._catalog.groups.get(group.key, {}).values())
+        fresh = group.fresh
+        passes = DRAW_COUNT
+        while fresh and passes:
+            place = int(rng.random() * len(fresh))
+            proxy = fresh[place]
+            if self._is_known(proxy):
+                fresh[place] = fresh[-1]
+                fresh.pop()
+            elif is_free(proxy) and not self._hearsay.is_bad(proxy.key):
+                return proxy
+            else:
+                passes -= 1
+        return next((proxy for proxy in fresh if not self._is_known(proxy) and is_free(proxy)), None)
+
+    def _is_known(self, proxy: Proxy) -> bool:
+        if proxy.is_gateway:
+            return False
+        record = self._exits.get(proxy.key)
+        return (record is not None and record.is_judged) or proxy.key not in self._catalog
+
+    def find_blocked(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Found | None:
+        """The blocked exit of *tier* that is likeliest to be well again."""
+        best: Found | None = None
+        for name, blocked in tier.blocked.items():
+            for _, (key, at) in zip(range(DRAW_COUNT), blocked.items(), strict=False):
+                proxy = self._catalog.get(key)
+                if proxy is not None and is_free(proxy):
+                    chance = self.recoveries[name].chance(now - at)
+                    if best is None or chance > best.chance:
+                        best = Found(proxy, chance, f"blocked {now - at:.0f} s ago, {name}")
+                    break
+        return best
+
+
+def _cost(tier: Tier) -> float:
+    return tier.cost
