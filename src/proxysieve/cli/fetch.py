@@ -48,6 +48,12 @@ MOST_FILES = 10_240
     help="How to pick sessions. Without: adaptive, which learns what the site bears.",
 )
 @click.option(
+    "--thrift",
+    default=1.0,
+    type=click.FloatRange(min=0, min_open=True),
+    help="For --policy adaptive: 2 tries half as many new proxies at once, which spares some and takes longer.",
+)
+@click.option(
     "--max-rate",
     default=30.0,
     type=click.FloatRange(min=0),

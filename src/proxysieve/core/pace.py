@@ -122,13 +122,14 @@ class Pace:
         self.began_at = 0.0
         self.version = 0
         self._proofs: deque[Proof] = deque()
+        self._granted_rules = self._proven_rules = _rules(self.granted)
 
     # When one more use is due.
 
     def frontier_at(self, uses: Uses) -> float:
         """When one more use stays within what is granted."""
         at, count = -math.inf, uses.count
-        for window, granted in zip(WINDOWS, self.granted, strict=True):
+        for granted, window in self._granted_rules:
             if granted > count:
                 # For longer windows more is.
                 break
@@ -149,10 +150,8 @@ class Pace:
 
     def is_unproven(self, uses: Uses, now: float) -> bool:
         """Whether one more use at *now* goes beyond what is proven."""
-        count = uses.count
-        for window, frontier in zip(WINDOWS, self.frontiers, strict=True):
-            proven = frontier.proven
-            if proven > count:
+        for proven, window in self._proven_rules:
+            if proven > uses.count:
                 break
             if uses.nth_last(proven) + window > now:
                 return True
@@ -228,6 +227,7 @@ class Pace:
 
     def _grant(self) -> None:
         self.version += 1
+        self._proven_rules = _rules(frontier.proven for frontier in self.frontiers)
         self.granted = [max(FLOOR, int(self._share * frontier.proven)) for frontier in self.frontiers]
         closed = [limit for limit in self.limits if not limit.is_open]
         longest = max((limit.below for limit in closed), default=math.inf)
@@ -235,6 +235,7 @@ class Pace:
             if window >= GRANTED_FROM * longest:
                 borne = min(int(limit.n * window / limit.seconds) for limit in closed)
                 self.granted[place] = max(self.granted[place], borne)
+        self._granted_rules = _rules(self.granted)
 
     # What did not.
 
@@ -357,3 +358,8 @@ class Pace:
         for frontier in self.frontiers:
             frontier.reset(max(FLOOR, int(frontier.proven * share)))
         self._grant()
+
+
+def _rules(counts: Iterable[int]) -> list[tuple[int, float]]:
+    """Each count with the longest window that it is for: who keeps to that keeps to the shorter ones."""
+    return list(dict(zip(counts, WINDOWS, strict=True)).items())

@@ -52,8 +52,9 @@ class Uses:
             return exact[-n]
         if n > self.count or not self._coarse:
             return -math.inf
-        n -= len(exact) + self._between
-        return exact[0] if n <= 0 else self._coarse[-((n - 1) // self._stride + 1)]
+        forgotten, stride = self.count - len(exact), self._stride
+        n -= len(exact) + forgotten % stride
+        return exact[0] if n <= 0 else self._coarse[-((n - 1) // stride + 1)]
 
     def within(self, seconds: float, until: float) -> int:
         """How many there were in the *seconds* up to and with *until*."""

@@ -50,6 +50,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     store: str | PathLike[str] = ".proxysieve"
     policy: str = "adaptive"
     max_sessions: int = 100
+    thrift: float = 1.0
     concurrency: int = 50
     max_rate: float = 30.0
     attempts: int = 5
@@ -178,6 +179,7 @@ class Job:
             store=options.store,
             policy=options.policy,
             max_sessions=options.max_sessions,
+            thrift=options.thrift,
             max_rate=options.max_rate,
             attempts=options.attempts,
             max_wait_seconds=options.max_wait,

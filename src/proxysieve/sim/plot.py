@@ -1,4 +1,4 @@
-"""The comparison as a picture: a bar of wasted requests a page for each policy, world by world, on a log scale."""
+"""The comparison as a picture: wasted requests a page of each policy, world by world, on a log scale."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Waste = Mapping[str, Mapping[str, float]]
 LEAST, MOST = 0.001, 100.0
 LABEL_WIDTH, BAR_WIDTH, VALUE_WIDTH = 180, 480, 60
 ROW, GAP, HEAD, FOOT = 14, 26, 34, 24
+DOT_ROW, DOT_RADIUS, KEY_WIDTH = 18, 4.5, 90
 # Told apart by people who see colours differently (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 
@@ -28,17 +29,45 @@ def plot(waste: Waste) -> str:
             parts.append(_bar(y, policy, wasted, colours[policy]))
             y += ROW
         y += GAP - ROW
-    width, height = LABEL_WIDTH + BAR_WIDTH + VALUE_WIDTH, y + FOOT
+    return _page([*_grid(y), *parts], y)
+
+
+def plot_dots(waste: Waste) -> str:
+    """An SVG file with a line for each world, and on it a dot for each policy; those named later lie on top."""
+    policies = list(dict.fromkeys(policy for dots in waste.values() for policy in dots))
+    colours = {policy: COLOURS[place % len(COLOURS)] for place, policy in enumerate(policies)}
+    key_start = LABEL_WIDTH + BAR_WIDTH - KEY_WIDTH * len(policies)
+    parts = []
+    for place, (policy, colour) in enumerate(colours.items()):
+        x = key_start + place * KEY_WIDTH
+        parts.append(_dot(x, 10, colour))
+        parts.append(f'<text x="{x + 8}" y="14">{escape(policy)}</text>')
+    y = HEAD
+    for world, dots in waste.items():
+        middle = y + DOT_ROW / 2
+        end = LABEL_WIDTH + BAR_WIDTH
+        parts.append(f'<text x="{LABEL_WIDTH - 10}" y="{middle + 4}" text-anchor="end">{escape(world)}</text>')
+        parts.append(f'<line x1="{LABEL_WIDTH}" y1="{middle}" x2="{end}" y2="{middle}" stroke="#eee"/>')
+        parts += [_dot(LABEL_WIDTH + _place(wasted), middle, colours[policy]) for policy, wasted in dots.items()]
+        y += DOT_ROW
+    return _page([*_grid(y), *parts], y)
+
+
+def _page(parts: list[str], bottom: int) -> str:
+    width, height = LABEL_WIDTH + BAR_WIDTH + VALUE_WIDTH, bottom + FOOT
     space = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
     lines = (
         f'<svg {space} font-family="sans-serif" font-size="11">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         '<text x="0" y="14" font-size="13">wasted requests a page</text>',
-        *_grid(y),
         *parts,
         "</svg>",
     )
     return "\n".join(lines) + "\n"
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT_RADIUS}" fill="{colour}" stroke="white"/>'
 
 
 def _bar(y: int, policy: str, wasted: float, colour: str) -> str:
