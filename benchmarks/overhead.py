@@ -4,7 +4,7 @@ The same 3,000 pages of 15 KB through the same proxies, none of them banned, 50 
 
   bare     one curl_cffi session a proxy, in turn, reading the body: no pool, no output. Once with as many proxies as
            the pool came to use in the round before, as the site counted them, and once with as many as max_sessions.
-  pool     ``SessionPool.get``, with nothing kept
+  pool     ``SessionPool.get`` with the policy classic, whose max_sessions says how many exits there are; nothing kept
   memory   the whole job with its output and journal, and a store that forgets
   sqlite   the whole job with the default store
 
@@ -38,6 +38,8 @@ from proxysieve.testbed import TestbedProcess, World
 WORLD = World(proxies=500)
 PAGE_COUNT = 3000
 CONCURRENCY = 50
+# The one that settles on a number of exits which is known beforehand.
+POLICY = "classic"
 MAX_SESSIONS = 100
 
 Fetch = Callable[[str], Awaitable[object]]
@@ -119,7 +121,9 @@ async def open_clients(bed: TestbedProcess, count: int) -> AsyncIterator[list[As
 
 async def fetch_by_pool(bed: TestbedProcess) -> None:
     """Fetch with the pool, and keep nothing."""
-    async with SessionPool(bed.proxy_lines, store="memory:", max_sessions=MAX_SESSIONS, max_rate=0) as pool:
+    async with SessionPool(
+        bed.proxy_lines, store="memory:", policy=POLICY, max_sessions=MAX_SESSIONS, max_rate=0
+    ) as pool:
         await fetch_all(bed, pool.get)
 
 
@@ -130,6 +134,7 @@ async def fetch_by_job(bed: TestbedProcess, directory: Path, store: str) -> None
         proxies=bed.proxy_lines,
         out=directory / "pages.jsonl",
         store=store,
+        policy=POLICY,
         max_sessions=MAX_SESSIONS,
         concurrency=CONCURRENCY,
         max_rate=0,

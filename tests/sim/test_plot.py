@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from proxysieve.sim.plot import BAR_WIDTH, LABEL_WIDTH, plot
+from proxysieve.sim.plot import BAR_WIDTH, LABEL_WIDTH, plot, plot_dots
 
 SPACE = "{http://www.w3.org/2000/svg}"
 WASTE = {"one & all": {"classic": 0.1, "oracle": 0.001}, "two": {"classic": 100.0, "oracle": 0.0}}
@@ -32,3 +32,17 @@ def test_names_and_values_are_written_beside_the_bars() -> None:
     assert {"one & all", "two", "classic", "oracle", "0.100", "0.001", "100.000"} <= set(texts)
     height = float(picture.get("viewBox", "").split()[3])
     assert all(float(text.get("y", "")) < height for text in picture.iter(f"{SPACE}text"))
+
+
+def test_a_dot_stands_where_a_bar_would_end() -> None:
+    """With one more of each colour that says whose it is; what comes later is smaller, and on top."""
+    picture = ET.fromstring(plot_dots(WASTE))
+
+    dots = list(picture.iter(f"{SPACE}circle"))
+    keys, placed = dots[:2], dots[2:]
+    assert [float(dot.get("cx", "")) - LABEL_WIDTH for dot in placed] == [
+        pytest.approx(BAR_WIDTH * share, abs=0.1) for share in (0.4, 0.0, 1.0, 0.0)
+    ]
+    assert [dot.get("fill") for dot in placed] == 2 * [key.get("fill") for key in keys]
+    assert float(keys[0].get("r", "")) > float(keys[1].get("r", ""))
+    assert {"one & all", "two", "classic", "oracle"} <= {text.text for text in picture.iter(f"{SPACE}text")}

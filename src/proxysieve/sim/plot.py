@@ -12,7 +12,9 @@ Waste = Mapping[str, Mapping[str, float]]
 LEAST, MOST = 0.001, 100.0
 LABEL_WIDTH, BAR_WIDTH, VALUE_WIDTH = 180, 480, 60
 ROW, GAP, HEAD, FOOT = 14, 26, 34, 24
-DOT_ROW, DOT_RADIUS, KEY_WIDTH = 18, 4.5, 90
+DOT_ROW, KEY_WIDTH = 18, 90
+# Those on top are smaller, so that what lies beneath is seen around them.
+DOT_RADII = (7.0, 6.0, 5.0, 4.0)
 # Told apart by people who see colours differently (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 
@@ -33,22 +35,25 @@ def plot(waste: Waste) -> str:
 
 
 def plot_dots(waste: Waste) -> str:
-    """An SVG file with a line for each world, and on it a dot for each policy; those named later lie on top."""
+    """An SVG file with a line for each world, and on it a dot for each policy, those named later on top."""
     policies = list(dict.fromkeys(policy for dots in waste.values() for policy in dots))
-    colours = {policy: COLOURS[place % len(COLOURS)] for place, policy in enumerate(policies)}
+    looks = {
+        policy: (DOT_RADII[min(place, len(DOT_RADII) - 1)], COLOURS[place % len(COLOURS)])
+        for place, policy in enumerate(policies)
+    }
     key_start = LABEL_WIDTH + BAR_WIDTH - KEY_WIDTH * len(policies)
     parts = []
-    for place, (policy, colour) in enumerate(colours.items()):
+    for place, (policy, look) in enumerate(looks.items()):
         x = key_start + place * KEY_WIDTH
-        parts.append(_dot(x, 10, colour))
-        parts.append(f'<text x="{x + 8}" y="14">{escape(policy)}</text>')
+        parts.append(_dot(x, 10, look))
+        parts.append(f'<text x="{x + 10}" y="14">{escape(policy)}</text>')
     y = HEAD
     for world, dots in waste.items():
         middle = y + DOT_ROW / 2
         end = LABEL_WIDTH + BAR_WIDTH
         parts.append(f'<text x="{LABEL_WIDTH - 10}" y="{middle + 4}" text-anchor="end">{escape(world)}</text>')
         parts.append(f'<line x1="{LABEL_WIDTH}" y1="{middle}" x2="{end}" y2="{middle}" stroke="#eee"/>')
-        parts += [_dot(LABEL_WIDTH + _place(wasted), middle, colours[policy]) for policy, wasted in dots.items()]
+        parts += [_dot(LABEL_WIDTH + _place(wasted), middle, looks[policy]) for policy, wasted in dots.items()]
         y += DOT_ROW
     return _page([*_grid(y), *parts], y)
 
@@ -66,8 +71,9 @@ def _page(parts: list[str], bottom: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _dot(x: float, y: float, colour: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{DOT_RADIUS}" fill="{colour}" stroke="white"/>'
+def _dot(x: float, y: float, look: tuple[float, str]) -> str:
+    radius, colour = look
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}" stroke="white" stroke-width="0.5"/>'
 
 
 def _bar(y: int, policy: str, wasted: float, colour: str) -> str:
