@@ -67,7 +67,7 @@ class Doubts:
     @property
     def is_leader_held(self) -> bool:
         """Whether one that went ahead of the others was blocked, and it is not known yet what for."""
-        return any(incident.blocked.is_expected for incident in self.held.values())
+        return bool(self.held) and any(incident.blocked.is_expected for incident in self.held.values())
 
     @property
     def is_probing(self) -> bool:

@@ -107,6 +107,7 @@ class Pace:
 
     Attributes:
         limits: What blocks told.
+        grants_more: Whether more is granted than is proven.
         granted: What those that do not lead may do, for each window.
         lag: How long after its cause a ban may come, in seconds.
         began_at: When all that was proven before turned out to hold no more; 0 if that never happened.
@@ -123,20 +124,13 @@ class Pace:
         self.version = 0
         self._proofs: deque[Proof] = deque()
         self._granted_rules = self._proven_rules = _rules(self.granted)
+        self.grants_more = False
 
     # When one more use is due.
 
     def frontier_at(self, uses: Uses) -> float:
         """When one more use stays within what is granted."""
-        at, count = -math.inf, uses.count
-        for granted, window in self._granted_rules:
-            if granted > count:
-                # For longer windows more is.
-                break
-            due = uses.nth_last(granted) + window
-            if due > at:
-                at = due
-        return at
+        return uses.due_at(self._granted_rules)
 
     def limits_at(self, uses: Uses, subject: str = "") -> float:
         """When one more use of *subject* stays within all limits; one that it told of itself does not count."""
@@ -150,12 +144,7 @@ class Pace:
 
     def is_unproven(self, uses: Uses, now: float) -> bool:
         """Whether one more use at *now* goes beyond what is proven."""
-        for proven, window in self._proven_rules:
-            if proven > uses.count:
-                break
-            if uses.nth_last(proven) + window > now:
-                return True
-        return False
+        return uses.due_at(self._proven_rules) > now
 
     def counts(self, uses: Uses, at: float) -> Counts:
         """The counts as of *at*, of uses since all began anew."""
@@ -236,6 +225,8 @@ class Pace:
                 borne = min(int(limit.n * window / limit.seconds) for limit in closed)
                 self.granted[place] = max(self.granted[place], borne)
         self._granted_rules = _rules(self.granted)
+        pairs = zip(self.granted, self.frontiers, strict=True)
+        self.grants_more = any(granted > frontier.proven for granted, frontier in pairs)
 
     # What did not.
 

@@ -56,6 +56,18 @@ class Uses:
         n -= len(exact) + forgotten % stride
         return exact[0] if n <= 0 else self._coarse[-((n - 1) // stride + 1)]
 
+    def due_at(self, rules: Iterable[tuple[int, float]]) -> float:
+        """When one more use keeps to all *rules*: so many within so many seconds, those for fewer first."""
+        at, exact, count = -math.inf, self._exact, self.count
+        size = len(exact)
+        for n, seconds in rules:
+            if n > count:
+                break
+            due = (exact[-n] if n <= size else self.nth_last(n)) + seconds
+            if due > at:
+                at = due
+        return at
+
     def within(self, seconds: float, until: float) -> int:
         """How many there were in the *seconds* up to and with *until*."""
         return self.after(until - seconds) - self.after(until)

@@ -196,7 +196,8 @@ class Adaptive:
     @staticmethod
     def _is_unproven(lore: Lore, turn: Turn, now: float) -> bool:
         wear = lore.wear
-        return wear.exit_pace.is_unproven(turn.uses, now) or (
+        # Who is within what is granted is within what is proven, unless more is granted; a network may lead.
+        return (wear.exit_pace.grants_more and wear.exit_pace.is_unproven(turn.uses, now)) or (
             turn.network is not None
             and turn.network.count > turn.uses.count
             and wear.network_pace.is_unproven(turn.network, now)
