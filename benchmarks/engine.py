@@ -1,7 +1,7 @@
 """How fast the engine decides, and what it remembers costs, with up to a million proxies.
 
-Speed: pick and report, one after the other, in one process, without waiting and without a store; three quarters of
-the proxies are blocked at their first use. Both catalogs are in memory, and take turns.
+Speed: pick and report, with 50 requests in flight, in one process, without waiting and without a store; three quarters
+of the proxies are blocked at their first use, and each network has ten. Both catalogs are in memory, and take turns.
 
 Memory: what Python's allocator hands out, for 100,000 proxies made from lines of text; for a site at which none of
 them was used; and for one at which each was, by a session that worked, or that was blocked. On disk: what the records
@@ -15,6 +15,7 @@ import gc
 import tempfile
 import time
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -38,6 +39,8 @@ WEIGHED = 100_000
 PAIR_COUNT = 50_000
 MAX_SESSIONS = 100
 THRIFT = 1.0
+IN_FLIGHT = 50
+NETWORK_SIZE = 10
 # As many leases a second as a fast job has.
 SECONDS_APART = 0.001
 OK = Verdict(outcome=Outcome.OK)
@@ -54,28 +57,38 @@ class Next:
         return Open(next(self._proxies), "its turn")
 
 
+class Learner(Next):
+    """The same, with everything kept that the adaptive policy learns."""
+
+    learns = True
+
+
 def make_catalog(size: int) -> Catalog:
-    """A catalog of *size* proxies, read as from a file."""
+    """A catalog of *size* proxies in networks of ten, read as from a file."""
+    places = (divmod(number, NETWORK_SIZE) for number in range(size))
     lines = (
-        f"http://user:password@{(number >> 16) + 10}.{number >> 8 & 255}.{number & 255}.7:8080"
-        for number in range(size)
+        f"http://user:password@{(network >> 16) + 10}.{network >> 8 & 255}.{network & 255}.{host + 1}:8080"
+        for network, host in places
     )
     return Catalog(map(parse_proxy, lines))
 
 
-def pairs(engine: Engine, rng: Random, verdict_of: Callable[[str], Verdict]) -> Iterator[None]:
-    """Pick and report without end; *verdict_of* says what the site thinks of a proxy, by its key."""
+def pairs(engine: Engine, rng: Random, verdict_of: Callable[[str], Verdict], depth: int = 1) -> Iterator[None]:
+    """Pick and report without end, *depth* in flight; *verdict_of* says what the site thinks of a proxy, by its key."""
     now = 1_000_000.0
+    in_flight: deque[tuple[int, Verdict]] = deque()
     while True:
-        pick = engine.choose(now, rng)
-        assert isinstance(pick, Pick), pick  # noqa: S101 - else it is no measurement
-        if pick.opened:
-            engine.apply(pick.opened)
-        proxy = engine.facts.sessions[pick.leased.session].proxy
-        engine.apply(pick.leased)
+        pick = engine.choose(now, rng, depth - len(in_flight))
+        if isinstance(pick, Pick):
+            if pick.opened:
+                engine.apply(pick.opened)
+            engine.apply(pick.leased)
+            in_flight.append((pick.leased.lease, verdict_of(engine.facts.sessions[pick.leased.session].proxy)))
+        assert in_flight, pick  # noqa: S101 - else it is no measurement
         now += SECONDS_APART
-        engine.apply(Reported(now, pick.leased.lease, verdict_of(proxy)))
-        yield
+        if len(in_flight) == depth or not isinstance(pick, Pick):
+            engine.apply(Reported(now, *in_flight.popleft()))
+            yield
 
 
 def three_in_four_blocked(key: str) -> Verdict:
@@ -129,9 +142,32 @@ def measure_speed(bench: Bench, rounds: int) -> None:
 
 def warm(catalog: Catalog, policy: Policy) -> Iterator[None]:
     """A site at which the policy has found what it looks for."""
-    site = pairs(Engine(SITE, catalog, policy), Random(1), three_in_four_blocked)
+    site = pairs(Engine(SITE, catalog, policy), Random(1), three_in_four_blocked, IN_FLIGHT)
     seconds_for(site, 5_000)
     return site
+
+
+def memory_rows(
+    bench: Bench, name: str, catalog: Catalog, policy: Callable[[Catalog], Policy]
+) -> Iterator[dict[str, Cell]]:
+    """Bytes for an exit in each state, with what a *policy* has the engine keep."""
+    start = traced()
+    unused = Engine(SITE, catalog, policy(catalog))
+    if unused.facts.lore:
+        unused.facts.lore.supply.tiers()  # the networks are looked up at the first choice
+    yield memory_row(bench, f"{name}: never used at the site", traced() - start)
+    for state, verdict_of in (("works", always_ok), ("blocked (255 in 256)", nearly_all_blocked)):
+        start = traced()
+        engine = Engine(SITE, catalog, policy(catalog))
+        site = pairs(engine, Random(1), verdict_of)
+        seconds_for(site, WEIGHED)
+        # What is to be saved is held for a second at most.
+        changes = engine.take_changes()
+        recorded = sum(len(record.key) + len(record.value or b"") for record in changes)
+        on_disk = saved_bytes(changes)
+        del changes, site
+        yield memory_row(bench, f"{name}: {state}", traced() - start, recorded, on_disk)
+        del engine
 
 
 def measure_memory(bench: Bench) -> None:
@@ -141,21 +177,8 @@ def measure_memory(bench: Bench) -> None:
     catalog = make_catalog(WEIGHED)
     known = traced()
     rows = [memory_row(bench, "known, shared by all sites", known - before)]
-    unused = Engine(SITE, catalog, Next(catalog))
-    rows.append(memory_row(bench, "never used at the site", traced() - known))
-    for state, verdict_of in (("used, works", always_ok), ("used, blocked (255 in 256)", nearly_all_blocked)):
-        start = traced()
-        engine = Engine(SITE, catalog, Next(catalog))
-        site = pairs(engine, Random(1), verdict_of)
-        seconds_for(site, WEIGHED)
-        # What is to be saved is held for a second at most.
-        changes = engine.take_changes()
-        recorded = sum(len(record.key) + len(record.value or b"") for record in changes)
-        on_disk = saved_bytes(changes)
-        del changes, site
-        rows.append(memory_row(bench, state, traced() - start, recorded, on_disk))
-        del engine
-    del unused
+    for name, policy in (("classic", Next), ("adaptive", Learner)):
+        rows += memory_rows(bench, name, catalog, policy)
     tracemalloc.stop()
     bench.table(f"bytes for an exit, of {WEIGHED:,}", rows)
 
