@@ -52,6 +52,11 @@ class Shell:
         path = self.directory / "pages.jsonl"
         return path.read_bytes().count(b"\n") if path.exists() else 0
 
+    def wait_for_pages(self, process: subprocess.Popen[str], count: int) -> None:
+        """Wait until so many pages are on the disk, or *process* has ended."""
+        while self.page_count() < count and process.poll() is None:
+            time.sleep(0.01)  # another process writes them, and tells nobody
+
 
 def test_the_job_prints_one_object_for_machines(tmp_path: Path) -> None:
     """With the names that are promised, and nothing else on the standard output."""
@@ -143,8 +148,7 @@ def test_after_kill_9_every_page_stands_once(tmp_path: Path) -> None:
         for _ in range(4):
             before = shell.page_count()
             process = shell.start("--quiet")
-            while shell.page_count() < before + rng.randrange(1, 150) and process.poll() is None:
-                time.sleep(0.01)
+            shell.wait_for_pages(process, before + rng.randrange(1, 150))
             process.kill()
             process.communicate()
 
@@ -166,8 +170,7 @@ def test_ctrl_c_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
     with TestbedProcess(World(proxies=10, latency_seconds=0.1)) as bed:
         shell = Shell(tmp_path, bed.page_urls(5000), bed.proxy_lines)
         process = shell.start()
-        while not shell.page_count():
-            time.sleep(0.01)
+        shell.wait_for_pages(process, 1)
         started = time.monotonic()
 
         process.send_signal(number)
@@ -253,8 +256,7 @@ def test_an_output_that_is_in_use_is_refused(tmp_path: Path) -> None:
     with TestbedProcess(World(proxies=5, latency_seconds=0.2)) as bed:
         shell = Shell(tmp_path, bed.page_urls(500), bed.proxy_lines)
         process = shell.start()
-        while not shell.page_count():
-            time.sleep(0.01)
+        shell.wait_for_pages(process, 1)
 
         status, _, err = shell.run("--store", "memory:")
 
