@@ -14,11 +14,12 @@ import msgspec
 from proxysieve.client import Client, Request
 from proxysieve.clock import Clock
 from proxysieve.core.failures import failure_of
-from proxysieve.core.judge import Sign, expects
+from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
 from proxysieve.core.retry import Budget
 from proxysieve.desk import Desk, Lease
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
+from proxysieve.expect import expects
 from proxysieve.session import Session
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -273,7 +274,7 @@ class Sender(ABC):
         Args:
             url: http or https.
             headers: On top of those that the identity sends by itself.
-            expect: Text that a good page contains.
+            expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
 
         Raises:
@@ -323,7 +324,7 @@ class Sender(ABC):
 
         Args:
             url: What will be asked for.
-            expect: Text that a good page contains.
+            expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
         """
         signs = (expects(expect),) if expect else ()

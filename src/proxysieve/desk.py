@@ -15,7 +15,7 @@ import msgspec
 from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
-from proxysieve.core.judge import Sign, judge
+from proxysieve.core.judge import Judge, Sign
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.core.records import Record
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
@@ -47,7 +47,7 @@ class Lease:
     def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
         exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
-        verdict = judge(exchange, (*self._desk.signs, *extra_signs))
+        verdict = self._desk.judge.judge(exchange, *extra_signs)
         self._end(verdict, exchange.redirect_count)
         return verdict
 
@@ -98,7 +98,7 @@ class Desk:
         engine: It decides.
         clock: The time by which it does.
         rng: The chance by which it does.
-        signs: How answers are judged.
+        judge: What judges answers.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
 
@@ -112,13 +112,13 @@ class Desk:
         *,
         clock: Clock,
         rng: Random,
-        signs: tuple[Sign, ...],
+        judge: Judge,
         clients: Clients,
         records: Iterable[Record] = (),
     ) -> None:
         self.engine = engine
         self.clock = clock
-        self.signs = signs
+        self.judge = judge
         self._rng = rng
         self._clients = clients
         self._sessions: dict[str, Session] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from os import PathLike
 from random import Random, SystemRandom
@@ -20,13 +20,13 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
 from proxysieve.core.hearsay import Hearsay
-from proxysieve.core.judge import DEFAULT_SIGNS, Sign
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
 from proxysieve.core.records import Record
 from proxysieve.desk import Desk
+from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError, StoreError
 from proxysieve.proxy_list import Proxies, read_proxies
 from proxysieve.session import Clients
@@ -69,7 +69,8 @@ class SessionPool(Sender):
         max_bytes: How large a decoded body may be.
         max_clients: How many sessions' clients stay open; beyond, those not used for longest are closed.
         client: Sends what :meth:`get` asks for.
-        signs: How answers are judged, in order.
+        signs: Signs of your own, asked before those that come with the package: functions of an exchange that return a
+            verdict or None, or files like ``signs.toml``.
         site: The site of a URL: the scope in which a ban holds.
         clock: The time.
         seed: Makes the pool's chance repeatable.
@@ -94,7 +95,7 @@ class SessionPool(Sender):
         max_bytes: int = 50_000_000,
         max_clients: int = 200,
         client: Client | None = None,
-        signs: tuple[Sign, ...] = DEFAULT_SIGNS,
+        signs: Sequence[OwnSign] = (),
         site: Callable[[str], str] = site_of,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -133,7 +134,7 @@ class SessionPool(Sender):
         # One that learns serves one site.
         self._make_policy = partial(POLICIES[policy], max_sessions, thrift)
         self._max_rate = max_rate
-        self._signs = signs
+        self._judge = make_judge(signs)
         self._site = site
         self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
         self._clients = Clients(max_clients)
@@ -252,7 +253,7 @@ class SessionPool(Sender):
                 records=records,
             )
             desk = Desk(
-                engine, clock=self._clock, rng=self._rng, signs=self._signs, clients=self._clients, records=records
+                engine, clock=self._clock, rng=self._rng, judge=self._judge, clients=self._clients, records=records
             )
         except msgspec.DecodeError as error:
             raise StoreError(

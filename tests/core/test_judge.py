@@ -9,10 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.judge import DEFAULT_SIGNS, LONGEST_REST_SECONDS, SEARCHED_BYTES, expects, judge, retry_after
+from proxysieve.core.content import SEARCHED_BYTES
+from proxysieve.core.judge import LONGEST_REST_SECONDS, Judge, Words, retry_after
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Verdict
+from proxysieve.detector import make_judge, make_scan
+from proxysieve.expect import expects
 
 AT = 1_700_000_000.0
+JUDGE = make_judge()
 PAGE = b"<html><head><title>Shop</title></head><body>42 articles</body></html>"
 MARKETING = (
     b"<html><title>Bot protection compared</title>Cloudflare, DataDome, HUMAN (PerimeterX), Imperva Incapsula, Akamai, "
@@ -53,9 +57,9 @@ def page_with(text: bytes) -> bytes:
         pytest.param(failure(Failure.GARBLED), Outcome.UNCLEAR, "", id="no-http"),
         # What the proxy said itself.
         pytest.param(answer(407), Outcome.PROXY_ERROR, "", id="407"),
-        pytest.param(answer(503, x_squid_error="ERR_DNS_FAIL 0"), Outcome.PROXY_ERROR, "", id="squid"),
-        pytest.param(answer(502, x_brd_error="no peer"), Outcome.PROXY_ERROR, "", id="bright-data"),
-        pytest.param(answer(403, x_luminati_error="robots"), Outcome.PROXY_ERROR, "", id="luminati"),
+        pytest.param(answer(503, x_squid_error="ERR_DNS_FAIL 0"), Outcome.PROXY_ERROR, "Squid", id="squid"),
+        pytest.param(answer(502, x_brd_error="no peer"), Outcome.PROXY_ERROR, "Bright Data", id="bright-data"),
+        pytest.param(answer(403, x_luminati_error="robots"), Outcome.PROXY_ERROR, "Bright Data", id="luminati"),
         pytest.param(answer(401, proxy_authenticate="Basic"), Outcome.PROXY_ERROR, "", id="proxy-authenticate"),
         # Headers that decide.
         pytest.param(answer(403, cf_mitigated="challenge"), Outcome.BLOCKED, "Cloudflare", id="cf-mitigated"),
@@ -69,9 +73,14 @@ def page_with(text: bytes) -> bytes:
             answer(to="https://validate.perfdrive.com/?ssa=1"), Outcome.BLOCKED, "Radware", id="sent-to-perfdrive"
         ),
         pytest.param(
-            answer(429, to="https://www.google.com/sorry/index?continue=x"), Outcome.BLOCKED, "", id="sent-to-sorry"
+            answer(429, to="https://www.google.com/sorry/index?continue=x"),
+            Outcome.BLOCKED,
+            "Google",
+            id="sent-to-sorry",
         ),
-        pytest.param(answer(to="https://shop.example/blocked?url=Lw=="), Outcome.BLOCKED, "", id="sent-to-blocked"),
+        pytest.param(
+            answer(to="https://shop.example/blocked?url=Lw=="), Outcome.BLOCKED, "HUMAN", id="sent-to-blocked"
+        ),
         # Marks in the body.
         pytest.param(answer(403, page_with(b"_cf_chl_opt={}")), Outcome.BLOCKED, "Cloudflare", id="cf-challenge"),
         pytest.param(
@@ -145,7 +154,7 @@ def page_with(text: bytes) -> bytes:
         pytest.param(answer(404, b""), Outcome.OK, "", id="404-empty"),
         pytest.param(answer(410), Outcome.OK, "", id="410"),
         pytest.param(answer(400), Outcome.OK, "", id="400"),
-        pytest.param(answer(451), Outcome.OK, "", id="451"),
+        pytest.param(answer(451), Outcome.BLOCKED, "", id="451"),
         pytest.param(answer(204, b""), Outcome.OK, "", id="204-empty"),
         pytest.param(answer(304, b""), Outcome.OK, "", id="304-empty"),
         pytest.param(answer(200, b""), Outcome.UNCLEAR, "", id="200-empty"),
@@ -186,7 +195,7 @@ def page_with(text: bytes) -> bytes:
 )
 def test_an_exchange_means(exchange: Exchange, outcome: Outcome, vendor: str) -> None:
     """Each answer or failure has one meaning, and a block its vendor where that is known."""
-    verdict = judge(exchange, DEFAULT_SIGNS)
+    verdict = JUDGE.judge(exchange)
 
     assert (verdict.outcome, verdict.vendor) == (outcome, vendor)
     assert (verdict.why == "") is (outcome is Outcome.OK)
@@ -236,7 +245,7 @@ def test_retry_after_is_a_moment(value: str, until: float) -> None:
 )
 def test_a_refusal_lasts_as_long_as_it_says(exchange: Exchange, until: float) -> None:
     """Blocks and throttles carry the site's Retry-After, whatever gave them away."""
-    assert judge(exchange, DEFAULT_SIGNS).until == until
+    assert JUDGE.judge(exchange).until == until
 
 
 def test_the_asctime_date_does_not_depend_on_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +273,7 @@ def test_the_asctime_date_does_not_depend_on_the_zone_of_the_machine(monkeypatch
 )
 def test_a_good_page_is_what_the_caller_expects(exchange: Exchange, outcome: Outcome) -> None:
     """A page with status 200 that lacks the expected text is doubted; other answers are not measured by it."""
-    verdict = judge(exchange, (*DEFAULT_SIGNS, expects("42 articles")))
+    verdict = JUDGE.judge(exchange, expects("42 articles"))
 
     assert verdict.outcome is outcome
 
@@ -274,7 +283,9 @@ def test_an_expectation_may_be_in_any_script() -> None:
     sign = expects("в корзину")
 
     assert sign(answer(body="<b>в корзину</b>".encode())) is None
-    assert sign(answer()) == Verdict(outcome=Outcome.UNCLEAR, why="the expected text is missing")
+    doubted = sign(answer())
+    assert doubted is not None
+    assert (doubted.outcome, doubted.why) == (Outcome.UNCLEAR, "the expected text is missing")
 
 
 def test_the_first_opinion_counts() -> None:
@@ -285,8 +296,10 @@ def test_the_first_opinion_counts() -> None:
 
     known = Verdict(outcome=Outcome.THROTTLED, why="so it was decided")
 
-    assert judge(answer(), (lambda _: None, lambda _: known, never)) is known
-    assert judge(answer(), ()) is OK
+    judge = Judge((), Words(), make_scan, (lambda _: None, lambda _: known, never))
+
+    assert judge.judge(answer()) is known
+    assert Judge((), Words(), make_scan).judge(answer()) is OK
 
 
 SCRAPS = st.sampled_from(
@@ -322,7 +335,7 @@ def test_anything_gets_a_verdict(
     """No bytes and no headers that a site may send end in an exception, and rests are finite."""
     exchange = Exchange(url=url, final_url=final_url, status=status, headers=headers, body=body, failure=kind, at=AT)
 
-    verdict = judge(exchange, (*DEFAULT_SIGNS, expects("x")))
+    verdict = JUDGE.judge(exchange, expects("x"))
 
     assert isinstance(verdict, Verdict)
     assert -1e12 < verdict.until <= AT + LONGEST_REST_SECONDS
@@ -345,26 +358,26 @@ def test_any_retry_after_is_read_or_passed_over(value: str) -> None:
 )
 def test_statuses_that_sites_made_up_are_understood(code: int, outcome: Outcome) -> None:
     """LinkedIn's 999, Shopify's 430, Twitter's 420."""
-    assert judge(answer(code), DEFAULT_SIGNS).outcome is outcome
+    assert JUDGE.judge(answer(code)).outcome is outcome
 
 
 @pytest.mark.parametrize("code", [403, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_retry_after_is_kept_whatever_the_status(code: int, scheme: str) -> None:
     """Also where the site's own trouble is the reason."""
-    verdict = judge(answer(code, url=f"{scheme}://shop.example/1", retry_after="60"), DEFAULT_SIGNS)
+    verdict = JUDGE.judge(answer(code, url=f"{scheme}://shop.example/1", retry_after="60"))
 
     assert verdict.until == AT + 60
 
 
 def test_what_another_try_cannot_change_is_final() -> None:
     """A body that is too large will be too large again."""
-    finals = [kind for kind in Failure if judge(failure(kind), DEFAULT_SIGNS).is_final]
+    finals = [kind for kind in Failure if JUDGE.judge(failure(kind)).is_final]
 
     assert finals == [Failure.TOO_LARGE, Failure.UNREADABLE, Failure.UNSENDABLE]
 
 
 def test_an_empty_robots_txt_is_a_good_answer() -> None:
     """It asks nothing, where an empty page is doubtful."""
-    assert judge(answer(200, b"", url="https://shop.example/robots.txt"), DEFAULT_SIGNS) == OK
-    assert judge(answer(200, b""), DEFAULT_SIGNS).outcome is Outcome.UNCLEAR
+    assert JUDGE.judge(answer(200, b"", url="https://shop.example/robots.txt")) == OK
+    assert JUDGE.judge(answer(200, b"")).outcome is Outcome.UNCLEAR

@@ -1,58 +1,29 @@
 """What came back: an exchange into a verdict.
 
-Signs are asked in the order of how sure they are: the proxy's own evidence, a decisive header, where redirects
-ended, a decisive mark in the body, the status, and last what the caller expects of a good page.
+Opinions are asked for in the order of how sure they are, and the first one decides:
+
+1. how the request failed, and what its caller knows (signs of their own);
+2. the proxy's own evidence, so that its refusals are never held against the site;
+3. a header by which a vendor says that it stepped in;
+4. where redirects ended;
+5. a mark in the body that stands on block pages only;
+6. a mark of a site's own error: many of them look like block pages, and come with the same statuses;
+7. the status;
+8. the content: a page that is nothing but a check whether somebody is human, or nothing at all.
 """
 
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from email.utils import parsedate_tz
-from html import unescape
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from proxysieve.core.model import OK, Exchange, Failure, Outcome, Verdict
+from proxysieve.core.marks import Mark, Reading, Scan, Table
+from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
 
 Sign = Callable[[Exchange], Verdict | None]
-
-# Block pages may be large (one of 447 KB is known), but their marks stand in the first part.
-SEARCHED_BYTES = 262_144
-
-
-class Mark(NamedTuple):
-    """Text that stands on a vendor's block pages and nowhere else."""
-
-    vendor: str
-    text: bytes
-    why: str
-
-
-# Each was found on real block pages and on no good one among 36,870 bodies: ids, addresses and script names, which
-# stay the same in all languages, rather than sentences.
-MARKS = (
-    Mark("Cloudflare", b"_cf_chl_opt", "challenge page"),
-    Mark("Cloudflare", b"<title>Just a moment...</title>", "challenge page"),
-    Mark("Cloudflare", b"used Cloudflare to restrict access", "block page"),
-    Mark("HUMAN", b'id="px-captcha"', "captcha page"),
-    Mark("DataDome", b"captcha-delivery.com/c", "captcha page"),
-    Mark("Imperva", b"Incapsula incident ID", "block page"),
-    Mark("AWS WAF", b"window.gokuProps", "challenge page"),
-    Mark("F5", b"The requested URL was rejected. Please consult with your administrator.", "block page"),
-    Mark("Amazon", b"/errors/validateCaptcha", "captcha page"),
-    Mark("Anubis", b'id="anubis_challenge"', "challenge page"),
-    Mark("Sucuri", b"Sucuri WebSite Firewall - Access Denied", "block page"),
-)
-# Akamai writes its reference with HTML entities; #18 is a refusal, other numbers are the site's own errors.
-AKAMAI_REFERENCE = "Reference #18."
-
-DECISIVE_HEADERS = (
-    ("cf-mitigated", ("challenge",), "Cloudflare"),
-    ("x-amzn-waf-action", ("captcha", "challenge"), "AWS WAF"),
-    ("x-vercel-mitigated", ("challenge", "deny"), "Vercel"),
-)
-PROXY_HEADERS = ("x-squid-error", "x-brd-error", "x-luminati-error", "proxy-authenticate")
 
 # Thirty years: what is longer is meant as "never", and infinity cannot be saved.
 LONGEST_REST_SECONDS = 1e9
@@ -66,15 +37,126 @@ FINAL_FAILURES = frozenset({Failure.TOO_LARGE, Failure.UNSENDABLE, Failure.UNREA
 THROTTLE_STATUSES = frozenset({420, 429, 430})
 # What no server of its own says: LinkedIn's 999 is a refusal.
 LAST_STATUS = 599
+REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# What is said in a few words and surely, and what is a guess.
+SURE, LIKELY, GUESSED = 0.99, 0.8, 0.5
+# A page of so much visible text is about something.
+CHECK_LENGTH = 1_000
+# A page that is only a refusal is shorter.
+REFUSAL_LENGTH = 600
+REFUSAL_WORDS = frozenset(
+    {
+        "forbidden",
+        "403 forbidden",
+        "403",
+        "access denied",
+        "denied",
+        "blocked",
+        "access forbidden",
+        "unauthorized",
+        "no",
+    }
+)
+REFUSAL_WORD_BYTES = 512
+# And says so at once.
+SAID_FIRST = 200
 
 
-def judge(exchange: Exchange, signs: Sequence[Sign]) -> Verdict:
-    """The first opinion among *signs*; silence means that all is well."""
-    for sign in signs:
-        opinion = sign(exchange)
-        if opinion is not None:
-            return opinion
-    return OK
+class Words(NamedTuple):
+    """Texts that say something together, or on a page of nothing else; in lower case.
+
+    Attributes:
+        widgets: What shows a captcha.
+        checks: How visitors are asked to prove that they are human.
+        refusals: How addresses are told that they are refused.
+        throttles: How visitors are asked to slow down.
+        content: What a page has that is more than a check.
+    """
+
+    widgets: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
+    refusals: frozenset[str] = frozenset()
+    throttles: frozenset[str] = frozenset()
+    content: frozenset[str] = frozenset()
+
+
+class Judge:
+    """Judges exchanges, by the marks of a table and by rules.
+
+    Args:
+        marks: In the order in which they are asked.
+        words: What hints at a check on a page of nothing else.
+        make_scan: Makes what finds texts in a body, of the texts of a table.
+        own: Signs of the caller's, which are asked first.
+    """
+
+    def __init__(
+        self, marks: Sequence[Mark], words: Words, make_scan: Callable[[Table], Scan], own: Sequence[Sign] = ()
+    ) -> None:
+        self._words = words
+        self._table = Table(marks, sorted(frozenset().union(*words)))
+        self._scan = make_scan(self._table)
+        self._own = tuple(own)
+
+    def judge(self, exchange: Exchange, *last_signs: Sign) -> Verdict:
+        """The first opinion, that of *last_signs* after all others; silence means that all is well."""
+        return next(self._opinions(exchange, last_signs), OK)
+
+    def see(self, exchange: Exchange, *last_signs: Sign) -> list[Verdict]:
+        """All opinions, the one that decides first."""
+        return list(self._opinions(exchange, last_signs))
+
+    def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
+        failure = failed(exchange)
+        if failure is not None:
+            yield failure
+            return
+        for sign in self._own:
+            yield from _said(sign(exchange))
+        reading = Reading(exchange, self._scan)
+        # One look at each; the order of the stages is that of how sure they are.
+        headers, in_body = list(self._table.of_headers(exchange)), list(self._table.of_body(reading))
+        yield from _said(wants_credentials(exchange))
+        yield from _verdicts(exchange, headers + in_body, {Outcome.PROXY_ERROR})
+        yield from _verdicts(exchange, headers, REFUSALS)
+        yield from _verdicts(exchange, self._table.of_address(exchange))
+        yield from _verdicts(exchange, in_body, REFUSALS)
+        yield from _verdicts(exchange, headers + in_body, {Outcome.SITE_ERROR, Outcome.UNCLEAR, Outcome.OK})
+        yield from _verdicts(exchange, self._table.of_status(exchange))
+        yield from _said(status(exchange))
+        yield from _said(self._content(reading))
+        for sign in last_signs:
+            yield from _said(sign(exchange))
+
+    def _content(self, reading: Reading) -> Verdict | None:
+        """What a page says that bears no mark."""
+        exchange = reading.exchange
+        if exchange.status == 200 and exchange.body == b"":
+            return empty(exchange)
+        if exchange.body is None:
+            return None
+        words = {self._table.words[number] for number in reading.found if number in self._table.words}
+        if not words:
+            return refusal_word(reading)
+        is_about_something = bool(words & self._words.content)
+        content = reading.content
+        if is_about_something or len(content.visible) > CHECK_LENGTH:
+            return None
+        # What stands in the title alone must be all of it: pages of programs have no more than a title either.
+        checks = [check for check in words & self._words.checks if check in content.visible or check == content.title]
+        if checks and (words & self._words.widgets or len(content.visible) < REFUSAL_LENGTH):
+            confidence = 0.9 if words & self._words.widgets else LIKELY
+            return _refusal(exchange, "human-check", "asks for a human", confidence=confidence, scope=Scope.SESSION)
+        if len(content.visible) > REFUSAL_LENGTH:
+            return None
+        shown = f"{content.title} {content.visible[:SAID_FIRST]}"
+        if any(refusal in shown for refusal in words & self._words.refusals):
+            return _refusal(exchange, "refusal-text", "says that it refuses", confidence=LIKELY, scope=Scope.EXIT)
+        if any(throttle in shown for throttle in words & self._words.throttles):
+            return _refusal(
+                exchange, "throttle-text", "says to slow down", confidence=LIKELY, outcome=Outcome.THROTTLED
+            )
+        return None
 
 
 def failed(exchange: Exchange) -> Verdict | None:
@@ -82,90 +164,68 @@ def failed(exchange: Exchange) -> Verdict | None:
     failure = exchange.failure
     if failure is None:
         return None
+    sign = failure.name.lower().replace("_", "-")
     if failure in PROXY_FAILURES:
-        return Verdict(outcome=Outcome.PROXY_ERROR, why=str(failure))
+        return Verdict(outcome=Outcome.PROXY_ERROR, why=str(failure), sign=sign, confidence=SURE)
     if failure in SITE_FAILURES:
-        return Verdict(outcome=Outcome.SITE_ERROR, why=str(failure), is_final=failure in FINAL_FAILURES)
-    return Verdict(outcome=Outcome.UNCLEAR, why=str(failure))
+        return Verdict(
+            outcome=Outcome.SITE_ERROR,
+            why=str(failure),
+            sign=sign,
+            confidence=SURE,
+            is_final=failure in FINAL_FAILURES,
+        )
+    return Verdict(outcome=Outcome.UNCLEAR, why=str(failure), sign=sign, confidence=GUESSED)
 
 
-def from_proxy(exchange: Exchange) -> Verdict | None:
-    """An answer that the proxy gave itself."""
-    if exchange.status == 407:
-        return Verdict(outcome=Outcome.PROXY_ERROR, why="status 407: the proxy wants other credentials")
-    told = next((name for name in PROXY_HEADERS if exchange.header(name)), "")
-    return Verdict(outcome=Outcome.PROXY_ERROR, why=f"the proxy's own {told}") if told else None
-
-
-def decisive_header(exchange: Exchange) -> Verdict | None:
-    """A header by which a vendor says that it stepped in."""
-    for name, values, vendor in DECISIVE_HEADERS:
-        if exchange.header(name).lower() in values:
-            return _block(exchange, f"{name} header", vendor)
-    return None
-
-
-def sorry_redirect(exchange: Exchange) -> Verdict | None:
-    """A redirect that ended at a page made for robots."""
-    if not exchange.final_url or exchange.final_url == exchange.url:
+def wants_credentials(exchange: Exchange) -> Verdict | None:
+    """A proxy's own refusal; no site says 407, nor asks for a proxy's credentials."""
+    if exchange.status != 407 and not exchange.header("proxy-authenticate"):
         return None
-    try:
-        is_check = urlsplit(exchange.final_url).hostname == "validate.perfdrive.com"
-        is_sorry = _is_sorry(exchange.final_url) and not _is_sorry(exchange.url)
-    except ValueError:
-        return None
-    if is_check:
-        return _block(exchange, "sent to its check", "Radware")
-    return _block(exchange, "sent to a sorry page") if is_sorry else None
-
-
-def decisive_mark(exchange: Exchange) -> Verdict | None:
-    """Text that stands on block pages only."""
-    body = (exchange.body or b"")[:SEARCHED_BYTES]
-    for mark in MARKS:
-        if mark.text in body:
-            return _block(exchange, mark.why, mark.vendor)
-    if b"Reference" in body and AKAMAI_REFERENCE in unescape(body.decode("latin-1")):
-        return _block(exchange, "block page", "Akamai")
-    return None
+    return Verdict(
+        outcome=Outcome.PROXY_ERROR,
+        why="status 407: the proxy wants other credentials"
+        if exchange.status == 407
+        else "the proxy wants credentials",
+        sign="proxy-credentials",
+        confidence=SURE,
+    )
 
 
 def status(exchange: Exchange) -> Verdict | None:
     """The status alone. A 404, and whatever else the site says of the page itself, is a result."""
-    code = exchange.status
+    code, sign = exchange.status, f"status-{exchange.status}"
     wait = retry_after(exchange)
     if code in THROTTLE_STATUSES or (code == 503 and wait):
-        return Verdict(outcome=Outcome.THROTTLED, why=f"status {code}", until=wait)
-    if code == 403 or code > LAST_STATUS or (code == 401 and not exchange.header("www-authenticate")):
-        return Verdict(outcome=Outcome.BLOCKED, why=f"status {code}", until=wait)
+        return Verdict(outcome=Outcome.THROTTLED, why=f"status {code}", sign=sign, confidence=LIKELY, until=wait)
+    if code > LAST_STATUS:
+        return _refusal(exchange, sign, f"status {code}", confidence=0.9)
+    if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
+        # Bans look like this, and so do pages that are nobody's to see: only others' answers can tell.
+        return Verdict(outcome=Outcome.BLOCKED, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
     if code in {502, 504} and exchange.url.startswith("http://"):
         # Without a tunnel the proxy may have said it as well as the site.
-        return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}, from the proxy or the site", until=wait)
+        why = f"status {code}, from the proxy or the site"
+        return Verdict(outcome=Outcome.UNCLEAR, why=why, sign=sign, confidence=GUESSED, until=wait)
     if code >= 500:
-        return Verdict(outcome=Outcome.SITE_ERROR, why=f"status {code}", until=wait)
+        return Verdict(outcome=Outcome.SITE_ERROR, why=f"status {code}", sign=sign, confidence=LIKELY, until=wait)
     return None
 
 
 def empty(exchange: Exchange) -> Verdict | None:
     """A page of nothing, where there should be one. An empty robots.txt says that nothing is asked."""
-    if exchange.status == 200 and exchange.body == b"" and urlsplit(exchange.url).path != "/robots.txt":
-        return Verdict(outcome=Outcome.UNCLEAR, why="status 200 with an empty body")
-    return None
+    if urlsplit(exchange.url).path == "/robots.txt":
+        return None
+    why = "status 200 with an empty body"
+    return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="empty-body", confidence=GUESSED)
 
 
-def expects(text: str) -> Sign:
-    """A sign that doubts every page that came with status 200 and does not contain *text*."""
-    wanted = text.encode()
-
-    def lacks(exchange: Exchange) -> Verdict | None:
-        if exchange.status != 200 or exchange.body is None or wanted in exchange.body:
-            return None
-        return Verdict(outcome=Outcome.UNCLEAR, why="the expected text is missing")
-
-    return lacks
-
-
-DEFAULT_SIGNS: tuple[Sign, ...] = (failed, from_proxy, decisive_header, sorry_redirect, decisive_mark, status, empty)
+def refusal_word(reading: Reading) -> Verdict | None:
+    """A page that says no more than that it is refused, in the words of its status."""
+    if reading.content.size > REFUSAL_WORD_BYTES or reading.content.visible.strip(" .!") not in REFUSAL_WORDS:
+        return None
+    why = f"says no more than {reading.content.visible!r}"
+    return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="refusal-word", confidence=GUESSED)
 
 
 def retry_after(exchange: Exchange) -> float:
@@ -184,11 +244,37 @@ def retry_after(exchange: Exchange) -> float:
     return min(float(until), exchange.at + LONGEST_REST_SECONDS)
 
 
-def _is_sorry(url: str) -> bool:
-    # Google's, and HUMAN's, which carries the page that was asked for.
-    parts = urlsplit(url)
-    return parts.path.startswith("/sorry/") or (parts.path == "/blocked" and "url=" in parts.query)
+def _said(opinion: Verdict | None) -> tuple[Verdict, ...]:
+    return () if opinion is None else (opinion,)
 
 
-def _block(exchange: Exchange, why: str, vendor: str = "") -> Verdict:
-    return Verdict(outcome=Outcome.BLOCKED, why=why, vendor=vendor, until=retry_after(exchange))
+def _verdicts(
+    exchange: Exchange, marks: Iterable[Mark], outcomes: Iterable[Outcome] = frozenset(Outcome)
+) -> Iterator[Verdict]:
+    for mark in marks:
+        if mark.verdict in outcomes:
+            wait = retry_after(exchange)
+            if mark.wait_seconds:
+                wait = max(wait, exchange.at + mark.wait_seconds)
+            yield Verdict(
+                outcome=mark.verdict,
+                why=mark.why,
+                vendor=mark.vendor,
+                sign=mark.name,
+                scope=mark.scope,
+                confidence=mark.confidence,
+                until=wait,
+                is_final=mark.final,
+            )
+
+
+def _refusal(
+    exchange: Exchange,
+    sign: str,
+    why: str,
+    *,
+    confidence: float,
+    scope: Scope | None = None,
+    outcome: Outcome = Outcome.BLOCKED,
+) -> Verdict:
+    return Verdict(outcome=outcome, why=why, sign=sign, scope=scope, confidence=confidence, until=retry_after(exchange))

@@ -185,12 +185,26 @@ class Outcome(enum.StrEnum):
     UNCLEAR = "unclear"
 
 
+class Scope(enum.StrEnum):
+    """What a refusal is aimed at, and so who else will meet it."""
+
+    EXIT = "exit"  # the address
+    NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
+    COUNTRY = "country"  # all addresses of a country, or of all but some
+    SESSION = "session"  # this visitor: its cookies, browser or TLS; another one from the same exit may pass
+    RESOURCE = "resource"  # what was asked for: it is refused to everybody
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was made of an exchange, and why.
 
     Attributes:
         why: The sign that decided, in a few words.
         vendor: Whose block it is, where that is known.
+        sign: The name of the sign that decided, as ``signs.toml`` and :mod:`proxysieve.core.judge` have it; empty
+            where nothing spoke.
+        scope: What a refusal is aimed at; None where that is not known, and for all that is none.
+        confidence: How likely the outcome is to be right, from 0 to 1.
         until: Unix seconds before which the site asked not to be asked again.
         is_final: Whether another try cannot bring anything else.
     """
@@ -198,6 +212,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     why: str = ""
     vendor: str = ""
+    sign: str = ""
+    scope: Scope | None = None
+    confidence: float = 1.0
     until: float = 0.0
     is_final: bool = False
 
