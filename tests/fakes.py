@@ -13,7 +13,7 @@ from proxysieve.core.facts import Facts
 URL = "http://shop.example/"
 SITE = "shop.example"
 OK = Exchange(url=URL, status=200, body=b"page")
-BLOCK = Exchange(url=URL, status=403)
+BLOCK = Exchange(url=URL, status=999)
 
 Answer = Callable[[Request, Session], Response]
 

@@ -36,7 +36,7 @@ from proxysieve.testbed import Testbed, TestbedProcess, World
 
 async def test_looking_for_a_session_that_works_uses_no_attempts(clock: VirtualClock) -> None:
     """Fresh sessions that are refused or dead are passed over, many more of them than there are attempts."""
-    failures: list[int | BaseException] = [403, 429, httpx.ReadTimeout("slow")]
+    failures: list[int | BaseException] = [999, 429, httpx.ReadTimeout("slow")]
     script = InTurn(*failures * 10, 200)
     async with pool_of(100, script, clock=clock, attempts=1) as pool:
         page = await pool.get(URL)
@@ -48,14 +48,14 @@ async def test_looking_for_a_session_that_works_uses_no_attempts(clock: VirtualC
 
 async def test_failures_of_sessions_that_had_worked_use_attempts(clock: VirtualClock) -> None:
     """Each try on a session that had worked counts, as it may be the request that is at fault."""
-    async with pool_of(3, InTurn(200, 200, 200, 403, 403, 403), clock=clock, policy="round_robin", attempts=2) as pool:
+    async with pool_of(3, InTurn(200, 200, 200, 999, 999, 999), clock=clock, policy="round_robin", attempts=2) as pool:
         for _ in range(3):
             await pool.get(URL)
         with pytest.raises(Blocked) as caught:
             await pool.get(URL)
 
     assert [tried.counted for tried in caught.value.attempts] == [True, True]
-    assert str(caught.value) == f"gave up on {URL} after 2 tries; the last was blocked: status 403"
+    assert str(caught.value) == f"gave up on {URL} after 2 tries; the last was blocked: status 999"
 
 
 async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: VirtualClock) -> None:
@@ -76,7 +76,7 @@ async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: Virt
 
 async def test_a_page_tells_how_many_attempts_it_took(clock: VirtualClock) -> None:
     """Its own attempt is among them, and what was not counted is not."""
-    async with pool_of(9, InTurn(403, 500, 200), clock=clock) as pool:
+    async with pool_of(9, InTurn(999, 500, 200), clock=clock) as pool:
         task = asyncio.create_task(pool.get(URL))
         await clock.advance(0.5)
         page = await task
@@ -90,7 +90,7 @@ async def test_every_try_is_told_as_it_happens(clock: VirtualClock) -> None:
     """The function handed in hears of each, with its site."""
     heard: list[tuple[str, Tried]] = []
     async with pool_of(
-        9, InTurn(403, 200), clock=clock, on_tried=lambda site, tried: heard.append((site, tried))
+        9, InTurn(999, 200), clock=clock, on_tried=lambda site, tried: heard.append((site, tried))
     ) as pool:
         page = await pool.get(URL)
 
@@ -100,7 +100,7 @@ async def test_every_try_is_told_as_it_happens(clock: VirtualClock) -> None:
 
 async def test_a_block_of_a_named_session_ends_its_request(clock: VirtualClock) -> None:
     """Another exit is not what was asked for: no attempt follows, though some are left."""
-    async with pool_of(9, InTurn(200, 403), clock=clock, attempts=5) as pool:
+    async with pool_of(9, InTurn(200, 999), clock=clock, attempts=5) as pool:
         named = pool.session("seven", site=SITE)
         await named.get(URL)
         with pytest.raises(Blocked) as caught:
@@ -144,7 +144,7 @@ async def test_a_good_answer_ends_the_attempts(pool: SessionPool) -> None:
 
 async def test_a_block_leaves_the_attempt_and_the_next_has_another_session(pool: SessionPool) -> None:
     """What follows check is not reached, and what follows the attempt is."""
-    statuses = [403, 429, 200]
+    statuses = [999, 429, 200]
     names = []
     reached = []
     async for attempt in pool.attempts(URL):
@@ -206,7 +206,7 @@ async def test_expected_text_counts_in_attempts(pool: SessionPool) -> None:
 
 async def test_a_report_lets_the_block_go_on(pool: SessionPool) -> None:
     """With report the block itself sees the verdict, and the next attempt follows when it ends."""
-    statuses = [403, 200]
+    statuses = [999, 200]
     seen = []
     async for attempt in pool.attempts(URL):
         async with attempt:
@@ -245,7 +245,7 @@ def check_and_divide(attempt: Attempt) -> None:
 
 def check_twice(attempt: Attempt) -> None:
     attempt.check(200, (), "page")
-    attempt.check(403)
+    attempt.check(999)
 
 
 async def go_through(pool: SessionPool, act: Callable[[Attempt], object]) -> None:
@@ -540,7 +540,7 @@ async def test_what_cannot_be_helped_is_tried_once(clock: VirtualClock) -> None:
 
 async def test_tries_can_be_limited(clock: VirtualClock) -> None:
     """Those included that use up no attempt."""
-    async with pool_of(9, InTurn(*[403] * 9), clock=clock) as pool:
+    async with pool_of(9, InTurn(*[999] * 9), clock=clock) as pool:
         with pytest.raises(Blocked) as caught:
             await pool.get(URL, max_tries=4)
 

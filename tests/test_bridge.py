@@ -67,7 +67,7 @@ def test_every_page_comes_to_several_threads(bed: TestbedProcess) -> None:
 
 def test_attempts_go_on_after_a_block() -> None:
     """The retry idiom without await."""
-    statuses = [403, 429, 200]
+    statuses = [999, 429, 200]
     names = []
     with pool_of(9) as pool:
         for attempt in pool.attempts(URL):
@@ -81,7 +81,7 @@ def test_attempts_go_on_after_a_block() -> None:
 
 def test_attempts_can_be_reported() -> None:
     """With report, the block sees the verdict and goes on."""
-    statuses = [403, 200]
+    statuses = [999, 200]
     outcomes = []
     with pool_of(9) as pool:
         for attempt in pool.attempts(URL):
@@ -125,7 +125,7 @@ def test_a_lease_is_reported_or_dropped() -> None:
 
 def test_errors_come_through() -> None:
     """What the pool raises arrives in the caller's thread, with its facts."""
-    with pool_of(2, client=Scripted(answers(403)), max_wait_seconds=0) as pool:
+    with pool_of(2, client=Scripted(answers(999)), max_wait_seconds=0) as pool:
         with pytest.raises(NoSessionAvailable) as none:
             pool.get(URL)
         with pytest.raises(ConfigError, match="not a URL"):
@@ -141,7 +141,7 @@ def test_a_named_session_is_kept_and_renewed(tmp_path: Path) -> None:
     """The same proxy on every run, and another after renew."""
     limit = Limit(requests=2, window_seconds=60, ban_seconds=600)
     proxies = []
-    with TestbedProcess(World(proxies=9, limit=limit)) as bed:
+    with TestbedProcess(World(proxies=9, limit=limit, block_styles=("challenge",))) as bed:
         site = bed.site_url.removeprefix("http://")
         for number in range(2):
             with SyncSessionPool(bed.proxy_lines, store=tmp_path / "store") as pool:

@@ -44,14 +44,14 @@ class Held:
 
 async def test_nothing_works_and_nothing_is_due_in_time(clock: VirtualClock) -> None:
     """Once every exit failed and no probe is due soon enough, the request ends and tells all about it."""
-    async with pool_of(3, Scripted(answers(403)), clock=clock, max_wait_seconds=0.5) as pool:
+    async with pool_of(3, Scripted(answers(999)), clock=clock, max_wait_seconds=0.5) as pool:
         with pytest.raises(NoSessionAvailable) as caught:
             await pool.get(URL)
 
         error = caught.value
         assert error.site == SITE
         assert error.why == (
-            "none of the 3 exits tried since the last good answer works, most often: status 403 "
+            "none of the 3 exits tried since the last good answer works, most often: status 999 "
             "(0 working, 0 resting, 3 blocked, 0 dead)"
         )
         assert error.retry_at == clock.now() + 1
@@ -170,7 +170,7 @@ async def test_the_policy_is_told_how_many_wait(clock: VirtualClock, monkeypatch
 async def test_what_is_due_in_time_is_waited_for(clock: VirtualClock) -> None:
     """While nothing works a probe goes out after one second, two, four and eight; the next is too far away."""
     started_at = clock.now()
-    async with pool_of(2, Scripted(answers(403)), clock=clock, policy="classic", max_wait_seconds=10) as pool:
+    async with pool_of(2, Scripted(answers(999)), clock=clock, policy="classic", max_wait_seconds=10) as pool:
         task = asyncio.create_task(pool.get(URL))
         await clock.advance(60)
         with pytest.raises(NoSessionAvailable) as caught:
@@ -186,7 +186,7 @@ async def test_a_site_that_recovers_is_found_by_a_probe(clock: VirtualClock) -> 
     is_open = False
 
     def by_mood(request: Request, session: Session) -> Response:
-        return answers(200 if is_open else 403)(request, session)
+        return answers(200 if is_open else 999)(request, session)
 
     async with pool_of(2, Scripted(by_mood), clock=clock, max_wait_seconds=30) as pool:
         tasks = [asyncio.create_task(pool.get(URL)) for _ in range(5)]
@@ -256,7 +256,7 @@ async def test_a_named_session_that_rests_is_waited_for(clock: VirtualClock) -> 
 
 async def test_a_named_session_looks_for_an_exit_that_works(clock: VirtualClock) -> None:
     """Until it has worked it has nothing to lose: it is opened anew on another exit."""
-    async with pool_of(9, InTurn(403, 429, 403, 200), clock=clock) as pool:
+    async with pool_of(9, InTurn(999, 429, 999, 200), clock=clock) as pool:
         page = await pool.session("seven", site=SITE).get(URL)
 
         assert len({tried.proxy for tried in page.tries}) > 1
@@ -266,7 +266,7 @@ async def test_a_named_session_looks_for_an_exit_that_works(clock: VirtualClock)
 
 async def test_a_named_session_that_finds_nothing_is_told_so(clock: VirtualClock) -> None:
     """Where no exit works its search ends as that of any other request, instead of going round for ever."""
-    async with pool_of(3, Scripted(answers(403)), clock=clock, max_wait_seconds=0) as pool:
+    async with pool_of(3, Scripted(answers(999)), clock=clock, max_wait_seconds=0) as pool:
         with pytest.raises(NoSessionAvailable, match="none of the 3 exits"):
             await pool.session("seven", site=SITE).get(URL)
 
@@ -493,7 +493,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
             assert lease.had_worked
             verdict = lease.report(BLOCK)
 
-        assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 403")
+        assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
         assert pool.standings()[SITE] == (0, 0, 1, 0)
         assert "1 blocked" in repr(pool._desks[SITE])
 

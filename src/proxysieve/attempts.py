@@ -13,11 +13,12 @@ import msgspec
 
 from proxysieve.client import Client, Request
 from proxysieve.clock import Clock
+from proxysieve.core.facts import is_weak
 from proxysieve.core.failures import failure_of
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
 from proxysieve.core.retry import Budget
-from proxysieve.desk import Desk, Lease
+from proxysieve.desk import Desk, Lease, page_number
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
 from proxysieve.expect import expects
 from proxysieve.session import Session
@@ -230,8 +231,10 @@ class Attempts:
         )
         self.tries.append(tried)
         self._last = verdict
-        # A block costs a named session the exit from which it worked, and another one is not wanted.
-        self._is_lost = self._is_pinned and lease.had_worked and verdict.outcome is Outcome.BLOCKED
+        # A block costs a named session the exit from which it worked, and another one is not wanted; to ask the same
+        # again helps as little.
+        is_refused = verdict.outcome is Outcome.BLOCKED or is_weak(verdict)
+        self._is_lost = self._is_pinned and lease.had_worked and is_refused
         self._settings.on_tried(lease.session.site, tried)
         if verdict.outcome is Outcome.OK:
             return None
@@ -349,4 +352,6 @@ class Sender(ABC):
 
     async def _lease(self, url: str) -> Lease:
         desk = await self._desk(url)
-        return await desk.lease(self._session_name, max_wait_seconds=self._settings.max_wait_seconds)
+        return await desk.lease(
+            self._session_name, max_wait_seconds=self._settings.max_wait_seconds, page=page_number(url)
+        )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from hashlib import blake2b
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -16,15 +17,17 @@ from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
-from proxysieve.core.model import Exchange, Verdict
+from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.records import Record
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
+from proxysieve.samples import Samples
 from proxysieve.session import OWN_KINDS, Clients, Session, check_belongings, dump_belongings
 
 log = logging.getLogger("proxysieve")
 
 # Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
 STALE = b""
+REPORTED_TWICE = "this lease was reported already; another request needs another lease"
 
 
 class Lease:
@@ -47,19 +50,18 @@ class Lease:
     def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
         exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
+        if not self._is_out:
+            raise ProxySieveError(REPORTED_TWICE)
+        self._is_out = False
         verdict = self._desk.judge.judge(exchange, *extra_signs)
-        self._end(verdict, exchange.redirect_count)
-        return verdict
+        return self._desk.take_back(self._number, self.session, verdict, exchange)
 
     def drop(self) -> None:
         """Give the lease back without a word on the session: what happened was not its doing."""
-        self._end(None)
-
-    def _end(self, verdict: Verdict | None, redirect_count: int = 0) -> None:
         if not self._is_out:
-            raise ProxySieveError("this lease was reported already; another request needs another lease")
+            raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        self._desk.take_back(self._number, self.session, verdict, redirect_count)
+        self._desk.drop(self._number, self.session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,6 +101,7 @@ class Desk:
         clock: The time by which it does.
         rng: The chance by which it does.
         judge: What judges answers.
+        samples: Where pages go by which a sign came under suspicion.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
 
@@ -114,11 +117,14 @@ class Desk:
         rng: Random,
         judge: Judge,
         clients: Clients,
+        samples: Samples,
         records: Iterable[Record] = (),
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.judge = judge
+        self.suspicions: dict[str, str] = {}
+        self._samples = samples
         self._rng = rng
         self._clients = clients
         self._sessions: dict[str, Session] = {}
@@ -131,10 +137,11 @@ class Desk:
         # One queue for all who take any session, and one for each session that has a name.
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
 
-    async def lease(self, name: str = "", *, max_wait_seconds: float) -> Lease:
+    async def lease(self, name: str = "", *, max_wait_seconds: float, page: int = 0) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
+            page: What it is for.
             name: Of a session, to use that one and no other.
             max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
                 that only time could help, however often the engine was asked in it.
@@ -149,7 +156,7 @@ class Desk:
             self._wake()
         try:
             async with queue.turn:
-                pick = await self._pick(queue, name, asked_at, max_wait_seconds)
+                pick = await self._pick(queue, name, asked_at, max_wait_seconds, page)
                 if pick.opened:
                     self._apply(pick.opened)
                 self._apply(pick.leased)
@@ -162,14 +169,36 @@ class Desk:
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
 
-    def take_back(self, lease: int, session: Session, verdict: Verdict | None, redirect_count: int) -> None:
-        """The request of *lease* is over."""
-        self._apply(Reported(self.clock.now(), lease, verdict, redirect_count))
+    def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
+        """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
+        page, alarm = page_number(exchange.url), self.engine.alarm_sign
+        self._end(Reported(self.clock.now(), lease, verdict, exchange.redirect_count, page), session)
+        settled = self.engine.settle(page, verdict)
+        log.debug("%s: %s was %s %s", session.site, session, settled.outcome, settled.why)
+        if verdict.outcome is Outcome.BLOCKED and settled is not verdict:
+            self._suspect(exchange, verdict, "calls pages blocks to sessions that work elsewhere")
+        elif alarm is None and self.engine.alarm_sign and self.engine.alarm_sign == verdict.sign:
+            self._suspect(exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
+        return settled
+
+    def drop(self, lease: int, session: Session) -> None:
+        """The request of *lease* is over, and says nothing of the session."""
+        self._end(Reported(self.clock.now(), lease, None), session)
+
+    def _end(self, reported: Reported, session: Session) -> None:
+        self._apply(reported)
         self._clients.release(session)
         # Its answer may have set cookies, and its user data.
         self._used.add(session.name)
-        if verdict is not None:
-            log.debug("%s: %s was %s %s", session.site, session, verdict.outcome, verdict.why)
+
+    def _suspect(self, exchange: Exchange, verdict: Verdict, why: str) -> None:
+        """Say that a sign may be mistaken, and show by what; nobody is given up for it meanwhile."""
+        if verdict.sign in self.suspicions:
+            return
+        path = self._samples.keep(self.engine.site, exchange, verdict)
+        sample = f" (sample: {path})" if path else ""
+        self.suspicions[verdict.sign] = f"the sign {verdict.sign} {why}{sample}"
+        log.warning("%s: %s; the sessions are kept", self.engine.site, self.suspicions[verdict.sign])
 
     def close_session(self, name: str) -> None:
         """Never use the session called *name* again."""
@@ -209,10 +238,10 @@ class Desk:
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
-    async def _pick(self, queue: Queue, name: str, asked_at: float, max_wait_seconds: float) -> Pick:
+    async def _pick(self, queue: Queue, name: str, asked_at: float, max_wait_seconds: float, page: int) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self._choose(queue, name, now)
+            choice = self._choose(queue, name, now, page)
             if isinstance(choice, Pick):
                 queue.hopeless_since = None
                 return choice
@@ -225,10 +254,10 @@ class Desk:
             await self.clock.wait(self._changed, choice.until)
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
-    def _choose(self, queue: Queue, name: str, now: float) -> Pick | Wait | Lost:
+    def _choose(self, queue: Queue, name: str, now: float, page: int) -> Pick | Wait | Lost:
         if name:
             return self.engine.choose_named(name, now, self._rng)
-        return self.engine.choose(now, self._rng, queue.count)
+        return self.engine.choose(now, self._rng, queue.count, page)
 
     def _check_hope(self, queue: Queue, wait: Wait, now: float, asked_at: float, max_wait_seconds: float) -> None:
         """Raise if *wait* is hopeless and takes longer than somebody who asked at *asked_at* would wait."""
@@ -290,3 +319,8 @@ class Desk:
 
     def __repr__(self) -> str:
         return f"<Desk of {self.engine.site}: {self.standing()}>"
+
+
+def page_number(url: str) -> int:
+    """A number that stands for what is at *url*; never 0."""
+    return int.from_bytes(blake2b(url.encode("utf-8", "surrogatepass"), digest_size=7).digest()) + 1

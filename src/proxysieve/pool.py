@@ -29,9 +29,10 @@ from proxysieve.desk import Desk
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError, StoreError
 from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.samples import Samples
 from proxysieve.session import Clients
 from proxysieve.sites import site_of
-from proxysieve.stores import Store, open_store
+from proxysieve.stores import Store, open_store, samples_directory
 
 log = logging.getLogger("proxysieve")
 
@@ -139,6 +140,7 @@ class SessionPool(Sender):
         self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
         self._clients = Clients(max_clients)
         self._store: Store = open_store(store)
+        self._samples = Samples(samples_directory(self._store))
         self._fence: int | None = None
         self._desks: dict[str, Desk] = {}
         self._left: dict[str, Standing] = {}
@@ -220,6 +222,10 @@ class SessionPool(Sender):
         """The same for every site that was used since the pool was opened."""
         return self._left | {site: desk.standing() for site, desk in self._desks.items()}
 
+    def suspicions(self) -> dict[str, list[str]]:
+        """The signs that may be mistaken, in words, by site; nobody was given up for them."""
+        return {site: [*desk.suspicions.values()] for site, desk in self._desks.items() if desk.suspicions}
+
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
@@ -253,7 +259,13 @@ class SessionPool(Sender):
                 records=records,
             )
             desk = Desk(
-                engine, clock=self._clock, rng=self._rng, judge=self._judge, clients=self._clients, records=records
+                engine,
+                clock=self._clock,
+                rng=self._rng,
+                judge=self._judge,
+                clients=self._clients,
+                samples=self._samples,
+                records=records,
             )
         except msgspec.DecodeError as error:
             raise StoreError(

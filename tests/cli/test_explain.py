@@ -20,6 +20,7 @@ from proxysieve import SessionPool
 from proxysieve.cli import main
 from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject, share, span
 from proxysieve.core.story import (
+    ContrastStory,
     DoubtStory,
     ExitStory,
     LimitStory,
@@ -114,6 +115,10 @@ STORY = SiteStory(
         )
         for standing, low, count in (("worked", 0.07, 12.0), ("never worked", 0.004, 1.0), ("dead", 0.0, 0.5))
     ],
+    contrasts=[
+        ContrastStory(sign="status-403", blocked_count=12, page_count=1),
+        ContrastStory(sign="empty-body", blocked_count=0, page_count=3),
+    ],
     doubts=[DoubtStory(session="k3j9x2ab", proxy=PROXY, at=NOW - 5, why="status 403")],
     alarm_at=None,
     next=NextStory(why="rested longest", proxy=PROXY, session="k3j9x2ab", reach="unproven"),
@@ -142,6 +147,10 @@ recovery      works again after    1 min  10 min     1 h   1 day
               worked                 7 %    30 %    48 %  99.6 %  12 re-checks
               never worked         0.4 %    30 %    48 %  99.6 %  1 re-check
               dead                   0 %    30 %    48 %  99.6 %  0 re-checks
+contrast      status-403: 12 blocks, as others got the page; 1 page refused to
+              all, also to sessions that work elsewhere
+              empty-body: 3 pages refused to all, also to sessions that work
+              elsewhere
 doubts        1 session refused last, but not given up yet:
               k3j9x2ab on http://user:***@10.1.2.3:8000, 5 s ago: status 403
 next          session k3j9x2ab on http://user:***@10.1.2.3:8000: rested longest,
@@ -341,7 +350,7 @@ class TestCommand:
         page = (Path(__file__).parent.parent.parent / "docs" / "explain.md").read_text()
         kinds: list[type[msgspec.Struct]] = [
             SiteStory, TierStory, NetworkStory, PaceStory, LimitStory, ProvenStory, RecoveryStory, DoubtStory,
-            NextStory, SessionStory, ExitStory, LimitUse, Permission,
+            ContrastStory, NextStory, SessionStory, ExitStory, LimitUse, Permission,
         ]  # fmt: skip
 
         missing = {key for kind in kinds for key in kind.__struct_fields__ if f"`{key}`" not in page}

@@ -23,13 +23,16 @@ from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
-from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.records import SessionRecord
 
 PROXIES = [plain(0), plain(1), plain(2), gateway(0)]
 NAMES = ["ann", "bob"]
 STEPS = st.sampled_from([0.01, 0.3, 1.0, 7.0, 60.0, 4000.0, DAY / 2, DAY])
 OUTCOMES = st.sampled_from([*Outcome, Outcome.OK, Outcome.OK, None])
+PAGES = st.integers(0, 3)
+SIGNS = st.sampled_from(["", "timeout", "status-403", "mark"])
+SCOPES = st.sampled_from([None, *Scope])
 RESTS = st.sampled_from([0.0, 0.0, 0.0, 30.0, 5000.0])
 
 
@@ -68,6 +71,8 @@ class AnyHistory(RuleBasedStateMachine):
     def start(self, max_rate: float, seed: int) -> None:
         self.world = World(PROXIES, self.policy, max_rate=max_rate, seed=seed)
         self.twin = self.new_twin(max_rate)
+        self.page, self.sign = 0, ""
+        self.scope: Scope | None = None
         self.rests: dict[str, float] = {}
         self.ended: list[SessionRecord] = []
         self.lost: set[str] = set()
@@ -100,8 +105,11 @@ class AnyHistory(RuleBasedStateMachine):
                 self.check_wait(choice)
 
     @precondition(lambda self: self.world.flights)
-    @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS)
-    def report(self, data: st.DataObject, outcome: Outcome | None, rest: float) -> None:
+    @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS, page=PAGES, sign=SIGNS, scope=SCOPES)
+    def report(
+        self, data: st.DataObject, outcome: Outcome | None, rest: float, page: int, sign: str, scope: Scope | None
+    ) -> None:
+        self.page, self.sign, self.scope = page, sign, scope
         self.land(data.draw(st.sampled_from(list(self.world.flights))), outcome, rest)
 
     @precondition(lambda self: self.world.flights)
@@ -118,7 +126,9 @@ class AnyHistory(RuleBasedStateMachine):
 
         self.world.pass_time(0.5)
         said = None if outcome is None else verdict(outcome, until=self.until(rest))
-        self.apply(Reported(self.world.now, lease, said))
+        if said is not None:
+            said = msgspec.structs.replace(said, sign=self.sign, scope=self.scope)
+        self.apply(Reported(self.world.now, lease, said, page=self.page))
 
         if outcome is None:
             assert (record, self.world.engine.facts.site.failing_count) == before

@@ -340,7 +340,7 @@ async def test_a_pool_on_a_virtual_clock_and_the_player_choose_alike(
             real.append(Sent(now - START_AT, exit_, facts_of(pool).waiting))
             answer = world.ask(0, exit_, now)
             await clock.wait(asyncio.Event(), answer.at)
-            return Response(url=request.url, status=200 if answer.outcome is OK else 403, headers=(), body=b"page")
+            return Response(url=request.url, status=200 if answer.outcome is OK else 999, headers=(), body=b"page")
 
     pool = SessionPool(
         [proxy.url() for proxy in proxies],

@@ -18,6 +18,7 @@ from proxysieve.core.engine import Engine
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import Record
 from proxysieve.core.story import (
+    ContrastStory,
     ExitStory,
     LimitStory,
     LimitUse,
@@ -39,7 +40,7 @@ from proxysieve.sites import site_of
 from proxysieve.stores.sqlite import SqliteStore
 
 # What a line has room for; the JSON has all.
-LIMITS_SHOWN, PROVEN_SHOWN, DOUBTS_SHOWN, SITES_SHOWN, STORIES_SHOWN = 5, 6, 3, 5, 5
+LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, SITES_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5, 5
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
 # A unit is used for two of it and more.
 ENOUGH = 2
@@ -188,6 +189,7 @@ def _site_lines(story: SiteStory) -> Iterator[str]:
         yield from _limit_lines(pace, story.at)
     yield from _proven_lines(story)
     yield from _recovery_lines(story.recoveries)
+    yield from _contrast_lines(story.contrasts)
     yield from _doubt_lines(story)
     yield from _next_lines(story.next, story.at)
 
@@ -261,6 +263,16 @@ def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
         chances = "".join(f"{share(chance):>8}" for chance in one.chances)
         based = f"{one.recheck_count:,.0f} re-check{'' if round(one.recheck_count) == 1 else 's'}"
         yield f"{'':<{LABEL_WIDTH}}{one.standing:<18}{chances}  {based}"
+
+
+def _contrast_lines(contrasts: list[ContrastStory]) -> Iterator[str]:
+    for one in contrasts[:CONTRASTS_SHOWN]:
+        said = []
+        if one.blocked_count:
+            said.append(f"{_count(one.blocked_count, 'block')}, as others got the page")
+        if one.page_count:
+            said.append(f"{_count(one.page_count, 'page')} refused to all, also to sessions that work elsewhere")
+        yield _line("contrast" if one is contrasts[0] else "", f"{one.sign}: {'; '.join(said)}")
 
 
 def _doubt_lines(story: SiteStory) -> Iterator[str]:

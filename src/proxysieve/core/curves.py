@@ -51,14 +51,16 @@ class Recovery:
 
     Args:
         lasting_share: What share of the bans never ends, before any is known.
+        ends_at_once: Whether those that end do so at once: they are aimed at a visitor, not at its exit.
 
     Attributes:
         recovered: How many had recovered, by the power of two of the seconds.
         still: How many had not.
     """
 
-    def __init__(self, lasting_share: float) -> None:
+    def __init__(self, lasting_share: float, *, ends_at_once: bool = False) -> None:
         self._lasting_share = lasting_share
+        self._ends_at_once = ends_at_once
         self.recovered = [0.0] * BAN_BUCKETS
         self.still = [0.0] * BAN_BUCKETS
 
@@ -83,6 +85,8 @@ class Recovery:
         self.still = [count * share for count in self.still]
 
     def _prior(self, seconds: float) -> float:
+        if self._ends_at_once:
+            return 1 - self._lasting_share
         part = math.log(max(seconds, SHORTEST_BAN) / SHORTEST_BAN) / math.log(LONGEST_BAN / SHORTEST_BAN)
         return (1 - self._lasting_share) * min(1.0, part)
 

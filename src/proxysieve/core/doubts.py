@@ -9,6 +9,7 @@ nobody was to blame; if others work and it does not, all of them were.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import NamedTuple
 
 from proxysieve.core.model import Outcome
@@ -21,6 +22,8 @@ FAILED_SESSION = math.log(50)
 FAILED_ANSWER = math.log(5)
 # One in a thousand million: five sessions, or thirteen answers in a row.
 ALARMING = 19.5
+# So long it is waited whether others get the page that was refused; a request that fails is sent again at once.
+PAGE_SECONDS = 5.0
 # The pause between two probes is this part of how long the site has been failing: so much of a crawl is lost at most.
 PROBE_SHARE = 0.2
 FIRST_PROBE_SECONDS = 1.0
@@ -28,13 +31,20 @@ LAST_PROBE_SECONDS = 3600.0
 
 
 class Incident(NamedTuple):
-    """A session that worked was refused, and it is not known yet whether it is to blame."""
+    """A session that worked was refused, and it is not known yet whether it is to blame.
+
+    Attributes:
+        page: What it was refused; 0 where that is not known.
+        is_weak: Whether the refusal may as well be the page's own.
+    """
 
     session: SessionRecord
     exit: ExitRecord
     outcome: Outcome
     at: float
     blocked: Blocked
+    page: int = 0
+    is_weak: bool = False
 
 
 class Doubts:
@@ -44,6 +54,7 @@ class Doubts:
         held: The incidents of sessions that nobody uses meanwhile, by session.
         suspects: Those of an alarm, or of a trial: the fate of all hangs on the first that is used again.
         alarm_at: Since when everything fails; 0 while it does not.
+        alarm_sign: By which sign the most of it does.
         probe_at: When the next probe is due, in an alarm.
     """
 
@@ -51,11 +62,12 @@ class Doubts:
         self.held: dict[str, Incident] = {}
         self.suspects: dict[str, Incident] = {}
         self.alarm_at = 0.0
+        self.alarm_sign = ""
         self.probe_at = 0.0
         self._probe: int | None = None
         self._probe_count = 0
         self._trial: int | None = None
-        self._failures: dict[str | int, tuple[float, float]] = {}
+        self._failures: dict[str | int, tuple[float, float, str]] = {}
         self._ok_asked_at = 0.0
 
     # Who may be used.
@@ -87,8 +99,11 @@ class Doubts:
         if self.alarm_at:
             self._probe = lease
         elif self.is_held(name):
-            self.suspects |= self.held
-            self.held = {}
+            if not (self.suspects.get(name) or self.held[name]).page:
+                self.suspects |= self.held
+                self.held = {}
+            elif name in self.held:
+                self.suspects[name] = self.held.pop(name)
             self._trial = lease
 
     def end(self, lease: int, at: float, *, is_ok: bool) -> bool:
@@ -109,6 +124,11 @@ class Doubts:
         kept = self.suspects if self.alarm_at else self.held
         kept[incident.session.name] = incident
 
+    def suspect(self, page: int) -> None:
+        """*page* is refused to several: those who are held for it are to be tried again elsewhere."""
+        for name in [name for name, incident in self.held.items() if incident.page == page]:
+            self.suspects[name] = self.held.pop(name)
+
     def refine(self, name: str, asked_at: float, number: int) -> None:
         """An earlier request of the session called *name* was refused as well."""
         for kept in (self.held, self.suspects):
@@ -117,33 +137,67 @@ class Doubts:
                 earlier = incident.blocked._replace(asked_at=asked_at, number=number)
                 kept[name] = incident._replace(blocked=earlier)
 
-    def fail(self, subject: str | int, asked_at: float, nats: float, at: float) -> None:
-        """*subject*, a session or a lease, failed at *at*, which was so unlikely."""
+    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "") -> None:
+        """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely."""
         if not self._ok_asked_at or asked_at < self._ok_asked_at:
             return
-        self._failures.setdefault(subject, (asked_at, nats))
-        if not self.alarm_at and sum(nats for _, nats in self._failures.values()) >= ALARMING:
-            self.alarm_at = min(asked for asked, _ in self._failures.values())
+        self._failures.setdefault(subject, (asked_at, nats, sign))
+        if not self.alarm_at and sum(nats for _, nats, _ in self._failures.values()) >= ALARMING:
+            self.alarm_at = min(asked for asked, _, _ in self._failures.values())
             self.probe_at = at + FIRST_PROBE_SECONDS
             self._probe_count = 0
+            signs = Counter(sign for _, _, sign in self._failures.values())
+            self.alarm_sign = signs.most_common(1)[0][0]
             self.suspects |= self.held
             self.held = {}
 
-    def succeed(self, asked_at: float) -> list[Incident]:
-        """A question of *asked_at* was answered well; what is believed by that."""
+    def succeed(self, asked_at: float, page: int = 0) -> list[Incident]:
+        """A question of *asked_at*, for *page*, was answered well; what is believed by that.
+
+        Of those who were refused a page it is not believed before others get that page, unless nobody asks for it.
+        """
         self._ok_asked_at = max(self._ok_asked_at, asked_at)
         if self._failures:
             self._failures = {one: told for one, told in self._failures.items() if told[0] >= asked_at}
         if self.alarm_at:
             if asked_at <= self.alarm_at:
                 return []
-            self.alarm_at, self._probe = 0.0, None
+            self.alarm_at, self.alarm_sign, self._probe = 0.0, "", None
         if not self.held:
             return []
-        believed = [incident for incident in self.held.values() if incident.blocked.asked_at < asked_at]
+        believed = [incident for incident in self.held.values() if _is_believed(incident, asked_at, page)]
         for incident in believed:
             del self.held[incident.session.name]
         return believed
+
+    def take_forgiven(self, asked_at: float) -> list[Incident]:
+        """Those of weak refusals whose page nobody asked for again; they are held no more."""
+        if not self.held:
+            return []
+        forgiven = [one for one in self.held.values() if one.is_weak and asked_at - one.at > PAGE_SECONDS]
+        for incident in forgiven:
+            del self.held[incident.session.name]
+        return forgiven
+
+    def take_page(self, page: int) -> list[Incident]:
+        """Those who were refused *page*; they are held for it no more."""
+        taken = []
+        for kept in (self.held, self.suspects):
+            names = [name for name, incident in kept.items() if incident.page == page]
+            taken += [kept.pop(name) for name in names]
+        return taken
+
+    def page_of(self, name: str) -> int:
+        """What the session called *name* was refused, that is held; 0 where that is not known."""
+        incident = self.held.get(name) or self.suspects.get(name)
+        return incident.page if incident else 0
+
+    def take(self, name: str) -> list[Incident]:
+        """Whoever shares the fate of the suspect called *name*: it alone, if it was refused a page that is known."""
+        incident = self.suspects.get(name)
+        if incident is None or not incident.page:
+            return self.take_suspects()
+        return [self.suspects.pop(name)]
 
     def take_suspects(self) -> list[Incident]:
         """Those whose fate is decided; they are no suspects any more."""
@@ -159,3 +213,11 @@ class Doubts:
         """The session called *name* is gone."""
         self.held.pop(name, None)
         self.suspects.pop(name, None)
+
+
+def _is_believed(incident: Incident, asked_at: float, page: int) -> bool:
+    if incident.blocked.asked_at >= asked_at:
+        return False
+    if incident.page in {0, page}:
+        return True
+    return not incident.is_weak and asked_at - incident.at > PAGE_SECONDS

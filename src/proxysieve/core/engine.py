@@ -11,13 +11,14 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.contrast import own_verdict
 from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
-from proxysieve.core.facts import DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts
+from proxysieve.core.facts import DISPUTABLE, DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts, is_weak
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.lore import LoreRecord
-from proxysieve.core.model import Identity, Outcome, Proxy, Reach
+from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
@@ -109,20 +110,20 @@ class Engine:
         """Take *event* in; the names of the sessions that ended with it."""
         return self.facts.apply(event)
 
-    def choose(self, now: float, rng: Random, waiting: int = 1) -> Pick | Wait:
-        """The session for the next request at *now*, of the *waiting* ones that there are."""
+    def choose(self, now: float, rng: Random, waiting: int = 1, page: int = 0) -> Pick | Wait:
+        """The session for the next request at *now*, for *page*, of the *waiting* ones that there are."""
         self.facts.waiting = waiting
         hold = self._hold(now)
         if hold is not None:
             return hold
         lore = self.facts.lore
-        trial = self._trial(lore.doubts.suspects, now) if lore and lore.doubts.is_trial_due else None
+        trial = self._trial(lore.doubts.suspects, now, page) if lore and lore.doubts.is_trial_due else None
         if trial:
             return trial
         choice = self._policy.choose(self.facts, now, rng)
         if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
-            trial = self._trial(lore.doubts.suspects or lore.doubts.held, now)
+            trial = self._trial(lore.doubts.suspects or lore.doubts.held, now, 0)
             proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
             if trial:
                 return trial
@@ -152,15 +153,38 @@ class Engine:
         """Whether there is nobody whom the site did not ask to leave alone."""
         return all(now < self.facts.rests_until(proxy.key) for proxy in self.facts.catalog)
 
-    def _trial(self, incidents: Mapping[str, Incident], now: float) -> Pick | None:
-        """One more request for one of those that are held, to see whether it is blocked; not for those with a name."""
+    def _trial(self, incidents: Mapping[str, Incident], now: float, page: int) -> Pick | None:
+        """One more request for one of those that are held, to see whether it is blocked; not for those with a name.
+
+        That it is refused *page* is known; that would tell nothing.
+        """
         facts = self.facts
         for name, incident in incidents.items():
             session = incident.session
             is_free = now >= facts.rests_until(session.exit_id) and facts.in_flight.get(name, 0) < MAX_IN_FLIGHT
-            if not session.pinned and is_free and facts.is_open(session, now):
+            is_news = not page or incident.page != page
+            if not session.pinned and is_free and is_news and facts.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
         return None
+
+    def settle(self, page: int, verdict: Verdict) -> Verdict:
+        """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
+
+        For a policy that does not learn, what looks like a block is one, as nobody would ever tell.
+        """
+        lore = self.facts.lore
+        if not lore and is_weak(verdict):
+            return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
+        if not lore or not page or verdict.outcome not in DISPUTABLE:
+            return verdict
+        is_own = lore.contrast.is_own(page, verdict.sign or verdict.outcome)
+        return own_verdict(verdict) if is_own else verdict
+
+    @property
+    def alarm_sign(self) -> str | None:
+        """By which sign everything fails; None while it does not."""
+        doubts = self.facts.lore.doubts if self.facts.lore else None
+        return doubts.alarm_sign if doubts and doubts.alarm_at else None
 
     def choose_named(self, name: str, now: float, rng: Random) -> Pick | Wait | Lost:
         """The same for the session that its user calls *name*; it is opened where it was unknown."""
@@ -224,10 +248,11 @@ class Engine:
         return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
 
     def _probe(self, doubts: Doubts, now: float) -> Wait | None:
+        alarm = f"{ALARM}, most by the sign {doubts.alarm_sign}" if doubts.alarm_sign else ALARM
         if doubts.is_probing:
-            return Wait(None, f"{ALARM}; waiting for the answer to a probe")
+            return Wait(None, f"{alarm}; waiting for the answer to a probe")
         if now < doubts.probe_at:
-            return Wait(doubts.probe_at, ALARM, is_hopeless=True)
+            return Wait(doubts.probe_at, alarm, is_hopeless=True)
         return self._capped(now)
 
     def _why_dry(self) -> str:

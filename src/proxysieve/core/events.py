@@ -51,12 +51,14 @@ class Reported(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         redirect_count: How many more requests redirects took.
+        page: A number that stands for what was asked; 0 where that is of no interest.
     """
 
     at: float
     lease: int
     verdict: Verdict | None
     redirect_count: int = 0
+    page: int = 0
 
 
 Event = SessionOpened | SessionClosed | Leased | Reported

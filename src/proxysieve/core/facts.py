@@ -10,7 +10,8 @@ The theory of operation:
 * A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
   answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
 * For a policy that learns, *lore* is kept as well. Then a session that worked and is refused is only held, until it is
-  known whom to believe, and one that is throttled rests.
+  known whom to believe, and one that is throttled rests. Who was refused a page is believed to be blocked once others
+  get that page, and nobody is if it is refused to them alike (*contrast*).
 * Nothing is scheduled: a rest ends because ``now >= rests_until``, and the site is in a *drought* when so many
   exits failed since its last good answer that nothing seems to work.
 """
@@ -23,12 +24,15 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import NamedTuple, assert_never
 
+import msgspec
+
 from proxysieve.core.catalog import Catalog
+from proxysieve.core.contrast import ALIKE_COUNT, Suspect
 from proxysieve.core.doubts import Incident
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.lore import REFUSALS, Lore
-from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
+from proxysieve.core.model import Outcome, Proxy, Reach, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
@@ -47,6 +51,10 @@ DROUGHT_SECONDS = 3600.0
 NAMES_AT_A_GATEWAY = 100
 # One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
 UNCLEAR_IN_A_ROW = 2
+# What happens by accident to any request, and says too little of a session to keep it from others.
+ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "garbled", "status-502", "status-504"})
+# What may be the page's own.
+DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
 # How long a throttled session rests where the site does not say it: the usual window of a limit.
 THROTTLED_SECONDS = 60.0
 
@@ -95,6 +103,11 @@ class Working:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+
+def is_weak(verdict: Verdict) -> bool:
+    """Whether *verdict* is a refusal that may as well be the page's own."""
+    return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
 
 
 def _age(session: SessionRecord) -> tuple[float, str]:
@@ -318,8 +331,10 @@ class Facts:
         return closed
 
     def _report(self, event: Reported) -> list[str]:
-        flight, verdict = self.flights.pop(event.lease), event.verdict
+        flight = self.flights.pop(event.lease)
         session, record = flight.session, flight.exit
+        event = self._presume(event, session)
+        verdict = event.verdict
         self._land(session)
         self.site.next_at += event.redirect_count * self.seconds_apart
         is_trial = bool(self.lore and self._hear(self.lore, event, flight))
@@ -341,10 +356,61 @@ class Facts:
         record.last = verdict.outcome
         if verdict.outcome is Outcome.OK:
             self._succeed(flight, event.at)
-            return self._believe(self.lore, flight, event.at) if self.lore else []
+            return self._believe(self.lore, flight, event) if self.lore else []
         self._note_bad(flight, event.at)
         self._note_failure(record, event.at, verdict)
-        return self._fail(flight, event.at, verdict, is_trial=is_trial)
+        closed = self._fail(flight, event, verdict, is_trial=is_trial)
+        if self.lore and event.page and verdict.outcome in DISPUTABLE:
+            self._compare(self.lore, flight, event.page, verdict)
+        return closed
+
+    def _presume(self, event: Reported, session: SessionRecord) -> Reported:
+        """*event*, with a block for a doubt where a doubt is worth nothing: of a session that never worked.
+
+        It is taken back where others are refused the page alike. Without lore nobody would ever tell.
+        """
+        verdict, lore = event.verdict, self.lore
+        if verdict is None or not is_weak(verdict):
+            return event
+        if lore and (session.has_worked or not event.page or lore.contrast.is_usually_own(verdict.sign)):
+            return event
+        presumed = msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
+        return msgspec.structs.replace(event, verdict=presumed)
+
+    def _compare(self, lore: Lore, flight: Flight, page: int, verdict: Verdict) -> None:
+        """Ask who else was refused *page*."""
+        session, sign = flight.session, verdict.sign or verdict.outcome
+        is_presumed = not session.has_worked and verdict.outcome is Outcome.BLOCKED
+        suspect = Suspect(
+            session.name, session.exit_id, session.proxy, sign, flight.at, session.has_worked, is_presumed
+        )
+        if lore.contrast.fail(page, suspect) >= ALIKE_COUNT:
+            lore.doubts.suspect(page)
+        if lore.contrast.is_own(page, sign):
+            self._acquit(lore, page, sign)
+
+    def _acquit(self, lore: Lore, page: int, sign: str) -> None:
+        """*page* itself bears *sign*: whoever was refused it is not to blame."""
+        for incident in lore.doubts.take_page(page):
+            self._release(lore, incident)
+        for suspect in lore.contrast.own(page, sign):
+            record, proxy = self.exits.get(suspect.exit_id), self.catalog.get(suspect.proxy)
+            if record and proxy and not proxy.is_gateway and record.last is Outcome.BLOCKED:
+                record.blocked_count -= 1
+                record.unclear_count += 1
+                record.last, record.last_bad_at = Outcome.UNCLEAR, 0.0
+                self.changed.add(("exit", suspect.exit_id))
+                lore.supply.acquit(proxy, record)
+
+    def _convict(self, lore: Lore, suspect: Suspect, at: float) -> None:
+        """Others got what was refused to *suspect*, of which nothing else is known."""
+        record, proxy = self.exits.get(suspect.exit_id), self.catalog.get(suspect.proxy)
+        if not record or not proxy or record.is_judged or suspect.proxy in self._session_on:
+            return
+        record.count(Outcome.BLOCKED)
+        record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, suspect.asked_at)
+        self.changed.add(("exit", suspect.exit_id))
+        lore.supply.convict(proxy, record, at)
 
     def _hear(self, lore: Lore, event: Reported, flight: Flight) -> bool:
         """Learn what any answer tells, also that to a question asked before the exit's last bad one.
@@ -355,6 +421,8 @@ class Facts:
         self.changed.add(("lore", ""))
         session, record, outcome = flight.session, flight.exit, event.verdict.outcome if event.verdict else None
         is_late, proxy = flight.at < record.last_bad_at, self.catalog.get(session.proxy)
+        if event.verdict and not is_late and outcome in DISPUTABLE:
+            record.scope = event.verdict.scope
         is_trial = lore.doubts.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
         lore.supply.end(event.lease, proxy, None if is_late else outcome, record, event.at)
         if outcome is Outcome.OK:
@@ -363,18 +431,25 @@ class Facts:
             if is_late and flight.reach:
                 lore.wear.bear(session.exit_id, flight.at, event.at)
             return is_trial
-        if outcome is not None and flight.reach < Reach.PAST_LIMIT:
-            lore.doubt(event.lease, session, outcome, flight.at, event.at)
+        if event.verdict is not None and flight.reach < Reach.PAST_LIMIT:
+            lore.doubt(event.lease, session, event.verdict, flight.at, event.at)
         if is_late and outcome in REFUSALS:
             lore.doubts.refine(session.name, flight.at, flight.number)
         return is_trial
 
-    def _believe(self, lore: Lore, flight: Flight, at: float) -> list[str]:
+    def _believe(self, lore: Lore, flight: Flight, event: Reported) -> list[str]:
         """What a good answer says about others; the sessions that end with it."""
-        session = flight.session
+        session, at = flight.session, event.at
         if lore.doubts.is_held(session.name):
-            self._release_all(lore)
-        believed = lore.doubts.succeed(flight.at)
+            self._release_alike(lore, session.name)
+        believed = lore.doubts.succeed(flight.at, event.page)
+        for incident in lore.doubts.take_forgiven(flight.at):
+            self._release(lore, incident)
+        if event.page:
+            for suspect in lore.contrast.succeed(event.page, session.exit_id):
+                self._convict(lore, suspect, at)
+        for page, sign in lore.contrast.confirm(session.name, flight.at):
+            self._acquit(lore, page, sign)
         proxy = self.catalog.get(session.proxy)
         network = proxy.network if proxy else ""
         lore.wear.answer_well(network, flight.at)
@@ -382,9 +457,10 @@ class Facts:
             lore.wear.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
         return [name for incident in believed for name in self._condemn(lore, incident, at)]
 
-    def _release_all(self, lore: Lore) -> None:
-        """Nobody was to blame."""
-        for incident in lore.doubts.take_all():
+    def _release_alike(self, lore: Lore, name: str) -> None:
+        """The session called *name* is not to blame, and nobody who was refused the same."""
+        page = lore.doubts.page_of(name)
+        for incident in lore.doubts.take_page(page) if page else lore.doubts.take_all():
             self._release(lore, incident)
 
     def _release(self, lore: Lore, incident: Incident) -> None:
@@ -399,7 +475,16 @@ class Facts:
 
     def _condemn(self, lore: Lore, incident: Incident, at: float) -> list[str]:
         """It was."""
+        record = incident.exit
+        if incident.outcome is Outcome.BLOCKED and record.last is Outcome.UNCLEAR:
+            # It was a block after all, as others got the page.
+            record.unclear_count -= 1
+            record.count(Outcome.BLOCKED)
+        record.last = incident.outcome
         lore.believe(incident, at)
+        if record.scope is Scope.SESSION and incident.outcome is Outcome.BLOCKED:
+            # Its exit was not meant; another visitor from there may pass.
+            record.last = Outcome.UNCLEAR
         return [] if incident.session.pinned else self._close(incident.session)
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
@@ -453,33 +538,47 @@ class Facts:
         else:
             record.last_bad_at = at
 
-    def _fail(self, flight: Flight, at: float, verdict: Verdict, *, is_trial: bool) -> list[str]:
+    def _fail(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
         session = flight.session
         if self.sessions.get(session.name) is not session:
             return []
-        session.unclear_count += 1
+        # Who asks for the same page again learns nothing new.
+        is_news = not (self.lore and is_weak(verdict) and self.lore.contrast.knows(event.page, session.exit_id))
+        session.unclear_count += is_news
         if session.has_worked or session.pinned:
             self.changed.add(("session", session.name))
-        if not self._is_over(session, verdict.outcome):
+        is_doubtful = self._is_doubtful(session, event, verdict)
+        if not is_doubtful and not self._is_over(session, verdict.outcome):
             return []
         if self.lore and session.has_worked:
-            return self._hold(self.lore, flight, at, verdict, is_trial=is_trial)
+            return self._hold(self.lore, flight, event, verdict, is_trial=is_trial)
         return self._end(session, verdict)
 
-    def _hold(self, lore: Lore, flight: Flight, at: float, verdict: Verdict, *, is_trial: bool) -> list[str]:
+    def _is_doubtful(self, session: SessionRecord, event: Reported, verdict: Verdict) -> bool:
+        """Whether others are to tell at once what an unclear answer means, so that *session* is not used meanwhile."""
+        if not self.lore or not event.page or not session.has_worked or session.pinned or not is_weak(verdict):
+            return False
+        return not self.lore.contrast.is_usually_own(verdict.sign)
+
+    def _hold(self, lore: Lore, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
         """Wait with the end of a session until it is known whom to believe, unless it is known already."""
-        session, outcome = flight.session, verdict.outcome
+        session, outcome, at = flight.session, verdict.outcome, event.at
         blocked = lore.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
-        incident = Incident(session, flight.exit, outcome, at, blocked)
+        page = 0 if self._is_sure(lore, event.page, verdict) else event.page
+        # A second refusal in a row, of another page, is none of the pages' any more.
+        is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < UNCLEAR_IN_A_ROW
+        meant = Outcome.BLOCKED if is_weak(verdict) else outcome
+        incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful)
         if outcome is Outcome.THROTTLED:
             # That the site says so itself leaves no doubt.
             lore.believe(incident, at)
             if lore.doubts.is_held(session.name):
-                self._release_all(lore)
+                self._release_alike(lore, session.name)
             return []
         if lore.doubts.is_held(session.name):
             # It was given another chance, which tells nothing while all fail.
-            doomed = lore.doubts.take_suspects() if is_trial and not lore.doubts.alarm_at else []
+            is_elsewhere = event.page != lore.doubts.page_of(session.name) or not event.page
+            doomed = lore.doubts.take(session.name) if is_trial and is_elsewhere and not lore.doubts.alarm_at else []
             return [name for one in doomed for name in self._condemn(lore, one, at)]
         self._take_off_work(session)
         if session.pinned:
@@ -489,6 +588,13 @@ class Facts:
             return self._condemn(lore, incident, at)
         lore.doubts.hold(incident)
         return []
+
+    @staticmethod
+    def _is_sure(lore: Lore, page: int, verdict: Verdict) -> bool:
+        """Whether it does not depend on the page what *verdict* means."""
+        if verdict.outcome is not Outcome.BLOCKED and not is_weak(verdict):
+            return True
+        return lore.contrast.is_trusted(page, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
 
     @staticmethod
     def _is_over(session: SessionRecord, outcome: Outcome) -> bool:

@@ -202,7 +202,7 @@ def status(exchange: Exchange) -> Verdict | None:
         return _refusal(exchange, sign, f"status {code}", confidence=0.9)
     if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
         # Bans look like this, and so do pages that are nobody's to see: only others' answers can tell.
-        return Verdict(outcome=Outcome.BLOCKED, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
+        return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
     if code in {502, 504} and exchange.url.startswith("http://"):
         # Without a tunnel the proxy may have said it as well as the site.
         why = f"status {code}, from the proxy or the site"

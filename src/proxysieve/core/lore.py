@@ -8,9 +8,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 import msgspec
 
 from proxysieve.core.catalog import Catalog
+from proxysieve.core.contrast import Contrast, Tally
 from proxysieve.core.doubts import FAILED_ANSWER, FAILED_SESSION, Doubts, Incident
 from proxysieve.core.hearsay import Hearsay
-from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.pace import FLOOR, PaceRecord
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.supply import Supply
@@ -19,6 +20,8 @@ from proxysieve.core.uses import Uses
 from proxysieve.core.wear import Blocked, Wear
 
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# However little an exit is used, it is refused with all of its neighbours.
+NOT_FOR_USE = frozenset({Scope.NETWORK, Scope.COUNTRY})
 # Limits, bans and lists of proxies change by the day: what was learned weighs half a day later, all of it alike.
 HALF_LIFE_SECONDS = 86400.0
 
@@ -32,6 +35,7 @@ class LoreRecord(msgspec.Struct, kw_only=True):
         still: How many had not.
         depth: How many requests in flight are proven to be borne.
         latency: How long a good answer takes, in seconds.
+        tallies: What each sign meant so far, by contrast.
     """
 
     at: float = 0.0
@@ -41,6 +45,7 @@ class LoreRecord(msgspec.Struct, kw_only=True):
     still: dict[str, list[float]] = {}
     depth: int = FLOOR
     latency: float = 0.0
+    tallies: dict[str, Tally] = {}
 
 
 class Lore:
@@ -51,6 +56,7 @@ class Lore:
         supply: Where the next working one may come from.
         turns: Those that work, by their cost.
         doubts: Whose blocks are not believed yet.
+        contrast: Which pages were refused to whom.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Lore:
         self.wear = Wear()
         self.supply = Supply(catalog, exits, hearsay, carrying)
         self.doubts = Doubts()
+        self.contrast = Contrast()
         self.turns: dict[float, Turns] = {}
         self.at = 0.0
 
@@ -112,6 +119,7 @@ class Lore:
     def leave(self, session: SessionRecord, exit_: ExitRecord | None) -> None:
         """*session* has ended."""
         self.doubts.forget(session.name)
+        self.contrast.forget(session.name)
         proxy = self._catalog.get(session.proxy)
         if exit_ is None or not exit_.is_judged:
             # That it was used once is of no interest.
@@ -119,12 +127,13 @@ class Lore:
         elif proxy is not None and not session.exit:
             self.supply.leave(proxy, exit_, exit_.last_bad_at)
 
-    def doubt(self, lease: int, session: SessionRecord, outcome: Outcome, asked_at: float, at: float) -> None:
+    def doubt(self, lease: int, session: SessionRecord, verdict: Verdict, asked_at: float, at: float) -> None:
         """A request failed."""
+        outcome, sign = verdict.outcome, verdict.sign
         if outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
-            self.doubts.fail(lease, asked_at, FAILED_ANSWER, at)
+            self.doubts.fail(lease, asked_at, FAILED_ANSWER, at, sign)
         elif session.has_worked:
-            self.doubts.fail(session.name, asked_at, FAILED_SESSION, at)
+            self.doubts.fail(session.name, asked_at, FAILED_SESSION, at, sign)
 
     def believe(self, incident: Incident, at: float) -> str:
         """A session was refused, and that is so; why, in words."""
@@ -133,7 +142,7 @@ class Lore:
             return ""
         if not incident.session.exit and incident.outcome is not Outcome.THROTTLED:
             self.supply.block(proxy, incident.exit, incident.outcome, incident.at)
-        if incident.outcome not in REFUSALS:
+        if incident.outcome not in REFUSALS or incident.exit.scope in NOT_FOR_USE:
             return ""
         exits = [turn.uses for turn in self.working()]
         networks = [turn.network for turn in self.working() if turn.network is not None]
@@ -183,6 +192,7 @@ class Lore:
             still={standing: recovery.still for standing, recovery in recoveries.items()},
             depth=self.wear.depth.proven,
             latency=self.supply.latency,
+            tallies=self.contrast.tallies,
         )
 
     def restore(self, record: LoreRecord | None, exits: Iterable[tuple[str, ExitRecord]]) -> None:
@@ -205,6 +215,7 @@ class Lore:
         self.wear.network_pace.restore(record.networks)
         self.wear.depth.reset(record.depth)
         self.supply.latency = record.latency
+        self.contrast.tallies = dict(record.tallies)
         for standing, recovery in self.supply.recoveries.items():
             recovery.restore(record.recovered.get(standing, []), record.still.get(standing, []))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from proxysieve.core.model import Identity, Outcome
+from proxysieve.core.model import Identity, Outcome, Scope
 
 
 class SessionRecord(msgspec.Struct, kw_only=True):
@@ -52,6 +52,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         why: What the last bad answer was.
         last_bad_at: When the last block, throttle or failure of the proxy came to be known.
         rests_until: Not to be used before, because the site asked so.
+        scope: What the last block was aimed at, where that is known.
         used_at: When it was used last, the latest times; only where a policy learns from them.
     """
 
@@ -66,6 +67,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
     last_bad_at: float = 0.0
     last_unclear_at: float = 0.0
     rests_until: float = 0.0
+    scope: Scope | None = None
     used_at: list[float] | None = None
 
     @property

@@ -22,6 +22,8 @@ from proxysieve.core.uses import Uses
 
 # When a blocked exit might be tried again: a minute, ten, an hour, a day.
 RECOVERY_SECONDS = (60.0, 600.0, 3600.0, 86400.0)
+# The standings that a story tells of even if there is nothing to tell.
+USUAL_STANDINGS = frozenset({"worked", "never worked", "dead"})
 # A story names this many of the best networks, and of the worst.
 NETWORK_COUNT = 3
 # What says that a session's last answer was a refusal, or none. Who is throttled rests, and that is no doubt.
@@ -99,7 +101,8 @@ class RecoveryStory(msgspec.Struct, frozen=True, kw_only=True):
     """How likely a blocked exit is to work again.
 
     Attributes:
-        standing: What it was before: ``worked``, ``never worked`` or ``dead``.
+        standing: What it was before: ``worked``, ``never worked`` or ``dead``; ``challenged`` where the visitor was
+            refused and not its exit, ``barred`` where all of its network or country is.
         chances: After each of the ``after_seconds`` of the story.
         recheck_count: How many were tried again; old ones weigh less, so that it may be a fraction.
         recovered_count: How many of those worked.
@@ -119,6 +122,19 @@ class DoubtStory(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str
     at: float
     why: str
+
+
+class ContrastStory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sign meant here, by what others got.
+
+    Attributes:
+        blocked_count: Exits that it was a block of: others got the same page.
+        page_count: Pages that it was the nature of: sessions were refused them alike that work elsewhere.
+    """
+
+    sign: str
+    blocked_count: int
+    page_count: int
 
 
 class NextStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +167,7 @@ class SiteStory(msgspec.Struct, frozen=True, kw_only=True):
         unlisted_count: Exits that are known but whose proxy is not in the list.
         in_flight_count: So many requests of one exit may be out at once.
         alarm_at: Since when everything fails; None while it does not.
+        contrasts: What signs meant here, the most frequent first.
     """
 
     site: str
@@ -176,6 +193,7 @@ class SiteStory(msgspec.Struct, frozen=True, kw_only=True):
     networks: PaceStory
     recoveries: list[RecoveryStory]
     doubts: list[DoubtStory]
+    contrasts: list[ContrastStory]
     alarm_at: float | None
     next: NextStory
 
@@ -307,8 +325,13 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
                 recovered_count=sum(recovery.recovered),
             )
             for name, recovery in lore.supply.recoveries.items()
+            if name in USUAL_STANDINGS or lore.supply.has_blocked(name) or sum(recovery.recovered + recovery.still) > 0
         ],
         doubts=list(_doubts(engine, lore)),
+        contrasts=[
+            ContrastStory(sign=sign, blocked_count=tally.blocked_count, page_count=tally.page_count)
+            for sign, tally in sorted(lore.contrast.tallies.items(), key=lambda item: -sum(item[1]))
+        ],
         alarm_at=lore.doubts.alarm_at or None,
         # The last, as policies note in their limits what they are about to try.
         next=_next(engine, now, rng),

@@ -15,7 +15,7 @@ from proxysieve.core.bag import Bag
 from proxysieve.core.catalog import Catalog, GroupKey, group_key
 from proxysieve.core.curves import Recovery
 from proxysieve.core.hearsay import Hearsay, Heeded
-from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.records import ExitRecord
 
 # How many exits elsewhere weigh as much as one of the group itself.
@@ -29,8 +29,13 @@ FIRST_PATIENCE_SECONDS = 10.0
 NEWEST_SHARE = 0.05
 # Where fewer than this work, that a neighbour does not tells nothing.
 NEIGHBOUR_CHANCE = 0.3
-# How exits stood before they were blocked, and what share of such blocks is for good, before anything is known.
-STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9}
+# How exits stood before they were blocked, and what share of such blocks is for good, before anything is known. Where
+# the visitor was refused and not the exit, another visitor may pass at once; where all of a network or country is, the
+# exit is none of those that ever will.
+CHALLENGED, BARRED = "challenged", "barred"
+STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97}
+# An exit that is refused with all of its network tells of its neighbours as much as so many.
+BARRED_WEIGHT = 8
 BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
 # One that worked when it was used last most likely does so again.
@@ -164,7 +169,9 @@ class Supply:
         self._carrying = carrying
         self._tries: OrderedDict[int, Try] = OrderedDict()
         self._overdue: dict[int, Try] = {}
-        self.recoveries = {standing: Recovery(share) for standing, share in STANDINGS.items()}
+        self.recoveries = {
+            standing: Recovery(share, ends_at_once=standing == CHALLENGED) for standing, share in STANDINGS.items()
+        }
         self.expected: dict[float, float] = {}
         self.latency = 0.0
 
@@ -242,8 +249,10 @@ class Supply:
             self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
         if not tried.standing:
             ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
+            if bad and record.scope is Scope.NETWORK:
+                bad = BARRED_WEIGHT
             tried.tier.ok += ok
-            tried.tier.bad += bad
+            tried.tier.bad += min(bad, 1)
             self._move(tried.tier, tried.group, ok=ok, bad=bad, out=-1)
         if proxy is None:
             return
@@ -263,10 +272,35 @@ class Supply:
 
     def block(self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float) -> None:
         """The exit of *proxy* works no more; a provider has others."""
-        if not proxy.is_gateway:
+        if proxy.is_gateway:
+            return
+        standing = _standing(record, outcome)
+        if standing != BARRED:
+            # What is refused with its whole country says nothing of other sites.
             self._tell(proxy, works=False)
-            standing = "worked" if record.ok_count else "dead" if outcome is Outcome.PROXY_ERROR else "never worked"
-            self._tier(proxy.cost).blocked[standing][proxy.key] = at
+        self._tier(proxy.cost).blocked[standing][proxy.key] = at
+
+    def convict(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
+        """A fresh exit that nothing was known of is blocked, as others got what it was refused."""
+        if not proxy.is_gateway:
+            self._judge_anew(proxy, bad=1)
+            self.block(proxy, record, Outcome.BLOCKED, at)
+
+    def acquit(self, proxy: Proxy, record: ExitRecord) -> None:
+        """The exit of a plain *proxy* was taken for blocked, and is not."""
+        self._tell(proxy, works=True)
+        self.carry(proxy)
+        if record.is_judged:
+            self.leave(proxy, record, record.last_bad_at)
+        else:
+            self._judge_anew(proxy, bad=-1)
+
+    def _judge_anew(self, proxy: Proxy, *, bad: int) -> None:
+        tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
+        tier.bad = max(0, tier.bad + bad)
+        self._move(tier, group, bad=max(-group.bad, bad))
+        # It may be drawn again.
+        group.fresh = None
 
     def _put_back(self, proxy: Proxy, tried: Try) -> None:
         if tried.standing == IDLE:
@@ -343,6 +377,10 @@ class Supply:
         for key, group in self._groups.items():
             ok, bad = int(group.ok * share), int(group.bad * share)
             self._move(self._tier(key[0]), group, ok=ok - group.ok, bad=bad - group.bad)
+
+    def has_blocked(self, standing: str) -> bool:
+        """Whether an exit is blocked that had that *standing* before."""
+        return any(tier.blocked[standing] for tier in self._tiers.values())
 
     def _take(self, lease: int) -> Try | None:
         tried = self._tries.pop(lease, None)
@@ -461,3 +499,12 @@ class Supply:
 
 def _cost(tier: Tier) -> float:
     return tier.cost
+
+
+def _standing(record: ExitRecord, outcome: Outcome | None) -> str:
+    """How the exit of *record* stood before it failed with *outcome*."""
+    if outcome is Outcome.BLOCKED and record.scope in {Scope.NETWORK, Scope.COUNTRY}:
+        return BARRED
+    if record.ok_count:
+        return CHALLENGED if outcome is Outcome.BLOCKED and record.scope is Scope.SESSION else "worked"
+    return "dead" if outcome is Outcome.PROXY_ERROR else "never worked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv6Address
 from random import Random
@@ -35,6 +36,11 @@ class Engines:
         self._policy = policy
         self._rng = rng
         self._waiting = 1
+        # What is asked for next at each site, and what each request that is out asks for: who was refused a page asks
+        # for it again, and who got one for another.
+        self._pages: list[deque[int]] = [deque() for _ in world.sites]
+        self._asked: list[dict[int, int]] = [{} for _ in world.sites]
+        self._page_count = 0
         self._exits: dict[str, int] = {}
         self._providers: dict[str, Group] = {}
         self._catalog = Catalog()
@@ -44,16 +50,20 @@ class Engines:
         self._kept: list[dict[tuple[str, str], Record]] = [{} for _ in world.sites]
         self._engines = [self._engine(site) for site in range(len(world.sites))]
 
-    def expect(self, site: int, waiting: int) -> None:  # noqa: ARG002 - each start is told before it
+    def expect(self, site: int, waiting: int) -> None:
         """So many wait for the next start."""
         self._waiting = waiting
+        while len(self._pages[site]) < waiting:
+            self._add_page(site)
 
     def start(self, site: int, now: float) -> Go | Later:
         """The engine's pick, taken at once."""
-        engine = self._engines[site]
-        choice = engine.choose(now, self._rng, self._waiting)
+        engine, pages = self._engines[site], self._pages[site]
+        self.expect(site, self._waiting)
+        choice = engine.choose(now, self._rng, self._waiting, pages[0])
         if isinstance(choice, Wait):
             return Later(choice.until)
+        self._asked[site][choice.leased.lease] = pages.popleft()
         if choice.opened:
             engine.apply(choice.opened)
         engine.apply(choice.leased)
@@ -66,7 +76,16 @@ class Engines:
 
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
         """Report the answer, judged."""
-        self._engines[site].apply(Reported(now, ticket, verdict_on(answer)))
+        page = self._asked[site].pop(ticket)
+        self._engines[site].apply(Reported(now, ticket, verdict_on(answer), page=page))
+        if answer.outcome is Outcome.OK:
+            self._add_page(site)
+        else:
+            self._pages[site].append(page)
+
+    def _add_page(self, site: int) -> None:
+        self._page_count += 1
+        self._pages[site].append(self._page_count)
 
     def rest(self) -> None:
         """Put the records away, and load them into new engines."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Protocol
 
 from proxysieve.core.records import Record
@@ -46,3 +47,8 @@ def open_store(where: str | PathLike[str]) -> Store:
     if "://" in place:
         raise ConfigError(f"no such kind of store: {place!r}: expected the path of a directory, or 'memory:'")
     return SqliteStore(place)
+
+
+def samples_directory(store: Store) -> Path | None:
+    """Where pages may be put beside what *store* keeps; None if it is not on a disk."""
+    return store.directory / "samples" if isinstance(store, SqliteStore) else None

@@ -1,0 +1,90 @@
+"""Pages by which a sign came under suspicion, kept for a person to look at."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from proxysieve.core.model import Exchange, Verdict
+
+log = logging.getLogger("proxysieve")
+
+# Enough to see what it is; whoever wants all of it can fetch it.
+KEPT_BYTES = 262_144
+MOST_SAMPLES = 100
+LEFT_OUT = "[left out]"
+# Headers that say nothing of whose answer it is; all others keep their names alone.
+PLAIN_HEADERS = frozenset(
+    {
+        "server", "content-type", "content-length", "content-encoding", "cache-control", "retry-after", "via", "date",
+        "vary", "age", "x-cache", "x-powered-by", "cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated",
+    }
+)  # fmt: skip
+# What may be somebody's: addresses of people and machines, and what looks like a token, which has a digit in it.
+ADDRESSES = re.compile(
+    rb"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63}"
+    rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b"
+    rb"|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b",
+    re.IGNORECASE,
+)
+TOKENS = re.compile(rb"[A-Za-z0-9_-]{24,}")
+
+
+class Samples:
+    """A directory of pages, one a site and sign.
+
+    Args:
+        directory: Made when it is needed, for nobody but its user to read; None to keep nothing.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._kept: set[Path] = set()
+
+    def keep(self, site: str, exchange: Exchange, verdict: Verdict) -> Path | None:
+        """Keep the page of *exchange*, without what is secret; where it is, or None if it is not kept."""
+        if self._directory is None:
+            return None
+        path = self._directory / f"{_plain(site)}-{_plain(verdict.sign or verdict.outcome)}.txt"
+        if path in self._kept:
+            return path
+        if len(self._kept) >= MOST_SAMPLES:
+            return None
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # What an earlier run kept is of another day.
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(redacted(exchange))
+        except OSError as error:
+            log.warning("%s: the sample of a page cannot be kept: %s", site, error.strerror)
+            return None
+        self._kept.add(path)
+        return path
+
+
+def redacted(exchange: Exchange) -> bytes:
+    """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's."""
+    shown = [f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers]
+    head = "\n".join([_without_query(exchange.final_url or exchange.url), f"status {exchange.status}", *shown, "", ""])
+    return head.encode("utf-8", "replace") + _without_secrets((exchange.body or b"")[:KEPT_BYTES])
+
+
+def _without_secrets(body: bytes) -> bytes:
+    body = ADDRESSES.sub(LEFT_OUT.encode(), body)
+    return TOKENS.sub(lambda found: LEFT_OUT.encode() if re.search(rb"\d", found[0]) else found[0], body)
+
+
+def _without_query(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return LEFT_OUT
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" + (f"?{LEFT_OUT}" if parts.query else "")
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)[:80].lstrip(".")
