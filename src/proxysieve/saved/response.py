@@ -15,6 +15,9 @@ MOST_BODY_BYTES = 50_000_000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LOWEST_STATUS, HIGHEST_STATUS = 100, 999
 
+# The year 5138: what claims to be later is none, and cannot be printed either.
+LATEST_AT = 1e11
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -83,7 +86,7 @@ def saved(answer: Answer, file: str, saved_at: float, *, is_one_of_many: bool) -
         status=answer.status,
         headers=answer.headers,
         body=None if answer.body is None else answer.body[:MOST_BODY_BYTES],
-        at=answer.at or _dated(answer.headers) or saved_at,
+        at=_moment(answer.at) or _moment(_dated(answer.headers)) or saved_at,
         redirect_count=answer.redirect_count,
     )
     note = answer.note or (f"only the first {MOST_BODY_BYTES // 1_000_000} MB were read" if is_long else "")
@@ -126,6 +129,10 @@ def _target(url: str, answer: Answer) -> str:
     """Where a redirect leads that nobody followed: that is as telling as where others ended."""
     location = first(answer.headers, "location")
     return readable(joined(url, location)) if answer.status in REDIRECTS and location else ""
+
+
+def _moment(at: float) -> float:
+    return at if 0 < at < LATEST_AT else 0.0
 
 
 def _dated(headers: Headers) -> float:
