@@ -15,6 +15,7 @@ from curl_cffi.requests import AsyncSession
 from curl_cffi.requests import Response as CurlResponse
 
 from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.core.model import Identity
 from proxysieve.session import Session
 
 # As browsers do; a chain that is longer goes in circles.
@@ -97,25 +98,7 @@ class CurlClient:
         self._ca_path = ca_path
 
     async def send(self, request: Request, session: Session) -> Response:
-        body = Body(request.max_bytes)
-        response = await session.client(self._open).request(
-            request.method,  # type: ignore[arg-type] # any method goes
-            request.url,
-            headers=request.headers,
-            data=request.content,
-            timeout=request.timeout_seconds,
-            content_callback=body.take,
-            # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
-            http_version=CurlHttpVersion.V2TLS,
-        )
-        headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
-        return Response(
-            url=response.url,
-            status=response.status_code,
-            headers=headers,
-            body=bytes(body),
-            redirect_count=response.redirect_count,
-        )
+        return await _ask(session.client(self._open), request)
 
     def _open(self, session: Session) -> AsyncSession[CurlResponse]:
         # The impersonation sends the headers of the identity by itself, in that browser's order.
@@ -131,3 +114,42 @@ class CurlClient:
             max_clients=MAX_IN_FLIGHT,
             max_redirects=MAX_REDIRECTS,
         )
+
+
+async def send_directly(request: Request, identity: Identity) -> Response:
+    """The answer to a request that goes through no proxy: the site sees this machine's own address.
+
+    Raises:
+        Exception: As of :class:`Client`.
+    """
+    client: AsyncSession[CurlResponse] = AsyncSession(
+        impersonate=identity.impersonate,
+        trust_env=False,
+        # Without a proxy of its own, libcurl would take one from the environment.
+        curl_options={CurlOpt.NOPROXY: "*"},
+        max_redirects=MAX_REDIRECTS,
+    )
+    async with client:
+        return await _ask(client, request)
+
+
+async def _ask(client: AsyncSession[CurlResponse], request: Request) -> Response:
+    body = Body(request.max_bytes)
+    response = await client.request(
+        request.method,  # type: ignore[arg-type] # any method goes
+        request.url,
+        headers=request.headers,
+        data=request.content,
+        timeout=request.timeout_seconds,
+        content_callback=body.take,
+        # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
+        http_version=CurlHttpVersion.V2TLS,
+    )
+    headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
+    return Response(
+        url=response.url,
+        status=response.status_code,
+        headers=headers,
+        body=bytes(body),
+        redirect_count=response.redirect_count,
+    )

@@ -48,17 +48,29 @@ def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
     """
     if not own:
         return _usual_judge()
+    marks, off = _own_and_usual(own)
+    return Judge(marks, _words(_usual_signs(), off), make_scan, [one for one in own if callable(one)])
+
+
+def list_signs(own: Sequence[OwnSign] = ()) -> list[Mark]:
+    """The signs of the tables in the order in which a judge with *own* ones asks for them.
+
+    Raises:
+        ConfigError: A file of signs cannot be read.
+    """
+    return _own_and_usual(own)[0]
+
+
+def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Mark], set[str]]:
+    """The signs of files and of the package, and the names of those that are off."""
     files = [read_signs(one) for one in own if not callable(one)]
-    functions = [one for one in own if callable(one)]
-    usual = _usual_signs()
     off = {name for file in files for name in file.off}
-    marks = [mark for file in files for mark in file.sign] + list(usual.sign)
+    marks = [mark for file in files for mark in file.sign] + list(_usual_signs().sign)
     known = {mark.name for mark in marks}
     for name in off - known:
-        raise ConfigError(f"there is no sign called {name!r} to switch off; `proxysieve judge --signs` lists them")
+        raise ConfigError(f"there is no sign called {name!r} to switch off; `proxysieve judge --list-signs` lists them")
     kept = {mark.name: mark for mark in reversed(marks) if mark.name not in off}
-    ordered = [mark for mark in marks if kept.get(mark.name) is mark]
-    return Judge(ordered, _words(usual, off), make_scan, functions)
+    return [mark for mark in marks if kept.get(mark.name) is mark], off
 
 
 def read_signs(path: str | PathLike[str]) -> SignFile:

@@ -10,6 +10,7 @@ import click
 from proxysieve.cli.demo import demo
 from proxysieve.cli.explain import explain
 from proxysieve.cli.fetch import fetch
+from proxysieve.cli.judge import judge
 from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
 
@@ -49,4 +50,5 @@ def main(*, verbose: bool) -> None:
 main.add_command(demo)
 main.add_command(explain)
 main.add_command(fetch)
+main.add_command(judge)
 main.add_command(simulate)

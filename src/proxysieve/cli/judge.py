@@ -1,0 +1,445 @@
+"""``proxysieve judge``: what is made of responses that were saved, and by which sign."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from proxysieve.cli.explain import share
+from proxysieve.cli.show import WIDTH
+from proxysieve.client import Request, send_directly
+from proxysieve.clock import SystemClock
+from proxysieve.core.failures import failure_of
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.judge import Sign
+from proxysieve.core.marks import Mark
+from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
+from proxysieve.detector import list_signs, make_judge
+from proxysieve.errors import ConfigError
+from proxysieve.expect import expects
+from proxysieve.saved import Given, Saved, files_of, read_saved
+
+NOT_OK, BAD_INPUT = 1, 2
+URL_STARTS = ("http://", "https://")
+OUTCOME_WIDTH = 13
+GAP = "   "
+# What a line has room for; the JSON has all.
+ALSO_SHOWN = 3
+AIMS = {
+    Scope.EXIT: "aims at the exit",
+    Scope.NETWORK: "aims at the network",
+    Scope.COUNTRY: "aims at the country",
+    Scope.SESSION: "aims at the session",
+    Scope.RESOURCE: "aims at what was asked for",
+}
+# What does not read on from a vendor's name.
+CLAUSES = ("the ", "its ", "sent ", "needs ", "answered ", "too ")
+# Behind a semicolon in a path stand sessions, too.
+PATH_VALUES = re.compile(r";[^/]*")
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One opinion."""
+
+    verdict: Outcome
+    vendor: str | None
+    sign: str | None
+    confidence: float
+    why: str | None
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made of one response.
+
+    Attributes:
+        file: As it was named; without its secrets, if it is a URL.
+        url: What was asked for, without secrets.
+        until: Unix seconds before which the site asked not to be asked again.
+        note: What could not be read.
+        seen: All opinions, the one that decided first.
+    """
+
+    file: str
+    url: str | None
+    status: int
+    verdict: Outcome
+    vendor: str | None
+    sign: str | None
+    scope: Scope | None
+    confidence: float
+    why: str | None
+    final: bool
+    until: float | None
+    note: str | None
+    seen: list[Seen]
+
+
+class ListedSign(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of a table."""
+
+    name: str
+    vendor: str | None
+    verdict: Outcome
+    scope: Scope | None
+    confidence: float
+    why: str
+    source: str
+
+
+def read_headers(_: click.Context, __: click.Parameter, lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Headers as they are written on the wire; what is wrong may be a cookie, and is not repeated."""
+    pairs = [line.partition(":") for line in lines]
+    if not all(colon and name.strip() for name, colon, _ in pairs):
+        raise click.BadParameter("expected 'Name: value'")
+    return tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+
+
+def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
+    """A URL that can be taken apart."""
+    if url and not shown_url(url).startswith(URL_STARTS):
+        raise click.BadParameter("expected http://… or https://…")
+    return url
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="FILE|URL...")
+@click.option(
+    "--status", default=200, type=click.IntRange(100, 999), help="HTTP status, for bodies that are saved without."
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    callback=read_headers,
+    help="A header, for bodies that are saved without; may be repeated.",
+)
+@click.option(
+    "--url", default="", show_default=False, callback=read_url, help="What was asked for, for files that do not say it."
+)
+@click.option(
+    "--expect",
+    default="",
+    show_default=False,
+    metavar="WHAT",
+    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT.",
+)
+@click.option(
+    "--signs", multiple=True, metavar="FILE.toml", type=click.Path(), help="Signs of your own; may be repeated."
+)
+@click.option("--list-signs", "is_list", is_flag=True, help="Print the signs that are asked for, and judge nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def judge(
+    files: tuple[str, ...],
+    *,
+    status: int,
+    headers: tuple[tuple[str, str], ...],
+    url: str,
+    expect: str,
+    signs: tuple[str, ...],
+    is_list: bool,
+    as_json: bool,
+) -> None:
+    """Tell whether saved responses are blocks, and by which sign.
+
+    \b
+    What a FILE is, is told by its content:
+        a body                   HTML, JSON, any text
+        a response               with status line and headers: curl -i
+        a HAR file               what browsers export, each answer
+        a WARC file              plain or gzipped, each response
+        pages.jsonl              what proxysieve fetch wrote, each page
+        a directory              all of its files, and those below
+        -                        the standard input
+
+    A URL is fetched now, without a proxy: its site sees this machine's own address.
+    URLs are printed without user names, passwords and the values of queries.
+
+    \b
+    Exit status: 0 all are good answers, 1 some are not,
+    2 the input is at fault.
+
+    \b
+    Example:
+        proxysieve judge page.html --status 403
+        curl -si https://shop.example/item/1 | proxysieve judge -
+    """
+    if is_list:
+        _show_signs(list_signs(signs), as_json=as_json)
+        return
+    if not files:
+        raise click.UsageError("nothing to judge: give a file, a directory, a URL, or - for the standard input")
+    table, last_signs = make_judge(signs), _expectations(expect)
+    given = Given(status=status, headers=headers, url=url)
+    responses = Responses(files, given)
+    shown = Shown()
+    for response in responses:
+        opinions = table.see(response.exchange, *last_signs)
+        shown.show(response, judged(response, opinions), as_json=as_json)
+    if not as_json:
+        shown.show_counts()
+    if responses.has_problems:
+        sys.exit(BAD_INPUT)
+    if shown.counts.keys() - {Outcome.OK}:
+        sys.exit(NOT_OK)
+
+
+def judged(response: Saved, opinions: Sequence[Verdict]) -> Judged:
+    """What *opinions* come to, without any secret of the response."""
+    verdict = opinions[0] if opinions else OK
+    return Judged(
+        file=response.file,
+        url=shown_url(response.exchange.url) or None,
+        status=response.exchange.status,
+        verdict=verdict.outcome,
+        vendor=verdict.vendor or None,
+        sign=verdict.sign or None,
+        scope=verdict.scope,
+        confidence=verdict.confidence,
+        why=verdict.why or None,
+        final=verdict.is_final,
+        until=verdict.until or None,
+        note=response.note or None,
+        seen=[_seen(opinion) for opinion in dict.fromkeys(opinions)],
+    )
+
+
+def shown_url(url: str) -> str:
+    """*url* without what may be a secret: user and password, the values of its query, its fragment."""
+    try:
+        parts = urlsplit(url.encode("utf-8", "replace").decode())
+    except ValueError:
+        return ""
+    if f"{parts.scheme}://" not in URL_STARTS:
+        return f"{parts.scheme}:…" if parts.scheme else ""
+    # What has no name is a value.
+    pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
+    query = "&".join(f"{name}=…" if equals else "…" for name, equals, _ in pairs)
+    host, path = parts.netloc.rpartition("@")[2], PATH_VALUES.sub(";…", parts.path)
+    return f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
+
+
+def _expectations(expect: str) -> list[Sign]:
+    return [expects(expect)] if expect else []
+
+
+def _seen(opinion: Verdict) -> Seen:
+    return Seen(
+        verdict=opinion.outcome,
+        vendor=opinion.vendor or None,
+        sign=opinion.sign or None,
+        confidence=opinion.confidence,
+        why=opinion.why or None,
+    )
+
+
+# Where responses come from.
+
+
+class Responses:
+    """The responses of files and URLs, in turn. What is wrong with one of those is said, and keeps from no other.
+
+    Args:
+        names: Files, directories and URLs.
+        given: What is known of their responses.
+
+    Attributes:
+        has_problems: Whether there was anything to be said so far.
+    """
+
+    def __init__(self, names: Sequence[str], given: Given) -> None:
+        self._names = names
+        self._given = given
+        self.has_problems = False
+
+    def __iter__(self) -> Iterator[Saved]:
+        for name in self._names:
+            try:
+                sources = [name] if _is_url(name) else files_of(name)
+            except ConfigError as error:
+                self._tell(error)
+                continue
+            for source in sources:
+                yield from self._read(source)
+
+    def _read(self, source: str) -> Iterator[Saved]:
+        try:
+            if _is_url(source):
+                yield fetch_now(source)
+            else:
+                yield from read_saved(source, self._given)
+        except ConfigError as error:
+            self._tell(error)
+
+    def _tell(self, error: ConfigError) -> None:
+        self.has_problems = True
+        click.echo(f"proxysieve: {_printable(str(error))}", err=True)
+
+
+def fetch_now(url: str) -> Saved:
+    """The response to *url*, asked for from this machine's own address.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    shown = shown_url(url)
+    click.echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
+    try:
+        response = asyncio.run(send_directly(Request(url=url), IDENTITIES[0]))
+    except Exception as error:
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        # There is no proxy that could be to blame.
+        why = "the site could not be reached" if failure is Failure.PROXY_UNREACHABLE else str(failure)
+        # The client's own words have the whole URL in them.
+        raise ConfigError(f"{shown}: {why}: save the response where there is one, and give that file") from None
+    exchange = Exchange(
+        url=url,
+        final_url=response.url,
+        status=response.status,
+        headers=response.headers,
+        body=response.body,
+        at=SystemClock().now(),
+        redirect_count=response.redirect_count,
+    )
+    return Saved(file=shown, exchange=exchange)
+
+
+def _is_url(name: str) -> bool:
+    return name.lower().startswith(URL_STARTS)
+
+
+# In words.
+
+
+class Shown:
+    """What was printed so far.
+
+    Attributes:
+        counts: Of responses, by what they are.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Outcome] = Counter()
+        self._file = ""
+
+    def show(self, response: Saved, judged: Judged, *, as_json: bool) -> None:
+        """Print what was made of a response; where a file holds many, its name once."""
+        self.counts[judged.verdict] += 1
+        if as_json:
+            click.echo(msgspec.json.encode(judged).decode())
+            return
+        if response.is_one_of_many and judged.file != self._file:
+            click.echo(_printable(judged.file))
+        self._file = judged.file if response.is_one_of_many else ""
+        label = _shortened(judged.url or "without a URL") if response.is_one_of_many else judged.file
+        click.echo(describe(judged, label))
+
+    def show_counts(self) -> None:
+        """Print how many there were of each kind, if there were several."""
+        count = self.counts.total()
+        if count > 1:
+            kinds = ", ".join(f"{number:,} {outcome}" for outcome, number in self.counts.most_common())
+            click.echo(_wrapped(f"{count:,} responses: {kinds}", indent=0))
+
+
+def describe(judged: Judged, label: str) -> str:
+    """What was made of a response, in lines of 80 columns at most where *label* lets them.
+
+    Args:
+        judged: The response.
+        label: What to call it.
+    """
+    name, sentence = _printable(label), _sentence(judged)
+    first = f"{judged.verdict:<{OUTCOME_WIDTH}}{name}"
+    one_line = f"{first}{GAP}{sentence}".replace("\N{NO-BREAK SPACE}", " ")
+    # A long name says enough of a good answer.
+    apart = [first, _wrapped(sentence)] if judged.seen else [first]
+    lines = [one_line] if len(one_line) <= WIDTH else apart
+    others = [one for one in judged.seen[1:] if one.sign != judged.sign]
+    if others:
+        told = ", ".join(_opinion(one, judged.verdict) for one in others[:ALSO_SHOWN])
+        more = f" and {len(others) - ALSO_SHOWN:,} more" if len(others) > ALSO_SHOWN else ""
+        lines.append(_wrapped(f"also seen: {told}{more}"))
+    if judged.note:
+        lines.append(_wrapped(f"note: {judged.note}"))
+    return "\n".join(lines)
+
+
+def _sentence(judged: Judged) -> str:
+    if not judged.seen:
+        return "nothing speaks against it"
+    details = [judged.sign] if judged.sign else []
+    if judged.scope:
+        details.append(AIMS[judged.scope])
+    if judged.final:
+        details.append("no other try would help")
+    if judged.until:
+        details.append(f"asks to wait until {_moment(judged.until)}")
+    details.append(f"{share(judged.confidence)} sure".replace(" ", "\N{NO-BREAK SPACE}"))
+    return f"{_named(judged.vendor, judged.why)} ({', '.join(details)})"
+
+
+def _opinion(seen: Seen, decided: Outcome) -> str:
+    kind = "" if seen.verdict == decided else f"{seen.verdict}: "
+    return f"{kind}{_named(seen.vendor, seen.why)}" + (f" ({seen.sign})" if seen.sign else "")
+
+
+def _named(vendor: str | None, why: str | None) -> str:
+    between = ": " if (why or "").startswith(CLAUSES) else " "
+    return between.join(part for part in (vendor, why) if part)
+
+
+def _wrapped(text: str, indent: int = OUTCOME_WIDTH) -> str:
+    margin = " " * indent
+    wrapped = click.wrap_text(_printable(text), WIDTH, initial_indent=margin, subsequent_indent=margin)
+    return wrapped.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _shortened(url: str) -> str:
+    room = WIDTH - OUTCOME_WIDTH
+    return url if len(url) <= room else f"{url[: room - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """*text* without what a terminal would take for commands: files say what they like."""
+    return "".join(
+        one if one.isprintable() or one == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _show_signs(marks: Sequence[Mark], *, as_json: bool) -> None:
+    if as_json:
+        for mark in marks:
+            click.echo(msgspec.json.encode(_listed(mark)).decode())
+        return
+    name_width = max(len(mark.name) for mark in marks) + 2
+    vendor_width = max(len(mark.vendor) for mark in marks) + 2
+    for mark in marks:
+        row = f"{mark.name:<{name_width}}{mark.vendor:<{vendor_width}}{mark.verdict:<{OUTCOME_WIDTH}}{mark.scope or ''}"
+        click.echo(_printable(row.rstrip()))
+
+
+def _listed(mark: Mark) -> ListedSign:
+    return ListedSign(
+        name=mark.name,
+        vendor=mark.vendor or None,
+        verdict=mark.verdict,
+        scope=mark.scope,
+        confidence=mark.confidence,
+        why=mark.why,
+        source=mark.source,
+    )

@@ -1,0 +1,25 @@
+"""A body and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from proxysieve.errors import ConfigError
+from proxysieve.saved.decoding import is_text
+from proxysieve.saved.response import MOST_BODY_BYTES, Answer, Given, first
+
+
+def read_body(file: BinaryIO, given: Given) -> Iterator[Answer]:
+    """The whole of *file*, with what is *given* of it.
+
+    Raises:
+        ConfigError: It is something else than text, and nobody says what.
+    """
+    body = file.read(MOST_BODY_BYTES + 1)
+    if not is_text(body) and not first(given.headers, "content-type"):
+        raise ConfigError(
+            "neither text nor HTTP, HAR, WARC or pages of fetch: give another file, or say what it is with "
+            "--header 'Content-Type: …'"
+        )
+    yield Answer(status=given.status, headers=given.headers, body=body, url=given.url)

@@ -1,0 +1,87 @@
+"""Bodies without their chunks and compression, also where the headers speak of some that are gone already.
+
+``curl -i`` leaves the headers as they came and decodes the body, ``curl -i --raw`` decodes nothing, and archives do
+either. So a body is decoded only if it can be.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from proxysieve.saved.response import MOST_BODY_BYTES, Headers
+
+CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
+PIECE_BYTES = 65_536
+TEXT_BYTES = 8_192
+# What no text has many of: control characters but for spaces, and the escapes of Japanese and of terminals.
+CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\f\r\x1b"))
+MOST_CONTROLS = 0.02
+WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+CODING_LENGTH = 20
+
+
+def decode(body: bytes, headers: Headers) -> tuple[bytes | None, str]:
+    """The *body* that a reader gets, None if it cannot be had; and what is to be said of it."""
+    if "chunked" in _codings(headers, "transfer-encoding"):
+        body = unchunked(body)
+    for coding in reversed(_codings(headers, "content-encoding")):
+        plain = inflated(body) if coding in INFLATED else None
+        if plain is None and coding != "identity" and not is_text(body):
+            return None, f"its body cannot be decoded ({coding[:CODING_LENGTH]}): judged by status and headers alone"
+        body = body if plain is None else plain
+    return body, ""
+
+
+def unchunked(body: bytes) -> bytes:
+    """*body* without the sizes of its chunks; as it is, if it has none. Of one that breaks off, what is there."""
+    pieces: list[bytes] = []
+    at = 0
+    while chunk := CHUNK.match(body, at):
+        start, size = chunk.end(), int(chunk[1], 16)
+        at = start + size
+        if at < len(body) and not body.startswith(b"\r\n", at) and size:
+            return body if not pieces else b"".join([*pieces, body[start:at]])
+        pieces.append(body[start:at])
+        if not size or at >= len(body):
+            break
+        at += 2
+    return b"".join(pieces) if pieces else body
+
+
+def inflated(body: bytes) -> bytes | None:
+    """*body* decompressed, None if it is not compressed. Of one that breaks off, what is there."""
+    plain = _inflate(body, zlib.MAX_WBITS | 32)
+    # Raw deflate has no mark by which to know it, and the beginning of many a text would pass for some.
+    return _inflate(body, -zlib.MAX_WBITS) if plain is None and not is_text(body) else plain
+
+
+def is_text(body: bytes) -> bool:
+    """Whether *body* begins as something that a person could read."""
+    head = body[:TEXT_BYTES]
+    if head.startswith(WIDE_MARKS):
+        return True
+    control_count = len(head) - len(head.translate(None, CONTROLS))
+    return b"\0" not in head and control_count <= len(head) * MOST_CONTROLS
+
+
+def _inflate(body: bytes, window: int) -> bytes | None:
+    unpack, size = zlib.decompressobj(window), 0
+    pieces: list[bytes] = []
+    for at in range(0, len(body), PIECE_BYTES):
+        try:
+            piece = unpack.decompress(body[at : at + PIECE_BYTES], MOST_BODY_BYTES + 1 - size)
+        except zlib.error:
+            # What has no mark and does not end well was never compressed.
+            return (b"".join(pieces) or None) if window > 0 else None
+        pieces.append(piece)
+        size += len(piece)
+        if unpack.eof or size > MOST_BODY_BYTES:
+            break
+    return b"".join(pieces)
+
+
+def _codings(headers: Headers, name: str) -> list[str]:
+    values = ",".join(value for key, value in headers if key == name)
+    return [coding.strip().lower() for coding in values.split(",") if coding.strip()]
