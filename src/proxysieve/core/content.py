@@ -139,7 +139,8 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
     if not encoding.startswith(FOREIGN):
         return body
     try:
-        return body.decode(encoding, "replace").encode("utf-8", "replace")
+        # What is no text in that encoding becomes three times as long.
+        return body.decode(encoding, "replace").encode("utf-8", "replace")[:SEARCHED_BYTES]
     except (LookupError, ValueError):
         return body
 
