@@ -44,12 +44,13 @@ class Spread(NamedTuple):
 
 
 class Bench:
-    """The options that every benchmark has, and where its figures go."""
+    """The options that every benchmark has, and where its figures go; without *rounds* where one is as good as many."""
 
-    def __init__(self, name: str, about: str | None, *, rounds: int, counted: str = "rounds") -> None:
+    def __init__(self, name: str, about: str | None, *, rounds: int = 0, counted: str = "rounds") -> None:
         self.name = name
         self.parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-        self.parser.add_argument(f"--{counted}", type=int, default=rounds, help="how many (default: %(default)s)")
+        if rounds:
+            self.parser.add_argument(f"--{counted}", type=int, default=rounds, help="how many (default: %(default)s)")
         self.parser.add_argument(
             "--json", action="store_true", help="one JSON object a line, and the tables to the standard error"
         )

@@ -22,6 +22,8 @@ try:
 except ImportError:  # there is no wheel for every machine
     IS_FAST = False
 
+# What is looked at in one go where there is no hyperscan: more of it at a time does not fit a processor's cache.
+PIECE_BYTES = 65_536
 # A sign of one's own: a function of an exchange, or a file like signs.toml.
 OwnSign = Sign | str | PathLike[str]
 
@@ -92,13 +94,26 @@ def make_scan(table: Table) -> Scan:
 
 
 def scan_one_by_one(table: Table) -> Scan:
-    """A search for each text in turn: about 0.5 ms for a page of 15 KB."""
+    """A search in turn for each text that may be there: about 0.5 ms for a page of 15 KB."""
+    texts = table.texts
+    # A text may begin at any place in four bytes of a body, so one of its four divisions into fours must be there.
+    needs = [(number, _fours(text.text.lower()[at:])) for number, text in enumerate(texts) for at in range(4)]
+    overlap = max((len(text.text) for text in texts), default=0)
 
     def scan(body: bytes) -> Collection[int]:
         lowered = body.lower()
-        return [number for number, text in enumerate(table.texts) if text.text in (body if text.is_exact else lowered)]
+        likely: set[int] = set()
+        for start in range(0, len(lowered), PIECE_BYTES):
+            fours = _fours(lowered[start : start + PIECE_BYTES + overlap])
+            likely.update(number for number, need in needs if need <= fours)
+        return [one for one in likely if texts[one].text in (body if texts[one].is_exact else lowered)]
 
     return scan
+
+
+def _fours(body: bytes) -> frozenset[int]:
+    """The numbers that *body* is, read four bytes at a time; the rest is left out."""
+    return frozenset(memoryview(body)[: len(body) // 4 * 4].cast("I"))
 
 
 def scan_at_once(table: Table) -> Scan:

@@ -18,18 +18,18 @@ UNESCAPED_BYTES = 4_096
 TITLE_WITHIN, TITLE_LENGTH = 65_536, 300
 # What is found of the visible text of a page; of more, it is only known that it is long.
 SEEN_LENGTH = 4_000
+# What a character takes at most, as an entity.
+ENTITY_LENGTH = 8
 # Tags that are looked at on the way there, so that a page of nothing else takes no time.
 TAGS_SEEN = 10_000
 # What a browser does not show, or not to somebody whose scripts run.
 HIDDEN = ("script", "style", "noscript", "template", "svg", "title")
 BYTE_ORDER_MARKS = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-# What pages are written in. Python knows other encodings, some of which take ages to decode.
-FOREIGN = ("utf-16", "utf-32", "windows-125", "cp125", "gb", "big5", "shift", "euc-", "koi8-", "tis-620", "iso-8859-")
+# What pages are written in. Python knows other encodings, some of which take ages to decode, and no browser reads.
+FOREIGN = ("utf-16", "windows-125", "cp125", "gb", "big5", "shift", "euc-", "koi8-", "tis-620", "iso-8859-")
 MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<?xml")
 
 
@@ -92,8 +92,9 @@ def visible_text(markup: str) -> str:
         start = markup.find("<", at)
         piece = markup[at : start if start >= 0 else len(markup)].strip()
         if piece:
-            pieces.append(unescape(piece))
-            seen += len(pieces[-1]) + 1
+            pieces.append(unescape(piece[: SEEN_LENGTH * ENTITY_LENGTH]))
+            # Entities may stand for nothing, and take time all the same.
+            seen += max(len(pieces[-1]), len(piece) // ENTITY_LENGTH) + 1
         if start < 0 or seen >= SEEN_LENGTH:
             break
         at = _end_of_tag(lowered, start)
@@ -111,9 +112,11 @@ def _end_of_tag(lowered: str, start: int) -> int:
     end = lowered.find(">", start)
     if end < 0:
         return len(lowered)
-    hidden = next((name for name in HIDDEN if lowered.startswith(name, start + 1)), "")
+    if not lowered.startswith(HIDDEN, start + 1):
+        return end + 1
+    hidden = next(name for name in HIDDEN if lowered.startswith(name, start + 1))
     is_whole = not lowered[start + 1 + len(hidden) : start + 2 + len(hidden)].isalnum()
-    if not hidden or not is_whole or lowered[end - 1] == "/":
+    if not is_whole or lowered[end - 1] == "/":
         return end + 1
     closed = lowered.find(f"</{hidden}", end)
     if closed < 0:
@@ -136,7 +139,8 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
     if not encoding.startswith(FOREIGN):
         return body
     try:
-        return body.decode(encoding, "replace").encode("utf-8", "replace")
+        # What is no text in that encoding becomes three times as long.
+        return body.decode(encoding, "replace").encode("utf-8", "replace")[:SEARCHED_BYTES]
     except (LookupError, ValueError):
         return body
 

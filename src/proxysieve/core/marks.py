@@ -155,7 +155,8 @@ class Table:
                 self._by_status[status].append(mark)
 
     def _number(self, text: str, *, is_exact: bool) -> int:
-        wanted = Text((text if is_exact else text.lower()).encode(), is_exact)
+        # Of ASCII alone: a scan knows no other capitals.
+        wanted = Text(text.encode() if is_exact else text.encode().lower(), is_exact)
         return self._numbers.setdefault(wanted, len(self._numbers))
 
     def of_headers(self, exchange: Exchange) -> Iterator[Mark]:
