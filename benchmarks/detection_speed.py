@@ -12,15 +12,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from statistics import median
 
 from detection import CORPUS, Page, read_corpus
 from measure import Bench, Cell
-from proxysieve.core.judge import Judge, Words
+from proxysieve.core.judge import Judge
 from proxysieve.core.model import OK, Exchange
-from proxysieve.detector import IS_FAST, read_signs, scan_at_once, scan_one_by_one
+from proxysieve.detector import IS_FAST, scan_at_once, scan_one_by_one, usual_signs, usual_words
 
 VERDICTS = 500
 HOSTILE_BYTES = 10_000_000
@@ -33,12 +32,10 @@ MARKED = b"<html>px-captcha g-recaptcha verify you are human too many requests j
 
 def make_judges() -> dict[str, Judge]:
     """The judge with either search."""
-    file = read_signs(str(resources.files("proxysieve").joinpath("signs.toml")))
-    words = Words(**{kind: frozenset(map(str.casefold, texts)) for kind, texts in file.words.items()})
     searches = {"hyperscan": scan_at_once, "one by one": scan_one_by_one}
     if not IS_FAST:
         del searches["hyperscan"]
-    return {name: Judge(file.sign, words, search) for name, search in searches.items()}
+    return {name: Judge(usual_signs().sign, usual_words(), search) for name, search in searches.items()}
 
 
 def good_page() -> bytes:

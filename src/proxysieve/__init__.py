@@ -5,7 +5,7 @@ import logging
 from proxysieve.attempts import Attempt, Page
 from proxysieve.bridge import SyncNamedSession, SyncSessionPool
 from proxysieve.client import Client, Request, Response
-from proxysieve.core.model import Exchange, Failure, Identity, Outcome, Proxy, Tried, Verdict
+from proxysieve.core.model import Exchange, Failure, Identity, Outcome, Proxy, Scope, Tried, Verdict
 from proxysieve.desk import Lease
 from proxysieve.errors import (
     Blocked,
@@ -38,6 +38,7 @@ __all__ = [
     "ProxySieveError",
     "Request",
     "Response",
+    "Scope",
     "Session",
     "SessionPool",
     "StoreError",

@@ -8,10 +8,11 @@ from functools import cache
 from importlib import resources
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from proxysieve.core.judge import Judge, Sign, Words
+from proxysieve.core.judge import RULES, STATUS_RULE, Judge, Sign, Words
 from proxysieve.core.marks import Mark, Scan, Table
 from proxysieve.errors import ConfigError
 
@@ -26,6 +27,7 @@ except ImportError:  # there is no wheel for every machine
 PIECE_BYTES = 65_536
 # A sign of one's own: a function of an exchange, or a file like signs.toml.
 OwnSign = Sign | str | PathLike[str]
+F = TypeVar("F", bound="SignFile")
 
 
 class SignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,11 +36,19 @@ class SignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         sign: The signs.
         off: The names of signs that are not to be asked.
-        words: Hints, for the file that comes with the package.
     """
 
     sign: tuple[Mark, ...] = ()
     off: tuple[str, ...] = ()
+
+
+class UsualSigns(SignFile, frozen=True, forbid_unknown_fields=True):
+    """What the file says that comes with the package.
+
+    Attributes:
+        words: What hints at a check on a page of nothing else, by what it says.
+    """
+
     words: dict[str, tuple[str, ...]] = {}
 
 
@@ -51,7 +61,7 @@ def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
     if not own:
         return _usual_judge()
     marks, off = _own_and_usual(own)
-    return Judge(marks, _words(_usual_signs(), off), make_scan, [one for one in own if callable(one)])
+    return Judge(marks, usual_words(), make_scan, [one for one in own if callable(one)], off)
 
 
 def list_signs(own: Sequence[OwnSign] = ()) -> list[Mark]:
@@ -67,9 +77,11 @@ def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Mark], set[str]]:
     """The signs of files and of the package, and the names of those that are off."""
     files = [read_signs(one) for one in own if not callable(one)]
     off = {name for file in files for name in file.off}
-    marks = [mark for file in files for mark in file.sign] + list(_usual_signs().sign)
-    known = {mark.name for mark in marks}
-    for name in off - known:
+    marks = [mark for file in files for mark in file.sign] + list(usual_signs().sign)
+    known = {mark.name for mark in marks} | RULES
+    for name in sorted(off - known):
+        if name.startswith(STATUS_RULE):
+            continue
         raise ConfigError(f"there is no sign called {name!r} to switch off; `proxysieve judge --list-signs` lists them")
     kept = {mark.name: mark for mark in reversed(marks) if mark.name not in off}
     return [mark for mark in marks if kept.get(mark.name) is mark], off
@@ -85,7 +97,7 @@ def read_signs(path: str | PathLike[str]) -> SignFile:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the signs in {path} cannot be read: {getattr(error, 'strerror', '') or error}") from error
-    return _parse(text, str(path))
+    return _parse(text, str(path), SignFile)
 
 
 def make_scan(table: Table) -> Scan:
@@ -140,23 +152,25 @@ def scan_at_once(table: Table) -> Scan:
 
 @cache
 def _usual_judge() -> Judge:
-    usual = _usual_signs()
-    return Judge(usual.sign, _words(usual, set()), make_scan)
+    return Judge(usual_signs().sign, usual_words(), make_scan)
 
 
 @cache
-def _usual_signs() -> SignFile:
-    return _parse(resources.files("proxysieve").joinpath("signs.toml").read_text(encoding="utf-8"), "signs.toml")
+def usual_signs() -> UsualSigns:
+    """The signs that come with the package."""
+    text = resources.files("proxysieve").joinpath("signs.toml").read_text(encoding="utf-8")
+    return _parse(text, "signs.toml", UsualSigns)
 
 
-def _parse(text: str, name: str) -> SignFile:
+@cache
+def usual_words() -> Words:
+    """Their words."""
+    words = usual_signs().words
+    return Words(**{kind: frozenset(word.casefold() for word in texts) for kind, texts in words.items()})
+
+
+def _parse(text: str, name: str, kind: type[F]) -> F:
     try:
-        return msgspec.convert(tomllib.loads(text), SignFile)
+        return msgspec.convert(tomllib.loads(text), kind)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"the signs in {name} cannot be used: {error}") from error
-
-
-def _words(file: SignFile, off: Collection[str]) -> Words:
-    return Words(
-        **{kind: frozenset(word.casefold() for word in words) for kind, words in file.words.items() if kind not in off}
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from importlib import resources
 from itertools import permutations, product
 
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.marks import Mark
 from proxysieve.core.model import OK, Exchange, Outcome
-from proxysieve.detector import make_judge, read_signs
+from proxysieve.detector import make_judge, usual_signs
 
-FILE = read_signs(str(resources.files("proxysieve").joinpath("signs.toml")))
+FILE = usual_signs()
 JUDGE = make_judge()
 BY_NAME = {mark.name: mark for mark in FILE.sign}
 PLACES = {mark.name: place for place, mark in enumerate(FILE.sign)}

@@ -15,10 +15,9 @@ Opinions are asked for in the order of how sure they are, and the first one deci
 from __future__ import annotations
 
 from calendar import timegm
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from email.utils import parsedate_tz
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from proxysieve.core.marks import Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
@@ -62,6 +61,11 @@ REFUSAL_WORD_BYTES = 512
 SAID_FIRST = 200
 
 
+# The rules about what a page says that bears no mark; what stands behind ``status-`` is a rule each.
+RULES = frozenset({"human-check", "refusal-text", "throttle-text", "refusal-word", "empty-body"})
+STATUS_RULE = "status-"
+
+
 class Words(NamedTuple):
     """Texts that say something together, or on a page of nothing else; in lower case.
 
@@ -88,23 +92,34 @@ class Judge:
         words: What hints at a check on a page of nothing else.
         make_scan: Makes what finds texts in a body, of the texts of a table.
         own: Signs of the caller's, which are asked first.
+        off: The names of rules that are not to be asked: some of :data:`RULES`, or ``status-403`` and the like.
     """
 
     def __init__(
-        self, marks: Sequence[Mark], words: Words, make_scan: Callable[[Table], Scan], own: Sequence[Sign] = ()
+        self,
+        marks: Sequence[Mark],
+        words: Words,
+        make_scan: Callable[[Table], Scan],
+        own: Sequence[Sign] = (),
+        off: Collection[str] = (),
     ) -> None:
         self._words = words
         self._table = Table(marks, sorted(frozenset().union(*words)))
         self._scan = make_scan(self._table)
         self._own = tuple(own)
+        self._off = frozenset(off)
 
     def judge(self, exchange: Exchange, *last_signs: Sign) -> Verdict:
         """The first opinion, that of *last_signs* after all others; silence means that all is well."""
-        return next(self._opinions(exchange, last_signs), OK)
+        return next(self._heeded(exchange, last_signs), OK)
 
     def see(self, exchange: Exchange, *last_signs: Sign) -> list[Verdict]:
         """All opinions, the one that decides first."""
-        return list(self._opinions(exchange, last_signs))
+        return list(self._heeded(exchange, last_signs))
+
+    def _heeded(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
+        opinions = self._opinions(exchange, last_signs)
+        return (verdict for verdict in opinions if verdict.sign not in self._off) if self._off else opinions
 
     def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
         failure = failed(exchange)
@@ -214,7 +229,7 @@ def status(exchange: Exchange) -> Verdict | None:
 
 def empty(exchange: Exchange) -> Verdict | None:
     """A page of nothing, where there should be one. An empty robots.txt says that nothing is asked."""
-    if urlsplit(exchange.url).path == "/robots.txt":
+    if exchange.url.partition("?")[0].endswith("/robots.txt"):
         return None
     why = "status 200 with an empty body"
     return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="empty-body", confidence=GUESSED)
