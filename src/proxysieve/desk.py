@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
+from proxysieve.core.looks import Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.core.records import Record
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
@@ -25,6 +26,8 @@ log = logging.getLogger("proxysieve")
 
 # Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
 STALE = b""
+# After so many changes the site's looks are saved; fewer are not worth the writing.
+LOOKS_CHANGES = 8
 
 
 class Lease:
@@ -47,7 +50,7 @@ class Lease:
     def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
         exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
-        verdict = self._desk.judge.judge(exchange, *extra_signs)
+        verdict = self._desk.judge_page(exchange, extra_signs)
         self._end(verdict, exchange.redirect_count)
         return verdict
 
@@ -101,6 +104,7 @@ class Desk:
         judge: What judges answers.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
+        looks: Whether a page is doubted that looks like no good one of the site.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -114,7 +118,8 @@ class Desk:
         rng: Random,
         judge: Judge,
         clients: Clients,
-        records: Iterable[Record] = (),
+        records: Sequence[Record] = (),
+        looks: bool = True,
     ) -> None:
         self.engine = engine
         self.clock = clock
@@ -125,6 +130,8 @@ class Desk:
         self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
         for (kind, _), value in self._saved.items():
             check_belongings(kind, value or b"")
+        self._looks = self._load_looks(records) if looks else None
+        self._looks_saved_at = 0
         self._used: set[str] = set()
         self._changed: asyncio.Event | None = None
         self._is_closing = False
@@ -162,6 +169,17 @@ class Desk:
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
 
+    def judge_page(self, exchange: Exchange, extra_signs: Sequence[Sign] = ()) -> Verdict:
+        """What *exchange* says, by all signs and then by how the site's pages look."""
+        verdict = self.judge.judge(exchange, *extra_signs)
+        return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs)) if self._looks else verdict
+
+    def accept(self, exchange: Exchange) -> None:
+        """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
+        if self._looks and exchange.body:
+            self._looks.accept(look_of(exchange))
+            self._looks_saved_at -= LOOKS_CHANGES
+
     def take_back(self, lease: int, session: Session, verdict: Verdict | None, redirect_count: int) -> None:
         """The request of *lease* is over."""
         self._apply(Reported(self.clock.now(), lease, verdict, redirect_count))
@@ -185,7 +203,7 @@ class Desk:
         """Whether nothing is under way, waited for, or not saved yet."""
         facts = self.engine.facts
         is_waited_for = any(queue.count for queue in self._queues.values())
-        return not (facts.flights or facts.changed or self._used or is_waited_for)
+        return not (facts.flights or facts.changed or self._used or self._has_new_looks or is_waited_for)
 
     def close(self) -> None:
         """Let go of the sessions' clients; what is known stands in the store."""
@@ -199,13 +217,16 @@ class Desk:
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
         used, self._used = self._used, set()
-        return [*self.engine.take_changes(), *(record for name in used for record in self._belongings(name))]
+        belongings = [record for name in used for record in self._belongings(name)]
+        return [*self.engine.take_changes(), *belongings, *self._take_looks()]
 
     def keep_changed(self, record: Record) -> None:
         """What :meth:`take_changes` gave could not be saved: give it again next time."""
         if record.kind in OWN_KINDS:
             self._saved[record.kind, record.key] = STALE
             self._used.add(record.key)
+        elif record.kind == "looks":
+            self._looks_saved_at -= LOOKS_CHANGES
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
@@ -287,6 +308,24 @@ class Desk:
                     del self._saved[kind, name]
                 changed.append(Record(self.engine.site, kind, name, value))
         return changed
+
+    @staticmethod
+    def _load_looks(records: Iterable[Record]) -> Looks:
+        looks = Looks()
+        for record in records:
+            if record.kind == "looks":
+                looks.restore(msgspec.json.decode(record.value or b"", type=LooksRecord))
+        return looks
+
+    @property
+    def _has_new_looks(self) -> bool:
+        return self._looks is not None and self._looks.change_count >= self._looks_saved_at + LOOKS_CHANGES
+
+    def _take_looks(self) -> list[Record]:
+        if self._looks is None or not self._has_new_looks:
+            return []
+        self._looks_saved_at = self._looks.change_count
+        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.record()))]
 
     def __repr__(self) -> str:
         return f"<Desk of {self.engine.site}: {self.standing()}>"
