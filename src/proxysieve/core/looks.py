@@ -37,13 +37,13 @@ STRANGE_SHARE, OWN_SHARE = 0.1, 0.5
 # Of all that two pages have, what both have where they are of one layout.
 ALIKE = 0.3
 # Nothing forgets by the clock: a site that is not asked does not change for us.
-FADE_AT, RESTART_AT = 512, 128
+FADE_AT, RESTART_AT = 1_024, 128
 MOST_TRAITS, KEPT_TRAITS, SKETCH, MOST_LAYOUTS = 160, 96, 16, 12
 # What an accepted layout counts for.
 REMEMBERED = 32
 # Of the pages that are recognised, one in so many is read: fewer as more are known.
-STEP_GROWTH, LARGEST_STEP = 8, 32
-LITERALS, LEAST_LITERALS, SHORTEST_LITERAL = 8, 4, 6
+STEP_GROWTH, LARGEST_STEP = 8, 128
+LITERALS, LEAST_LITERALS = 8, 4
 
 
 class Layout(msgspec.Struct, kw_only=True):
@@ -109,33 +109,42 @@ class Album:
         """How much of the core a page has."""
         return sum(trait in look.traits for trait in self.core) / len(self.core)
 
+    @property
+    def has_literals(self) -> bool:
+        """Whether its pages can be recognised at a glance."""
+        return len(self._literals) >= LEAST_LITERALS and self.has_core
+
     def recognises(self, look: Look) -> bool:
         """Whether half of the literals stand on a page."""
-        if len(self._literals) < LEAST_LITERALS or not self.has_core:
+        if not self.has_literals:
             return False
-        missing = len(self._literals) // 2
+        wanted = (len(self._literals) + 1) // 2
+        spare = len(self._literals) - wanted
         for literal in self._literals:
-            missing -= not look.shows(literal)
-            if missing < 0:
-                return False
-        return True
+            if look.place_of(literal) >= 0:
+                wanted -= 1
+            else:
+                spare -= 1
+            if not wanted or spare < 0:
+                break
+        return not wanted
 
     def has_layout_of(self, look: Look) -> bool:
         """Whether a page is like one that was taken for good."""
         return any(layout.likeness(look.traits) >= ALIKE for layout in self.kept.layouts)
 
-    def learn(self, look: Look) -> bool:
+    def learn(self, look: Look, *, is_recognised: bool) -> bool:
         """Take a page for good; whether it was read."""
         kept = self.kept
         kept.seen_count += 1
-        is_recognised = self.recognises(look)
-        if is_recognised and kept.unread_count + 1 < self._step:
+        # One that is not recognised stands for itself only; where none can be, any stands for those before it.
+        is_usual = is_recognised or not self.has_literals
+        if is_usual and kept.unread_count + 1 < self._step:
             kept.unread_count += 1
             return False
         if look.kind is not Kind.HTML and not look.traits:
             return False
-        # Those that were not read since are like it only if it is like them.
-        weight = kept.unread_count + 1 if is_recognised else 1
+        weight = kept.unread_count + 1 if is_usual else 1
         kept.unread_count -= weight - 1
         self._read(look, weight)
         return True
@@ -158,6 +167,7 @@ class Album:
         if len(kept.traits) > MOST_TRAITS:
             best = sorted(kept.traits, key=lambda trait: (-kept.traits[trait], trait))[:KEPT_TRAITS]
             kept.traits = {trait: kept.traits[trait] for trait in best}
+        self._settle()
         self._forget()
         self._settle()
         self._note_literals(look)
@@ -174,19 +184,21 @@ class Album:
         layouts.append(Layout(sketch=nsmallest(SKETCH, look.traits), size=len(look.traits), count=weight))
 
     def _note_literals(self, look: Look) -> None:
-        """Keep some texts by which pages with the core are recognised at a glance, the longest ones of a page."""
-        literals = {trait: text for trait, text in self.kept.literals.items() if trait in self.core}
-        fresh = {trait: literal_of(look.traits[trait]) for trait in look.traits.keys() & self.core - literals.keys()}
-        for trait in sorted(fresh, key=lambda trait: (-len(fresh[trait]), trait)):
-            text = fresh[trait]
-            if len(literals) < LITERALS and len(text) >= SHORTEST_LITERAL and text.isascii() and look.shows(text):
-                literals[trait] = text.decode()
-        self.kept.literals = literals
-        self._literals = [text.encode() for text in literals.values()]
+        """Keep some texts by which pages with the core are recognised at a glance: the first ones of a page."""
+        kept = self.kept
+        if len(kept.literals.keys() & self.core) < LITERALS:
+            kept.literals = {trait: text for trait, text in kept.literals.items() if trait in self.core}
+            fresh = {trait: literal_of(look.traits[trait]) for trait in look.traits.keys() & self.core}
+            places = {trait: look.place_of(text) for trait, text in fresh.items() if text}
+            for trait in sorted(places, key=lambda trait: (places[trait], trait)):
+                if len(kept.literals) < LITERALS and places[trait] >= 0 and fresh[trait].isascii():
+                    kept.literals[trait] = fresh[trait].decode()
+            self._literals = [text.encode() for text in kept.literals.values()]
 
     def _forget(self) -> None:
         kept = self.kept
-        if kept.count >= RESTART_AT and not any(count >= CORE_SHARE * kept.count for count in kept.traits.values()):
+        if kept.count >= RESTART_AT and not self.has_core:
+            # It was made anew, or has no make of its own: nothing is lost, and a new core is found sooner.
             kept.count = kept.unread_count = 0
             kept.traits = {}
         if kept.count >= FADE_AT:
@@ -225,26 +237,32 @@ class Looks:
         """
         if verdict.outcome is not Outcome.OK or not is_page(exchange):
             return verdict
-        look = look_of(exchange)
         # Who says that it is good knows better; silence is what may be doubted.
-        doubt = "" if is_expected or verdict is not OK else self.doubt(look)
-        if doubt:
-            return Verdict(outcome=Outcome.UNCLEAR, why=doubt, sign="unlike", confidence=0.5)
-        self.learn(look)
-        return verdict
+        doubt = self._see(look_of(exchange), may_doubt=verdict is OK and not is_expected)
+        return Verdict(outcome=Outcome.UNCLEAR, why=doubt, sign="unlike", confidence=0.5) if doubt else verdict
 
     def doubt(self, look: Look) -> str:
         """Why a page is unlike all good ones; empty if it is not, or if too little is known."""
         album = self._albums[look.kind]
-        if album.recognises(look) or not self._is_strange(look, album):
-            return ""
-        if not look.is_slight or album.has_layout_of(look):
-            return ""
-        return f"unlike the {_roughly(self.seen_count)} good pages seen here"
+        return "" if album.recognises(look) else self._doubt(look, album)
 
     def learn(self, look: Look) -> None:
         """Take a page for good."""
-        self.change_count += self._albums[look.kind].learn(look)
+        self._see(look, may_doubt=False)
+
+    def _see(self, look: Look, *, may_doubt: bool) -> str:
+        """Why a page is unlike all good ones; if it is not, it is learned."""
+        album = self._albums[look.kind]
+        is_recognised = album.recognises(look)
+        doubt = self._doubt(look, album) if may_doubt and not is_recognised else ""
+        if not doubt:
+            self.change_count += album.learn(look, is_recognised=is_recognised)
+        return doubt
+
+    def _doubt(self, look: Look, album: Album) -> str:
+        if not self._is_strange(look, album) or not look.is_slight or album.has_layout_of(look):
+            return ""
+        return f"unlike the {_roughly(self.seen_count)} good pages seen here"
 
     def accept(self, look: Look) -> None:
         """Take a page for good that was doubted, so that others like it are not."""

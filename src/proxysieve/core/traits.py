@@ -21,14 +21,14 @@ from proxysieve.core.content import Content
 # What all pages of a site share stands near the top.
 READ_BYTES = 131_072
 MOST_TAGS, MOST_ATTRIBUTES, MOST_KEYS = 2_000, 2_000, 200
-SHORTEST_NAME, LONGEST_NAME = 3, 60
+SHORTEST_NAME, LONGEST_NAME, SHORTEST_LITERAL = 3, 60, 7
 # Measured on 58 block pages of 20 makers: of none does a person see more than 1,328 characters, and none has more than
-# 6 links and 76 tags. Half of all good pages have more.
+# 6 links and 76 tags. Two thirds of 54 good pages have more.
 SLIGHT_LENGTH, SLIGHT_LINKS, SLIGHT_TAGS = 1_500, 10, 150
 SLIGHT_JSON_BYTES = 2_000
 
 DIGITS = b"0123456789"
-TAG = re.compile(rb"<([a-z]++)")
+TAG = re.compile(rb"<([a-z]++)([^<>]*+)")
 ATTRIBUTE = re.compile(
     rb"""\s(class|id|src|href|name|property)=(?:"([^"<>]*+)"|'([^'<>]*+)'|([^\s"'<>]++))""",
 )
@@ -71,7 +71,7 @@ class Look:
         """Its traits by their hashes, the same on every machine."""
         match self.kind:
             case Kind.HTML:
-                found: Iterable[bytes] = _traits_of_markup(self._markup, self._tags)
+                found: Iterable[bytes] = _traits_of_markup(self._tags)
             case Kind.JSON:
                 found = _traits_of_json(self.content.searched)
             case Kind.OTHER:
@@ -87,42 +87,44 @@ class Look:
         return (
             self.kind is Kind.HTML
             and len(self._tags) <= SLIGHT_TAGS
-            and self._tags.count(b"a") <= SLIGHT_LINKS
+            and sum(name == b"a" for name, _ in self._tags) <= SLIGHT_LINKS
             and len(self.content.visible) <= SLIGHT_LENGTH
         )
 
-    def shows(self, literal: bytes) -> bool:
-        """Whether *literal* stands in the part that is looked at."""
-        return self.content.searched.find(literal, 0, READ_BYTES) >= 0
+    def place_of(self, literal: bytes) -> int:
+        """Where *literal* stands in the part that is looked at; negative if it does not."""
+        return self.content.searched.find(literal, 0, READ_BYTES)
 
     @cached_property
-    def _markup(self) -> bytes:
+    def _tags(self) -> list[tuple[bytes, bytes]]:
+        """The names of its tags, and what else stands in them."""
         # Numbers are what pages of one make differ in.
-        return self.content.searched[:READ_BYTES].lower().translate(None, DIGITS)
-
-    @cached_property
-    def _tags(self) -> list[bytes]:
-        return TAG.findall(self._markup)
+        markup = self.content.searched[:READ_BYTES].lower().translate(None, DIGITS)
+        return TAG.findall(markup)
 
 
 def literal_of(trait: bytes) -> bytes:
-    """What stands on a page that has *trait*, if it is a name, an address or a key; else nothing."""
+    """What stands on a page that has *trait*, if it hardly stands on others by chance; else nothing."""
     if trait.startswith(b'"'):
         return trait[: trait.find(b'":') + 1]
-    return trait[1:] if trait.startswith((b".", b"#", b"/")) else b""
+    name = trait[1:] if trait.startswith((b".", b"#", b"/")) else b""
+    is_word = name.strip(b"/").isalpha()
+    return b"" if is_word or len(name) < SHORTEST_LITERAL else name
 
 
-def _traits_of_markup(markup: bytes, tags: list[bytes]) -> Iterator[bytes]:
-    tags = tags[:MOST_TAGS]
-    for run in set(zip(*(tags[start:] for start in range(RUN)), strict=False)):
+def _traits_of_markup(tags: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    names = [name for name, _ in tags[:MOST_TAGS]]
+    for run in set(zip(*(names[start:] for start in range(RUN)), strict=False)):
         yield b"<" + b"<".join(run)
-    found: set[tuple[bytes, ...]] = set(islice(ATTRIBUTE.findall(markup), MOST_ATTRIBUTES))
+    found: set[tuple[bytes, ...]] = set(
+        ATTRIBUTE.findall(b"".join(inside for _, inside in tags[:MOST_TAGS]))[:MOST_ATTRIBUTES]
+    )
     for name, *values in found:
         value = b"".join(values)
         if name == b"class":
             yield from (b"." + one for one in value.split() if SHORTEST_NAME <= len(one) <= LONGEST_NAME)
-        elif name in PREFIXES and value not in EVERYWHERE:
-            yield PREFIXES[name] + value[:LONGEST_NAME]
+        elif name in PREFIXES:
+            yield from (PREFIXES[name] + one for one in {value[:LONGEST_NAME]} - EVERYWHERE)
         elif address := _source(value):
             yield b"/" + address
 
