@@ -63,6 +63,7 @@ class Options(TypedDict, total=False):
     max_clients: int
     clock: Clock
     seed: int | None
+    looks: bool
     site: Callable[[str], str]
     on_tried: Callable[[str, Tried], None]
 

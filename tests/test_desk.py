@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import pytest
+from tests.core.made_up_sites import Make, block_page
 from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
 
 from proxysieve import (
@@ -20,6 +22,7 @@ from proxysieve import (
     Response,
     Session,
     SessionPool,
+    Tried,
 )
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.choice import Choice, Rest
@@ -557,3 +560,107 @@ async def test_redirects_count_against_the_cap(clock: VirtualClock) -> None:
         pages = await task
 
     assert sorted(round(page.fetched_at - started) for page in pages) == [0, 4, 8]
+
+
+STRANGE = block_page(Random(9))
+STRANGE_PAGE = Exchange(url=URL, status=200, body=STRANGE)
+
+
+class Shop:
+    """A site of one make, which shows some proxies a block page that nobody knows, with status 200."""
+
+    def __init__(self) -> None:
+        self._rng = Random(1)
+        self._make = Make(self._rng)
+        self.refused: set[str] = set()
+
+    async def send(self, request: Request, session: Session) -> Response:
+        body = STRANGE if str(session.proxy) in self.refused else self._make.page(self._rng)
+        return Response(url=request.url, status=200, headers=(), body=body)
+
+
+async def get_pages(pool: SessionPool, count: int) -> list[Page]:
+    return [await pool.get(URL) for _ in range(count)]
+
+
+def kinds_changed(pool: SessionPool) -> set[str]:
+    return {record.kind for record in pool._desks[SITE].take_changes()}
+
+
+async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) -> None:
+    """It is unlike the site's pages, so another session gets the page."""
+    shop, tries = Shop(), list[Tried]()
+    async with pool_of(5, shop, clock=clock, on_tried=lambda _, tried: tries.append(tried)) as pool:
+        known = await get_pages(pool, 30)
+        shop.refused = {known[-1].proxy}
+
+        pages = await get_pages(pool, 20)
+
+    assert STRANGE not in [page.body for page in pages]
+    doubted = [tried for tried in tries if tried.verdict is Outcome.UNCLEAR]
+    assert {tried.proxy for tried in doubted} == shop.refused
+    assert {tried.why for tried in doubted} <= {f"unlike the {count} good pages seen here" for count in ("30", "30+")}
+
+
+async def test_looks_can_be_switched_off(clock: VirtualClock) -> None:
+    """Then whatever bears no sign is a page."""
+    shop = Shop()
+    async with pool_of(1, shop, clock=clock, looks=False) as pool:
+        known = await get_pages(pool, 30)
+        shop.refused = {known[-1].proxy}
+
+        assert (await pool.get(URL)).body == STRANGE
+        pool._desks[SITE].accept(STRANGE_PAGE)
+        assert "looks" not in kinds_changed(pool)
+
+
+async def test_looks_survive_a_restart(tmp_path: Path) -> None:
+    """The next run doubts its very first answer."""
+    shop = Shop()
+    async with pool_of(2, shop, store=tmp_path) as pool:
+        known = await get_pages(pool, 30)
+    shop.refused = {page.proxy for page in known[-1:]}
+
+    async with pool_of(2, shop, store=tmp_path) as pool:
+        assert STRANGE not in [page.body for page in await get_pages(pool, 10)]
+
+
+async def test_looks_are_saved_now_and_then(clock: VirtualClock) -> None:
+    """Not at every page; and again if that failed."""
+    async with pool_of(1, Shop(), clock=clock) as pool:
+        await get_pages(pool, 7)
+        assert "looks" not in kinds_changed(pool)
+        await get_pages(pool, 1)
+        desk = pool._desks[SITE]
+        (record,) = [record for record in desk.take_changes() if record.kind == "looks"]
+        assert "looks" not in kinds_changed(pool)
+
+        desk.keep_changed(record)
+
+        assert not desk.is_idle
+        assert "looks" in kinds_changed(pool)
+
+
+async def test_a_page_that_is_good_after_all_is_not_doubted_again(clock: VirtualClock) -> None:
+    """Nor are those that look like it, and it is remembered at once."""
+    shop = Shop()
+    async with pool_of(1, shop, clock=clock) as pool:
+        known = await get_pages(pool, 30)
+        shop.refused = {known[-1].proxy}
+        desk = pool._desks[SITE]
+        desk.take_changes()
+
+        desk.accept(STRANGE_PAGE)
+
+        assert "looks" in kinds_changed(pool)
+        assert (await pool.get(URL)).body == STRANGE
+
+
+async def test_a_page_with_what_was_expected_is_not_doubted(clock: VirtualClock) -> None:
+    """Who asks for it knows better than its looks."""
+    shop = Shop()
+    async with pool_of(1, shop, clock=clock) as pool:
+        known = await get_pages(pool, 30)
+        shop.refused = {known[-1].proxy}
+
+        assert (await pool.get(URL, expect="<form")).body == STRANGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from random import Random
 from types import TracebackType
@@ -17,6 +17,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
+from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.records import Record
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
@@ -28,6 +29,8 @@ log = logging.getLogger("proxysieve")
 # Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
 STALE = b""
 REPORTED_TWICE = "this lease was reported already; another request needs another lease"
+# After so many changes the site's looks are saved; fewer are not worth the writing.
+LOOKS_CHANGES = 8
 
 
 class Lease:
@@ -53,7 +56,7 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        verdict = self._desk.judge.judge(exchange, *extra_signs)
+        verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
     def drop(self) -> None:
@@ -104,6 +107,7 @@ class Desk:
         samples: Where pages go by which a sign came under suspicion.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
+        looks: Whether a page is doubted that looks like no good one of the site.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -118,7 +122,8 @@ class Desk:
         judge: Judge,
         clients: Clients,
         samples: Samples,
-        records: Iterable[Record] = (),
+        records: Sequence[Record] = (),
+        looks: bool = True,
     ) -> None:
         self.engine = engine
         self.clock = clock
@@ -131,6 +136,8 @@ class Desk:
         self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
         for (kind, _), value in self._saved.items():
             check_belongings(kind, value or b"")
+        self._looks = self._load_looks(records) if looks else None
+        self._looks_saved_at = 0
         self._used: set[str] = set()
         self._changed: asyncio.Event | None = None
         self._is_closing = False
@@ -169,13 +176,26 @@ class Desk:
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
 
+    def judge_page(self, exchange: Exchange, extra_signs: Sequence[Sign] = ()) -> Verdict:
+        """What *exchange* says, by all signs and then by how the site's pages look."""
+        verdict = self.judge.judge(exchange, *extra_signs)
+        return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs)) if self._looks else verdict
+
+    def accept(self, exchange: Exchange) -> None:
+        """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
+        if self._looks and exchange.body:
+            self._looks.accept(look_of(exchange))
+            self._looks_saved_at -= LOOKS_CHANGES
+
     def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
         """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
         page, alarm = page_number(exchange.url), self.engine.alarm_sign
         self._end(Reported(self.clock.now(), lease, verdict, exchange.redirect_count, page), session)
         settled = self.engine.settle(page, verdict)
         log.debug("%s: %s was %s %s", session.site, session, settled.outcome, settled.why)
-        if verdict.outcome is Outcome.BLOCKED and settled is not verdict:
+        if verdict.sign == UNLIKE and settled.outcome is Outcome.OK:
+            self.accept(exchange)
+        elif verdict.outcome is Outcome.BLOCKED and settled is not verdict:
             self._suspect(exchange, verdict, "calls pages blocks to sessions that work elsewhere")
         elif alarm is None and self.engine.alarm_sign and self.engine.alarm_sign == verdict.sign:
             self._suspect(exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
@@ -214,7 +234,7 @@ class Desk:
         """Whether nothing is under way, waited for, or not saved yet."""
         facts = self.engine.facts
         is_waited_for = any(queue.count for queue in self._queues.values())
-        return not (facts.flights or facts.changed or self._used or is_waited_for)
+        return not (facts.flights or facts.changed or self._used or self._has_new_looks or is_waited_for)
 
     def close(self) -> None:
         """Let go of the sessions' clients; what is known stands in the store."""
@@ -228,13 +248,16 @@ class Desk:
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
         used, self._used = self._used, set()
-        return [*self.engine.take_changes(), *(record for name in used for record in self._belongings(name))]
+        belongings = [record for name in used for record in self._belongings(name)]
+        return [*self.engine.take_changes(), *belongings, *self._take_looks()]
 
     def keep_changed(self, record: Record) -> None:
         """What :meth:`take_changes` gave could not be saved: give it again next time."""
         if record.kind in OWN_KINDS:
             self._saved[record.kind, record.key] = STALE
             self._used.add(record.key)
+        elif record.kind == "looks":
+            self._looks_saved_at -= LOOKS_CHANGES
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
@@ -316,6 +339,24 @@ class Desk:
                     del self._saved[kind, name]
                 changed.append(Record(self.engine.site, kind, name, value))
         return changed
+
+    @staticmethod
+    def _load_looks(records: Iterable[Record]) -> Looks:
+        looks = Looks()
+        for record in records:
+            if record.kind == "looks":
+                looks.restore(msgspec.json.decode(record.value or b"", type=LooksRecord))
+        return looks
+
+    @property
+    def _has_new_looks(self) -> bool:
+        return self._looks is not None and self._looks.change_count >= self._looks_saved_at + LOOKS_CHANGES
+
+    def _take_looks(self) -> list[Record]:
+        if self._looks is None or not self._has_new_looks:
+            return []
+        self._looks_saved_at = self._looks.change_count
+        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.record()))]
 
     def __repr__(self) -> str:
         return f"<Desk of {self.engine.site}: {self.standing()}>"

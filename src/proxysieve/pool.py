@@ -72,6 +72,7 @@ class SessionPool(Sender):
         client: Sends what :meth:`get` asks for.
         signs: Signs of your own, asked before those that come with the package: functions of an exchange that return a
             verdict or None, or files like ``signs.toml``.
+        looks: Whether a page is doubted, and asked for again, that looks like no good page of its site.
         site: The site of a URL: the scope in which a ban holds.
         clock: The time.
         seed: Makes the pool's chance repeatable.
@@ -97,6 +98,7 @@ class SessionPool(Sender):
         max_clients: int = 200,
         client: Client | None = None,
         signs: Sequence[OwnSign] = (),
+        looks: bool = True,
         site: Callable[[str], str] = site_of,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -136,6 +138,7 @@ class SessionPool(Sender):
         self._make_policy = partial(POLICIES[policy], max_sessions, thrift)
         self._max_rate = max_rate
         self._judge = make_judge(signs)
+        self._looks = looks
         self._site = site
         self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
         self._clients = Clients(max_clients)
@@ -266,6 +269,7 @@ class SessionPool(Sender):
                 clients=self._clients,
                 samples=self._samples,
                 records=records,
+                looks=self._looks,
             )
         except msgspec.DecodeError as error:
             raise StoreError(

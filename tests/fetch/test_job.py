@@ -2,7 +2,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
+from tests.core.made_up_sites import Make, block_page
 
 from proxysieve.client import Request, Response
 from proxysieve.fetch.job import Job, JobOptions
@@ -212,3 +216,34 @@ async def test_a_second_interrupt_waits_for_nothing(tmp_path: Path) -> None:
     report = await asyncio.wait_for(job.run(), timeout=2)
 
     assert (report.pages, report.pending) == (0, 1)
+
+
+class FailingShop:
+    """A site of one make, which shows its first visitor a block page that nobody knows once it has sent 30 pages."""
+
+    def __init__(self) -> None:
+        self._rng = Random(1)
+        self._make = Make(self._rng)
+        self.block = block_page(self._rng)
+        self._visitors: list[str] = []
+
+    async def send(self, request: Request, session: Session) -> Response:
+        self._visitors.append(session.proxy.key)
+        is_refused = len(self._visitors) > 30 and session.proxy.key == self._visitors[0]
+        body = self.block if is_refused else self._make.page(self._rng)
+        return Response(url=request.url, status=200, headers=(), body=body)
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_unknown_block_pages_are_not_saved(tmp_path: Path, *, looks: bool) -> None:
+    """Unless looks are switched off: then nothing tells them from pages."""
+    shop = FailingShop()
+    urls = [f"https://shop.example/{number}" for number in range(100)]
+    proxies = [f"proxy.example:{port}" for port in range(8_000, 8_009)]
+
+    report = await Job(options(tmp_path, urls, proxies, client=shop, robots=False, concurrency=5, looks=looks)).run()
+
+    bodies = [record["body"].encode() for record in records(tmp_path / "pages.jsonl")]
+    assert (report.pages, report.failed) == (100, 0)
+    assert (shop.block in bodies) is not looks
+    assert (report.unclear > 0) is looks

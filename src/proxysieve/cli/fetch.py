@@ -75,6 +75,11 @@ MOST_FILES = 10_240
     "--timeout", default=30.0, type=click.FloatRange(min=0, min_open=True), help="Seconds for one try of a page."
 )
 @click.option("--expect", default="", metavar="TEXT", help="Text that a good page contains; others are tried again.")
+@click.option(
+    "--looks/--no-looks",
+    default=True,
+    help="Whether to doubt, and to ask for again, a page that looks like no good page of its site.",
+)
 @click.option("--robots/--no-robots", default=True, help="Whether to obey robots.txt.")
 @click.option(
     "--store",

@@ -41,6 +41,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_wait: Seconds to wait for something to be due where nothing works.
         timeout: Seconds for one try.
         expect: Text that a good page contains.
+        looks: Whether a page is doubted that looks like no good page of its site.
         client: Sends the requests; the built-in one by default.
     """
 
@@ -57,6 +58,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_wait: float = 30.0
     timeout: float = 30.0
     expect: str = ""
+    looks: bool = True
     robots: bool = True
     retry_failed: bool = False
     seed: int | None = None
@@ -184,6 +186,7 @@ class Job:
             attempts=options.attempts,
             max_wait_seconds=options.max_wait,
             timeout_seconds=options.timeout,
+            looks=options.looks,
             client=options.client,
             clock=self._clock,
             seed=options.seed,
