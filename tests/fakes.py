@@ -29,16 +29,16 @@ class Scripted:
 
 
 class InTurn:
-    """A client that gives its answers in turn, whoever asks: statuses, and errors to raise."""
+    """A client that gives its answers in turn, whoever asks: statuses, errors to raise, and what answers itself."""
 
-    def __init__(self, *answers: int | BaseException) -> None:
-        self._answers = list(answers)
+    def __init__(self, *answers: int | BaseException | Answer) -> None:
+        self.answers = list(answers)
 
     async def send(self, request: Request, session: Session) -> Response:
-        answer = self._answers.pop(0)
+        answer = self.answers.pop(0)
         if isinstance(answer, BaseException):
             raise answer
-        return answers(answer)(request, session)
+        return (answers(answer) if isinstance(answer, int) else answer)(request, session)
 
 
 def answers(status: int, *headers: tuple[str, str]) -> Answer:
@@ -59,6 +59,7 @@ class Options(TypedDict, total=False):
     max_sessions: int
     max_rate: float
     attempts: int
+    deadline_seconds: float
     max_wait_seconds: float
     max_clients: int
     clock: Clock

@@ -13,13 +13,15 @@ import pytest
 import requests
 from curl_cffi import CurlECode
 from curl_cffi.requests import AsyncSession, RequestsError
-from tests.fakes import BLOCK, SITE, URL, InTurn, facts_of, pool_of
+from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
 
 from proxysieve import (
     Attempt,
     Blocked,
     Exchange,
     GaveUp,
+    Lease,
+    NoSessionAvailable,
     Outcome,
     ProxySieveError,
     Session,
@@ -29,7 +31,17 @@ from proxysieve import (
 )
 from proxysieve.attempts import Headers
 from proxysieve.clock import VirtualClock
+from proxysieve.core.model import Scope
+from proxysieve.pool import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World
+
+
+@pytest.fixture
+async def pool(clock: VirtualClock) -> AsyncIterator[SessionPool]:
+    """A pool of five proxies, whose sessions are used in turn; nothing is sent."""
+    async with pool_of(5, InTurn(), clock=clock) as pool:
+        yield pool
+
 
 # What counts
 
@@ -55,7 +67,8 @@ async def test_failures_of_sessions_that_had_worked_use_attempts(clock: VirtualC
             await pool.get(URL)
 
     assert [tried.counted for tried in caught.value.attempts] == [True, True]
-    assert str(caught.value) == f"gave up on {URL} after 2 tries; the last was blocked: status 999"
+    assert str(caught.value) == f"gave up on {URL} after 2 tries (2 blocked); the last was blocked: status 999"
+    assert (caught.value.why, caught.value.retry_at) == ("", None)
 
 
 async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: VirtualClock) -> None:
@@ -120,14 +133,281 @@ async def test_a_named_session_tries_again_what_was_not_a_block(clock: VirtualCl
     assert len({tried.proxy for tried in page.tries}) == 1
 
 
+# Which session comes next, and when
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+async def test_errors_of_the_site_are_tried_again_on_the_same_session(clock: VirtualClock, policy: str) -> None:
+    """Another one would be no better, and what one has in its cart, only it has."""
+    script = InTurn(*[200] * 40)
+    async with pool_of(4, script, clock=clock, policy=policy) as pool:
+        await open_some(pool)
+        await clock.advance(60)
+        script.answers = [500, 502, 200]
+        task = asyncio.create_task(pool.get(f"https://{SITE}/"))
+        await clock.advance(1.5)
+        page = task.result()
+
+    assert len({tried.session for tried in page.tries}) == 1
+    assert [tried.status for tried in page.tries] == [500, 502, 200]
+    assert page.attempts == 3
+
+
+async def open_some(pool: SessionPool) -> None:
+    """Have several sessions work: so many requests at once that no policy would let one of them carry all."""
+    waiting = {asyncio.create_task(pool._lease(URL)) for _ in range(40)}
+    leases: list[Lease] = []
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        leases += [task.result() for task in done]
+        leases.pop(0).report(OK)
+    for lease in leases:
+        lease.report(OK)
+    assert facts_of(pool).working.session_count > 1
+
+
+async def test_where_the_same_session_is_not_to_be_had_another_is_taken(clock: VirtualClock) -> None:
+    """One that had not worked ends with the site's error, and one may be closed during the pause."""
+    async with pool_of(4, InTurn(500, 500, 200), clock=clock, policy="round_robin") as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(1.5)
+
+    assert len({tried.session for tried in task.result().tries}) == 3
+
+
+async def test_a_pause_is_no_shorter_than_the_site_asked(clock: VirtualClock) -> None:
+    """A 500 with Retry-After rests the exit, and the request waits for it: it goes on with the same session."""
+    script = InTurn(200, answers(500, ("retry-after", "40")), 200)
+    async with pool_of(1, script, clock=clock, max_wait_seconds=0) as pool:
+        await pool.get(URL)
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(39)
+        assert not task.done()
+        assert (await pool.standing(SITE)).resting == 1
+        await clock.advance(1)
+
+    assert len({tried.session for tried in task.result().tries}) == 1
+
+
+async def test_a_wait_beyond_the_deadline_is_not_begun(clock: VirtualClock) -> None:
+    """The error comes at once, and says when to come back."""
+    script = InTurn(200, answers(500, ("retry-after", "900")))
+    async with pool_of(3, script, clock=clock) as pool:
+        await pool.get(URL)
+        with pytest.raises(GaveUp, match=r"asked to come back in 900 s, past the deadline of 600 s$") as caught:
+            await pool.get(URL)
+
+    assert caught.value.retry_at == clock.now() + 900
+
+
+async def test_a_throttled_site_does_not_eat_the_attempts_for_blocks(clock: VirtualClock) -> None:
+    """Whoever is throttled rests, and others are due; twice as often as the site may block."""
+    script = InTurn(*[200] * 9, *[429] * 3, 999, 200)
+    async with pool_of(9, script, clock=clock, policy="round_robin", attempts=2) as pool:
+        for _ in range(9):
+            await pool.get(URL)
+        page = await pool.get(URL)
+
+    assert [tried.counted for tried in page.tries] == [True] * 4 + [False]
+    assert page.attempts == 5
+
+
+async def test_a_site_that_throttles_on_and_on_is_given_up(clock: VirtualClock) -> None:
+    """After twice the attempts."""
+    script = InTurn(*[200] * 9, *[429] * 9)
+    async with pool_of(9, script, clock=clock, policy="round_robin", attempts=2) as pool:
+        for _ in range(9):
+            await pool.get(URL)
+        with pytest.raises(Blocked, match=r"after 4 tries \(4 throttled\)"):
+            await pool.get(URL)
+
+
+# How long it may take
+
+
+async def test_no_try_begins_after_the_deadline(clock: VirtualClock) -> None:
+    """However many are left; the last verdict is told."""
+    started_at = clock.now()
+
+    async def go(pool: SessionPool) -> None:
+        async for attempt in pool.attempts(URL):
+            async with attempt:
+                await clock.wait(asyncio.Event(), clock.now() + 4)
+                attempt.check(999)
+
+    async with pool_of(9, InTurn(), clock=clock, deadline_seconds=10) as pool:
+        task = asyncio.create_task(go(pool))
+        await clock.advance(12)
+        with pytest.raises(Blocked, match=r"3 tries \(3 blocked\).*; past the deadline of 10 s$") as caught:
+            await task
+
+    assert clock.now() == started_at + 12
+    assert caught.value.verdict.outcome is Outcome.BLOCKED
+
+
+async def test_time_between_a_report_and_the_next_try_counts(clock: VirtualClock) -> None:
+    """Where a block goes on after its report until the deadline is over, nothing more is sent."""
+
+    async def go(pool: SessionPool) -> None:
+        async for attempt in pool.attempts(URL):
+            async with attempt:
+                attempt.report(BLOCK)
+                await clock.wait(asyncio.Event(), clock.now() + 11)
+
+    async with pool_of(9, InTurn(), clock=clock, deadline_seconds=10) as pool:
+        task = asyncio.create_task(go(pool))
+        await clock.advance(11)
+        with pytest.raises(Blocked, match="past the deadline") as caught:
+            await task
+
+        assert len(caught.value.attempts) == 1
+        assert facts_of(pool).flights == {}
+
+
+async def test_a_wait_for_a_session_ends_with_the_deadline(clock: VirtualClock) -> None:
+    """With what was tried, if anything was; else it is said that no session came."""
+    async with pool_of(1, InTurn(999), clock=clock, deadline_seconds=20, max_rate=0.01) as pool:
+        tried = asyncio.create_task(pool.get(URL))
+        untried = asyncio.create_task(pool.get(URL))
+        named = asyncio.create_task(pool.session("seven", site=SITE).get(URL))
+        await clock.advance(19)
+        assert not any(task.done() for task in (tried, untried, named))
+        await clock.advance(1)
+
+        with pytest.raises(Blocked, match=r"past the deadline of 20 s: .*rate cap.* came after 20 s") as caught:
+            await tried
+        assert isinstance(caught.value.__cause__, NoSessionAvailable)
+        for task in (untried, named):
+            with pytest.raises(NoSessionAvailable, match="the deadline came after 20 s") as none:
+                await task
+            assert none.value.is_overdue
+            assert none.value.attempts == ()
+        assert facts_of(pool).flights == {}
+
+
+async def test_without_a_deadline_a_wait_lasts_as_long_as_there_is_hope(clock: VirtualClock) -> None:
+    """Zero means none."""
+    async with pool_of(1, InTurn(200, 200), clock=clock, deadline_seconds=0, max_rate=0.01) as pool:
+        tasks = [asyncio.create_task(pool.get(URL)) for _ in range(2)]
+        await clock.advance(99)
+        assert not tasks[1].done()
+        await clock.advance(1)
+
+    assert {task.result().status for task in tasks} == {200}
+
+
+async def test_where_nothing_works_that_is_told_instead_of_the_deadline(clock: VirtualClock) -> None:
+    """The site is at fault, and what waits for it stays pending; a probe that comes too late is not waited for."""
+    async with pool_of(2, Scripted(answers(999)), clock=clock, deadline_seconds=5, max_wait_seconds=60) as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(4)
+        with pytest.raises(NoSessionAvailable, match="none of the 2 exits") as caught:
+            await task
+
+    assert len(caught.value.attempts) >= 2
+    assert caught.value.retry_at
+    assert not caught.value.is_overdue
+    assert caught.value.story().count("\n") == len(caught.value.attempts)
+
+
+# What must not happen twice
+
+WALL = ("cf-mitigated", "challenge")
+
+
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [
+        pytest.param(httpx.ConnectTimeout("no proxy"), 2, id="never-sent"),
+        pytest.param((407, ()), 2, id="proxy-wants-credentials"),
+        pytest.param((999, (WALL,)), 2, id="wall"),
+        pytest.param((999, ()), 1, id="999"),
+        pytest.param((500, ()), 1, id="500"),
+        pytest.param(httpx.ReadTimeout("slow"), 1, id="time-out"),
+        pytest.param(httpx.ReadError("reset"), 1, id="reset"),
+    ],
+)
+async def test_a_post_is_sent_again_only_if_the_site_has_not_taken_it_in(
+    pool: SessionPool, first: BaseException | tuple[int, tuple[tuple[str, str], ...]], sent: int
+) -> None:
+    """Else the request ends, and the error says why."""
+    attempts = pool.attempts(URL, method="post")
+
+    async def go() -> None:
+        async for attempt in attempts:
+            async with attempt:
+                if len(attempts.tries) == 1:
+                    attempt.check(200, (), "done")
+                elif isinstance(first, BaseException):
+                    raise first
+                else:
+                    attempt.check(*first, "page")
+
+    if sent == 1:
+        with pytest.raises(GaveUp, match=r"a POST may have had an effect, and was not sent again$"):
+            await go()
+    else:
+        await go()
+
+    assert len(attempts.tries) == sent
+
+
+async def test_a_reported_exchange_is_of_the_method_of_the_attempts(pool: SessionPool) -> None:
+    """Whoever leaves it out of the exchange must not have a POST sent twice."""
+    failed = Exchange(url=URL, status=500)
+
+    with pytest.raises(GaveUp, match="not sent again") as caught:
+        await go_through(pool, lambda attempt: attempt.report(failed), method="POST")
+
+    assert len(caught.value.attempts) == 1
+
+
+async def test_a_head_has_no_page(pool: SessionPool) -> None:
+    """So an empty answer to it is a good one."""
+    attempts = pool.attempts(URL, method="HEAD")
+    async for attempt in attempts:
+        async with attempt:
+            attempt.check(200, (), b"")
+
+    assert [tried.verdict for tried in attempts.tries] == [Outcome.OK]
+
+
+# What is told
+
+
+async def test_a_try_tells_whose_block_it_was(clock: VirtualClock) -> None:
+    """Its vendor and sign, beside the same in words."""
+    async with pool_of(9, InTurn(answers(999, WALL), 200), clock=clock) as pool:
+        page = await pool.get(URL)
+
+    refused, good = page.tries
+    assert (refused.vendor, bool(refused.sign), refused.scope) == ("Cloudflare", True, Scope.SESSION)
+    assert refused.why.startswith("Cloudflare ")
+    assert (good.vendor, good.sign, good.scope) == ("", "", None)
+
+
+async def test_the_error_has_the_story_of_all_that_was_tried(clock: VirtualClock) -> None:
+    """One line for a log, and a line for each try, without the proxy's password."""
+    script = InTurn(999, httpx.ReadTimeout("slow"), 500, 500, 500)
+    async with pool_of(9, script, clock=clock, policy="round_robin") as pool:
+        task = asyncio.create_task(pool.get(URL))
+        await clock.advance(5)
+        with pytest.raises(GaveUp) as caught:
+            await task
+
+    tries, story = caught.value.attempts, caught.value.story().splitlines()
+    assert story == [
+        f"gave up on {URL} after 5 tries (3 site errors, 1 blocked, 1 unclear); the last was site_error: status 500",
+        f"   1. blocked: status 999 after 0.00 s, {tries[0].session} via http://user:***@proxy-0.example:8000",
+        f"   2. unclear (timed out): no answer after 0.00 s, {tries[1].session} via {tries[1].proxy}",
+        *(
+            f"   {number}. site error: status 500 after 0.00 s, {tried.session} via {tried.proxy}"
+            for number, tried in enumerate(tries[2:], start=3)
+        ),
+    ]
+
+
 # How an attempt is left
-
-
-@pytest.fixture
-async def pool(clock: VirtualClock) -> AsyncIterator[SessionPool]:
-    """A pool of five proxies, whose sessions are used in turn; nothing is sent."""
-    async with pool_of(5, InTurn(), clock=clock) as pool:
-        yield pool
 
 
 async def test_a_good_answer_ends_the_attempts(pool: SessionPool) -> None:
@@ -248,8 +528,8 @@ def check_twice(attempt: Attempt) -> None:
     attempt.check(999)
 
 
-async def go_through(pool: SessionPool, act: Callable[[Attempt], object]) -> None:
-    async for attempt in pool.attempts(URL):
+async def go_through(pool: SessionPool, act: Callable[[Attempt], object], method: str = "GET") -> None:
+    async for attempt in pool.attempts(URL, method=method):
         async with attempt:
             act(attempt)
 

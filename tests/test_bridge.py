@@ -91,6 +91,28 @@ def test_attempts_can_be_reported() -> None:
     assert outcomes == [Outcome.BLOCKED, Outcome.OK]
 
 
+def post(pool: SyncSessionPool) -> None:
+    for attempt in pool.attempts(URL, method="POST"):
+        with attempt:
+            attempt.check(500)
+
+
+def test_a_post_is_not_sent_twice() -> None:
+    """The method holds for attempts without await as well, and what ends them is told."""
+    with pool_of(9) as pool, pytest.raises(GaveUp, match=r"a POST may have had an effect") as caught:
+        post(pool)
+
+    assert len(caught.value.attempts) == 1
+    assert "1. site error: status 500" in caught.value.story()
+
+
+def test_the_deadline_holds() -> None:
+    """A pause that would end after it is not begun."""
+    failing, said = Scripted(answers(500)), r"another try would be past the deadline of 0\.25 s$"
+    with pool_of(9, client=failing, deadline_seconds=0.25) as pool, pytest.raises(GaveUp, match=said):
+        pool.get(URL)
+
+
 def divide(pool: SyncSessionPool) -> None:
     for attempt in pool.attempts(URL):
         with attempt:

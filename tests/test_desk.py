@@ -324,6 +324,47 @@ async def test_who_comes_when_a_place_is_free_does_not_overtake_who_waits(clock:
             lease.drop()
 
 
+async def test_who_gives_up_in_the_queue_leaves_the_others_their_places(clock: VirtualClock) -> None:
+    """One behind the head, whose own time is over: those before and after it are served in their order."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        await pool.get(URL)
+        leases = [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT)]
+        ends = [None, clock.now() + 5, None]
+        waiters = [asyncio.create_task(pool._lease(URL, until=until)) for until in ends]
+        await clock.advance(5)
+
+        assert isinstance(waiters[1].exception(), NoSessionAvailable)
+        assert "others came first, and the deadline came after 5 s" in str(waiters[1].exception())
+        for waiter in waiters[::2]:
+            assert not waiter.done()
+            leases.pop(0).report(OK)
+            await settle()
+            leases.append(await waiter)
+        for lease in leases:
+            lease.drop()
+        assert facts_of(pool).flights == {}
+
+
+async def test_a_preferred_session_waits_its_turn(clock: VirtualClock) -> None:
+    """Who prefers one stands in the same queue, and gets another where that one is busy."""
+    async with pool_of(2, Scripted(answers(200)), clock=clock, policy="round_robin") as pool:
+        first, second = [(await pool.get(URL)).session for _ in range(2)]
+        leases = [await pool._lease(URL, first) for _ in range(MAX_IN_FLIGHT + 1)]
+        assert [lease.session.name for lease in leases] == [first] * MAX_IN_FLIGHT + [second]
+        leases += [await pool._lease(URL) for _ in range(MAX_IN_FLIGHT - 1)]
+
+        early, late = asyncio.create_task(pool._lease(URL)), asyncio.create_task(pool._lease(URL, first))
+        await settle()
+        leases.pop(0).report(OK)
+        await settle()
+
+        assert (early.done(), late.done()) == (True, False)
+        leases.pop(0).report(OK)
+        assert (await late).session.name == first
+        for lease in [*leases, await early, await late]:
+            lease.drop()
+
+
 async def test_a_waiter_that_is_cancelled_leaves_no_trace(clock: VirtualClock) -> None:
     """Its place goes to the next in the queue, and no lease stays behind."""
     async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:

@@ -178,6 +178,23 @@ async def test_errors_of_the_site_are_tried_again_and_told() -> None:
         assert [standing.working for standing in pool.standings().values()] == [1]
 
 
+async def test_errors_of_the_site_stay_with_the_session() -> None:
+    """Of several that work, the one that met with a 500 asks again."""
+    async with (
+        Testbed(World(proxies=4)) as bed,
+        SessionPool(bed.proxy_lines, store="memory:", attempts=2, max_rate=0, policy="round_robin") as pool,
+    ):
+        for number in range(4):
+            await pool.get(bed.page_url(number))
+        with pytest.raises(GaveUp, match=r"after 2 tries \(2 site errors\)") as caught:
+            await pool.get(f"{bed.site_url}/status/500")
+
+        assert len({tried.session for tried in caught.value.attempts}) == 1
+        asked = [hit.exit for hit in bed.truth().hits if hit.path == "/status/500"]
+        assert len(asked) == 2
+        assert len(set(asked)) == 1
+
+
 async def test_sessions_that_had_worked_and_are_refused_end_in_blocked() -> None:
     """When the site bans what worked, the request fails with all that was tried."""
     world = World(proxies=3, limit=Limit(requests=2, window_seconds=60, ban_seconds=600))
@@ -629,6 +646,7 @@ async def test_a_restarted_pool_does_not_begin_with_proxies_that_it_knows_to_be_
         ({"attempts": 0}, "attempts is 0: expected 1"),
         ({"max_clients": 0}, "max_clients"),
         ({"max_rate": -1}, "max_rate"),
+        ({"deadline_seconds": -1}, "deadline_seconds"),
         ({"max_wait_seconds": -1}, "max_wait_seconds"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

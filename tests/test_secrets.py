@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxysieve import ConfigError, NamedSession, ProxySieveError, SessionPool, Tried
+from proxysieve import ConfigError, GaveUp, NamedSession, NoSessionAvailable, ProxySieveError, SessionPool, Tried
 from proxysieve.clock import SystemClock
 from proxysieve.proxy_list import read_proxies
 from proxysieve.testbed import Testbed, World
@@ -39,6 +39,8 @@ def told(error: BaseException | None) -> str:
     if error is None:
         return ""
     seen = [repr(error), str(error), repr(vars(error)), *traceback.format_exception(error)]
+    if isinstance(error, GaveUp | NoSessionAvailable):
+        seen.append(error.story())
     return "\n".join(seen) + told(error.__cause__ or error.__context__)
 
 

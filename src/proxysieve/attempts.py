@@ -17,7 +17,7 @@ from proxysieve.core.facts import is_weak
 from proxysieve.core.failures import failure_of
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
-from proxysieve.core.retry import Budget
+from proxysieve.core.retry import REFUSALS, Again, Budget, Over
 from proxysieve.desk import Desk, Lease, page_number
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
 from proxysieve.expect import expects
@@ -31,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests are sent and tried again.
 
     Attributes:
-        attempts: How often a request may fail on sessions that had worked, or by the site's own fault.
+        attempts: How often a request may fail on sessions that had worked; the other causes' budgets follow from it.
+        deadline_seconds: How long after its start a request may still be tried again, or wait; 0 for no such limit.
         max_wait_seconds: How long to wait for something to be due where nothing works.
         timeout_seconds: For one try, redirects included.
         max_bytes: How large a decoded body may be.
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client: Client
     clock: Clock
     attempts: int
+    deadline_seconds: float
     max_wait_seconds: float
     timeout_seconds: float
     max_bytes: int
@@ -58,7 +60,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         session: The name of the session that got it.
         proxy: Without the password.
         seconds: How long the try took that brought it.
-        attempts: How many attempts it used, this one included.
+        attempts: How many attempts it used, for whatever cause, this one included.
         tries: Everything that was sent for it, in order.
     """
 
@@ -128,6 +130,7 @@ class Attempt:
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         exchange = Exchange(
             url=self._attempts.url,
+            method=self._attempts.method,
             final_url=url,
             status=status,
             headers=tuple((name.lower(), value) for name, value in pairs),
@@ -139,10 +142,14 @@ class Attempt:
             raise self._error
 
     def report(self, exchange: Exchange) -> Verdict:
-        """The same for an exchange, but the block goes on; the next attempt follows when it ends."""
+        """The same for an exchange, but the block goes on; the next attempt follows when it ends.
+
+        Its method is that of the attempts.
+        """
         if self._lease is None:
             raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
         self._is_reported = True
+        exchange = msgspec.structs.replace(exchange, method=self._attempts.method)
         verdict = self._lease.report(exchange, *self._attempts.signs)
         self._error = self._attempts.count(self._lease, exchange, verdict)
         return verdict
@@ -174,6 +181,7 @@ class Attempts:
 
     Attributes:
         url: What is asked for.
+        method: By which.
         signs: By which its answers are judged, after all others.
         tries: Everything that was sent so far.
     """
@@ -181,65 +189,88 @@ class Attempts:
     def __init__(
         self,
         url: str,
-        lease: Callable[[], Awaitable[Lease]],
+        lease: Callable[[str, float | None], Awaitable[Lease]],
         settings: Settings,
         *,
+        method: str = "GET",
         signs: tuple[Sign, ...] = (),
         is_pinned: bool = False,
         max_tries: int | None = None,
     ) -> None:
         self.url = url
+        self.method = method.upper()
         self.signs = signs
         self.tries: list[Tried] = []
         self._lease = lease
         self._settings = settings
         self._is_pinned = is_pinned
-        self._budget = Budget(settings.attempts, max_tries)
-        self._last: Verdict | None = None
-        self._is_lost = False
+        self._budget = Budget(
+            settings.attempts,
+            max_tries,
+            deadline_seconds=settings.deadline_seconds,
+            started_at=settings.clock.now(),
+        )
+        self._failed: tuple[Exchange, Verdict] | None = None
+        # What follows the last try; none where the first is still to come.
+        self._next: Again | Over | None = None
+        self._last_session = ""
         self._attempt: Attempt | None = None
 
     @property
     def used(self) -> int:
-        """How many attempts were used up."""
-        return self._settings.attempts - self._budget.left
+        """How many attempts were used up, for whatever cause."""
+        return self._budget.used
 
     @property
     def goes_on(self) -> bool:
         """Whether another attempt would follow a failure."""
-        return not self._budget.is_spent and not self._is_lost
+        return not isinstance(self._next, Over)
 
     async def take_lease(self) -> Lease:
         """The lease for the next try."""
+        if self._failed and self._budget.is_late(self._settings.clock.now()):
+            raise self._give_up(*self._failed, Over(self._budget.lateness))
+        keeps_session = isinstance(self._next, Again) and self._next.keeps_session
         try:
-            return await self._lease()
+            return await self._lease(self._last_session if keeps_session else "", self._budget.deadline_at)
         except NoSessionAvailable as error:
             error.attempts = tuple(self.tries)
+            if error.is_overdue and self._failed:
+                raise self._give_up(*self._failed, Over(f"{self._budget.lateness}: {error.why}")) from error
             raise
 
     def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
         """Take note of a try; the error that it would end in, unless it was good."""
-        counted = self._budget.spend(verdict, had_worked=lease.had_worked)
+        now, counted = self._settings.clock.now(), self._budget.spend(verdict, had_worked=lease.had_worked)
         tried = Tried(
             session=lease.session.name,
             proxy=str(lease.session.proxy),
             verdict=verdict.outcome,
             why=f"{verdict.vendor} {verdict.why}".strip(),
             status=exchange.status,
-            seconds=self._settings.clock.now() - lease.started_at,
+            seconds=now - lease.started_at,
             counted=counted,
+            vendor=verdict.vendor,
+            sign=verdict.sign,
+            scope=verdict.scope,
         )
         self.tries.append(tried)
-        self._last = verdict
+        self._last_session = lease.session.name
+        self._settings.on_tried(lease.session.site, tried)
+        if verdict.outcome is Outcome.OK:
+            self._failed, self._next = None, Over()
+            return None
+        self._failed = exchange, verdict
         # A block costs a named session the exit from which it worked, and another one is not wanted; to ask the same
         # again helps as little.
         is_refused = verdict.outcome is Outcome.BLOCKED or is_weak(verdict)
-        self._is_lost = self._is_pinned and lease.had_worked and is_refused
-        self._settings.on_tried(lease.session.site, tried)
-        if verdict.outcome is Outcome.OK:
-            return None
-        is_refusal = verdict.outcome in {Outcome.BLOCKED, Outcome.THROTTLED}
-        return (Blocked if is_refusal else GaveUp)(exchange, verdict, self.tries)
+        is_lost = self._is_pinned and lease.had_worked and is_refused
+        self._next = Over() if is_lost else self._budget.follow(exchange, verdict, now)
+        return self._give_up(exchange, verdict, self._next if isinstance(self._next, Over) else Over())
+
+    def _give_up(self, exchange: Exchange, verdict: Verdict, over: Over) -> GaveUp:
+        kind = Blocked if verdict.outcome in REFUSALS else GaveUp
+        return kind(exchange, verdict, self.tries, why=over.why, retry_at=over.retry_at)
 
     def __aiter__(self) -> Attempts:
         return self
@@ -247,13 +278,11 @@ class Attempts:
     async def __anext__(self) -> Attempt:
         if self._attempt is not None and not self._attempt.was_entered:
             raise ProxySieveError("an attempt was not entered: write async with attempt as session in the loop")
-        if self._last is not None:
-            if self._last.outcome is Outcome.OK or not self.goes_on:
-                raise StopAsyncIteration
-            pause = self._budget.pause_seconds(self._last)
-            if pause:
-                clock = self._settings.clock
-                await clock.wait(asyncio.Event(), clock.now() + pause)
+        if isinstance(self._next, Over):
+            raise StopAsyncIteration
+        clock = self._settings.clock
+        if self._next is not None and self._next.at > clock.now():
+            await clock.wait(asyncio.Event(), self._next.at)
         self._attempt = Attempt(self)
         return self._attempt
 
@@ -281,9 +310,9 @@ class Sender(ABC):
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
 
         Raises:
-            Blocked: The site refused every attempt, of sessions that had worked before.
-            GaveUp: The attempts are used up for another reason.
-            NoSessionAvailable: Nothing works, and nothing is due soon.
+            Blocked: The site refused the last attempt that the request had, of a session that had worked before.
+            GaveUp: The attempts are used up, or the time is, and the last failed for another reason.
+            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
             ConfigError: It is no URL.
         """
         settings = self._settings
@@ -319,7 +348,7 @@ class Sender(ABC):
                 )
         raise AssertionError("attempts ended without a good answer and without an error")
 
-    def attempts(self, url: str, *, expect: str = "", max_tries: int | None = None) -> Attempts:
+    def attempts(self, url: str, *, method: str = "GET", expect: str = "", max_tries: int | None = None) -> Attempts:
         """The attempts to send a request to *url* with any client: ``async for``, then ``async with``.
 
         Leaving an attempt by an error of a known client counts as what the client says. Any other error is the
@@ -327,14 +356,17 @@ class Sender(ABC):
 
         Args:
             url: What will be asked for.
+            method: By which. What is not idempotent, as POST is not, is sent again only if the site has surely not
+                taken it in; for that, do not let the client follow redirects by itself.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
         """
         signs = (expects(expect),) if expect else ()
         return Attempts(
             url,
-            lambda: self._lease(url),
+            lambda prefer, until: self._lease(url, prefer, until),
             self._settings,
+            method=method,
             signs=signs,
             is_pinned=bool(self._session_name),
             max_tries=max_tries,
@@ -345,13 +377,19 @@ class Sender(ABC):
         """A lease for one request to *url*: send it with ``lease.session``, then ``lease.report(exchange)``.
 
         Raises:
-            NoSessionAvailable: Nothing works, and nothing is due soon.
+            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
         """
-        async with await self._lease(url) as lease:
+        settings = self._settings
+        until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
+        async with await self._lease(url, until=until) as lease:
             yield lease
 
-    async def _lease(self, url: str) -> Lease:
+    async def _lease(self, url: str, prefer: str = "", until: float | None = None) -> Lease:
         desk = await self._desk(url)
         return await desk.lease(
-            self._session_name, max_wait_seconds=self._settings.max_wait_seconds, page=page_number(url)
+            self._session_name,
+            prefer=prefer,
+            max_wait_seconds=self._settings.max_wait_seconds,
+            until=until,
+            page=page_number(url),
         )

@@ -140,9 +140,11 @@ class SyncSender:
         """Fetch *url* with the pool's own client, by as many sessions as it takes."""
         return self._loop.run(self._sender.get(url, headers=headers, expect=expect, max_tries=max_tries))
 
-    def attempts(self, url: str, *, expect: str = "", max_tries: int | None = None) -> Iterator[SyncAttempt]:
+    def attempts(
+        self, url: str, *, method: str = "GET", expect: str = "", max_tries: int | None = None
+    ) -> Iterator[SyncAttempt]:
         """The attempts to send a request to *url* with any client: ``for``, then ``with``."""
-        attempts: Attempts = self._sender.attempts(url, expect=expect, max_tries=max_tries)
+        attempts: Attempts = self._sender.attempts(url, method=method, expect=expect, max_tries=max_tries)
         while True:
             try:
                 attempt = self._loop.run(attempts.__anext__())

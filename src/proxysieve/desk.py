@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -85,15 +85,56 @@ class Queue:
     """Those who wait for any session, or for one that has a name.
 
     Attributes:
-        turn: Held by the one at the head.
-        count: How many they are, the one at the head included.
         hopeless_since: Since when nothing but time can help them; None while something may.
     """
 
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()
-        self.count = 0
+        # Each is set once its owner is at the head.
+        self._places: deque[asyncio.Event] = deque()
         self.hopeless_since: float | None = None
+
+    @property
+    def count(self) -> int:
+        """How many they are, the one at the head included."""
+        return len(self._places)
+
+    def enter(self) -> asyncio.Event:
+        """A place at the end, to be left again."""
+        place = asyncio.Event()
+        self._places.append(place)
+        self._call_head()
+        return place
+
+    def leave(self, place: asyncio.Event) -> None:
+        """Whoever had *place* is served, or waits no more."""
+        self._places.remove(place)
+        self._call_head()
+
+    def _call_head(self) -> None:
+        if self._places:
+            self._places[0].set()
+
+
+class Patience(NamedTuple):
+    """How long somebody waits for a lease.
+
+    Attributes:
+        asked_at: Since when, in Unix seconds.
+        max_wait_seconds: How long while nothing but time can help.
+        until: When it ends, whatever is waited for.
+    """
+
+    asked_at: float
+    max_wait_seconds: float
+    until: float | None
+
+    def ends_before(self, at: float | None) -> bool:
+        """Whether it has ended at *at*."""
+        return at is not None and self.until is not None and at >= self.until
+
+    def first(self, due_at: float | None) -> float | None:
+        """What comes first: its end, or *due_at*."""
+        return min((at for at in (due_at, self.until) if at is not None), default=None)
 
 
 class Desk:
@@ -144,31 +185,45 @@ class Desk:
         # One queue for all who take any session, and one for each session that has a name.
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
 
-    async def lease(self, name: str = "", *, max_wait_seconds: float, page: int = 0) -> Lease:
+    async def lease(
+        self,
+        name: str = "",
+        *,
+        prefer: str = "",
+        max_wait_seconds: float,
+        until: float | None = None,
+        page: int = 0,
+    ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
             page: What it is for.
             name: Of a session, to use that one and no other.
+            prefer: Of a session, to use that one if it may be used when this request is at the head.
             max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
                 that only time could help, however often the engine was asked in it.
+            until: The moment from which on it waits no more, whatever for.
 
         Raises:
             NoSessionAvailable: Nothing is due within that time, or the named session has lost its exit.
         """
         queue, asked_at = self._queues[name], self.clock.now()
-        queue.count += 1
+        place = queue.enter()
+        patience = Patience(asked_at, max_wait_seconds, until)
         # The one at the head may be given what is not worth it for itself alone.
         if not name:
             self._wake()
         try:
-            async with queue.turn:
-                pick = await self._pick(queue, name, asked_at, max_wait_seconds, page)
-                if pick.opened:
-                    self._apply(pick.opened)
-                self._apply(pick.leased)
+            if not place.is_set():
+                await self.clock.wait(place, until)
+                if not place.is_set():
+                    raise self._overdue("others came first", None, patience)
+            pick = await self._pick(queue, name, prefer, patience, page)
+            if pick.opened:
+                self._apply(pick.opened)
+            self._apply(pick.leased)
         finally:
-            queue.count -= 1
+            queue.leave(place)
         leased = pick.leased
         record = self.engine.facts.flights[leased.lease].session
         session = self._session(leased.session)
@@ -189,7 +244,9 @@ class Desk:
 
     def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
         """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
-        page, alarm = page_number(exchange.url), self.engine.alarm_sign
+        # What other methods ask for is not told by the address.
+        page = page_number(exchange.url) if exchange.method.upper() == "GET" else 0
+        alarm = self.engine.alarm_sign
         self._end(Reported(self.clock.now(), lease, verdict, exchange.redirect_count, page), session)
         settled = self.engine.settle(page, verdict)
         log.debug("%s: %s was %s %s", session.site, session, settled.outcome, settled.why)
@@ -261,40 +318,48 @@ class Desk:
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
-    async def _pick(self, queue: Queue, name: str, asked_at: float, max_wait_seconds: float, page: int) -> Pick:
+    async def _pick(self, queue: Queue, name: str, prefer: str, patience: Patience, page: int) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self._choose(queue, name, now, page)
+            choice = self._choose(queue, name, prefer, now, page)
             if isinstance(choice, Pick):
                 queue.hopeless_since = None
                 return choice
             if isinstance(choice, Lost):
                 why = f"the exit of session {name!r} is lost ({choice.why}); renew() gives it another"
                 raise NoSessionAvailable(self.engine.site, why, retry_at=None)
-            self._check_hope(queue, choice, now, asked_at, max_wait_seconds)
+            self._check_hope(queue, choice, now, patience)
             # One for all who wait, and none while nobody does: most requests are granted at once.
             self._changed = self._changed or asyncio.Event()
-            await self.clock.wait(self._changed, choice.until)
+            await self.clock.wait(self._changed, patience.first(choice.until))
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
-    def _choose(self, queue: Queue, name: str, now: float, page: int) -> Pick | Wait | Lost:
+    def _choose(self, queue: Queue, name: str, prefer: str, now: float, page: int) -> Pick | Wait | Lost:
         if name:
             return self.engine.choose_named(name, now, self._rng)
-        return self.engine.choose(now, self._rng, queue.count, page)
+        again = self.engine.choose_again(prefer, now) if prefer else None
+        return again or self.engine.choose(now, self._rng, queue.count, page)
 
-    def _check_hope(self, queue: Queue, wait: Wait, now: float, asked_at: float, max_wait_seconds: float) -> None:
-        """Raise if *wait* is hopeless and takes longer than somebody who asked at *asked_at* would wait."""
+    def _check_hope(self, queue: Queue, wait: Wait, now: float, patience: Patience) -> None:
+        """Raise if *wait* is hopeless and takes longer than *patience* would, or if that has ended."""
         if not wait.is_hopeless:
             queue.hopeless_since = None
+            if patience.ends_before(now):
+                raise self._overdue(wait.why, wait.until, patience)
             return
         if queue.hopeless_since is None:
             queue.hopeless_since = now
         # An engine may look again in short steps, so it is the sum of them that counts; and whoever stood behind
         # others has waited as long as they have.
-        since = max(queue.hopeless_since, asked_at)
-        if wait.until is None or wait.until - since > max_wait_seconds:
+        since = max(queue.hopeless_since, patience.asked_at)
+        is_too_long = wait.until is None or wait.until - since > patience.max_wait_seconds
+        if is_too_long or patience.ends_before(wait.until):
             waited = f", for {now - since:.0f} s now" if now - since >= 1 else ""
             raise NoSessionAvailable(self.engine.site, f"{wait.why}{waited} ({self.standing()})", retry_at=wait.until)
+
+    def _overdue(self, why: str, due_at: float | None, patience: Patience) -> NoSessionAvailable:
+        waited = f"{why}, and the deadline came after {self.clock.now() - patience.asked_at:.0f} s"
+        return NoSessionAvailable(self.engine.site, f"{waited} ({self.standing()})", retry_at=due_at, is_overdue=True)
 
     def _apply(self, event: Event) -> None:
         for name in self.engine.apply(event):

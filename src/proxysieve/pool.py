@@ -64,7 +64,10 @@ class SessionPool(Sender):
         max_sessions: The classic's trade-off: a lower number uses the sessions that work sooner and more, a higher
             one keeps looking for more of them.
         max_rate: Requests a second to a site, over all sessions; 0 for no cap.
-        attempts: How often a request may fail on sessions that had worked, or by the site's own fault.
+        attempts: How often a request may fail on sessions that had worked: twice as often where it was throttled. By
+            the site's own fault it may fail three times at the most.
+        deadline_seconds: How long after its start a request may still be tried again, or wait for a session; 0 for no
+            such limit.
         max_wait_seconds: How long to wait for something to be due where nothing works.
         timeout_seconds: For one try, redirects included.
         max_bytes: How large a decoded body may be.
@@ -92,6 +95,7 @@ class SessionPool(Sender):
         max_sessions: int = 100,
         max_rate: float = 30.0,
         attempts: int = 5,
+        deadline_seconds: float = 600.0,
         max_wait_seconds: float = 30.0,
         timeout_seconds: float = 30.0,
         max_bytes: int = 50_000_000,
@@ -111,6 +115,7 @@ class SessionPool(Sender):
             ("attempts", attempts, 1),
             ("max_clients", max_clients, 1),
             ("max_rate", max_rate, 0),
+            ("deadline_seconds", deadline_seconds, 0),
             ("max_wait_seconds", max_wait_seconds, 0),
         ):
             if value < least:
@@ -126,6 +131,7 @@ class SessionPool(Sender):
                 client=client or CurlClient(),
                 clock=self._clock,
                 attempts=attempts,
+                deadline_seconds=deadline_seconds,
                 max_wait_seconds=max_wait_seconds,
                 timeout_seconds=timeout_seconds,
                 max_bytes=max_bytes,

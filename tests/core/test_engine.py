@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import msgspec
@@ -10,6 +11,8 @@ from tests.core.worlds import BAD, DAY, POLICIES, World, dry_up, gateway, is_nam
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Choice, Open
+from proxysieve.core.curves import Limit
+from proxysieve.core.doubts import Doubts
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import SessionClosed, SessionOpened
 from proxysieve.core.facts import (
@@ -22,10 +25,13 @@ from proxysieve.core.facts import (
 )
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.pace import FLOOR, WINDOWS, Pace
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.records import ExitRecord, Record
+from proxysieve.core.wear import Wear
 
 EACH_POLICY = pytest.mark.parametrize("policy", sorted(POLICIES))
+EVERY_POLICY = pytest.mark.parametrize("policy", [*sorted(POLICIES), "adaptive"])
 EACH_KIND = pytest.mark.parametrize(
     "proxy", [pytest.param(plain(0), id="plain"), pytest.param(gateway(0), id="gateway")]
 )
@@ -595,6 +601,174 @@ class TestDrought:
 
         assert world.choose() == Wait(None, "there are no proxies", is_hopeless=True)
         assert world.choose_named("ann") == Wait(None, "there are no proxies", is_hopeless=True)
+
+
+class TestTheSameAgain:
+    """The session of a try that the site failed, for the next one."""
+
+    def idle(
+        self, policy: str, *, max_rate: float = 0.0, proxies: Sequence[Proxy] = tuple(plains(3))
+    ) -> tuple[World, str]:
+        """A world in which a session works on each proxy, and the name of one that has just met with an error."""
+        world = World(proxies, policy, max_rate=max_rate)
+        while world.engine.facts.working.session_count < len(proxies):
+            leases = []
+            for _ in proxies:
+                world.pass_time(60)
+                leases.append(world.take(world.choose(waiting=len(proxies))))
+            for leased in leases:
+                world.report(leased, Outcome.OK)
+        world.pass_time(20000)
+        return world, world.send(Outcome.SITE_ERROR).name
+
+    @EVERY_POLICY
+    def test_it_is_to_be_had(self, policy: str) -> None:
+        """Whatever the policy would draw, and as no new one."""
+        world, name = self.idle(policy)
+
+        pick = world.choose_again(name)
+
+        assert pick is not None
+        assert (pick.opened, pick.leased.session, pick.leased.is_draw) == (None, name, False)
+        world.report(world.take(pick), Outcome.OK)
+
+    @EVERY_POLICY
+    def test_choosing_it_changes_nothing(self, policy: str) -> None:
+        """It only reads, as any choice does."""
+        world, name = self.idle(policy)
+        world.save()
+
+        assert world.choose_again(name) == world.choose_again(name)
+        assert world.engine.take_changes() == []
+
+    @EVERY_POLICY
+    def test_what_is_unknown_or_ended_is_not(self, policy: str) -> None:
+        """Any other may be, as if nobody had asked for it."""
+        world, name = self.idle(policy)
+        world.close(name)
+
+        assert world.choose_again(name) is None
+        assert world.choose_again("nobody") is None
+        assert isinstance(world.choose(), Pick)
+
+    @EVERY_POLICY
+    def test_one_that_had_never_worked_has_ended(self, policy: str) -> None:
+        """The site's error closed it, as nothing is known of it and its proxy may be wanted."""
+        world = World(plains(5), policy)
+        name = world.send(Outcome.SITE_ERROR).name
+
+        assert world.choose_again(name) is None
+
+    @EVERY_POLICY
+    def test_a_named_one_belongs_to_its_user(self, policy: str) -> None:
+        """Nobody gets it by the way."""
+        world, _ = self.idle(policy)
+        world.send(Outcome.OK, "ann")
+
+        assert world.choose_again("ann") is None
+
+    @EVERY_POLICY
+    def test_a_rest_is_kept(self, policy: str) -> None:
+        """Until the moment that the site named; from then on it is to be had."""
+        world, name = self.idle(policy)
+        pick = world.choose_again(name)
+        until = world.now + 100
+        world.report(world.take(pick), Outcome.SITE_ERROR, until=until)
+
+        during = world.choose_again(name)
+        world.now = until
+
+        assert during is None
+        assert world.choose_again(name) is not None
+
+    @EVERY_POLICY
+    def test_eight_requests_are_enough_for_it(self, policy: str) -> None:
+        """Also where everybody asks for the same one."""
+        world, name = self.idle(policy)
+        for _ in range(MAX_IN_FLIGHT):
+            pick = world.choose_again(name)
+            if pick:
+                world.take(pick)
+
+        assert 0 < world.engine.facts.in_flight[name] <= MAX_IN_FLIGHT
+        assert world.choose_again(name) is None
+
+    @EVERY_POLICY
+    def test_the_cap_is_kept(self, policy: str) -> None:
+        """It is no way around the site's rate."""
+        world, name = self.idle(policy, max_rate=0.1)
+
+        before = world.choose_again(name)
+        world.pass_time(600)
+
+        assert before is None
+        assert world.choose_again(name) is not None
+
+    @EVERY_POLICY
+    def test_a_proxy_that_left_is_not_used(self, policy: str) -> None:
+        """The session waits for its return with all others."""
+        world, name = self.idle(policy)
+        world.catalog.remove(world.engine.facts.sessions[name].proxy)
+
+        assert world.choose_again(name) is None
+
+    def test_one_that_is_held_is_not(self) -> None:
+        """Until it is known whether it is blocked."""
+        world, name = self.idle("adaptive")
+        world.report(world.take(world.choose_again(name)), Outcome.BLOCKED)
+
+        assert name in world.engine.facts.sessions
+        assert world.choose_again(name) is None
+
+    def test_probes_of_an_alarm_are_for_nobody_in_particular(self) -> None:
+        """While all fail together, single requests ask, and the engine says which."""
+        world, name = self.idle("adaptive", proxies=plains(40))
+        while not doubts_of(world).alarm_at:
+            choice = world.choose()
+            if isinstance(choice, Pick):
+                world.report(world.take(choice), Outcome.SITE_ERROR)
+            else:
+                world.pass_time(1)
+        world.pass_time(3600)
+
+        assert world.choose_again(name) is None
+        assert isinstance(world.choose(), Pick)
+
+    def test_what_was_learned_is_kept(self) -> None:
+        """One that has gone as far as any has is not asked again at once, however often it is wanted."""
+        world, name = self.idle("adaptive")
+        count = 0
+        while pick := world.choose_again(name):
+            world.report(world.take(pick), Outcome.SITE_ERROR)
+            count += 1
+
+        assert 0 < count <= FLOOR
+        world.pass_time(WINDOWS[-1])
+        assert world.choose_again(name) is not None
+
+    def test_a_limit_that_is_believed_in_is_kept(self) -> None:
+        """Of the exit, and of its network."""
+        near = [Proxy(scheme="http", host=f"203.0.113.{number}", port=8000) for number in range(5)]
+        for scope in ("exit_pace", "network_pace"):
+            world, name = self.idle("adaptive", proxies=near)
+            pace: Pace = getattr(wear_of(world), scope)
+            pace.limits = [Limit(1, 900.0, most=1, subject="another")]
+
+            before = world.choose_again(name)
+            pace.limits = []
+
+            assert before is None
+            assert world.choose_again(name) is not None
+
+
+def doubts_of(world: World) -> Doubts:
+    assert world.engine.facts.lore
+    return world.engine.facts.lore.doubts
+
+
+def wear_of(world: World) -> Wear:
+    assert world.engine.facts.lore
+    return world.engine.facts.lore.wear
 
 
 class TestNamedSessions:

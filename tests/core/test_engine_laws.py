@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from tests.core.worlds import BAD, DAY, POLICIES, World, gateway, plain, plains, verdict
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.engine import LEEWAY_SECONDS, Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
@@ -103,6 +103,20 @@ class AnyHistory(RuleBasedStateMachine):
                 self.take(choice)
             elif isinstance(choice, Wait):
                 self.check_wait(choice)
+
+    @rule(data=st.data(), count=st.sampled_from([1, 1, 10]))
+    def lease_again(self, data: st.DataObject, count: int) -> None:
+        names = sorted(self.world.engine.facts.sessions)
+        name = data.draw(st.sampled_from(names)) if names else "nobody"
+        for _ in range(count):
+            before = encoded(self.world.engine.facts)
+            pick = self.world.choose_again(name)
+            assert encoded(self.world.engine.facts) == before
+            if pick:
+                assert pick.leased.session == name
+                assert not self.world.engine.facts.sessions[name].pinned
+                assert self.may_send()
+                self.take(pick)
 
     @precondition(lambda self: self.world.flights)
     @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS, page=PAGES, sign=SIGNS, scope=SCOPES)
@@ -247,6 +261,12 @@ class AnyHistory(RuleBasedStateMachine):
             assert wait.until > self.world.now
         # Whoever waits without an end must be woken by an answer that is due.
         assert wait.until is not None or wait.is_hopeless or self.world.flights
+
+    def may_send(self) -> bool:
+        """Whether the cap lets anybody send now, and no alarm and no drought keep it for a probe."""
+        facts = self.world.engine.facts
+        is_alarmed = facts.lore is not None and bool(facts.lore.doubts.alarm_at)
+        return not facts.is_dry and not is_alarmed and facts.site.next_at - LEEWAY_SECONDS <= self.world.now
 
     def until(self, rest: float) -> float:
         return self.world.now + rest if rest else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -381,3 +382,20 @@ def test_an_empty_robots_txt_is_a_good_answer() -> None:
     """It asks nothing, where an empty page is doubtful."""
     assert JUDGE.judge(answer(200, b"", url="https://shop.example/robots.txt")) == OK
     assert JUDGE.judge(answer(200, b"")).outcome is Outcome.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("method", "outcome"),
+    [
+        ("GET", Outcome.UNCLEAR),
+        ("POST", Outcome.UNCLEAR),
+        ("HEAD", Outcome.OK),
+        ("head", Outcome.OK),
+        ("OPTIONS", Outcome.OK),
+        ("PUT", Outcome.OK),
+        ("DELETE", Outcome.OK),
+    ],
+)
+def test_an_empty_page_is_doubtful_where_one_was_asked_for(method: str, outcome: Outcome) -> None:
+    """To HEAD nothing else can come, and what changes something may be answered with nothing."""
+    assert JUDGE.judge(msgspec.structs.replace(answer(200, b""), method=method)).outcome is outcome

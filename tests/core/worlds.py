@@ -92,7 +92,10 @@ class World:
     def choose_named(self, name: str) -> Pick | Wait | Lost:
         return self.engine.choose_named(name, self.now, self.rng)
 
-    def take(self, pick: Pick | Wait | Lost) -> Leased:
+    def choose_again(self, name: str) -> Pick | None:
+        return self.engine.choose_again(name, self.now)
+
+    def take(self, pick: Pick | Wait | Lost | None) -> Leased:
         """Do as *pick* says."""
         assert isinstance(pick, Pick), pick
         if pick.opened:

@@ -158,6 +158,35 @@ async def test_what_fails_is_told_and_can_be_taken_up_again(tmp_path: Path) -> N
     assert [record["url"] for record in records(tmp_path / "pages.jsonl")] == list(statuses)
 
 
+async def test_what_ends_for_another_reason_than_its_attempts_tells_that_too(tmp_path: Path) -> None:
+    """The record has the last verdict, and why it was the last one."""
+
+    class Busy:
+        async def send(self, request: Request, _: Session) -> Response:
+            return Response(url=request.url, status=500, headers=(("retry-after", "90"),), body=b"busy")
+
+    urls = ["https://shop.example/1"]
+    report = await Job(options(tmp_path, urls, ["p:1"], client=Busy(), robots=False, deadline=60.0)).run()
+
+    (failed,) = records(tmp_path / "pages.failed.jsonl")
+    assert (report.failed, report.requests) == (1, 1)
+    assert failed["error"] == ("site_error: status 500; the site asked to come back in 90 s, past the deadline of 60 s")
+
+
+async def test_pages_that_have_to_queue_for_longer_than_their_deadline_are_fetched(tmp_path: Path) -> None:
+    """At a low rate, a turn may come late: that is no fault of the site's, which is not left alone for it."""
+
+    async def answer(request: Request) -> int:
+        return 404 if request.url.endswith("/robots.txt") else 200
+
+    urls = [f"https://{origin}.shop.example/{number}" for number in range(3) for origin in "ab"]
+    job = Job(options(tmp_path, urls, ["p:1"], client=FakeClient(answer), concurrency=6, max_rate=40.0, deadline=0.02))
+
+    report = await job.run()
+
+    assert (report.pages, report.is_complete, report.stalled) == (6, True, [])
+
+
 async def test_a_site_at_which_nothing_works_is_left_and_the_others_are_fetched(tmp_path: Path) -> None:
     """The job says what was tried and what is pending; the rest is there."""
 

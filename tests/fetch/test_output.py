@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from proxysieve.attempts import Page
-from proxysieve.core.model import Outcome, Tried
+from proxysieve.core.model import Outcome, Scope, Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.output import Output
 
@@ -33,6 +33,9 @@ TRIED = Tried(
     status=403,
     seconds=0.1,
     counted=True,
+    vendor="Cloudflare",
+    sign="cloudflare-challenge",
+    scope=Scope.SESSION,
 )
 
 
@@ -86,9 +89,20 @@ async def test_what_failed_tells_its_story(tmp_path: Path) -> None:
 
     (record,) = records(tmp_path / "pages.failed.jsonl")
     assert record["url"] == "https://shop.example/2"
-    assert record["attempts"][0]["session"] == "k3j2abcd"
-    assert record["attempts"][0]["proxy"] == "http://user:***@10.0.0.1:8000"
-    assert record["attempts"][0]["verdict"] == "blocked"
+    assert record["attempts"] == [
+        {
+            "session": "k3j2abcd",
+            "proxy": "http://user:***@10.0.0.1:8000",
+            "verdict": "blocked",
+            "why": "status 403",
+            "status": 403,
+            "seconds": 0.1,
+            "counted": True,
+            "vendor": "Cloudflare",
+            "sign": "cloudflare-challenge",
+            "scope": "session",
+        }
+    ]
     output.close()
 
 

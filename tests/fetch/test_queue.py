@@ -55,3 +55,19 @@ def test_several_urls_of_a_site_can_be_put_back() -> None:
         queue.put_back(url)
 
     assert queue.pending() == {"a": 3}
+
+
+def test_what_is_put_off_comes_after_the_others_of_its_site() -> None:
+    """It stays to be fetched in this run, unless its site stalls."""
+    queue = Queue(["a/1", "a/2"], site_of, concurrency=2)
+    taken = [queue.take(), queue.take()]
+
+    for url in taken:
+        assert url is not None
+        queue.put_off(url)
+
+    assert [queue.take(), queue.take(), queue.take()] == ["a/1", "a/2", None]
+    queue.put_back("a/1")
+    queue.put_off("a/2")
+    assert queue.take() is None
+    assert queue.pending() == {"a": 2}

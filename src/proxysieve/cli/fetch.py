@@ -63,7 +63,14 @@ MOST_FILES = 10_240
     "--attempts",
     default=5,
     type=click.IntRange(min=1),
-    help="How often a page may fail on sessions that had worked, or by the site's own error.",
+    help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the site's "
+    "own error it may fail three times at most.",
+)
+@click.option(
+    "--deadline",
+    default=600.0,
+    type=click.FloatRange(min=0),
+    help="Seconds after which a page is not tried again; 0 for no such limit.",
 )
 @click.option(
     "--max-wait",

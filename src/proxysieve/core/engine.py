@@ -143,6 +143,19 @@ class Engine:
             case _:
                 assert_never(choice)
 
+    def choose_again(self, name: str, now: float) -> Pick | None:
+        """The session called *name*, if it may carry one more request at *now* by all that is known; else any may."""
+        facts, lore = self.facts, self.facts.lore
+        session = facts.sessions.get(name)
+        if session is None or session.pinned or facts.is_dry or (lore and lore.doubts.alarm_at):
+            # Single probes are not for somebody's convenience.
+            return None
+        if not facts.is_ready(session, now) or self._capped(now):
+            return None
+        if lore and not lore.bears_again(session, now, facts.in_flight.get(name, 0)):
+            return None
+        return self._pick(name, now, "asked again for a page that the site failed to give")
+
     def _has_hope(self, now: float) -> bool:
         """Whether anybody works, and rests for no other reason than what was learned."""
         lore = self.facts.lore

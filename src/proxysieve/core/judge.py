@@ -37,6 +37,8 @@ THROTTLE_STATUSES = frozenset({420, 429, 430})
 # What no server of its own says: LinkedIn's 999 is a refusal.
 LAST_STATUS = 599
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# What is answered with a page. To HEAD none is sent, and the others do their work without (RFC 9110, 9.3).
+PAGE_METHODS = frozenset({"GET", "POST"})
 # What is said in a few words and surely, and what is a guess.
 SURE, LIKELY, GUESSED = 0.99, 0.8, 0.5
 # A page of so much visible text is about something.
@@ -229,7 +231,7 @@ def status(exchange: Exchange) -> Verdict | None:
 
 def empty(exchange: Exchange) -> Verdict | None:
     """A page of nothing, where there should be one. An empty robots.txt says that nothing is asked."""
-    if exchange.url.partition("?")[0].endswith("/robots.txt"):
+    if exchange.method.upper() not in PAGE_METHODS or exchange.url.partition("?")[0].endswith("/robots.txt"):
         return None
     why = "status 200 with an empty body"
     return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="empty-body", confidence=GUESSED)

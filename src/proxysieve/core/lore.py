@@ -179,6 +179,19 @@ class Lore:
         uses = wear.networks.get(proxy.network) if proxy.network else None
         return uses is None or wear.network_pace.limits_at(uses, proxy.network) <= now
 
+    def bears_again(self, session: SessionRecord, now: float, in_flight: int) -> bool:
+        """Whether *session*, with *in_flight* requests out, stays within all that is proven with one more."""
+        turn = next((turns.all[session.name] for turns in self.turns.values() if session.name in turns.all), None)
+        if turn is None or in_flight >= self.wear.depth.proven:
+            return False
+        known = [(self.wear.exit_pace, turn.uses, "")]
+        if turn.network is not None and turn.network.count > turn.uses.count:
+            known.append((self.wear.network_pace, turn.network, turn.proxy.network))
+        return all(
+            max(pace.limits_at(uses, subject), pace.frontier_at(uses)) <= now and not pace.is_unproven(uses, now)
+            for pace, uses, subject in known
+        )
+
     # What is kept.
 
     def record(self) -> LoreRecord:

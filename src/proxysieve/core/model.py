@@ -143,6 +143,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request with its answer or failure, reduced to what a verdict needs.
 
     Attributes:
+        method: Of the request.
         final_url: Where redirects ended; empty when there were none.
         status: HTTP status, 0 when no answer came.
         headers: Names in lower case.
@@ -152,6 +153,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     url: str
+    method: str = "GET"
     final_url: str = ""
     status: int = 0
     headers: tuple[tuple[str, str], ...] = ()
@@ -226,9 +228,13 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """One try of a request: with what, and how it went.
 
     Attributes:
-        proxy: Without credentials.
+        proxy: Without the password.
+        why: The sign that decided, in a few words, with its vendor.
         counted: Whether it used up one of the request's attempts.
         seconds: How long it took.
+        vendor: Whose block it was, where that is known.
+        sign: The name of the sign that decided.
+        scope: What a refusal was aimed at, where that is known.
     """
 
     session: str
@@ -238,3 +244,6 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     seconds: float
     counted: bool
+    vendor: str = ""
+    sign: str = ""
+    scope: Scope | None = None

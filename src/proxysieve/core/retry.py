@@ -1,49 +1,164 @@
-"""When a request is tried again, and what that costs it."""
+"""When a request is tried again, with which session, and what that costs it."""
 
 from __future__ import annotations
 
-from proxysieve.core.model import Outcome, Verdict
+import math
+from collections import Counter
+from typing import NamedTuple
 
-# A server in trouble is given a moment, twice as long each time, and never longer than a person would wait.
+from proxysieve.core.model import Exchange, Failure, Outcome, Verdict
+
+# A server in trouble is given a moment, twice as long each time.
 FIRST_PAUSE_SECONDS = 0.5
-LAST_PAUSE_SECONDS = 30.0
+
+
+class Cause(NamedTuple):
+    """Why tries fail, and how many of them a request may have for it.
+
+    Attributes:
+        share: How many for each attempt that the user grants.
+        most: And how many at the most, however many attempts there are.
+        is_free_on_new: Whether a try on a session that had not worked costs nothing: that is what looking for good
+            ones costs, and the pool's affair. It ends when nothing is left to be found.
+        keeps_session: Whether another session would be no better, but a pause.
+    """
+
+    share: int = 1
+    most: float = math.inf
+    is_free_on_new: bool = True
+    keeps_session: bool = False
+
+    def budget(self, attempts: int) -> float:
+        """How many tries that fail for it end the request."""
+        return min(self.share * attempts, self.most)
+
+
+BAD_SESSION = Cause()
+# Whoever was throttled rests by itself, and others may be due: that is no reason to give up as soon as for a block.
+TOO_FAST = Cause(share=2)
+# What fails three times within seconds is better asked for in another run.
+SITE_IN_TROUBLE = Cause(most=3, is_free_on_new=False, keeps_session=True)
+CAUSES = {
+    Outcome.BLOCKED: BAD_SESSION,
+    Outcome.PROXY_ERROR: BAD_SESSION,
+    Outcome.UNCLEAR: BAD_SESSION,
+    Outcome.THROTTLED: TOO_FAST,
+    Outcome.SITE_ERROR: SITE_IN_TROUBLE,
+}
+
+# To send them twice does no more than to send them once (RFC 9110, 9.2.2).
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+# With these the site has not seen the request.
+UNSENT = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED, Failure.UNRESOLVED})
+REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
+# Surely enough that it was the wall before the site, and not the site.
+SURE_OF_WALL = 0.8
+
+
+class Again(NamedTuple):
+    """Another try follows.
+
+    Attributes:
+        at: Not before, in Unix seconds.
+        keeps_session: Whether with the same session, if that is to be had.
+    """
+
+    at: float
+    keeps_session: bool
+
+
+class Over(NamedTuple):
+    """No other try follows.
+
+    Attributes:
+        why: In words; empty where the attempts are used up, or another try could not bring anything else.
+        retry_at: When the site asked to come back, if that is why.
+    """
+
+    why: str = ""
+    retry_at: float | None = None
 
 
 class Budget:
-    """The attempts of one request.
-
-    Only what happened on sessions that had worked, and the site's own errors, use attempts up. A try that merely
-    found another blocked or dead proxy is what looking for good ones costs, and the pool's affair: it ends when
-    nothing is left to be found.
+    """The tries of one request.
 
     Args:
-        attempts: How many may be used up.
+        attempts: How often it may fail on sessions that had worked; other causes have budgets of their own.
         max_tries: How often it may be sent at all.
+        deadline_seconds: How long after its start another try may begin; 0 for no such limit.
+        started_at: Unix seconds.
     """
 
-    def __init__(self, attempts: int, max_tries: int | None = None) -> None:
-        self.left = attempts
+    def __init__(
+        self,
+        attempts: int,
+        max_tries: int | None = None,
+        *,
+        deadline_seconds: float = 0.0,
+        started_at: float = 0.0,
+    ) -> None:
+        self._attempts = attempts
         self._tries_left = max_tries
-        self._site_error_count = 0
-        self._is_final = False
+        self._deadline_seconds = deadline_seconds
+        self._spent: Counter[Cause] = Counter()
+        self.deadline_at = started_at + deadline_seconds if deadline_seconds else None
 
     @property
-    def is_spent(self) -> bool:
-        """Whether there is no other try."""
-        return self.left <= 0 or self._tries_left == 0 or self._is_final
+    def used(self) -> int:
+        """How many tries counted, for whatever cause."""
+        return self._spent.total()
 
     def spend(self, verdict: Verdict, *, had_worked: bool) -> bool:
         """Count a try that ended with *verdict*; whether it used up an attempt."""
-        counts = verdict.outcome is Outcome.SITE_ERROR or (had_worked and verdict.outcome is not Outcome.OK)
-        self.left -= counts
         if self._tries_left is not None:
             self._tries_left -= 1
-        self._is_final = verdict.is_final
-        self._site_error_count += verdict.outcome is Outcome.SITE_ERROR
-        return counts
+        cause = CAUSES.get(verdict.outcome)
+        if cause is None or (cause.is_free_on_new and not had_worked):
+            return False
+        self._spent[cause] += 1
+        return True
 
-    def pause_seconds(self, verdict: Verdict) -> float:
-        """How long to wait before the next try: blocks and dead proxies go on at once, on another session."""
-        if verdict.outcome is not Outcome.SITE_ERROR:
-            return 0.0
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** (self._site_error_count - 1), LAST_PAUSE_SECONDS)
+    def follow(self, exchange: Exchange, verdict: Verdict, now: float) -> Again | Over:
+        """What follows *exchange*, which was no good."""
+        cause = CAUSES[verdict.outcome]
+        if verdict.is_final or self._tries_left == 0 or self._spent[cause] >= cause.budget(self._attempts):
+            return Over()
+        if not may_repeat(exchange, verdict):
+            return Over(f"a {exchange.method} may have had an effect, and was not sent again")
+        if not cause.keeps_session:
+            return self._within_deadline(Again(now, keeps_session=False), now)
+        again = Again(max(now + self._pause_seconds(), verdict.until), keeps_session=True)
+        if verdict.until > now and self.is_late(again.at):
+            return Over(f"the site asked to come back in {verdict.until - now:.0f} s, {self.lateness}", verdict.until)
+        return self._within_deadline(again, now)
+
+    def is_late(self, at: float) -> bool:
+        """Whether no try may begin at *at* any more."""
+        return self.deadline_at is not None and at > self.deadline_at
+
+    @property
+    def lateness(self) -> str:
+        """That it is late, in words."""
+        return f"past the deadline of {self._deadline_seconds:g} s"
+
+    def _within_deadline(self, again: Again, now: float) -> Again | Over:
+        if not self.is_late(again.at):
+            return again
+        return Over(self.lateness if self.is_late(now) else f"another try would be {self.lateness}")
+
+    def _pause_seconds(self) -> float:
+        return FIRST_PAUSE_SECONDS * 2.0 ** (self._spent[SITE_IN_TROUBLE] - 1)
+
+
+def may_repeat(exchange: Exchange, verdict: Verdict) -> bool:
+    """Whether to send the request of *exchange* again cannot do something twice."""
+    if exchange.method.upper() in IDEMPOTENT:
+        return True
+    if exchange.failure is not None:
+        return exchange.failure in UNSENT
+    if exchange.redirect_count or exchange.final_url not in {"", exchange.url}:
+        # Whoever sent it on had taken it in before.
+        return False
+    if verdict.outcome is Outcome.PROXY_ERROR:
+        return exchange.status == 407
+    return verdict.outcome in REFUSALS and bool(verdict.vendor) and verdict.confidence >= SURE_OF_WALL

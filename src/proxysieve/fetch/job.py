@@ -38,6 +38,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     """All that makes up a job; the command line's options, by their names.
 
     Attributes:
+        deadline: Seconds after which a page is not tried again; 0 for no such limit.
         max_wait: Seconds to wait for something to be due where nothing works.
         timeout: Seconds for one try.
         expect: Text that a good page contains.
@@ -55,6 +56,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 50
     max_rate: float = 30.0
     attempts: int = 5
+    deadline: float = 600.0
     max_wait: float = 30.0
     timeout: float = 30.0
     expect: str = ""
@@ -184,6 +186,7 @@ class Job:
             thrift=options.thrift,
             max_rate=options.max_rate,
             attempts=options.attempts,
+            deadline_seconds=options.deadline,
             max_wait_seconds=options.max_wait,
             timeout_seconds=options.timeout,
             looks=options.looks,
@@ -224,6 +227,10 @@ class Job:
             try:
                 await self._fetch(url, pool, robots)
             except NoSessionAvailable as error:
+                if error.is_overdue:
+                    # With many under way at a low rate, a turn may come later than that; the page lost nothing.
+                    self._queue.put_off(url)
+                    continue
                 self._queue.put_back(url)
                 if not self._is_interrupted:
                     self._stalled.setdefault(error.site, error)
@@ -238,7 +245,7 @@ class Job:
             page = await pool.get(url, expect=self._options.expect)
         except GaveUp as error:
             why = f"{error.verdict.outcome}: {error.attempts[-1].why}"
-            self._fail(url, why, error.attempts)
+            self._fail(url, f"{why}; {error.why}" if error.why else why, error.attempts)
         except ProxySieveError:
             raise
         except Exception as error:

@@ -43,6 +43,14 @@ class Queue:
         """*url* is no longer under way."""
         self._under_way[self._site_of(url)] -= 1
 
+    def put_off(self, url: str) -> None:
+        """*url* is no longer under way, and is to be fetched after the others of its site."""
+        self.finish(url)
+        site = self._site_of(url)
+        # A site that stalled meanwhile is left alone.
+        home = self._stalled if site in self._stalled else self._waiting
+        home.setdefault(site, deque()).append(url)
+
     def put_back(self, url: str) -> None:
         """*url* is no longer under way, but still to be fetched; its site is left alone in this run."""
         self.finish(url)

@@ -40,7 +40,14 @@ class Robots:
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._rules:
             self._rules[origin] = asyncio.create_task(self._read(f"{origin}/robots.txt"))
-        rules = await asyncio.shield(self._rules[origin])
+        reading = self._rules[origin]
+        try:
+            rules = await asyncio.shield(reading)
+        except NoSessionAvailable as error:
+            if error.is_overdue and self._rules.get(origin) is reading:
+                # Nothing was asked yet, so whoever comes next may.
+                del self._rules[origin]
+            raise
         return rules.can_fetch(url, USER_AGENT)
 
     def close(self) -> None:
