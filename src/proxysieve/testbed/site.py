@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
 from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.outages import Outages
 from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
 from proxysieve.testbed.truth import HitLedger
 from proxysieve.testbed.wire import Headers, RefusalError, Request, Response, read_request, reset, write_response
@@ -37,7 +38,7 @@ class Site:
         self._pages = pages
         self._rng = random.Random(world.seed)
         self._connection_numbers = itertools.count(1)
-        self._page_requests = itertools.count()
+        self._outages = Outages(world.outages)
         self._served_count = 0
         self._paths: dict[str, Callable[[Visit], Answer]] = {
             **TRIALS,
@@ -67,7 +68,7 @@ class Site:
 
     def answer(self, visit: Visit, now: float) -> Answer:
         """Decide what *visit* gets at *now*, and count it."""
-        outage = self._world.outage_at(next(self._page_requests)) if visit.page in _OF_PAGES else None
+        outage = self._outages.meet(now) if visit.page in _OF_PAGES else None
         if outage is not None:
             return _fail(outage)
         ruling = self._bans.judge(visit.exit, now)

@@ -59,26 +59,24 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A while in which the site serves nobody, and the banned see no block either.
 
-    It is counted in requests for pages, whoever sends them, so that it comes in the middle of a run however fast that
-    is.
+    It is over once both its requests and its seconds are. Requests are those for pages, whoever sends them, so that
+    it comes in the middle of a run however fast that is.
 
     Attributes:
         after_requests: So many come before it.
-        requests: So many meet it.
+        requests: So many meet it at least.
+        seconds: So long it lasts at least, since the first request that met it.
         style: A 503 that speaks of maintenance, a bare 500, or a connection that is reset after the request.
     """
 
     after_requests: int
-    requests: int
+    requests: int = 1
+    seconds: float = 0.0
     style: Literal["maintenance", "error", "drop"] = "maintenance"
 
     def __post_init__(self) -> None:
-        if self.after_requests < 0 or self.requests < 1:
+        if self.after_requests < 0 or self.requests < 1 or self.seconds < 0:
             raise ConfigError(f"an outage meets at least one request, after none or more: {self!r}")
-
-    def meets(self, number: int) -> bool:
-        """Whether the request for a page with this *number*, counted from 0, meets it."""
-        return 0 <= number - self.after_requests < self.requests
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,10 +184,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def is_missing(self, page_id: int) -> bool:
         """Whether the page is an honest 404."""
         return self.fate_of(page_id) == "missing"
-
-    def outage_at(self, number: int) -> Outage | None:
-        """Return the outage that the request for a page with this *number* meets, counted from 0."""
-        return next((outage for outage in self.outages if outage.meets(number)), None)
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
