@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-from proxysieve.testbed import World
-from proxysieve.testbed.pages import Pages, block_page, sorry_page
+import pytest
+
+from proxysieve.core.model import Exchange, Outcome, Scope
+from proxysieve.detector import make_judge
+from proxysieve.testbed import BlockStyle, World
+from proxysieve.testbed.pages import Pages, block_page, maintenance_page, sorry_page
 
 MARKS = ["captcha", "_cf_chl", "just a moment", "denied", "blocked", "forbidden", "sorry", "robot"]
 
@@ -46,6 +50,62 @@ def test_blocks_carry_the_marks_of_their_style() -> None:
     assert b'id="px-captcha"' in block_page("captcha")
     assert b"<title>Access to this page has been denied</title>" in block_page("captcha")
     assert block_page("empty") == b""
+
+
+@pytest.mark.parametrize(
+    ("style", "status", "sign", "scope"),
+    [
+        ("challenge", 503, "cloudflare-challenge", Scope.SESSION),
+        ("captcha", 200, "human-captcha", Scope.SESSION),
+        ("json", 403, "datadome-banned", Scope.EXIT),
+        ("country", 403, "cloudfront-country", Scope.COUNTRY),
+        ("network", 403, "cloudflare-asn", Scope.NETWORK),
+    ],
+)
+def test_the_judge_knows_whose_block_it_is(style: BlockStyle, status: int, sign: str, scope: Scope) -> None:
+    """By the marks that it bears, and not by its status alone."""
+    verdict = make_judge().judge(Exchange(url="https://shop.example/page/1", status=status, body=block_page(style)))
+
+    assert (verdict.outcome, verdict.sign, verdict.scope) == (Outcome.BLOCKED, sign, scope)
+
+
+def test_no_sign_knows_the_unknown_block() -> None:
+    """It is served as a page, and only its looks tell that it is none of the site's: it is small, and has a form."""
+    body = block_page("unknown")
+
+    opinions = make_judge().see(Exchange(url="https://shop.example/page/1", status=200, body=body))
+
+    assert opinions == []
+    assert len(body) < 500
+    assert b"<form" in body
+    assert b"<form" not in Pages(World()).body(7)
+
+
+def test_an_outage_is_the_fault_of_the_site() -> None:
+    """It says that it is under maintenance, and not how long."""
+    verdict = make_judge().judge(Exchange(url="https://shop.example/page/1", status=503, body=maintenance_page()))
+
+    assert (verdict.outcome, verdict.sign) == (Outcome.SITE_ERROR, "maintenance")
+
+
+@pytest.mark.parametrize("page_bytes", [0, 500, 15_000])
+def test_a_marked_page_is_a_false_alarm_of_the_judge(page_bytes: int) -> None:
+    """It is the page with its name and links, however large pages are otherwise, and passes for a challenge."""
+    pages = Pages(World(page_bytes=page_bytes))
+    judge = make_judge()
+
+    plain, marked = pages.body(7), pages.body(7, is_marked=True)
+
+    assert marked.partition(b"</ul>")[0] == plain.partition(b"</ul>")[0]
+    for body, sign in ((plain, ""), (marked, "cloudflare-challenge")):
+        assert judge.judge(Exchange(url="https://shop.example/page/7", status=200, body=body)).sign == sign
+
+
+def test_an_empty_page_is_empty_with_and_without_the_mark() -> None:
+    """As everybody gets it."""
+    pages = Pages(World(empty_share=1.0))
+
+    assert pages.body(7) == pages.body(7, is_marked=True) == b""
 
 
 def test_the_sorry_page_escapes_where_it_continues() -> None:

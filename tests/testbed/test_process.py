@@ -114,7 +114,7 @@ def test_a_process_that_has_died_is_an_error_and_is_reaped() -> None:
 def test_a_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason of the process reaches the caller, and the process is reaped."""
     (tmp_path / "trustme.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
     bed = TestbedProcess(World(https=True))
     with pytest.raises(ProxySieveError, match=r"pip install 'proxysieve\[testbed\]'"), bed:

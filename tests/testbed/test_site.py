@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import httpx
 import pytest
 
-from proxysieve.testbed import BlockStyle, Limit, Testbed, World
+from proxysieve.testbed import BlockStyle, Limit, Outage, Testbed, World
 
 
 @contextlib.asynccontextmanager
@@ -51,6 +52,10 @@ async def test_pages_are_served_as_they_are_known_beforehand() -> None:
         ("captcha", 200, "px-captcha"),
         ("sorry", 302, "has moved"),
         ("empty", 200, ""),
+        ("unknown", 200, "Gatehouse"),
+        ("json", 403, '"url":"https://geo.captcha-delivery.com/'),
+        ("country", 403, "block access from your country"),
+        ("network", 403, ">1005<"),
     ],
 )
 async def test_a_banned_exit_gets_its_style_of_block(style: BlockStyle, status: int, mark: str) -> None:
@@ -71,6 +76,26 @@ async def test_a_throttled_style_of_block_says_when_to_come_back() -> None:
     world = World(proxies=1, banned_share=1.0, block_styles=("throttled",))
     async with Testbed(world) as bed, visitor(bed) as client:
         assert (await client.get("/page/7")).headers["retry-after"] == "3600"
+
+
+async def test_a_reset_style_of_block_answers_nothing() -> None:
+    """The connection is reset after the request, and the truth says that it was a block."""
+    world = World(proxies=1, banned_share=1.0, block_styles=("reset",))
+    async with Testbed(world) as bed, visitor(bed) as client:
+        with pytest.raises(httpx.ReadError):
+            await client.get("/page/7")
+
+        assert bed.truth().answer_counts == {"blocked": 1}
+
+
+async def test_a_json_style_of_block_says_that_it_is_json() -> None:
+    """It can be read as such."""
+    world = World(proxies=1, banned_share=1.0, block_styles=("json",))
+    async with Testbed(world) as bed, visitor(bed) as client:
+        response = await client.get("/page/7")
+
+    assert response.headers["content-type"] == "application/json"
+    assert set(response.json()) == {"url"}
 
 
 async def test_the_sorry_style_leads_to_a_captcha() -> None:
@@ -141,6 +166,68 @@ async def test_missing_pages_are_honest_404s() -> None:
         assert any(missing)
         assert (await client.get("/nowhere")).status_code == 404
         assert (await client.get("/page/seven")).status_code == 404
+
+
+async def test_forbidden_pages_look_like_the_block_of_that_style() -> None:
+    """They are refused to everybody, and only the truth tells them from blocks."""
+    async with Testbed(World(proxies=2, banned_share=0.5, forbidden_share=1.0)) as bed:
+        answers = []
+        for number in range(2):
+            async with visitor(bed, number) as client:
+                response = await client.get("/page/1")
+                answers.append((response.status_code, response.content, set(response.headers)))
+
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 403
+        assert bed.truth().answer_counts == {"blocked": 1, "forbidden": 1}
+
+
+async def test_empty_pages_are_good_answers_without_a_body() -> None:
+    """As they are known beforehand."""
+    async with Testbed(World(proxies=1, empty_share=0.3)) as bed, visitor(bed) as client:
+        pages = [await client.get(url) for url in bed.page_urls(30)]
+
+        empty = [bed.world.fate_of(page_id) == "empty" for page_id in range(30)]
+        assert {page.status_code for page in pages} == {200}
+        assert [page.content == b"" for page in pages] == empty
+        assert [page.content for page in pages] == [bed.page_body(page_id) for page_id in range(30)]
+        assert bed.truth().answer_counts == {"ok": empty.count(False), "empty": empty.count(True)}
+
+
+@pytest.mark.parametrize(("style", "status"), [("maintenance", 503), ("error", 500)])
+async def test_an_outage_is_everybodys(style: Literal["maintenance", "error"], status: int) -> None:
+    """Pages are counted whoever asks for them, and the banned see the outage too; other paths are not touched."""
+    outage = Outage(after_requests=2, requests=2, style=style)
+    async with Testbed(World(proxies=2, banned_share=0.5, outages=(outage,))) as bed:
+        seen = []
+        for path in ("/page/1", "/robots.txt", "/page/2", "/page/3"):
+            for number in sorted(range(2), key=lambda number: bed.exits[number].banned):
+                async with visitor(bed, number) as client:
+                    seen.append((await client.get(path)).status_code)
+
+        assert seen == [200, 403, 200, 403, status, status, 200, 403]
+        assert bed.truth().answer_counts == {"ok": 2, "robots": 1, "blocked": 3, "outage": 2}
+
+
+async def test_an_outage_can_drop_connections() -> None:
+    """They are reset after the request."""
+    outage = Outage(after_requests=0, requests=1, style="drop")
+    async with Testbed(World(proxies=1, outages=(outage,))) as bed, visitor(bed) as client:
+        with pytest.raises(httpx.ReadError):
+            await client.get("/page/1")
+
+        assert (await client.get("/page/1")).content == bed.page_body(1)
+        assert bed.truth().answer_counts == {"outage": 1, "ok": 1}
+
+
+async def test_false_marks_begin_after_so_many_pages() -> None:
+    """What is no page does not count, and the truth has all of them as good ones."""
+    async with Testbed(World(proxies=1, false_mark_after=2)) as bed, visitor(bed) as client:
+        await client.get("/robots.txt")
+        pages = [(await client.get("/page/7")).content for _ in range(4)]
+
+        assert pages == [bed.page_body(7)] * 2 + [bed.page_body(7, is_marked=True)] * 2
+        assert bed.truth().answer_counts == {"robots": 1, "ok": 4}
 
 
 async def test_a_flaky_site_fails_at_random() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from proxysieve.errors import ConfigError
-from proxysieve.testbed import Limit, World
+from proxysieve.testbed import Limit, Outage, World
 from proxysieve.testbed.world import lay_out
 
 
@@ -75,6 +75,25 @@ def test_missing_pages_are_about_their_share() -> None:
     assert not any(World().is_missing(page_id) for page_id in range(100))
 
 
+def test_each_page_has_one_fate() -> None:
+    """The shares do not overlap, and together they may be all pages."""
+    world = World(missing_share=0.5, forbidden_share=0.25, empty_share=0.25)
+
+    fates = Counter(world.fate_of(page_id) for page_id in range(2000))
+
+    assert set(fates) == {"missing", "forbidden", "empty"}
+    assert 400 < fates["forbidden"] < 600
+    assert 400 < fates["empty"] < 600
+    assert {World().fate_of(page_id) for page_id in range(100)} == {"ok"}
+
+
+def test_other_fates_leave_the_missing_missing() -> None:
+    """A world that gets more of them still has its honest 404s at the same pages."""
+    one, other = World(missing_share=0.1), World(missing_share=0.1, forbidden_share=0.1, empty_share=0.1)
+
+    assert [one.is_missing(page_id) for page_id in range(500)] == [other.is_missing(page_id) for page_id in range(500)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -84,6 +103,8 @@ def test_missing_pages_are_about_their_share() -> None:
         {"banned_share": 1.5},
         {"flaky_share": -0.1},
         {"slow": -1},
+        {"false_mark_after": -1},
+        {"missing_share": 0.5, "forbidden_share": 0.3, "empty_share": 0.3},
         {"proxies": 10, "hanging": 6, "refusing": 5},
         {"block_styles": ()},
         {"block_styles": ("unheard-of",)},
@@ -100,3 +121,10 @@ def test_an_impossible_limit_is_refused(wrong: dict[str, Any]) -> None:
     """Likewise."""
     with pytest.raises(ConfigError):
         Limit(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"after_requests": -1}, {"requests": 0}, {"seconds": -0.1}])
+def test_an_impossible_outage_is_refused(wrong: dict[str, Any]) -> None:
+    """Likewise."""
+    with pytest.raises(ConfigError):
+        Outage(**{"after_requests": 0, **wrong})

@@ -3,15 +3,17 @@
 from proxysieve.testbed.bed import Bed, Testbed
 from proxysieve.testbed.process import TestbedProcess
 from proxysieve.testbed.truth import Hit, Truth
-from proxysieve.testbed.world import BlockStyle, Exit, Kind, Limit, World
+from proxysieve.testbed.world import BlockStyle, Exit, Fate, Kind, Limit, Outage, World
 
 __all__ = [
     "Bed",
     "BlockStyle",
     "Exit",
+    "Fate",
     "Hit",
     "Kind",
     "Limit",
+    "Outage",
     "Testbed",
     "TestbedProcess",
     "Truth",

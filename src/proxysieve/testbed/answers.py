@@ -14,7 +14,7 @@ from proxysieve.testbed.truth import HitAnswer
 from proxysieve.testbed.wire import BURST_BYTES, Headers, Request, Response
 
 HTML: Headers = (("Content-Type", "text/html; charset=utf-8"),)
-_JSON: Headers = (("Content-Type", "application/json"),)
+JSON: Headers = (("Content-Type", "application/json"),)
 _BYTES: Headers = (("Content-Type", "application/octet-stream"),)
 
 
@@ -108,7 +108,7 @@ def _echo(visit: Visit) -> Answer:
         "body": visit.request.body.decode("latin-1"),
         "address": visit.exit,
     }
-    return _ok(_JSON, json.dumps(seen).encode())
+    return _ok(JSON, json.dumps(seen).encode())
 
 
 def _redirect(visit: Visit) -> Answer:
@@ -145,7 +145,7 @@ def _reset(_: Visit) -> Answer:
 
 def _cookie(visit: Visit) -> Answer:
     received = json.dumps({"received": visit.request.header("cookie") or None})
-    return _ok((("Set-Cookie", "flavour=vanilla; Path=/"), *_JSON), received.encode())
+    return _ok((("Set-Cookie", "flavour=vanilla; Path=/"), *JSON), received.encode())
 
 
 def _status(visit: Visit) -> Answer:

@@ -90,9 +90,9 @@ class Bed:
         """Return where the first pages are."""
         return [self.page_url(page_id) for page_id in range(count)]
 
-    def page_body(self, page_id: int) -> bytes:
-        """Return the real page."""
-        return self._pages.body(page_id)
+    def page_body(self, page_id: int, *, is_marked: bool = False) -> bytes:
+        """Return the real page; marked, as it is after `false_mark_after` pages."""
+        return self._pages.body(page_id, is_marked=is_marked)
 
     @property
     def places(self) -> Places:

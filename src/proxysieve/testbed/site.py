@@ -12,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
-from proxysieve.testbed.answers import HTML, TRIALS, Answer, Visit, nothing, visit_of
+from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
 from proxysieve.testbed.bans import Bans
-from proxysieve.testbed.pages import Pages, block_page, error_page, throttled_page
+from proxysieve.testbed.outages import Outages
+from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
 from proxysieve.testbed.truth import HitLedger
-from proxysieve.testbed.wire import RefusalError, Request, Response, read_request, reset, write_response
-from proxysieve.testbed.world import World
+from proxysieve.testbed.wire import Headers, RefusalError, Request, Response, read_request, reset, write_response
+from proxysieve.testbed.world import BlockStyle, Outage, World
 
 # What a block that lasts for good says in its Retry-After.
 _LONGEST_WAIT_SECONDS = 3600.0
+# The first parts of the paths at which pages are.
+_OF_PAGES = frozenset({"", "page", "gzip", "slow"})
 _ROBOTS_TYPE = ("Content-Type", "text/plain; charset=utf-8")
 
 
@@ -35,6 +38,8 @@ class Site:
         self._pages = pages
         self._rng = random.Random(world.seed)
         self._connection_numbers = itertools.count(1)
+        self._outages = Outages(world.outages)
+        self._served_count = 0
         self._paths: dict[str, Callable[[Visit], Answer]] = {
             **TRIALS,
             "": self._page,
@@ -63,6 +68,9 @@ class Site:
 
     def answer(self, visit: Visit, now: float) -> Answer:
         """Decide what *visit* gets at *now*, and count it."""
+        outage = self._outages.meet(now) if visit.page in _OF_PAGES else None
+        if outage is not None:
+            return _fail(outage)
         ruling = self._bans.judge(visit.exit, now)
         # Where the blocked are sent is not blocked too, or they would be sent there in circles.
         if visit.page == "sorry":
@@ -115,27 +123,32 @@ class Site:
 
     def _block(self, visit: Visit, wait_seconds: float) -> Answer:
         style = self._world.style_of(visit.exit)
-        headers = HTML
-        match style:
-            case "forbidden":
-                status = 403
-            case "throttled":
-                status = 429
-                headers = (_retry_after(wait_seconds), *HTML)
-            case "challenge":
-                status = 503
-            case "captcha" | "empty":
-                status = 200
-            case "sorry":
-                status = 302
-                headers = (("Location", f"/sorry/index?continue={quote(visit.request.target, safe='')}"), *HTML)
-        return Answer(kind="blocked", response=Response(status=status, headers=headers, body=block_page(style)))
+        response = Response(
+            status=_status_of(style), headers=_headers_of(style, visit, wait_seconds), body=block_page(style)
+        )
+        return Answer(kind="blocked", response=response, is_reset=style == "reset")
 
     def _page(self, visit: Visit) -> Answer:
         page_id = visit.rest_number if visit.page else 0
-        if page_id is None or self._world.is_missing(page_id):
+        if page_id is None:
             return nothing(visit)
-        return Answer(kind="ok", response=Response(headers=HTML, body=self._pages.body(page_id)))
+        match self._world.fate_of(page_id):
+            case "missing":
+                return nothing(visit)
+            case "forbidden":
+                # The worst case: nothing in the answer tells it from the block.
+                response = Response(status=403, headers=HTML, body=block_page("forbidden"))
+                return Answer(kind="forbidden", response=response)
+            case "empty":
+                return Answer(kind="empty", response=Response(headers=HTML))
+            case "ok":
+                body = self._pages.body(page_id, is_marked=self._is_marking)
+                self._served_count += 1
+                return Answer(kind="ok", response=Response(headers=HTML, body=body))
+
+    @property
+    def _is_marking(self) -> bool:
+        return 0 < self._world.false_mark_after <= self._served_count
 
     def _gzip(self, visit: Visit) -> Answer:
         answer = self._page(visit)
@@ -150,6 +163,43 @@ class Site:
     def _robots(self, _: Visit) -> Answer:
         response = Response(headers=(_ROBOTS_TYPE,), body=self._world.robots.encode())
         return Answer(kind="robots", response=response)
+
+
+def _fail(outage: Outage) -> Answer:
+    match outage.style:
+        case "maintenance":
+            response = Response(status=503, headers=HTML, body=maintenance_page())
+        case "error":
+            response = Response(status=500, headers=HTML, body=error_page())
+        case "drop":
+            return Answer(kind="outage", response=Response(), is_reset=True)
+    return Answer(kind="outage", response=response)
+
+
+def _status_of(style: BlockStyle) -> int:
+    match style:
+        case "forbidden" | "json" | "country" | "network":
+            return 403
+        case "throttled":
+            return 429
+        case "challenge":
+            return 503
+        case "sorry":
+            return 302
+        case "captcha" | "empty" | "unknown" | "reset":
+            return 200
+
+
+def _headers_of(style: BlockStyle, visit: Visit, wait_seconds: float) -> Headers:
+    match style:
+        case "throttled":
+            return (_retry_after(wait_seconds), *HTML)
+        case "sorry":
+            return (("Location", f"/sorry/index?continue={quote(visit.request.target, safe='')}"), *HTML)
+        case "json":
+            return JSON
+        case _:
+            return HTML
 
 
 def _presented_visitor(request: Request) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from proxysieve.testbed.world import network_of
 
-HitAnswer = Literal["ok", "blocked", "throttled", "missing", "error", "sorry", "robots"]
+HitAnswer = Literal["ok", "blocked", "throttled", "missing", "forbidden", "empty", "error", "outage", "sorry", "robots"]
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +21,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         exit: The address that it came from.
         network: The /24 of that address.
         path: Its path with its query.
-        answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429.
+        answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429;
+            `missing`, `forbidden` and `empty` are what everybody gets there.
         user_agent: As sent, or empty.
         connection: The number of the TCP connection, counted by the site from 1.
     """

@@ -10,11 +10,26 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 
-BlockStyle = Literal["forbidden", "throttled", "challenge", "captcha", "sorry", "empty"]
+BlockStyle = Literal[
+    "forbidden",
+    "throttled",
+    "challenge",
+    "captcha",
+    "sorry",
+    "empty",
+    "unknown",
+    "reset",
+    "json",
+    "country",
+    "network",
+]
+Fate = Literal["ok", "missing", "forbidden", "empty"]
 Kind = Literal["plain", "refusing", "hanging", "slow", "demanding", "failing"]
 
 _HOSTS_PER_NETWORK = 254
 _MOST_NETWORKS = 120 * 256
+_SHARES = ("banned_share", "banned_network_share", "flaky_share", "missing_share", "forbidden_share", "empty_share")
+_COUNTS = ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", "hits_kept", "false_mark_after")
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +56,29 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"a limit needs at least one request and positive times: {self!r}")
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A while in which the site serves nobody, and the banned see no block either.
+
+    It is over once both its requests and its seconds are. Requests are those for pages, whoever sends them, so that
+    it comes in the middle of a run however fast that is.
+
+    Attributes:
+        after_requests: So many come before it.
+        requests: So many meet it at least.
+        seconds: So long it lasts at least, since the first request that met it.
+        style: A 503 that speaks of maintenance, a bare 500, or a connection that is reset after the request.
+    """
+
+    after_requests: int
+    requests: int = 1
+    seconds: float = 0.0
+    style: Literal["maintenance", "error", "drop"] = "maintenance"
+
+    def __post_init__(self) -> None:
+        if self.after_requests < 0 or self.requests < 1 or self.seconds < 0:
+            raise ConfigError(f"an outage meets at least one request, after none or more: {self!r}")
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about a testbed; equal worlds have the same exits, bans and pages.
 
@@ -62,9 +100,15 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             name of 1 to 50 letters, digits and `._~`, which keeps the exit that it draws; two names may draw
             the same one. Of its exits, the refusing ones fail too.
         limit: How much the site bears; None bears all.
-        block_styles: What blocks look like; each exit has one of them by the seed.
+        block_styles: What blocks look like; each exit has one of them by the seed. All but `unknown` bear marks of
+            the systems that they are in the style of.
         flaky_share: Share of the requests that the site answers 500, at random.
+        outages: When the site serves nobody.
         missing_share: Share of the page ids that are honest 404s.
+        forbidden_share: Share of those that are nobody's to see: a bare 403, which looks like the block of that style.
+        empty_share: Share of those that are honestly empty, with status 200.
+        false_mark_after: After so many pages, all that are served are small and quote a text of a vendor's challenge,
+            which detectors take for one; 0 for never.
         bound_cookies: Whether the site gives out a visitor cookie, and blocks it from any other address or
             user agent.
         page_bytes: About the size of a page.
@@ -90,7 +134,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limit: Limit | None = None
     block_styles: tuple[BlockStyle, ...] = ("forbidden",)
     flaky_share: float = 0.0
+    outages: tuple[Outage, ...] = ()
     missing_share: float = 0.0
+    forbidden_share: float = 0.0
+    empty_share: float = 0.0
+    false_mark_after: int = 0
     bound_cookies: bool = False
     page_bytes: int = 15_000
     latency_seconds: float = 0.0
@@ -100,12 +148,14 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("banned_share", "banned_network_share", "flaky_share", "missing_share"):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is a share from 0 to 1, not {getattr(self, name)!r}")
-        for name in ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", "hits_kept"):
+        for name in _COUNTS:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is a count, not {getattr(self, name)!r}")
+        if self.missing_share + self.forbidden_share + self.empty_share > 1:
+            raise ConfigError("the missing, the forbidden and the empty are together more than all pages")
         if self.refusing + self.hanging + self.slow + self.demanding + self.failing > self.proxies:
             raise ConfigError(f"the kinds together are more than the {self.proxies} proxies")
         if not 1 <= self.networks <= _MOST_NETWORKS:
@@ -119,9 +169,21 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return what a block looks like from *address*."""
         return self.block_styles[int(fraction_of(self.seed, "style", address) * len(self.block_styles))]
 
+    def fate_of(self, page_id: int) -> Fate:
+        """Return what everybody gets who asks for the page and is served."""
+        # One draw for all of them, so that they are disjoint.
+        fraction = fraction_of(self.seed, "missing", page_id)
+        if fraction < self.missing_share:
+            return "missing"
+        if fraction < self.missing_share + self.forbidden_share:
+            return "forbidden"
+        if fraction < self.missing_share + self.forbidden_share + self.empty_share:
+            return "empty"
+        return "ok"
+
     def is_missing(self, page_id: int) -> bool:
         """Whether the page is an honest 404."""
-        return self.missing_share > 0 and fraction_of(self.seed, "missing", page_id) < self.missing_share
+        return self.fate_of(page_id) == "missing"
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
