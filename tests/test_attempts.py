@@ -31,6 +31,7 @@ from proxysieve import (
 )
 from proxysieve.attempts import Headers
 from proxysieve.clock import VirtualClock
+from proxysieve.core.engine import Standing
 from proxysieve.core.model import Scope
 from proxysieve.pool import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World
@@ -84,7 +85,7 @@ async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: Virt
 
         assert [tried.counted for tried in caught.value.attempts] == [True] * 3
         assert clock.now() == started_at + 1.5
-        assert pool.standings()[SITE] == (0, 0, 0, 0)
+        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
 async def test_a_page_tells_how_many_attempts_it_took(clock: VirtualClock) -> None:
@@ -540,7 +541,7 @@ async def test_the_callers_own_error_goes_through_and_says_nothing(pool: Session
         await go_through(pool, lambda _: 1 // 0)
 
     assert facts_of(pool).flights == {}
-    assert pool.standings()[SITE] == (0, 0, 0, 0)
+    assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
 async def test_the_callers_own_error_after_a_check_goes_through(pool: SessionPool) -> None:
@@ -648,7 +649,7 @@ async def test_cancelling_the_block_gives_the_lease_back(pool: SessionPool) -> N
 
     assert task.cancelled()
     assert facts_of(pool).flights == {}
-    assert pool.standings()[SITE] == (0, 0, 0, 0)
+    assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
 # Other clients

@@ -26,6 +26,7 @@ from proxysieve import (
     StoreError,
     SyncSessionPool,
 )
+from proxysieve.core.engine import Standing
 from proxysieve.testbed import Limit, TestbedProcess, World
 
 
@@ -127,7 +128,7 @@ def test_the_callers_own_error_goes_through() -> None:
         with pytest.raises(ZeroDivisionError), pool.acquire(URL):
             raise ZeroDivisionError
 
-        assert pool.standing(SITE) == (0, 0, 0, 0)
+        assert pool.standing(SITE) == Standing(0, 0, 0, 0)
 
 
 def test_a_lease_is_reported_or_dropped() -> None:

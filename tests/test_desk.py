@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -14,6 +14,7 @@ from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_o
 
 from proxysieve import (
     Exchange,
+    GaveUp,
     NoSessionAvailable,
     Outcome,
     Page,
@@ -26,6 +27,7 @@ from proxysieve import (
 )
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.choice import Choice, Rest
+from proxysieve.core.engine import Standing
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
@@ -514,7 +516,7 @@ async def test_a_lease_left_without_a_report_is_an_error(clock: VirtualClock) ->
                 raise KeyError
 
         assert facts_of(pool).flights == {}
-        assert pool.standings()[SITE] == (0, 0, 0, 0)
+        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
 async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
@@ -524,7 +526,7 @@ async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
             assert "proxy-0" in repr(lease)
             lease.drop()
 
-        assert pool.standings()[SITE] == (0, 0, 0, 0)
+        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
 async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
@@ -538,7 +540,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
             verdict = lease.report(BLOCK)
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
-        assert pool.standings()[SITE] == (0, 0, 1, 0)
+        assert pool.standings()[SITE] == Standing(0, 0, 1, 0)
         assert "1 blocked" in repr(pool._desks[SITE])
 
 
@@ -705,3 +707,54 @@ async def test_a_page_with_what_was_expected_is_not_doubted(clock: VirtualClock)
         shop.refused = {known[-1].proxy}
 
         assert (await pool.get(URL, expect="<form")).body == STRANGE
+
+
+# Whom to believe, the sign or the sessions
+
+
+def marked(request: Request, _: Session) -> Response:
+    """A site one of whose pages, and from some moment on all, bears what a sign takes for a captcha."""
+    is_marked = request.url.endswith("/marked")
+    body = b'<html><p>How to solve <i id="px-captcha">captchas</i>' if is_marked else b"<html><p>A page about lamps."
+    return Response(url=request.url, status=200, headers=(), body=body)
+
+
+async def test_a_page_that_bears_a_mark_itself_costs_nobody_and_is_shown(tmp_path: Path, clock: VirtualClock) -> None:
+    """It is no data, and final; who was refused it works on; and a sample says by what the sign is mistaken."""
+
+    class Slow:
+        async def send(self, request: Request, session: Session) -> Response:
+            await clock.wait(asyncio.Event(), clock.now() + 0.5)
+            return marked(request, session)
+
+    pool = pool_of(12, Slow(), clock=clock, store=tmp_path / "store")
+
+    errors = []
+
+    async def work(paths: Iterator[str]) -> None:
+        for path in paths:
+            try:
+                await pool.get(f"{URL}{path}")
+            except GaveUp as error:
+                errors.append(error)
+
+    async def crawl(*paths: str) -> None:
+        left = iter(paths)
+        workers = [asyncio.create_task(work(left)) for _ in range(10)]
+        while not all(worker.done() for worker in workers):
+            await clock.advance(0.2)
+
+    async with pool:
+        await crawl(*(f"first/{number}" for number in range(40)))
+        await crawl("marked", *(f"then/{number}" for number in range(150)))
+        await crawl("marked")
+
+        [_, error] = errors
+        assert error.verdict.is_final
+        assert len(error.attempts) == 1
+        assert pool.standings()[SITE].blocked == 0
+        [suspicion] = pool.suspicions()[SITE]
+        assert suspicion.startswith("the sign human-captcha calls pages blocks to sessions that work elsewhere")
+    [sample] = (tmp_path / "store" / "samples").iterdir()
+    assert "px-captcha" in sample.read_text()
+    assert str(sample) in suspicion

@@ -29,6 +29,7 @@ from proxysieve import (
 )
 from proxysieve.client import Client, CurlClient
 from proxysieve.clock import VirtualClock
+from proxysieve.core.engine import Standing
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
@@ -688,7 +689,7 @@ async def test_a_pool_tells_where_its_sessions_stand() -> None:
         await fetch(pool, bed.page_urls(40))
         site = bed.site_url.removeprefix("http://")
 
-        assert await pool.standing(site) == (4, 0, 4, 1)
+        assert await pool.standing(site) == Standing(4, 0, 4, 1)
         assert pool.standings() == {site: await pool.standing(site)}
         assert "9 proxies" in repr(pool)
         assert "1 sites" in repr(pool)

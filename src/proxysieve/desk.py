@@ -247,8 +247,11 @@ class Desk:
         # What other methods ask for is not told by the address.
         page = page_number(exchange.url) if exchange.method.upper() == "GET" else 0
         alarm = self.engine.alarm_sign
-        self._end(Reported(self.clock.now(), lease, verdict, exchange.redirect_count, page), session)
-        settled = self.engine.settle(page, verdict)
+        # What is known of the page already says nothing of the session, nor of others who were refused it.
+        known = self.engine.settle(page, verdict)
+        compared = page if known is verdict else 0
+        self._end(Reported(self.clock.now(), lease, known, exchange.redirect_count, compared), session)
+        settled = self.engine.settle(compared, known)
         log.debug("%s: %s was %s %s", session.site, session, settled.outcome, settled.why)
         if verdict.sign == UNLIKE and settled.outcome is Outcome.OK:
             self.accept(exchange)

@@ -193,7 +193,7 @@ def test_when_nothing_works_the_job_stops_and_says_when_to_come_back(tmp_path: P
         text = " ".join(out.split())
         assert (status, err) == (1, "")
         assert "none of the 10 exits" in text
-        assert "10 blocked" in text
+        assert "10 unclear" in text
         assert "the next is due at" in text
         assert "30 URLs are pending" in text
 

@@ -134,7 +134,7 @@ class TestWeakEvidence:
         """It is not tried again; but if the page is refused to all, it is as fresh as before."""
         site = Site(plains(9))
         fresh, _ = site.ask(1, BARE)
-        assert site.record(fresh).last is Outcome.BLOCKED
+        assert site.blocked("never worked") == {fresh.proxy}
         site.several(4)
 
         site.at_once(1, BARE, BARE)
@@ -144,7 +144,17 @@ class TestWeakEvidence:
         site.at_once(1, BARE)
 
         assert not site.record(fresh).is_judged
-        assert site.record(fresh).blocked_count == 0
+        assert site.blocked("never worked") == set()
+
+    def test_a_fresh_exit_is_blocked_once_another_gets_the_page(self) -> None:
+        """What was taken for granted is known then."""
+        site = Site(plains(9))
+        fresh, _ = site.ask(1, BARE)
+
+        site.ask(1, FINE)
+
+        record = site.record(fresh)
+        assert (record.last, record.blocked_count, record.unclear_count) == (Outcome.BLOCKED, 1, 0)
 
     def test_a_lost_connection_of_a_fresh_exit_was_a_block_if_another_gets_the_page(self) -> None:
         """It counts as one that does not work here."""
@@ -366,7 +376,7 @@ class TestMemory:
             contrast.fail(page, Suspect("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
 
         assert contrast.open_count == MOST_PAGES
-        assert not contrast.knows(1, "exit")
+        assert not contrast.is_disputed(1, "sign")
         assert contrast.confirm("ann", 2.0) == []
 
     def test_what_a_page_comes_to_says_why(self) -> None:

@@ -88,13 +88,13 @@ class TestBelief:
         doubts = Doubts()
         doubts.hold(incident("ann"))
         doubts.hold(incident("bob"))
-        assert not doubts.is_trial_due
+        assert not doubts.is_trial_due(START + 5)
 
         doubts.use("ann", lease=7)
-        under_way = doubts.is_trial_due
+        under_way = doubts.is_trial_due(START + 5)
         doubts.end(7, START + 5, is_ok=False)
 
-        assert (under_way, doubts.is_trial_due) == (False, True)
+        assert (under_way, doubts.is_trial_due(START + 5)) == (False, True)
         assert list(doubts.suspects) == ["ann", "bob"]
         assert names(doubts.take_all()) == ["ann", "bob"]
         assert doubts.take_all() == []
@@ -195,7 +195,7 @@ class TestAlarm:
         doubts = alarmed()
         trials = []
         for lease in range(4):
-            trials.append(doubts.is_trial_due)
+            trials.append(doubts.is_trial_due(START + 5))
             doubts.use("s0" if trials[-1] else "other", lease)
             doubts.end(lease, START + 100, is_ok=False)
 
@@ -211,5 +211,5 @@ class TestAlarm:
 
         assert before == START
         assert doubts.alarm_at == 0.0
-        assert doubts.is_trial_due
+        assert doubts.is_trial_due(START + 5)
         assert next(iter(doubts.suspects)) == "s0"

@@ -970,8 +970,8 @@ class TestStanding:
             world.send(outcome)
         world.send(Outcome.THROTTLED, until=until)
 
-        assert world.engine.standing(world.now) == Standing(working=1, resting=1, blocked=2, dead=1)
-        assert world.engine.standing(until) == Standing(working=1, resting=0, blocked=3, dead=1)
+        assert world.engine.standing(world.now) == Standing(working=1, resting=1, blocked=2, dead=1, unclear=1)
+        assert world.engine.standing(until) == Standing(working=1, resting=0, blocked=3, dead=1, unclear=1)
 
     def test_the_names_of_a_gateway_are_counted_by_its_sums(self) -> None:
         """Of a provider it is told how many names were blocked and how many were dead, in whatever order."""

@@ -272,7 +272,8 @@ async def test_an_exit_tells_how_it_stands(tmp_path: Path, clock: VirtualClock) 
     for line in LINES:
         host = line.partition("@")[2].partition(":")[0]
         [story] = tell_exits(engine, host, clock.now())
-        assert story.ok_count + story.blocked_count + story.proxy_error_count == site.sent[host]
+        told = story.ok_count + story.blocked_count + story.proxy_error_count + story.unclear_count
+        assert told == site.sent[host]
         if host not in site.sent:
             assert (story.standing, story.last_used_at) == ("never tried", None)
         elif host == DEAD:

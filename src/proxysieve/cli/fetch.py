@@ -81,7 +81,19 @@ MOST_FILES = 10_240
 @click.option(
     "--timeout", default=30.0, type=click.FloatRange(min=0, min_open=True), help="Seconds for one try of a page."
 )
-@click.option("--expect", default="", metavar="TEXT", help="Text that a good page contains; others are tried again.")
+@click.option(
+    "--expect",
+    default="",
+    metavar="WHAT",
+    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT; others are tried again.",
+)
+@click.option(
+    "--signs",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Signs of your own, or which ones to switch off; may be repeated (docs/judge.md).",
+)
 @click.option(
     "--looks/--no-looks",
     default=True,

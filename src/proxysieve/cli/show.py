@@ -64,7 +64,8 @@ def show_report(report: Report, out: str) -> None:
         line("time", f"{report.seconds:.1f} s, {rate:.1f} pages a second")
         line(
             "sessions",
-            f"{report.sessions_working} working, {report.sessions_resting} resting, {report.sessions_blocked} blocked",
+            f"{report.sessions_working} working, {report.sessions_resting} resting, {report.sessions_blocked} blocked"
+            + (f", {report.sessions_unclear} unclear" if report.sessions_unclear else ""),
         )
         line("proxies", f"{report.proxies_dead} dead")
         for label, outcome in (
@@ -75,6 +76,8 @@ def show_report(report: Report, out: str) -> None:
             ("unclear", Outcome.UNCLEAR),
         ):
             show_reasons(label, outcome, report)
+    for suspicion in report.suspicions:
+        line("suspicious", f"{suspicion}; if it is a good page, switch the sign off (--signs)")
     for stalled in report.stalled:
         why, outlook = describe_stalled(stalled)
         line("stopped", why)

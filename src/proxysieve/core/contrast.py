@@ -8,7 +8,7 @@ they work elsewhere, it is the page that bears the sign.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +21,8 @@ ALIKE_COUNT = 2
 OWN_COUNT = 3
 # Where pages were so often refused to all by a sign, and nobody was blocked by it, the next is likely one of them.
 USUAL_COUNT = 3
+# Who asked within so long of each other asked the same site.
+SAME_TIME_SECONDS = 1.0
 # One page that bore a sign by itself weighs as much as so many blocks.
 MISTAKES_WEIGHT = 10
 # What is no refusal if it is all that there is.
@@ -75,11 +77,13 @@ class Tally(NamedTuple):
 
     Attributes:
         blocked_count: How many exits it was a block of: others got the page.
+        worked_count: How many of these had sessions that worked.
         page_count: How many pages it was that bore it: others were refused them alike.
     """
 
     blocked_count: int = 0
     page_count: int = 0
+    worked_count: int = 0
 
 
 class Contrast:
@@ -94,6 +98,7 @@ class Contrast:
         self._pages: OrderedDict[int, Page] = OrderedDict()
         self._of_session: dict[str, set[int]] = {}
         self._own: OrderedDict[int, str] = OrderedDict()
+        self._answered: deque[float] = deque(maxlen=MOST_PAGES)
 
     def fail(self, page: int, suspect: Suspect) -> int:
         """*suspect* was refused *page*; how many working sessions were refused it alike, this one included."""
@@ -109,8 +114,9 @@ class Contrast:
             self._drop(next(iter(self._pages)))
         return known.alike(suspect.sign)
 
-    def succeed(self, page: int, exit_id: str) -> list[Suspect]:
-        """*page* was had through the exit; the others who were refused it, and so were blocked."""
+    def succeed(self, page: int, exit_id: str, asked_at: float) -> list[Suspect]:
+        """*page* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
+        self._answered.append(asked_at)
         self._own.pop(page, None)
         known = self._drop(page) if self._pages else None
         if known is None:
@@ -118,8 +124,15 @@ class Contrast:
         blamed = [suspect for suspect in known.suspects.values() if suspect.exit_id != exit_id]
         for suspect in blamed:
             tally = self.tallies.get(suspect.sign, Tally())
-            self.tallies[suspect.sign] = tally._replace(blocked_count=tally.blocked_count + 1)
+            worked_count = tally.worked_count + suspect.had_worked
+            self.tallies[suspect.sign] = tally._replace(
+                blocked_count=tally.blocked_count + 1, worked_count=worked_count
+            )
         return blamed
+
+    def others_got_through(self, asked_at: float) -> bool:
+        """Whether anybody was answered well who asked at about that moment: else the site may have failed for all."""
+        return any(abs(one - asked_at) <= SAME_TIME_SECONDS for one in reversed(self._answered))
 
     def confirm(self, session: str, asked_at: float) -> list[tuple[int, str]]:
         """*session* was answered well when asked at that moment.
@@ -168,16 +181,16 @@ class Contrast:
         To wait costs sessions that meanwhile go past a limit which is not believed in yet.
         """
         tally = self.tallies.get(sign, Tally())
-        known = self._pages.get(page)
-        if known is not None and known.alike(sign):
+        if self.is_disputed(page, sign):
             return False
-        is_known = tally.blocked_count >= USUAL_COUNT or not is_weak
-        return is_known and tally.page_count * MISTAKES_WEIGHT <= tally.blocked_count
+        # Those who never worked were blocked from the start, and say nothing of those who do.
+        proven = tally.worked_count if is_weak else tally.blocked_count
+        return proven >= (USUAL_COUNT if is_weak else 0) and tally.page_count * MISTAKES_WEIGHT <= proven
 
-    def knows(self, page: int, exit_id: str) -> bool:
-        """Whether the exit was refused *page* already."""
+    def is_disputed(self, page: int, sign: str) -> bool:
+        """Whether *page* was refused by *sign* to a session that works, so that it is no news of another's."""
         known = self._pages.get(page)
-        return known is not None and exit_id in known.suspects
+        return known is not None and known.alike(sign) > 0
 
     @property
     def open_count(self) -> int:

@@ -47,6 +47,15 @@ class Incident(NamedTuple):
     is_weak: bool = False
 
 
+class Failed(NamedTuple):
+    """A failure since the site was answered well."""
+
+    asked_at: float
+    nats: float
+    sign: str
+    page: int
+
+
 class Doubts:
     """What is not believed yet.
 
@@ -67,7 +76,8 @@ class Doubts:
         self._probe: int | None = None
         self._probe_count = 0
         self._trial: int | None = None
-        self._failures: dict[str | int, tuple[float, float, str]] = {}
+        self._trial_at = 0.0
+        self._failures: dict[str | int, Failed] = {}
         self._ok_asked_at = 0.0
 
     # Who may be used.
@@ -86,11 +96,28 @@ class Doubts:
         """Whether the answer to a probe is waited for."""
         return self._probe is not None
 
-    @property
-    def is_trial_due(self) -> bool:
+    def is_trial_due(self, now: float) -> bool:
         """Whether a suspect is to be used again now, to see whether it is blocked."""
-        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._trial is None
+        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._trial is None and now >= self._trial_at
         return bool(self.suspects) and is_due
+
+    def on_trial(self, now: float) -> dict[str, Incident]:
+        """Who may be tried again where nothing else can be done: suspects when it is time, and else those held."""
+        if not self.suspects:
+            return self.held
+        return self.suspects if self.alarm_at or now >= self._trial_at else {}
+
+    def postpone(self, name: str, at: float) -> bool:
+        """Whether the trial of *name*, which failed at *at*, tells nothing, as nobody was answered well since.
+
+        Then the site may be to blame, or the detector, and the next one comes later.
+        """
+        refused_at = self.suspects[name].at if name in self.suspects else 0.0
+        if self._ok_asked_at > refused_at:
+            return False
+        pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - refused_at))
+        self._trial_at = at + min(pause, LAST_PROBE_SECONDS)
+        return True
 
     # What happens.
 
@@ -137,16 +164,21 @@ class Doubts:
                 earlier = incident.blocked._replace(asked_at=asked_at, number=number)
                 kept[name] = incident._replace(blocked=earlier)
 
-    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "") -> None:
-        """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely."""
+    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page: int = 0) -> None:
+        """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely.
+
+        That several are refused one *page* is not unlikely at all; it counts once.
+        """
         if not self._ok_asked_at or asked_at < self._ok_asked_at:
             return
-        self._failures.setdefault(subject, (asked_at, nats, sign))
-        if not self.alarm_at and sum(nats for _, nats, _ in self._failures.values()) >= ALARMING:
-            self.alarm_at = min(asked for asked, _, _ in self._failures.values())
+        if page and any(failed.page == page for failed in self._failures.values()):
+            return
+        self._failures.setdefault(subject, Failed(asked_at, nats, sign, page))
+        if not self.alarm_at and sum(failed.nats for failed in self._failures.values()) >= ALARMING:
+            self.alarm_at = min(failed.asked_at for failed in self._failures.values())
             self.probe_at = at + FIRST_PROBE_SECONDS
             self._probe_count = 0
-            signs = Counter(sign for _, _, sign in self._failures.values())
+            signs = Counter(failed.sign for failed in self._failures.values())
             self.alarm_sign = signs.most_common(1)[0][0]
             self.suspects |= self.held
             self.held = {}
@@ -158,7 +190,7 @@ class Doubts:
         """
         self._ok_asked_at = max(self._ok_asked_at, asked_at)
         if self._failures:
-            self._failures = {one: told for one, told in self._failures.items() if told[0] >= asked_at}
+            self._failures = {one: told for one, told in self._failures.items() if told.asked_at >= asked_at}
         if self.alarm_at:
             if asked_at <= self.alarm_at:
                 return []

@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
-from proxysieve.core.contrast import own_verdict
+from proxysieve.core.contrast import HARMLESS, own_verdict
 from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import DISPUTABLE, DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts, is_weak
@@ -61,15 +61,17 @@ class Lost(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How many stand where at the site: sessions that work, exits that rest, that are blocked, that are dead."""
+    """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear."""
 
     working: int
     resting: int
     blocked: int
     dead: int
+    unclear: int = 0
 
     def __str__(self) -> str:
-        return f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead"
+        unclear = f", {self.unclear} unclear" if self.unclear else ""
+        return f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead{unclear}"
 
 
 class Engine:
@@ -117,13 +119,13 @@ class Engine:
         if hold is not None:
             return hold
         lore = self.facts.lore
-        trial = self._trial(lore.doubts.suspects, now, page) if lore and lore.doubts.is_trial_due else None
+        trial = self._trial(lore.doubts.suspects, now, page) if lore and lore.doubts.is_trial_due(now) else None
         if trial:
             return trial
         choice = self._policy.choose(self.facts, now, rng)
         if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
-            trial = self._trial(lore.doubts.suspects or lore.doubts.held, now, 0)
+            trial = self._trial(lore.doubts.on_trial(now), now, 0)
             proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
             if trial:
                 return trial
@@ -190,8 +192,10 @@ class Engine:
             return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
         if not lore or not page or verdict.outcome not in DISPUTABLE:
             return verdict
-        is_own = lore.contrast.is_own(page, verdict.sign or verdict.outcome)
-        return own_verdict(verdict) if is_own else verdict
+        sign = verdict.sign or verdict.outcome
+        # What is usually no refusal at all is not asked for again and again.
+        is_known = sign in HARMLESS and lore.contrast.is_usually_own(sign)
+        return own_verdict(verdict) if is_known or lore.contrast.is_own(page, sign) else verdict
 
     @property
     def alarm_sign(self) -> str | None:
@@ -226,7 +230,7 @@ class Engine:
 
     def standing(self, now: float) -> Standing:
         """How many stand where at *now*; looks at every exit that was ever used."""
-        resting = blocked = dead = 0
+        resting = blocked = dead = unclear = 0
         for exit_id, record in self.facts.exits.items():
             proxy = self.facts.catalog.get(exit_id.partition("/")[0])
             if proxy is None:
@@ -240,7 +244,9 @@ class Engine:
                 dead += 1
             elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
                 blocked += 1
-        return Standing(self.facts.working.session_count, resting, blocked, dead)
+            elif not record.is_judged:
+                unclear += record.unclear_count > 0
+        return Standing(self.facts.working.session_count, resting, blocked, dead, unclear)
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""

@@ -51,6 +51,8 @@ DROUGHT_SECONDS = 3600.0
 NAMES_AT_A_GATEWAY = 100
 # One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
 UNCLEAR_IN_A_ROW = 2
+# So many refusals in a row that may each be the page's own are not, whatever the pages.
+REFUSALS_IN_A_ROW = 4
 # What happens by accident to any request, and says too little of a session to keep it from others.
 ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "garbled", "status-502", "status-504"})
 # What may be the page's own.
@@ -333,7 +335,7 @@ class Facts:
     def _report(self, event: Reported) -> list[str]:
         flight = self.flights.pop(event.lease)
         session, record = flight.session, flight.exit
-        event = self._presume(event, session)
+        event = self._presume(event)
         verdict = event.verdict
         self._land(session)
         self.site.next_at += event.redirect_count * self.seconds_apart
@@ -364,23 +366,24 @@ class Facts:
             self._compare(self.lore, flight, event.page, verdict)
         return closed
 
-    def _presume(self, event: Reported, session: SessionRecord) -> Reported:
-        """*event*, with a block for a doubt where a doubt is worth nothing: of a session that never worked.
-
-        It is taken back where others are refused the page alike. Without lore nobody would ever tell.
-        """
-        verdict, lore = event.verdict, self.lore
-        if verdict is None or not is_weak(verdict):
+    def _presume(self, event: Reported) -> Reported:
+        """*event*, with a block for a doubt where nobody would ever tell."""
+        if self.lore or event.verdict is None or not is_weak(event.verdict):
             return event
-        if lore and (session.has_worked or not event.page or lore.contrast.is_usually_own(verdict.sign)):
-            return event
-        presumed = msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
+        presumed = msgspec.structs.replace(event.verdict, outcome=Outcome.BLOCKED)
         return msgspec.structs.replace(event, verdict=presumed)
+
+    @staticmethod
+    def _is_presumed(lore: Lore, event: Reported, session: SessionRecord) -> bool:
+        """Whether an exit that never worked is taken for blocked until others tell, and so not tried again."""
+        if session.has_worked or not event.page or event.verdict is None or not is_weak(event.verdict):
+            return False
+        return not lore.contrast.is_usually_own(event.verdict.sign)
 
     def _compare(self, lore: Lore, flight: Flight, page: int, verdict: Verdict) -> None:
         """Ask who else was refused *page*."""
         session, sign = flight.session, verdict.sign or verdict.outcome
-        is_presumed = not session.has_worked and verdict.outcome is Outcome.BLOCKED
+        is_presumed = not session.has_worked and (verdict.outcome is Outcome.BLOCKED or is_weak(verdict))
         suspect = Suspect(
             session.name, session.exit_id, session.proxy, sign, flight.at, session.has_worked, is_presumed
         )
@@ -395,22 +398,31 @@ class Facts:
             self._release(lore, incident)
         for suspect in lore.contrast.own(page, sign):
             record, proxy = self.exits.get(suspect.exit_id), self.catalog.get(suspect.proxy)
-            if record and proxy and not proxy.is_gateway and record.last is Outcome.BLOCKED:
+            if not record or not proxy or proxy.is_gateway:
+                continue
+            if record.last is Outcome.BLOCKED:
                 record.blocked_count -= 1
                 record.unclear_count += 1
                 record.last, record.last_bad_at = Outcome.UNCLEAR, 0.0
                 self.changed.add(("exit", suspect.exit_id))
-                lore.supply.acquit(proxy, record)
+            elif not suspect.is_presumed:
+                continue
+            lore.supply.acquit(proxy, record)
 
     def _convict(self, lore: Lore, suspect: Suspect, at: float) -> None:
         """Others got what was refused to *suspect*, of which nothing else is known."""
         record, proxy = self.exits.get(suspect.exit_id), self.catalog.get(suspect.proxy)
         if not record or not proxy or record.is_judged or suspect.proxy in self._session_on:
             return
+        if not suspect.is_presumed and not lore.contrast.others_got_through(suspect.asked_at):
+            # The site may have been down.
+            return
+        record.unclear_count -= 1
         record.count(Outcome.BLOCKED)
         record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, suspect.asked_at)
         self.changed.add(("exit", suspect.exit_id))
-        lore.supply.convict(proxy, record, at)
+        if not suspect.is_presumed:
+            lore.supply.convict(proxy, record, at)
 
     def _hear(self, lore: Lore, event: Reported, flight: Flight) -> bool:
         """Learn what any answer tells, also that to a question asked before the exit's last bad one.
@@ -424,7 +436,8 @@ class Facts:
         if event.verdict and not is_late and outcome in DISPUTABLE:
             record.scope = event.verdict.scope
         is_trial = lore.doubts.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
-        lore.supply.end(event.lease, proxy, None if is_late else outcome, record, event.at)
+        heard = Outcome.BLOCKED if self._is_presumed(lore, event, session) else outcome
+        lore.supply.end(event.lease, proxy, None if is_late else heard, record, event.at)
         if outcome is Outcome.OK:
             lore.supply.answer_well(event.at - flight.at)
             lore.wear.serve(session.exit_id, flight.number)
@@ -432,7 +445,7 @@ class Facts:
                 lore.wear.bear(session.exit_id, flight.at, event.at)
             return is_trial
         if event.verdict is not None and flight.reach < Reach.PAST_LIMIT:
-            lore.doubt(event.lease, session, event.verdict, flight.at, event.at)
+            lore.doubt(event.lease, session, event.verdict, event.page, flight.at, event.at)
         if is_late and outcome in REFUSALS:
             lore.doubts.refine(session.name, flight.at, flight.number)
         return is_trial
@@ -446,7 +459,7 @@ class Facts:
         for incident in lore.doubts.take_forgiven(flight.at):
             self._release(lore, incident)
         if event.page:
-            for suspect in lore.contrast.succeed(event.page, session.exit_id):
+            for suspect in lore.contrast.succeed(event.page, session.exit_id, flight.at):
                 self._convict(lore, suspect, at)
         for page, sign in lore.contrast.confirm(session.name, flight.at):
             self._acquit(lore, page, sign)
@@ -542,8 +555,8 @@ class Facts:
         session = flight.session
         if self.sessions.get(session.name) is not session:
             return []
-        # Who asks for the same page again learns nothing new.
-        is_news = not (self.lore and is_weak(verdict) and self.lore.contrast.knows(event.page, session.exit_id))
+        # What was refused before, to it or to others that work, is no news of the session.
+        is_news = not (self.lore and is_weak(verdict) and self.lore.contrast.is_disputed(event.page, verdict.sign))
         session.unclear_count += is_news
         if session.has_worked or session.pinned:
             self.changed.add(("session", session.name))
@@ -565,8 +578,8 @@ class Facts:
         session, outcome, at = flight.session, verdict.outcome, event.at
         blocked = lore.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
         page = 0 if self._is_sure(lore, event.page, verdict) else event.page
-        # A second refusal in a row, of another page, is none of the pages' any more.
-        is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < UNCLEAR_IN_A_ROW
+        # At the end of a crawl nothing but pages may be left that are nobody's to see.
+        is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < REFUSALS_IN_A_ROW
         meant = Outcome.BLOCKED if is_weak(verdict) else outcome
         incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful)
         if outcome is Outcome.THROTTLED:
@@ -576,14 +589,21 @@ class Facts:
                 self._release_alike(lore, session.name)
             return []
         if lore.doubts.is_held(session.name):
-            # It was given another chance, which tells nothing while all fail.
-            is_elsewhere = event.page != lore.doubts.page_of(session.name) or not event.page
-            doomed = lore.doubts.take(session.name) if is_trial and is_elsewhere and not lore.doubts.alarm_at else []
+            # It was given another chance, which tells nothing while all fail, or of the same page.
+            if not is_trial or lore.doubts.alarm_at or (page and page == lore.doubts.page_of(session.name)):
+                return []
+            if lore.doubts.postpone(session.name, at):
+                return []
+            doomed = lore.doubts.take(session.name)
+            if is_doubtful:
+                # Now that page is the question.
+                lore.doubts.hold(incident)
+                return []
             return [name for one in doomed for name in self._condemn(lore, one, at)]
         self._take_off_work(session)
         if session.pinned:
             session.lost = f"{outcome}: {verdict.why}"
-        if flight.reach is Reach.PAST_LIMIT and not lore.doubts.alarm_at:
+        if flight.reach is Reach.PAST_LIMIT and not lore.doubts.alarm_at and not is_doubtful:
             # It was to be expected.
             return self._condemn(lore, incident, at)
         lore.doubts.hold(incident)

@@ -26,6 +26,7 @@ import msgspec
 
 from proxysieve.core.content import Content
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.core.repeats import Repeats
 from proxysieve.core.traits import Kind, Look, literal_of
 
 # The sign of a page that is like no good one.
@@ -46,6 +47,8 @@ REMEMBERED = 32
 # Of the pages that are recognised, one in so many is read: fewer as more are known.
 STEP_GROWTH, LARGEST_STEP = 8, 128
 LITERALS, LEAST_LITERALS = 8, 4
+# Block pages of unknown makers are smaller; large ones are not read for the sake of this.
+SMALL_BYTES = 20_000
 
 
 class Layout(msgspec.Struct, kw_only=True):
@@ -227,6 +230,7 @@ class Looks:
 
     def __init__(self) -> None:
         self._albums = {kind: Album(Likeness()) for kind in Kind}
+        self._repeats = Repeats()
         self.change_count = 0
 
     def judge(self, exchange: Exchange, verdict: Verdict, *, is_expected: bool = False) -> Verdict:
@@ -240,7 +244,9 @@ class Looks:
         if verdict.outcome is not Outcome.OK or not is_page(exchange):
             return verdict
         # Who says that it is good knows better; silence is what may be doubted.
-        doubt = self._see(look_of(exchange), may_doubt=verdict is OK and not is_expected)
+        look, may_doubt = look_of(exchange), verdict is OK and not is_expected
+        doubt = self._doubt_repeated(look, exchange.url) if may_doubt else ""
+        doubt = doubt or self._see(look, may_doubt=may_doubt)
         return Verdict(outcome=Outcome.UNCLEAR, why=doubt, sign=UNLIKE, confidence=0.5) if doubt else verdict
 
     def doubt(self, look: Look) -> str:
@@ -261,6 +267,12 @@ class Looks:
             self.change_count += album.learn(look, is_recognised=is_recognised)
         return doubt
 
+    def _doubt_repeated(self, look: Look, url: str) -> str:
+        is_small = look.kind is Kind.HTML and look.content.size <= SMALL_BYTES
+        if not is_small or self._albums[look.kind].recognises(look) or not look.is_slight:
+            return ""
+        return "the same as at another address" if self._repeats.is_repeated(look.content, url) else ""
+
     def _doubt(self, look: Look, album: Album) -> str:
         if not self._is_strange(look, album) or not look.is_slight or album.has_layout_of(look):
             return ""
@@ -269,6 +281,7 @@ class Looks:
     def accept(self, look: Look) -> None:
         """Take a page for good that was doubted, so that others like it are not."""
         self._albums[look.kind].accept(look)
+        self._repeats.accept(look.content)
         self.change_count += 1
 
     @property

@@ -127,13 +127,15 @@ class Lore:
         elif proxy is not None and not session.exit:
             self.supply.leave(proxy, exit_, exit_.last_bad_at)
 
-    def doubt(self, lease: int, session: SessionRecord, verdict: Verdict, asked_at: float, at: float) -> None:
+    def doubt(
+        self, lease: int, session: SessionRecord, verdict: Verdict, page: int, asked_at: float, at: float
+    ) -> None:
         """A request failed."""
         outcome, sign = verdict.outcome, verdict.sign
         if outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
             self.doubts.fail(lease, asked_at, FAILED_ANSWER, at, sign)
         elif session.has_worked:
-            self.doubts.fail(session.name, asked_at, FAILED_SESSION, at, sign)
+            self.doubts.fail(session.name, asked_at, FAILED_SESSION, at, sign, page)
 
     def believe(self, incident: Incident, at: float) -> str:
         """A session was refused, and that is so; why, in words."""

@@ -480,8 +480,12 @@ class Supply:
     def _is_known(self, proxy: Proxy) -> bool:
         if proxy.is_gateway:
             return False
+        if proxy.key not in self._catalog:
+            return True
         record = self._exits.get(proxy.key)
-        return (record is not None and record.is_judged) or proxy.key not in self._catalog
+        if record is None:
+            return False
+        return record.is_judged or any(proxy.key in blocked for blocked in self._tier(proxy.cost).blocked.values())
 
     def find_blocked(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Found | None:
         """The blocked exit of *tier* that is likeliest to be well again."""

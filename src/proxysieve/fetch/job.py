@@ -15,6 +15,7 @@ import msgspec
 from proxysieve.client import Client
 from proxysieve.clock import SystemClock
 from proxysieve.core.model import Outcome, Tried
+from proxysieve.detector import OwnSign
 from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
 from proxysieve.fetch.output import Output
 from proxysieve.fetch.queue import Queue
@@ -43,6 +44,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds for one try.
         expect: Text that a good page contains.
         looks: Whether a page is doubted that looks like no good page of its site.
+        signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
         client: Sends the requests; the built-in one by default.
     """
 
@@ -61,6 +63,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 30.0
     expect: str = ""
     looks: bool = True
+    signs: tuple[OwnSign, ...] = ()
     robots: bool = True
     retry_failed: bool = False
     seed: int | None = None
@@ -162,9 +165,15 @@ class Job:
             sessions_working=standing.working,
             sessions_resting=standing.resting,
             sessions_blocked=standing.blocked,
+            sessions_unclear=standing.unclear,
             proxies_dead=standing.dead,
             seconds=round(self._clock.now() - self._started_at, 3),
             interrupted=self._is_interrupted,
+            suspicions=[
+                f"{site}: {text}"
+                for site, texts in (self._pool.suspicions() if self._pool else {}).items()
+                for text in texts
+            ],
             stalled=[
                 Stalled(site=site, why=error.why, pending=pending.get(site, 0), retry_at=error.retry_at)
                 for site, error in self._stalled.items()
@@ -190,6 +199,7 @@ class Job:
             max_wait_seconds=options.max_wait,
             timeout_seconds=options.timeout,
             looks=options.looks,
+            signs=options.signs,
             client=options.client,
             clock=self._clock,
             seed=options.seed,

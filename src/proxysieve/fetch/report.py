@@ -61,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         resumed: How many pages and failures were there already when the run began.
         wasted_per_page: Requests that brought nothing, for each page that this run got.
         sessions_working: At the end, over all sites.
+        suspicions: Signs that may be mistaken, by site, in words; nobody was given up for them.
         reasons: What else than pages was met, why, and how often.
     """
 
@@ -81,9 +82,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sessions_working: int
     sessions_resting: int
     sessions_blocked: int
+    sessions_unclear: int
     proxies_dead: int
     seconds: float
     interrupted: bool
+    suspicions: list[str]
     stalled: list[Stalled]
     reasons: list[tuple[Outcome, str, int]]
 
@@ -97,8 +100,8 @@ def sum_up(standings: Mapping[str, Standing]) -> Standing:
     """The standings of all sites together; a proxy that is dead at several sites is counted at one."""
     if not standings:
         return NOTHING
-    working, resting, blocked, dead = zip(*standings.values(), strict=True)
-    return Standing(sum(working), sum(resting), sum(blocked), max(dead))
+    working, resting, blocked, dead, unclear = zip(*standings.values(), strict=True)
+    return Standing(sum(working), sum(resting), sum(blocked), max(dead), sum(unclear))
 
 
 NOTHING = Standing(0, 0, 0, 0)
