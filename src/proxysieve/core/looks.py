@@ -274,7 +274,7 @@ class Looks:
         return "the same as at another address" if self._repeats.is_repeated(look.content, url) else ""
 
     def _doubt(self, look: Look, album: Album) -> str:
-        if not self._is_strange(look, album) or not look.is_slight or album.has_layout_of(look):
+        if not look.is_slight or not self._is_strange(look, album) or album.has_layout_of(look):
             return ""
         return f"unlike the {_roughly(self.seen_count)} good pages seen here"
 

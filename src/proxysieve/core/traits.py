@@ -27,6 +27,9 @@ SHORTEST_NAME, LONGEST_NAME, SHORTEST_LITERAL = 3, 60, 7
 SLIGHT_LENGTH, SLIGHT_LINKS, SLIGHT_TAGS = 1_500, 10, 150
 SLIGHT_JSON_BYTES = 2_000
 
+# Of a page without any of these, all is shown but its tags, which are hardly longer.
+NOT_SHOWN = re.compile(rb"<(?:script|style|svg|noscript|template|!--)")
+USUAL_TAG_BYTES = 80
 DIGITS = b"0123456789"
 TAG = re.compile(rb"<([a-z]++)([^<>]*+)")
 ATTRIBUTE = re.compile(
@@ -86,10 +89,18 @@ class Look:
             return bool(self.traits) and self.content.size <= SLIGHT_JSON_BYTES
         return (
             self.kind is Kind.HTML
+            and not self._is_plainly_long
             and len(self._tags) <= SLIGHT_TAGS
             and sum(name == b"a" for name, _ in self._tags) <= SLIGHT_LINKS
             and len(self.content.visible) <= SLIGHT_LENGTH
         )
+
+    @property
+    def _is_plainly_long(self) -> bool:
+        """Whether a person sees much of it, as far as that can be told without reading it: most pages are long."""
+        markup = self.content.searched[:READ_BYTES]
+        shown = len(markup) - USUAL_TAG_BYTES * markup.count(b"<")
+        return shown > 2 * SLIGHT_LENGTH and NOT_SHOWN.search(markup) is None
 
     def place_of(self, literal: bytes) -> int:
         """Where *literal* stands in the part that is looked at; negative if it does not."""
