@@ -540,7 +540,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
             verdict = lease.report(BLOCK)
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
-        assert pool.standings()[SITE] == Standing(0, 0, 1, 0)
+        assert pool.standings()[SITE] == Standing(0, 0, 0, 0, held=1)
         assert "1 blocked" in repr(pool._desks[SITE])
 
 

@@ -257,8 +257,10 @@ class Desk:
             self.accept(exchange)
         elif verdict.outcome is Outcome.BLOCKED and settled is not verdict:
             self._suspect(exchange, verdict, "calls pages blocks to sessions that work elsewhere")
-        elif alarm is None and self.engine.alarm_sign and self.engine.alarm_sign == verdict.sign:
+        elif verdict.outcome is Outcome.BLOCKED and alarm is None and self.engine.alarm_sign == verdict.sign:
             self._suspect(exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
+        elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
+            self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
         return settled
 
     def drop(self, lease: int, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -80,7 +81,7 @@ def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Mark], set[str]]:
     marks = [mark for file in files for mark in file.sign] + list(usual_signs().sign)
     known = {mark.name for mark in marks} | RULES
     for name in sorted(off - known):
-        if name.startswith(STATUS_RULE):
+        if re.fullmatch(rf"{STATUS_RULE}\d{{3}}", name):
             continue
         raise ConfigError(f"there is no sign called {name!r} to switch off; `proxysieve judge --list-signs` lists them")
     kept = {mark.name: mark for mark in reversed(marks) if mark.name not in off}
@@ -97,7 +98,12 @@ def read_signs(path: str | PathLike[str]) -> SignFile:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the signs in {path} cannot be read: {getattr(error, 'strerror', '') or error}") from error
-    return _parse(text, str(path), SignFile)
+    file = _parse(text, str(path), SignFile)
+    names = [mark.name for mark in file.sign]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"the signs in {path} cannot be used: {twice[0]!r} is there twice")
+    return file
 
 
 def make_scan(table: Table) -> Scan:

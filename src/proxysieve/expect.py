@@ -29,7 +29,9 @@ def expects(wanted: str) -> Sign:
     """
     kind, _, value = wanted.partition(":")
     make = MAKERS.get(kind)
-    is_good, what = make(value) if make and value else _text(wanted)
+    if make and not value:
+        raise ConfigError(f"{wanted!r} says nothing behind the colon: expected such as {EXAMPLES[kind]}")
+    is_good, what = make(value) if make else _text(wanted)
 
     def lacks(exchange: Exchange) -> Verdict | None:
         if exchange.status != EXPECTED_STATUS or exchange.body is None or is_good(exchange.body):
@@ -79,4 +81,5 @@ def _bytes(count: str) -> tuple[Test, str]:
     return (lambda body: len(body) >= least), "size"
 
 
+EXAMPLES = {"text": "text:In stock", "css": "css:h1.title", "json": "json:items", "bytes": "bytes:2000"}
 MAKERS: Mapping[str, Callable[[str], tuple[Test, str]]] = {"text": _text, "css": _css, "json": _json, "bytes": _bytes}

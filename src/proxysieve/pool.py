@@ -118,7 +118,7 @@ class SessionPool(Sender):
             ("deadline_seconds", deadline_seconds, 0),
             ("max_wait_seconds", max_wait_seconds, 0),
         ):
-            if value < least:
+            if not value >= least:
                 raise ConfigError(f"{name} is {value}: expected {least} or more")
         if not thrift > 0:
             raise ConfigError(f"thrift is {thrift}: expected more than 0")

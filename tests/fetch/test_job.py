@@ -64,7 +64,9 @@ async def test_every_page_is_there_once_and_right(tmp_path: Path) -> None:
         assert report.pages == 150
         assert report.is_complete
         assert report.requests == report.pages + round(report.wasted_per_page * report.pages) + 1
-        assert report.requests >= bed.truth().hit_count
+        truth = bed.truth()
+        # Where a redirect leads is asked by the client, within the same try.
+        assert report.requests >= truth.hit_count - truth.answer_counts.get("sorry", 0)
 
 
 async def test_what_robots_txt_disallows_is_skipped_and_counted(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def show_report(report: Report, out: str) -> None:
         line(
             "sessions",
             f"{report.sessions_working} working, {report.sessions_resting} resting, {report.sessions_blocked} blocked"
+            + (f", {report.sessions_held} held" if report.sessions_held else "")
             + (f", {report.sessions_unclear} unclear" if report.sessions_unclear else ""),
         )
         line("proxies", f"{report.proxies_dead} dead")

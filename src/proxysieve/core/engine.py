@@ -61,17 +61,25 @@ class Lost(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear."""
+    """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear.
+
+    Attributes:
+        held: Sessions that worked and were refused, and it is not known yet whether they are to blame.
+    """
 
     working: int
     resting: int
     blocked: int
     dead: int
     unclear: int = 0
+    held: int = 0
 
     def __str__(self) -> str:
+        held = f", {self.held} held" if self.held else ""
         unclear = f", {self.unclear} unclear" if self.unclear else ""
-        return f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead{unclear}"
+        return (
+            f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead{held}{unclear}"
+        )
 
 
 class Engine:
@@ -197,6 +205,11 @@ class Engine:
         is_known = sign in HARMLESS and lore.contrast.is_usually_own(sign)
         return own_verdict(verdict) if is_known or lore.contrast.is_own(page, sign) else verdict
 
+    def is_postponed(self, name: str, now: float) -> bool:
+        """Whether the session called *name* was refused again while nobody else is answered well."""
+        lore = self.facts.lore
+        return lore is not None and name in lore.doubts.suspects and not lore.doubts.on_trial(now)
+
     @property
     def alarm_sign(self) -> str | None:
         """By which sign everything fails; None while it does not."""
@@ -231,9 +244,11 @@ class Engine:
     def standing(self, now: float) -> Standing:
         """How many stand where at *now*; looks at every exit that was ever used."""
         resting = blocked = dead = unclear = 0
+        doubts = self.facts.lore.doubts if self.facts.lore else Doubts()
+        held = {incident.session.exit_id for kept in (doubts.held, doubts.suspects) for incident in kept.values()}
         for exit_id, record in self.facts.exits.items():
             proxy = self.facts.catalog.get(exit_id.partition("/")[0])
-            if proxy is None:
+            if proxy is None or exit_id in held:
                 continue
             if proxy.is_gateway:
                 blocked += record.blocked_count + record.throttled_count
@@ -246,7 +261,7 @@ class Engine:
                 blocked += 1
             elif not record.is_judged:
                 unclear += record.unclear_count > 0
-        return Standing(self.facts.working.session_count, resting, blocked, dead, unclear)
+        return Standing(self.facts.working.session_count, resting, blocked, dead, unclear, len(held))
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""

@@ -19,6 +19,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from email.utils import parsedate_tz
 from typing import NamedTuple
 
+import msgspec
+
 from proxysieve.core.marks import Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
 
@@ -120,8 +122,9 @@ class Judge:
         return list(self._heeded(exchange, last_signs))
 
     def _heeded(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
-        opinions = self._opinions(exchange, last_signs)
-        return (verdict for verdict in opinions if verdict.sign not in self._off) if self._off else opinions
+        for verdict in self._opinions(exchange, last_signs):
+            if verdict.sign not in self._off:
+                yield _of_resource(verdict) if verdict.scope is Scope.RESOURCE else verdict
 
     def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
         failure = failed(exchange)
@@ -259,6 +262,12 @@ def retry_after(exchange: Exchange) -> float:
     except (ValueError, OverflowError):
         return 0.0
     return min(float(until), exchange.at + LONGEST_REST_SECONDS)
+
+
+def _of_resource(verdict: Verdict) -> Verdict:
+    """*verdict* on what is refused to everybody: nobody is given up for it, and it is not asked for again."""
+    outcome = Outcome.SITE_ERROR if verdict.outcome in REFUSALS else verdict.outcome
+    return msgspec.structs.replace(verdict, outcome=outcome, is_final=outcome is not Outcome.OK)
 
 
 def _said(opinion: Verdict | None) -> tuple[Verdict, ...]:

@@ -27,6 +27,8 @@ SHORT_LENGTH = 1_500
 # Of a page whose body is nothing but a script.
 BARE_LENGTH = 40
 FIRST_ERROR = 400
+# Ten years: nobody means longer ones.
+LONGEST_WAIT_SECONDS = 3.2e8
 # Nothing that a browser shows; what a mark stands in there is a program or a picture.
 UNREAD_TYPES = (
     "image/",
@@ -88,10 +90,32 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     measured: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if not (self.header or self.status or self.url or self.title or self.body or self.also):
-            raise ConfigError(f"the sign {self.name!r} has no condition: give it a header, status, url, title or body")
-        if any(name != name.lower() for name in self.header):
-            raise ConfigError(f"the sign {self.name!r}: names of headers are written in lower case")
+        problem = self._problem()
+        if problem:
+            raise ConfigError(f"the sign {self.name!r} {problem}")
+
+    def _problem(self) -> str:
+        """What keeps it from ever being met, in words; empty if nothing does."""
+        texts = (*self.body, *self.also, *(title.rstrip("*") for title in self.title))
+        values = (*self.header, *(value for values in self.header.values() for value in values))
+        found, mistaken = self.measured or (0, 0)
+        problems = {
+            "has no name": not self.name,
+            "has no condition: give it a header, status, url, title or body": not (
+                self.header or self.status or self.url or texts
+            ),
+            "looks for an empty text": not all(texts),
+            "has a header with capitals, where lower case is meant": any(text != text.lower() for text in values),
+            "has a title with capitals, where lower case is meant": any(text != text.casefold() for text in self.title),
+            "has a url that is no host/path, such as shop.example/captcha or */captcha": any(
+                "/" not in url or "://" in url for url in self.url
+            ),
+            "has a status that is none: expected 100 to 999": any(not 100 <= status <= 999 for status in self.status),
+            "has a size or time that is none": self.most_bytes < 0
+            or not 0 <= self.wait_seconds <= LONGEST_WAIT_SECONDS,
+            "was measured wrongly: expected [found, of these by mistake]": not 0 <= mistaken <= found,
+        }
+        return next((text for text, is_so in problems.items() if is_so), "")
 
     @property
     def is_of_body(self) -> bool:

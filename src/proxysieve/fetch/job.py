@@ -166,6 +166,7 @@ class Job:
             sessions_resting=standing.resting,
             sessions_blocked=standing.blocked,
             sessions_unclear=standing.unclear,
+            sessions_held=standing.held,
             proxies_dead=standing.dead,
             seconds=round(self._clock.now() - self._started_at, 3),
             interrupted=self._is_interrupted,

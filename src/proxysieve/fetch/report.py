@@ -83,6 +83,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sessions_resting: int
     sessions_blocked: int
     sessions_unclear: int
+    sessions_held: int
     proxies_dead: int
     seconds: float
     interrupted: bool
@@ -100,8 +101,8 @@ def sum_up(standings: Mapping[str, Standing]) -> Standing:
     """The standings of all sites together; a proxy that is dead at several sites is counted at one."""
     if not standings:
         return NOTHING
-    working, resting, blocked, dead, unclear = zip(*standings.values(), strict=True)
-    return Standing(sum(working), sum(resting), sum(blocked), max(dead), sum(unclear))
+    working, resting, blocked, dead, unclear, held = zip(*standings.values(), strict=True)
+    return Standing(sum(working), sum(resting), sum(blocked), max(dead), sum(unclear), sum(held))
 
 
 NOTHING = Standing(0, 0, 0, 0)
