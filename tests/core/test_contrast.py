@@ -379,6 +379,17 @@ class TestMemory:
         assert not contrast.is_disputed(1, "sign")
         assert contrast.confirm("ann", 2.0) == []
 
+    def test_two_sessions_of_one_exit_are_one_suspect(self) -> None:
+        """A named one shares its exit with others; the last of them stands for it, and the others for nothing."""
+        contrast = Contrast()
+        for session in ("ann", "other"):
+            suspect = Suspect(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
+            contrast.fail(1, suspect)
+        blamed = contrast.succeed(1, "elsewhere", 2.0)
+
+        assert [suspect.session for suspect in blamed] == ["other"]
+        assert contrast.confirm("ann", 3.0) == []
+
     def test_what_a_page_comes_to_says_why(self) -> None:
         """In words, and never as a block of somebody."""
         assert "sessions too that work elsewhere" in own_verdict(BARE).why
