@@ -7,6 +7,7 @@ import pytest
 from tests.core.worlds import World, gateway, plain, plains
 
 from proxysieve.core.contrast import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, own_verdict
+from proxysieve.core.engine import Lost, Pick
 from proxysieve.core.events import Leased, Reported
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
@@ -354,6 +355,28 @@ class TestScopes:
         assert session.has_worked
 
 
+def test_two_blocked_sessions_of_one_exit_are_counted_once_each() -> None:
+    """A block that was aimed at the visitor leaves the exit unclear, which is no answer that could be counted anew."""
+    site = Site(plains(3))
+    aimed = msgspec.structs.replace(MARK, scope=Scope.SESSION)
+    (other,) = site.several(1)
+    named = site.lease("ann")
+    session = site.session(named)
+    site.answer(named, FINE, 5)
+    assert session.exit_id == other.exit_id
+
+    site.ask(1, aimed)
+    site.pass_time(0.5)
+    site.answer(site.lease("ann"), aimed, 2)
+    for page in (3, 4):
+        site.pass_time(10)
+        site.ask(page, FINE)
+
+    record = site.record(session)
+    assert session.lost
+    assert (record.blocked_count, record.unclear_count) == (2, 0)
+
+
 class TestMemory:
     """What is kept of it all."""
 
@@ -368,6 +391,34 @@ class TestMemory:
 
         assert loaded is not None
         assert loaded.contrast.tallies[BARE.sign].blocked_count == 1
+
+    def test_what_is_believed_later_is_saved(self) -> None:
+        """That others get the page makes a block of a doubt, and the next run must not begin with that exit."""
+        site = Site(plains(4))
+        site.several(2)
+        refused, _ = site.ask(1, BARE)
+        site.save()
+        site.ask(1, FINE)
+        assert site.record(refused).last is Outcome.BLOCKED
+
+        loaded = site.restart().facts.exits[refused.exit_id]
+
+        assert (loaded.last, loaded.blocked_count, loaded.unclear_count) == (Outcome.BLOCKED, 1, 0)
+
+    def test_a_named_session_in_doubt_is_not_lost_by_a_restart(self) -> None:
+        """Who is only held, as all fail together, may be forgiven; a run that ends meanwhile cannot know."""
+        site = Site(plains(12))
+        site.several(9)
+        site.answer(site.lease("ann"), FINE, 50)
+        ann = site.lease("ann")
+        others = [site.take(site.engine.choose(site.now, site.rng, 9, page)) for page in range(100, 108)]
+        site.answer(ann, MARK, 51)
+        for page, leased in enumerate(others, start=100):
+            site.answer(leased, MARK, page)
+        assert site.engine.alarm_sign == MARK.sign
+        assert isinstance(site.choose_named("ann"), Lost)
+
+        assert isinstance(site.restart().choose_named("ann", site.now, site.rng), Pick)
 
     def test_only_so_many_pages_are_remembered(self) -> None:
         """The oldest are forgotten, with who was refused them."""
