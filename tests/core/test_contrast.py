@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from tests.core.worlds import World, gateway, plain, plains
 
-from proxysieve.core.contrast import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, own_verdict
+from proxysieve.core.contrast import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, Tally, own_verdict
 from proxysieve.core.engine import Lost, Pick
 from proxysieve.core.events import Leased, Reported
+from proxysieve.core.lore import HALF_LIFE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.supply import BARRED, CHALLENGED
@@ -391,6 +392,20 @@ class TestMemory:
 
         assert loaded is not None
         assert loaded.contrast.tallies[BARE.sign].blocked_count == 1
+
+    def test_what_signs_meant_fades(self) -> None:
+        """A site of some empty pages may begin to block with such: after days, others are asked again."""
+        site = Site(plains(30))
+        site.several(10)
+        lore = site.engine.facts.lore
+        assert lore is not None
+        lore.contrast.tallies[EMPTY.sign] = Tally(page_count=USUAL_COUNT)
+        assert site.ask(1, EMPTY)[1].outcome is Outcome.OK
+
+        site.pass_time(2 * HALF_LIFE_SECONDS)
+
+        assert site.ask(2, EMPTY)[1].outcome is Outcome.UNCLEAR
+        assert not lore.contrast.tallies
 
     def test_what_is_believed_later_is_saved(self) -> None:
         """That others get the page makes a block of a doubt, and the next run must not begin with that exit."""

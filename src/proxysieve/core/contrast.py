@@ -204,6 +204,11 @@ class Contrast:
         """The session is gone; what it was refused stays a question of its exit."""
         self._of_session.pop(session, None)
 
+    def fade(self, share: float) -> None:
+        """Have what signs meant weigh only *share* of what it did."""
+        faded = {sign: Tally(*(int(count * share) for count in tally)) for sign, tally in self.tallies.items()}
+        self.tallies = {sign: tally for sign, tally in faded.items() if any(tally)}
+
     def _drop(self, page: int) -> Page | None:
         known = self._pages.pop(page, None)
         if known is not None:
