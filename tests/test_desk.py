@@ -24,6 +24,7 @@ from proxysieve import (
     Session,
     SessionPool,
     Tried,
+    Verdict,
 )
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.choice import Choice, Rest
@@ -542,6 +543,25 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
         assert pool.standings()[SITE] == Standing(0, 0, 0, 0, held=1)
         assert "1 blocked" in repr(pool._desks[SITE])
+
+
+async def test_a_sign_that_raises_keeps_no_session_out(clock: VirtualClock) -> None:
+    """The error is its author's to see; the lease is given back, and says nothing."""
+
+    def stumble(_: Exchange) -> Verdict | None:
+        raise ZeroDivisionError
+
+    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
+        async with pool.acquire(URL) as lease:
+            lease.report(OK)
+
+        for _ in range(2 * MAX_IN_FLIGHT):
+            with pytest.raises(ZeroDivisionError):
+                async with pool.acquire(URL) as lease:
+                    lease.report(OK, stumble)
+
+        assert facts_of(pool).flights == {}
+        assert pool.standings()[SITE] == Standing(1, 0, 0, 0)
 
 
 async def test_an_answer_to_a_question_from_before_the_block_revives_nothing(clock: VirtualClock) -> None:

@@ -40,6 +40,24 @@ def test_a_sample_shows_what_it_was_and_nothing_that_is_somebodys() -> None:
     assert "press and hold" in text
 
 
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        pytest.param(Exchange(url=f"https://shop.example/reset/{TOKEN}/a"), id="token-in-path"),
+        pytest.param(Exchange(url="", headers=(("via", "1.1 203.0.113.9 (squid)"),)), id="address-in-header"),
+        pytest.param(Exchange(url="", body=b"<p>Your address is 2001:db8::1.</p>"), id="short-ipv6"),
+        pytest.param(Exchange(url="", body="from 203.0.113.9".encode("utf-16")), id="utf-16"),
+    ],
+)
+def test_no_place_hides_what_is_somebodys(exchange: Exchange) -> None:
+    """Not the path, nor a plain header, nor an unusual way to write it."""
+    text = redacted(exchange).replace(b"\0", b"").decode()
+
+    assert LEFT_OUT in text
+    for secret in ("203.0.113.9", "2001:db8", TOKEN):
+        assert secret not in text
+
+
 def test_a_sample_is_for_its_users_eyes(tmp_path: Path) -> None:
     """One a site and sign, under names that are none of a directory's."""
     samples = Samples(tmp_path / "samples")

@@ -56,7 +56,12 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        verdict = self._desk.judge_page(exchange, extra_signs)
+        try:
+            verdict = self._desk.judge_page(exchange, extra_signs)
+        except Exception:
+            # A sign is the user's own code; the session must not be out for ever because of it.
+            self._desk.drop(self._number, self.session)
+            raise
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
     def drop(self) -> None:

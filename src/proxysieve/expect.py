@@ -63,7 +63,7 @@ def _json(key: str) -> tuple[Test, str]:
     def has_key(body: bytes) -> bool:
         try:
             value: Any = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         for step in path:
             if not isinstance(value, dict) or step not in value:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Verdict
 
 log = logging.getLogger("proxysieve")
@@ -26,7 +27,8 @@ PLAIN_HEADERS = frozenset(
 ADDRESSES = re.compile(
     rb"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63}"
     rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b"
-    rb"|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b",
+    rb"|\b(?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}\b"
+    rb"|\b(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6}\b",
     re.IGNORECASE,
 )
 TOKENS = re.compile(rb"[A-Za-z0-9_-]{24,}")
@@ -69,7 +71,9 @@ def redacted(exchange: Exchange) -> bytes:
     """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's."""
     shown = [f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers]
     head = "\n".join([_without_query(exchange.final_url or exchange.url), f"status {exchange.status}", *shown, "", ""])
-    return head.encode("utf-8", "replace") + _without_secrets((exchange.body or b"")[:KEPT_BYTES])
+    # As UTF-8, as nothing would be found in UTF-16.
+    body = Content((exchange.body or b"")[:KEPT_BYTES], exchange.header("content-type")).searched[:KEPT_BYTES]
+    return _without_secrets(head.encode("utf-8", "replace")) + _without_secrets(body)
 
 
 def _without_secrets(body: bytes) -> bytes:

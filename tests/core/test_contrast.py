@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from tests.core.worlds import World, gateway, plain, plains
 
-from proxysieve.core.contrast import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, own_verdict
+from proxysieve.core.contrast import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, Tally, own_verdict
+from proxysieve.core.engine import Lost, Pick
 from proxysieve.core.events import Leased, Reported
+from proxysieve.core.lore import HALF_LIFE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.supply import BARRED, CHALLENGED
@@ -354,6 +356,28 @@ class TestScopes:
         assert session.has_worked
 
 
+def test_two_blocked_sessions_of_one_exit_are_counted_once_each() -> None:
+    """A block that was aimed at the visitor leaves the exit unclear, which is no answer that could be counted anew."""
+    site = Site(plains(3))
+    aimed = msgspec.structs.replace(MARK, scope=Scope.SESSION)
+    (other,) = site.several(1)
+    named = site.lease("ann")
+    session = site.session(named)
+    site.answer(named, FINE, 5)
+    assert session.exit_id == other.exit_id
+
+    site.ask(1, aimed)
+    site.pass_time(0.5)
+    site.answer(site.lease("ann"), aimed, 2)
+    for page in (3, 4):
+        site.pass_time(10)
+        site.ask(page, FINE)
+
+    record = site.record(session)
+    assert session.lost
+    assert (record.blocked_count, record.unclear_count) == (2, 0)
+
+
 class TestMemory:
     """What is kept of it all."""
 
@@ -369,6 +393,48 @@ class TestMemory:
         assert loaded is not None
         assert loaded.contrast.tallies[BARE.sign].blocked_count == 1
 
+    def test_what_signs_meant_fades(self) -> None:
+        """A site of some empty pages may begin to block with such: after days, others are asked again."""
+        site = Site(plains(30))
+        site.several(10)
+        lore = site.engine.facts.lore
+        assert lore is not None
+        lore.contrast.tallies[EMPTY.sign] = Tally(page_count=USUAL_COUNT)
+        assert site.ask(1, EMPTY)[1].outcome is Outcome.OK
+
+        site.pass_time(2 * HALF_LIFE_SECONDS)
+
+        assert site.ask(2, EMPTY)[1].outcome is Outcome.UNCLEAR
+        assert not lore.contrast.tallies
+
+    def test_what_is_believed_later_is_saved(self) -> None:
+        """That others get the page makes a block of a doubt, and the next run must not begin with that exit."""
+        site = Site(plains(4))
+        site.several(2)
+        refused, _ = site.ask(1, BARE)
+        site.save()
+        site.ask(1, FINE)
+        assert site.record(refused).last is Outcome.BLOCKED
+
+        loaded = site.restart().facts.exits[refused.exit_id]
+
+        assert (loaded.last, loaded.blocked_count, loaded.unclear_count) == (Outcome.BLOCKED, 1, 0)
+
+    def test_a_named_session_in_doubt_is_not_lost_by_a_restart(self) -> None:
+        """Who is only held, as all fail together, may be forgiven; a run that ends meanwhile cannot know."""
+        site = Site(plains(12))
+        site.several(9)
+        site.answer(site.lease("ann"), FINE, 50)
+        ann = site.lease("ann")
+        others = [site.take(site.engine.choose(site.now, site.rng, 9, page)) for page in range(100, 108)]
+        site.answer(ann, MARK, 51)
+        for page, leased in enumerate(others, start=100):
+            site.answer(leased, MARK, page)
+        assert site.engine.alarm_sign == MARK.sign
+        assert isinstance(site.choose_named("ann"), Lost)
+
+        assert isinstance(site.restart().choose_named("ann", site.now, site.rng), Pick)
+
     def test_only_so_many_pages_are_remembered(self) -> None:
         """The oldest are forgotten, with who was refused them."""
         contrast = Contrast()
@@ -378,6 +444,17 @@ class TestMemory:
         assert contrast.open_count == MOST_PAGES
         assert not contrast.is_disputed(1, "sign")
         assert contrast.confirm("ann", 2.0) == []
+
+    def test_two_sessions_of_one_exit_are_one_suspect(self) -> None:
+        """A named one shares its exit with others; the last of them stands for it, and the others for nothing."""
+        contrast = Contrast()
+        for session in ("ann", "other"):
+            suspect = Suspect(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
+            contrast.fail(1, suspect)
+        blamed = contrast.succeed(1, "elsewhere", 2.0)
+
+        assert [suspect.session for suspect in blamed] == ["other"]
+        assert contrast.confirm("ann", 3.0) == []
 
     def test_what_a_page_comes_to_says_why(self) -> None:
         """In words, and never as a block of somebody."""

@@ -289,6 +289,14 @@ def test_an_expectation_may_be_in_any_script() -> None:
     assert (doubted.outcome, doubted.why) == (Outcome.UNCLEAR, "the expected text is missing")
 
 
+def test_an_expected_key_may_be_missing_in_any_encoding() -> None:
+    """JSON that is not written in UTF-8 is doubted, and no error."""
+    doubted = expects("json:name")(answer(body=b'{"caf\xe9": 1}'))
+
+    assert doubted is not None
+    assert doubted.outcome is Outcome.UNCLEAR
+
+
 def test_the_first_opinion_counts() -> None:
     """Signs are asked in their order, and none after the first that knows."""
 

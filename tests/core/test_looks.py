@@ -306,6 +306,14 @@ def test_kinds_are_told_by_the_beginning(body: bytes, kind: Kind) -> None:
     assert look(body).kind is kind
 
 
+@pytest.mark.parametrize("body", [b'{"name": "caf\xe9"}', b'{"caf\xe9": 1}', b'[{"a": {"caf\xe9": 1}}]'])
+def test_json_in_another_encoding_is_no_error(body: bytes) -> None:
+    """Old servers write keys in Latin-1; what can be read of them is."""
+    exchange = Exchange(url=URL, status=200, body=body)
+
+    assert Looks().judge(exchange, OK) is OK
+
+
 def test_only_good_pages_are_asked_about_and_learned() -> None:
     """No other status, no robots.txt, nothing that a sign has spoken on."""
     looks = learned(pages_of(Make(Random(1)), 100))

@@ -106,7 +106,10 @@ class Contrast:
         if known is None:
             known = self._pages[page] = Page()
         self._pages.move_to_end(page)
-        if len(known.suspects) < MOST_SUSPECTS or suspect.exit_id in known.suspects:
+        before = known.suspects.get(suspect.exit_id)
+        if len(known.suspects) < MOST_SUSPECTS or before:
+            if before:
+                self._clear(before.session, page)
             known.suspects[suspect.exit_id] = suspect
             known.confirmed.discard(suspect.exit_id)
             self._of_session.setdefault(suspect.session, set()).add(page)
@@ -201,16 +204,25 @@ class Contrast:
         """The session is gone; what it was refused stays a question of its exit."""
         self._of_session.pop(session, None)
 
+    def fade(self, share: float) -> None:
+        """Have what signs meant weigh only *share* of what it did."""
+        faded = {sign: Tally(*(int(count * share) for count in tally)) for sign, tally in self.tallies.items()}
+        self.tallies = {sign: tally for sign, tally in faded.items() if any(tally)}
+
     def _drop(self, page: int) -> Page | None:
         known = self._pages.pop(page, None)
         if known is not None:
             for suspect in known.suspects.values():
-                pages = self._of_session.get(suspect.session)
-                if pages is not None:
-                    pages.discard(page)
-                    if not pages:
-                        del self._of_session[suspect.session]
+                self._clear(suspect.session, page)
         return known
+
+    def _clear(self, session: str, page: int) -> None:
+        """*session* stands no more for its exit at *page*."""
+        pages = self._of_session.get(session)
+        if pages is not None:
+            pages.discard(page)
+            if not pages:
+                del self._of_session[session]
 
 
 def own_verdict(verdict: Verdict) -> Verdict:

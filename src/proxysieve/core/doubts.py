@@ -36,6 +36,7 @@ class Incident(NamedTuple):
     Attributes:
         page: What it was refused; 0 where that is not known.
         is_weak: Whether the refusal may as well be the page's own.
+        was_unclear: Whether the answer was counted as unclear, and not as what it is believed to be.
     """
 
     session: SessionRecord
@@ -45,6 +46,7 @@ class Incident(NamedTuple):
     blocked: Blocked
     page: int = 0
     is_weak: bool = False
+    was_unclear: bool = False
 
 
 class Failed(NamedTuple):

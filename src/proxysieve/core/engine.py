@@ -385,13 +385,20 @@ class Engine:
         value = self._value(kind, key)
         return None if value is None else msgspec.json.encode(value)
 
+    def _session_to_keep(self, name: str) -> SessionRecord | None:
+        session, lore = self.facts.sessions.get(name), self.facts.lore
+        if session is not None and session.lost and lore and lore.doubts.is_held(name):
+            # Doubts are not kept, so nobody would ever tell the next run that it was not to blame.
+            return msgspec.structs.replace(session, lost="")
+        return session
+
     def _value(self, kind: str, key: str) -> msgspec.Struct | None:
         facts = self.facts
         match kind:
             case "site":
                 return facts.site
             case "session":
-                return facts.sessions.get(key)
+                return self._session_to_keep(key)
             case "lore":
                 return facts.lore.record() if facts.lore else None
             case _:

@@ -480,6 +480,7 @@ class Facts:
         session = incident.session
         session.lost, session.unclear_count = "", 0
         incident.exit.last = Outcome.OK
+        self._note_settled(session)
         if self.sessions.get(session.name) is session and not session.pinned:
             self._put_to_work(session)
         proxy = self.catalog.get(session.proxy)
@@ -489,16 +490,22 @@ class Facts:
     def _condemn(self, lore: Lore, incident: Incident, at: float) -> list[str]:
         """It was."""
         record = incident.exit
-        if incident.outcome is Outcome.BLOCKED and record.last is Outcome.UNCLEAR:
+        if incident.was_unclear and record.last is Outcome.UNCLEAR:
             # It was a block after all, as others got the page.
             record.unclear_count -= 1
             record.count(Outcome.BLOCKED)
         record.last = incident.outcome
+        self._note_settled(incident.session)
         lore.believe(incident, at)
         if record.scope is Scope.SESSION and incident.outcome is Outcome.BLOCKED:
             # Its exit was not meant; another visitor from there may pass.
             record.last = Outcome.UNCLEAR
         return [] if incident.session.pinned else self._close(incident.session)
+
+    def _note_settled(self, session: SessionRecord) -> None:
+        """It is known whether *session*, which was held, is to blame: that is to be saved, of its exit as well."""
+        if self.sessions.get(session.name) is session:
+            self.changed |= {("session", session.name), ("exit", session.exit_id)}
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
         # A session that was never answered well is not stored, and left open it would keep its proxy from others.
@@ -581,7 +588,7 @@ class Facts:
         # At the end of a crawl nothing but pages may be left that are nobody's to see.
         is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < REFUSALS_IN_A_ROW
         meant = Outcome.BLOCKED if is_weak(verdict) else outcome
-        incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful)
+        incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful, is_weak(verdict))
         if outcome is Outcome.THROTTLED:
             # That the site says so itself leaves no doubt.
             lore.believe(incident, at)

@@ -240,5 +240,6 @@ class Lore:
             share = 0.5**days
             self.supply.forget(share)
             self.wear.forget(share)
+            self.contrast.fade(share)
         if days or not self.at:
             self.at = now

@@ -163,8 +163,8 @@ def _traits_of_json(body: bytes) -> Iterator[bytes]:
             yield _typed(key, value)
             for inner, inner_value in _first_object(bytes(value)).items():
                 yield _typed(inner, inner_value, within=key)
-    except (msgspec.DecodeError, RecursionError):
-        # It was cut short, or is no JSON.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # It was cut short, or is no JSON, or in another encoding than JSON's.
         return
 
 
