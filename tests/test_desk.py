@@ -542,7 +542,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
         assert pool.standings()[SITE] == Standing(0, 0, 0, 0, held=1)
-        assert "1 blocked" in repr(pool._desks[SITE])
+        assert "1 held" in repr(pool._desks[SITE])
 
 
 async def test_a_sign_that_raises_keeps_no_session_out(clock: VirtualClock) -> None:

@@ -112,7 +112,7 @@ def make_scan(table: Table) -> Scan:
 
 
 def scan_one_by_one(table: Table) -> Scan:
-    """A search in turn for each text that may be there: about 0.5 ms for a page of 15 KB."""
+    """A search in turn for each text that may be there: about a millisecond for a page of 15 KB."""
     texts = table.texts
     # A text may begin at any place in four bytes of a body, so one of its four divisions into fours must be there.
     needs = [(number, _fours(text.text.lower()[at:])) for number, text in enumerate(texts) for at in range(4)]

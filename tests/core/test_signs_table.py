@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import permutations, product
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.marks import Mark
 from proxysieve.core.model import OK, Exchange, Outcome
-from proxysieve.detector import make_judge, usual_signs
+from proxysieve.detector import make_judge, read_signs, usual_signs
+from proxysieve.errors import ConfigError
 
 FILE = usual_signs()
 JUDGE = make_judge()
@@ -154,3 +157,49 @@ def test_a_good_page_stays_good(body: str) -> None:
     verdict = JUDGE.judge(Exchange(url="https://site.example/", status=200, body=body.encode(), at=1e9))
 
     assert verdict == OK
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"name": "", "body": ("x",)}, "has no name"),
+        ({"name": "a"}, "has no condition"),
+        ({"name": "a", "body": ("",)}, "looks for an empty text"),
+        ({"name": "a", "title": ("*",)}, "looks for an empty text"),
+        ({"name": "a", "header": {"X-A": ()}}, "has a header with capitals"),
+        ({"name": "a", "header": {"x-a": ("YES",)}}, "has a header with capitals"),
+        ({"name": "a", "title": ("Just A Moment",)}, "has a title with capitals"),
+        ({"name": "a", "url": ("https://shop.example/x",)}, "has a url that is no host/path"),
+        ({"name": "a", "status": (99_999,)}, "has a status that is none"),
+        ({"name": "a", "body": ("x",), "most_bytes": -1}, "has a size or time that is none"),
+        ({"name": "a", "body": ("x",), "wait_seconds": float("inf")}, "has a size or time that is none"),
+        ({"name": "a", "body": ("x",), "wait_seconds": float("nan")}, "has a size or time that is none"),
+        ({"name": "a", "body": ("x",), "measured": (1, 5)}, "was measured wrongly"),
+    ],
+)
+def test_a_sign_that_can_never_be_meant_is_refused(fields: dict[str, Any], says: str) -> None:
+    """It would be silent, or end a crawl, without anybody knowing why."""
+    with pytest.raises(ConfigError, match=says):
+        Mark(why="w", source="s", **fields)
+
+
+def test_a_name_stands_once_in_a_file(tmp_path: Path) -> None:
+    """Of two, one would be silent."""
+    sign = '[[sign]]\nname = "a"\nwhy = "w"\nsource = "s"\nbody = ["x"]\n'
+    (tmp_path / "twice.toml").write_text(sign + sign)
+
+    with pytest.raises(ConfigError, match="'a' is there twice"):
+        read_signs(tmp_path / "twice.toml")
+
+
+def test_what_is_refused_to_everybody_is_a_sites_error_and_final(tmp_path: Path) -> None:
+    """Whatever its sign says of it: nobody is given up for it, and it is not asked for again."""
+    (tmp_path / "own.toml").write_text(
+        '[[sign]]\nname = "a"\nwhy = "w"\nsource = "s"\nscope = "resource"\nbody = ["not in your region"]\n'
+    )
+
+    verdict = make_judge([tmp_path / "own.toml"]).judge(
+        Exchange(url="https://shop.example/", status=200, body=b"<p>not in your region")
+    )
+
+    assert (verdict.outcome, verdict.is_final) == (Outcome.SITE_ERROR, True)

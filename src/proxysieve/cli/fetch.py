@@ -97,7 +97,8 @@ MOST_FILES = 10_240
 @click.option(
     "--looks/--no-looks",
     default=True,
-    help="Whether to doubt, and to ask for again, a page that looks like no good page of its site.",
+    help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as at "
+    "another address.",
 )
 @click.option("--robots/--no-robots", default=True, help="Whether to obey robots.txt.")
 @click.option(
