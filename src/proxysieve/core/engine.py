@@ -387,8 +387,8 @@ class Engine:
 
     def _session_to_keep(self, name: str) -> SessionRecord | None:
         session, lore = self.facts.sessions.get(name), self.facts.lore
-        if session is not None and session.lost and lore and lore.doubts.is_held(name):
-            # Doubts are not kept, so nobody would ever tell the next run that it was not to blame.
+        if session and session.lost and lore and lore.doubts.alarm_at and lore.doubts.is_held(name):
+            # Doubts are not kept, so nobody would ever tell the next run that the site was to blame.
             return msgspec.structs.replace(session, lost="")
         return session
 
