@@ -27,8 +27,8 @@ def expects(wanted: str) -> Sign:
     Raises:
         ConfigError: The selector or the count is none.
     """
-    kind, _, value = wanted.partition(":")
-    make = MAKERS.get(kind)
+    kind, colon, value = wanted.partition(":")
+    make = MAKERS.get(kind) if colon else None
     if make and not value:
         raise ConfigError(f"{wanted!r} says nothing behind the colon: expected such as {EXAMPLES[kind]}")
     is_good, what = make(value) if make else _text(wanted)

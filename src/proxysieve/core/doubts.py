@@ -221,6 +221,11 @@ class Doubts:
             taken += [kept.pop(name) for name in names]
         return taken
 
+    def refused_at(self, name: str) -> float:
+        """When the session called *name*, which is held, asked what it was refused."""
+        incident = self.held.get(name) or self.suspects.get(name)
+        return incident.blocked.asked_at if incident else 0.0
+
     def page_of(self, name: str) -> int:
         """What the session called *name* was refused, that is held; 0 where that is not known."""
         incident = self.held.get(name) or self.suspects.get(name)

@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
-from proxysieve.core.contrast import HARMLESS, own_verdict
+from proxysieve.core.contrast import own_verdict
 from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import DISPUTABLE, DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts, is_weak
@@ -200,10 +200,8 @@ class Engine:
             return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
         if not lore or not page or verdict.outcome not in DISPUTABLE:
             return verdict
-        sign = verdict.sign or verdict.outcome
-        # What is usually no refusal at all is not asked for again and again.
-        is_known = sign in HARMLESS and lore.contrast.is_usually_own(sign)
-        return own_verdict(verdict) if is_known or lore.contrast.is_own(page, sign) else verdict
+        is_own = lore.contrast.is_own(page, verdict.sign or verdict.outcome)
+        return own_verdict(verdict) if is_own else verdict
 
     def is_postponed(self, name: str, now: float) -> bool:
         """Whether the session called *name* was refused again while nobody else is answered well."""

@@ -453,7 +453,7 @@ class Facts:
     def _believe(self, lore: Lore, flight: Flight, event: Reported) -> list[str]:
         """What a good answer says about others; the sessions that end with it."""
         session, at = flight.session, event.at
-        if lore.doubts.is_held(session.name):
+        if lore.doubts.is_held(session.name) and flight.at > lore.doubts.refused_at(session.name):
             self._release_alike(lore, session.name)
         believed = lore.doubts.succeed(flight.at, event.page)
         for incident in lore.doubts.take_forgiven(flight.at):
