@@ -441,7 +441,7 @@ class TestMemory:
         for page in range(1, MOST_PAGES + 50):
             contrast.fail(page, Suspect("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
 
-        assert contrast.open_count == MOST_PAGES
+        assert len(contrast._pages) == MOST_PAGES
         assert not contrast.is_disputed(1, "sign")
         assert contrast.confirm("ann", 2.0) == []
 

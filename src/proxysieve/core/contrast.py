@@ -195,11 +195,6 @@ class Contrast:
         known = self._pages.get(page)
         return known is not None and known.alike(sign) > 0
 
-    @property
-    def open_count(self) -> int:
-        """How many pages were refused to somebody, and it is not known yet why."""
-        return len(self._pages)
-
     def forget(self, session: str) -> None:
         """The session is gone; what it was refused stays a question of its exit."""
         self._of_session.pop(session, None)
