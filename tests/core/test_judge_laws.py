@@ -16,8 +16,8 @@ from proxysieve.detector import IS_FAST, PIECE_BYTES, make_judge, scan_at_once, 
 
 JUDGE = make_judge()
 TABLE = JUDGE._table
-ONE_BY_ONE = scan_one_by_one(TABLE)
-AT_ONCE = scan_at_once(TABLE) if IS_FAST else ONE_BY_ONE
+# There is no wheel of hyperscan for every machine; what there is must find what a plain search finds.
+SCANS = [scan_one_by_one(TABLE), *([scan_at_once(TABLE)] if IS_FAST else [])]
 TEXTS = sorted(text.text for text in TABLE.texts)
 TITLES = sorted({title.rstrip("*") for mark in TABLE.marks for title in mark.title})
 ADDRESSES = sorted({url.replace("*", "a.example") for mark in TABLE.marks for url in mark.url})
@@ -132,18 +132,20 @@ def test_who_sees_all_opinions_sees_first_the_one_that_decides(exchange: Exchang
     assert (opinions or [OK])[0] == JUDGE.judge(exchange)
 
 
-@pytest.mark.skipif(not IS_FAST, reason="there is no hyperscan for every machine, and nothing to compare without it")
 @settings(deadline=None, max_examples=300)
 @given(SPOILT, st.integers(0, 8))
 @example(b"x" * (PIECE_BYTES - 5) + b"_cf_chl_opt", 0)
 @example(b"x" * (PIECE_BYTES * 2 - 1) + b"window.KPSDK={}", 3)
 @example(b"", 0)
 @example(b"abc", 1)
-def test_both_searches_find_the_same(body: bytes, shift: int) -> None:
+def test_every_search_finds_what_is_there(body: bytes, shift: int) -> None:
     """At whatever place, in whatever case, and across the pieces that one of them looks at."""
     shifted = b" " * shift + body
+    lowered = shifted.lower()
 
-    assert set(AT_ONCE(shifted)) == set(ONE_BY_ONE(shifted))
+    there = {number for number, text in enumerate(TABLE.texts) if text.text in (shifted if text.is_exact else lowered)}
+
+    assert [set(scan(shifted)) for scan in SCANS] == [there] * len(SCANS)
 
 
 @settings(deadline=None, max_examples=200)
