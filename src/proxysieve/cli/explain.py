@@ -11,6 +11,7 @@ from random import Random
 import click
 import msgspec
 
+from proxysieve.cli.options import json_option, proxies_options, store_option
 from proxysieve.cli.show import LABEL_WIDTH, WIDTH
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
@@ -35,7 +36,7 @@ from proxysieve.core.story import (
     tell_site,
 )
 from proxysieve.errors import ConfigError, StoreError
-from proxysieve.proxy_list import read_proxies
+from proxysieve.proxy_list import Proxies, read_proxies
 from proxysieve.sites import site_of
 from proxysieve.stores.sqlite import SqliteStore
 
@@ -63,10 +64,10 @@ class SubjectStory(msgspec.Struct, frozen=True, kw_only=True):
 @click.command()
 @click.argument("site")
 @click.argument("session", default="", metavar="[SESSION]")
-@click.option("--proxies", required=True, type=click.Path(), help="File with one proxy a line: the job's.")
-@click.option("--store", default=".proxysieve", metavar="DIRECTORY", help="Where the job keeps what it learns.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def explain(site: str, session: str, proxies: str, store: str, *, as_json: bool) -> None:
+@proxies_options
+@store_option
+@json_option
+def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: bool) -> None:
     """Tell what is known of SITE, and why; or of one SESSION there.
 
     SITE is a name such as shop.example, or a URL there. SESSION is the name of a session, or the address of a
@@ -88,7 +89,7 @@ def explain(site: str, session: str, proxies: str, store: str, *, as_json: bool)
         story = tell_site(engine, now, rng)
         click.echo(msgspec.json.encode(story).decode() if as_json else describe_site(story))
         return
-    subject = tell_subject(engine, session, proxies, now, rng)
+    subject = tell_subject(engine, session, now, rng)
     click.echo(msgspec.json.encode(subject).decode() if as_json else describe_subject(subject))
 
 
@@ -127,7 +128,7 @@ def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engi
         raise StoreError(f"what the store {where} keeps of {site} is damaged: {error}") from error
 
 
-def tell_subject(engine: Engine, wanted: str, proxies: str, now: float, rng: Random) -> SubjectStory:
+def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> SubjectStory:
     """The story of the session called *wanted*, or of the proxies there.
 
     Raises:
@@ -141,9 +142,7 @@ def tell_subject(engine: Engine, wanted: str, proxies: str, now: float, rng: Ran
     address = f"{scheme}{mark}{behind.rpartition('@')[2]}"
     exits = tell_exits(engine, address, now)
     if not exits:
-        raise ConfigError(
-            f"no session {address!r} is open at {engine.site}, and no proxy in {proxies} has that address"
-        )
+        raise ConfigError(f"no session {address!r} is open at {engine.site}, and no proxy in the list has that address")
     stories = [tell_session(engine, name, now, rng) for one in exits for name in one.sessions]
     return SubjectStory(site=engine.site, at=now, exits=exits, sessions=[one for one in stories if one])
 

@@ -13,25 +13,25 @@ from typing import Any, TextIO
 import click
 import msgspec
 
+from proxysieve.cli.options import proxies_options, warn
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import UrlList, read_urls
 from proxysieve.pool import POLICIES
-from proxysieve.proxy_list import read_proxies
+from proxysieve.proxy_list import Proxies, read_proxies
 
 INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
 INTERRUPTED = 130
-PROBLEMS_SHOWN = 5
 # macOS gives a process 256 open files unless it asks for more, and takes no wish for endlessly many.
 MOST_FILES = 10_240
 
 
 @click.command()
 @click.argument("urls", type=click.File(encoding="utf-8-sig"))
-@click.option("--proxies", required=True, type=click.Path(), help="File with one proxy a line.")
+@proxies_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl.")
 @click.option("--concurrency", default=50, type=click.IntRange(min=1), help="Requests under way at most.")
 @click.option(
@@ -110,7 +110,7 @@ MOST_FILES = 10_240
 @click.option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
+def fetch(urls: TextIO, proxies: Proxies, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
     """Fetch URLS (a file with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
@@ -134,10 +134,10 @@ def fetch(urls: TextIO, *, as_json: bool, quiet: bool, **options: Any) -> None: 
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
     """
     url_list = _read(urls)
-    proxies, problems = read_proxies(options.pop("proxies"))
-    _warn([*url_list.problems, *problems])
+    usable, problems = read_proxies(proxies)
+    warn([*url_list.problems, *problems])
     raise_file_limit()
-    job = Job(JobOptions(urls=url_list, proxies=proxies, **options))
+    job = Job(JobOptions(urls=url_list, proxies=usable, **options))
     report = asyncio.run(run(job, show=not quiet))
     if as_json:
         click.echo(msgspec.json.encode(report))
@@ -182,10 +182,3 @@ def _read(urls: TextIO) -> UrlList:
         return read_urls(urls, urls.name)
     except UnicodeDecodeError as error:
         raise ConfigError(f"the URLs in {urls.name} cannot be read: not UTF-8 text") from error
-
-
-def _warn(problems: list[str]) -> None:
-    for problem in problems[:PROBLEMS_SHOWN]:
-        click.echo(f"left out: {problem}", err=True)
-    if len(problems) > PROBLEMS_SHOWN:
-        click.echo(f"left out: {len(problems) - PROBLEMS_SHOWN:,} more lines like these", err=True)

@@ -1,0 +1,53 @@
+"""Options that several commands have, each said once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from proxysieve.errors import ConfigError
+from proxysieve.proxy_list import Proxies, read_proxies
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+PROBLEMS_SHOWN = 5
+
+store_option = click.option(
+    "--store", default=".proxysieve", metavar="DIRECTORY", help="Where the job keeps what it learns."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def proxies_options(command: Command) -> Command:
+    """Give *command* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
+
+    What it gets can be read by :func:`~proxysieve.proxy_list.read_proxies`, and opened by a pool.
+    """
+
+    @click.option("--proxies", multiple=True, metavar="FILE", help="File with one proxy a line; may be repeated.")
+    @click.option(
+        "--proxy", multiple=True, metavar="PROXY", help="One proxy, as a line of such a file; may be repeated."
+    )
+    @wraps(command)
+    def with_proxies(*args: Any, proxies: tuple[str, ...], proxy: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401 - whatever the command has
+        if not proxies and not proxy:
+            raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
+        return command(*args, proxies=_gather(proxies, proxy), **options)
+
+    return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
+
+
+def _gather(files: tuple[str, ...], lines: tuple[str, ...]) -> Proxies:
+    if len(files) == 1 and not lines:
+        return files[0]
+    return [*(proxy for file in files for proxy in read_proxies(file)[0]), *lines]
+
+
+def warn(problems: list[str]) -> None:
+    """Tell of the first lines that were left out, on the standard error."""
+    for problem in problems[:PROBLEMS_SHOWN]:
+        click.echo(f"left out: {problem}", err=True)
+    if len(problems) > PROBLEMS_SHOWN:
+        click.echo(f"left out: {len(problems) - PROBLEMS_SHOWN:,} more lines like these", err=True)
