@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_wait_seconds: How long to wait for something to be due where nothing works.
         timeout_seconds: For one try, redirects included.
         max_bytes: How large a decoded body may be.
+        headers: On top of those that an identity sends by itself.
         on_tried: Is told of every try, with its site.
     """
 
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_wait_seconds: float
     timeout_seconds: float
     max_bytes: int
+    headers: dict[str, str]
     on_tried: OnTried
 
 
@@ -305,7 +307,7 @@ class Sender(ABC):
 
         Args:
             url: http or https.
-            headers: On top of those that the identity sends by itself.
+            headers: On top of the pool's, and of those that the identity sends by itself.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
 
@@ -318,7 +320,7 @@ class Sender(ABC):
         settings = self._settings
         request = Request(
             url=url,
-            headers=dict(headers or {}),
+            headers=settings.headers | dict(headers or {}),
             timeout_seconds=settings.timeout_seconds,
             max_bytes=settings.max_bytes,
         )

@@ -7,6 +7,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from http.cookiejar import Cookie
 from random import Random
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -154,6 +155,7 @@ class Desk:
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
         looks: Whether a page is doubted that looks like no good one of the site.
+        cookies: What each session starts with.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -170,12 +172,14 @@ class Desk:
         samples: Samples,
         records: Sequence[Record] = (),
         looks: bool = True,
+        cookies: Sequence[Cookie] = (),
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.judge = judge
         self.suspicions: dict[str, str] = {}
         self._samples = samples
+        self._cookies = cookies
         self._rng = rng
         self._clients = clients
         self._sessions: dict[str, Session] = {}
@@ -393,7 +397,9 @@ class Desk:
             proxy = self.engine.facts.catalog.get(record.proxy)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
             cookies, data = (self._saved.get((kind, name)) for kind in OWN_KINDS)
-            session = Session(record, self.engine.site, proxy, self._clients, cookies=cookies, data=data)
+            session = Session(
+                record, self.engine.site, proxy, self._clients, cookies=cookies, data=data, given=self._cookies
+            )
             self._sessions[name] = session
         return session
 

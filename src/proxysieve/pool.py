@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from http.cookiejar import Cookie
 from os import PathLike
 from random import Random, SystemRandom
 from types import TracebackType
@@ -16,6 +17,7 @@ import msgspec
 from proxysieve.attempts import OnTried, Sender, Settings
 from proxysieve.client import Client, CurlClient
 from proxysieve.clock import Clock, SystemClock
+from proxysieve.cookie_file import read_cookies
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
@@ -28,6 +30,7 @@ from proxysieve.core.records import Record
 from proxysieve.desk import Desk
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError, StoreError
+from proxysieve.own_headers import check_headers
 from proxysieve.proxy_list import Proxies, read_proxies
 from proxysieve.samples import Samples
 from proxysieve.session import Clients
@@ -75,6 +78,9 @@ class SessionPool(Sender):
         client: Sends what :meth:`get` asks for.
         signs: Signs of your own, asked before those that come with the package: functions of an exchange that return a
             verdict or None, or files like ``signs.toml``.
+        headers: For every request of :meth:`get`, on top of those that an identity sends by itself.
+        cookies: What every session starts with: ``cookies.txt`` or a JSON file, or cookies. What a site sets later
+            counts for more.
         looks: Whether a page is doubted, and asked for again, that looks like no good page of its site.
         site: The site of a URL: the scope in which a ban holds.
         clock: The time.
@@ -102,6 +108,8 @@ class SessionPool(Sender):
         max_clients: int = 200,
         client: Client | None = None,
         signs: Sequence[OwnSign] = (),
+        headers: Mapping[str, str] | None = None,
+        cookies: str | PathLike[str] | Iterable[Cookie] = (),
         looks: bool = True,
         site: Callable[[str], str] = site_of,
         clock: Clock | None = None,
@@ -135,6 +143,7 @@ class SessionPool(Sender):
                 max_wait_seconds=max_wait_seconds,
                 timeout_seconds=timeout_seconds,
                 max_bytes=max_bytes,
+                headers=check_headers(headers or {}),
                 on_tried=on_tried,
             )
         )
@@ -145,6 +154,7 @@ class SessionPool(Sender):
         self._max_rate = max_rate
         self._judge = make_judge(signs)
         self._looks = looks
+        self._cookies = read_cookies(cookies) if isinstance(cookies, str | PathLike) else list(cookies)
         self._site = site
         self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
         self._clients = Clients(max_clients)
@@ -276,6 +286,7 @@ class SessionPool(Sender):
                 samples=self._samples,
                 records=records,
                 looks=self._looks,
+                cookies=[cookie for cookie in self._cookies if self._belongs(cookie, site)],
             )
         except msgspec.DecodeError as error:
             raise StoreError(
@@ -285,6 +296,10 @@ class SessionPool(Sender):
             desk.drain()
         self._desks[site] = desk
         return desk
+
+    def _belongs(self, cookie: Cookie, site: str) -> bool:
+        """Whether *cookie* is one of *site*, so that no other site's sessions are to keep it."""
+        return self._site(f"http://{cookie.domain.removeprefix('.')}/").partition(":")[0] == site.partition(":")[0]
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():

@@ -7,7 +7,7 @@ import inspect
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from http.cookiejar import Cookie, CookieJar
 from typing import Any, TypeVar
 
@@ -33,6 +33,9 @@ class Session:
         identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
         cookies: Its own, kept across restarts. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
+
+    Args:
+        given: Cookies that it starts with.
     """
 
     def __init__(
@@ -44,12 +47,16 @@ class Session:
         *,
         cookies: bytes | None = None,
         data: bytes | None = None,
+        given: Iterable[Cookie] = (),
     ) -> None:
         self.site = site
         self.name = record.name
         self.proxy: Proxy = proxy
         self.identity: Identity = record.identity
-        self.cookies = load_cookies(cookies) if cookies else CookieJar()
+        self.cookies = CookieJar()
+        # What the site has set since counts for more.
+        for cookie in (*given, *(load_cookies(cookies) if cookies else ())):
+            self.cookies.set_cookie(cookie)
         self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
         self._exit = record.exit
         self._clients = clients

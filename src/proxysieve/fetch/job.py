@@ -45,6 +45,8 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         expect: Text that a good page contains.
         looks: Whether a page is doubted that looks like no good page of its site.
         signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
+        headers: For every request, on top of those that an identity sends by itself.
+        cookies: The file with those that every session starts with; none if empty.
         client: Sends the requests; the built-in one by default.
     """
 
@@ -66,6 +68,8 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     signs: tuple[OwnSign, ...] = ()
     robots: bool = True
     retry_failed: bool = False
+    headers: dict[str, str] = {}
+    cookies: str | PathLike[str] = ""
     seed: int | None = None
     client: Client | None = None
 
@@ -201,6 +205,8 @@ class Job:
             timeout_seconds=options.timeout,
             looks=options.looks,
             signs=options.signs,
+            headers=options.headers,
+            cookies=options.cookies or (),
             client=options.client,
             clock=self._clock,
             seed=options.seed,
