@@ -28,6 +28,9 @@ bench: .venv/ready
 	@sh scripts/setup
 	@touch $@
 
+docs: .venv/ready  ## writes what is made from the commands
+	@$(BIN)/python scripts/cli_reference.py
+
 lock: .venv/ready  ## pins what the project is built and tested with
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--group dev --all-extras pyproject.toml -o requirements-dev.txt

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+import cli_reference
+from proxysieve.cli import main
 from proxysieve.testbed import TestbedProcess, World
 
 ROOT = Path(__file__).parent.parent
@@ -76,14 +78,24 @@ def test_links_in_the_documentation_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
-def test_the_help_of_fetch_is_readable() -> None:
-    """And the help has an example, in lines of at most 80 columns."""
+@pytest.mark.parametrize("name", main.commands)
+def test_the_help_of_every_command_is_readable(name: str) -> None:
+    """It has an example, in lines of at most 80 columns."""
     done = subprocess.run(
-        [sys.executable, "-m", "proxysieve", "fetch", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "proxysieve", name, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
     )
 
     assert "Example:" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    """`make docs` writes it."""
+    assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.render()
 
 
 def test_the_readme_is_short() -> None:

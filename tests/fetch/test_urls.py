@@ -1,7 +1,9 @@
+import io
+
 import pytest
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.urls import read_urls
+from proxysieve.fetch.urls import read_url_files, read_urls
 
 
 def test_blank_lines_and_comments_are_skipped() -> None:
@@ -47,3 +49,32 @@ def test_a_list_without_a_url_is_refused(lines: list[str], says: str) -> None:
     """There is nothing to do, and the message says why."""
     with pytest.raises(ConfigError, match=says):
         read_urls(lines, "urls.txt")
+
+
+class Named(io.StringIO):
+    """A file of that name."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def test_several_files_make_one_list() -> None:
+    """What stands in two of them is fetched once, problems name their file, and an empty file is none."""
+    files = [
+        Named("a.txt", "https://a.example/1\nnonsense\n"),
+        Named("b.txt", ""),
+        Named("c.txt", "https://a.example/1\n"),
+    ]
+
+    found = read_url_files(files)
+
+    assert found.urls == ["https://a.example/1"]
+    assert found.duplicate_count == 1
+    assert [problem.partition(":")[0] for problem in found.problems] == ["a.txt, line 2"]
+
+
+def test_files_without_a_single_url_are_an_error() -> None:
+    """It names all of them."""
+    with pytest.raises(ConfigError, match=r"a.txt and b.txt has no URLs in it"):
+        read_url_files([Named("a.txt", ""), Named("b.txt", "# none\n")])

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run
+from proxysieve.cli.options import command
 from proxysieve.cli.show import LABEL_WIDTH, show_report
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
@@ -41,7 +42,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     wrong_pages: int
 
 
-@click.command()
+@command()
 def demo() -> None:
     """Watch the main job: a site that bans, 100 proxies of which 75 are banned, 300 pages.
 

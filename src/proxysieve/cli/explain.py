@@ -11,7 +11,8 @@ from random import Random
 import click
 import msgspec
 
-from proxysieve.cli.options import json_option, proxies_options, store_option
+from proxysieve.cli.config import config_option
+from proxysieve.cli.options import command, json_option, proxies_options, store_option
 from proxysieve.cli.show import LABEL_WIDTH, WIDTH
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
@@ -61,12 +62,13 @@ class SubjectStory(msgspec.Struct, frozen=True, kw_only=True):
     sessions: list[SessionStory]
 
 
-@click.command()
+@command()
 @click.argument("site")
 @click.argument("session", default="", metavar="[SESSION]")
 @proxies_options
 @store_option
 @json_option
+@config_option
 def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: bool) -> None:
     """Tell what is known of SITE, and why; or of one SESSION there.
 

@@ -13,12 +13,24 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from proxysieve.cli.options import proxies_options, warn
+from proxysieve.cli.config import config_option
+from proxysieve.cli.options import (
+    command,
+    cookie_file_option,
+    expect_option,
+    header_option,
+    json_option,
+    option,
+    proxies_options,
+    section,
+    signs_option,
+    store_option,
+    warn,
+)
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
-from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
-from proxysieve.fetch.urls import UrlList, read_urls
+from proxysieve.fetch.urls import read_url_files
 from proxysieve.pool import POLICIES
 from proxysieve.proxy_list import Proxies, read_proxies
 
@@ -29,89 +41,107 @@ INTERRUPTED = 130
 MOST_FILES = 10_240
 
 
-@click.command()
-@click.argument("urls", type=click.File(encoding="utf-8-sig"))
-@proxies_options
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl.")
-@click.option("--concurrency", default=50, type=click.IntRange(min=1), help="Requests under way at most.")
-@click.option(
-    "--max-sessions",
-    default=100,
-    type=click.IntRange(min=1),
-    help="For --policy classic: how many working sessions to aim at. Lower uses the working ones sooner and more, "
-    "higher keeps looking.",
+@command()
+@click.argument("urls", nargs=-1, required=True, type=click.File(encoding="utf-8-sig"))
+@section(
+    "Input",
+    proxies_options,
+    header_option,
+    cookie_file_option,
+    config_option,
 )
-@click.option(
-    "--policy",
-    default="adaptive",
-    type=click.Choice(sorted(POLICIES)),
-    help="How to pick sessions. Without: adaptive, which learns what the site bears.",
+@section(
+    "Output",
+    option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl."),
+    option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run."),
+    store_option,
+    json_option,
+    option("--quiet", is_flag=True, help="Print nothing but errors."),
 )
-@click.option(
-    "--thrift",
-    default=1.0,
-    type=click.FloatRange(min=0, min_open=True),
-    help="For --policy adaptive: 2 tries half as many new proxies at once, which spares some and takes longer.",
+@section(
+    "Pace",
+    option(
+        "--concurrency", default=50, type=click.IntRange(min=1), metavar="COUNT", help="Requests under way at most."
+    ),
+    option(
+        "--max-rate",
+        default=30.0,
+        type=click.FloatRange(min=0),
+        metavar="RATE",
+        help="Requests a second to a site, over all sessions; 0 for no cap.",
+    ),
+    option("--robots/--no-robots", default=True, help="Whether to obey robots.txt."),
 )
-@click.option(
-    "--max-rate",
-    default=30.0,
-    type=click.FloatRange(min=0),
-    help="Requests a second to a site, over all sessions; 0 for no cap.",
+@section(
+    "Good pages",
+    expect_option,
+    signs_option,
+    option(
+        "--looks/--no-looks",
+        default=True,
+        help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as "
+        "at another address.",
+    ),
 )
-@click.option(
-    "--attempts",
-    default=5,
-    type=click.IntRange(min=1),
-    help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the site's "
-    "own error it may fail three times at most.",
+@section(
+    "Patience",
+    option(
+        "--attempts",
+        default=5,
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the "
+        "site's own error it may fail three times at most.",
+    ),
+    option(
+        "--timeout",
+        default=30.0,
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Seconds for one try.",
+    ),
+    option(
+        "--deadline",
+        default=600.0,
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="Seconds after which a page is not tried again; 0 for no such limit.",
+    ),
+    option(
+        "--max-wait",
+        default=30.0,
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="Seconds to wait for something to be due where nothing works.",
+    ),
 )
-@click.option(
-    "--deadline",
-    default=600.0,
-    type=click.FloatRange(min=0),
-    help="Seconds after which a page is not tried again; 0 for no such limit.",
+@section(
+    "Picking sessions",
+    option(
+        "--policy",
+        default="adaptive",
+        type=click.Choice(sorted(POLICIES)),
+        metavar="NAME",
+        help="adaptive, which learns what the site bears; classic, round_robin or uniform_random.",
+    ),
+    option(
+        "--thrift",
+        default=1.0,
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="FACTOR",
+        help="For adaptive: 2 tries half as many new proxies at once, which spares some and takes longer.",
+    ),
+    option(
+        "--max-sessions",
+        default=100,
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        help="For classic: how many working sessions to aim at. Lower uses the working ones sooner and more, higher "
+        "keeps looking.",
+    ),
 )
-@click.option(
-    "--max-wait",
-    default=30.0,
-    type=click.FloatRange(min=0),
-    help="Seconds to wait for something to be due where nothing works.",
-)
-@click.option(
-    "--timeout", default=30.0, type=click.FloatRange(min=0, min_open=True), help="Seconds for one try of a page."
-)
-@click.option(
-    "--expect",
-    default="",
-    metavar="WHAT",
-    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT; others are tried again.",
-)
-@click.option(
-    "--signs",
-    multiple=True,
-    type=click.Path(),
-    metavar="FILE",
-    help="Signs of your own, or which ones to switch off; may be repeated (docs/judge.md).",
-)
-@click.option(
-    "--looks/--no-looks",
-    default=True,
-    help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as at "
-    "another address.",
-)
-@click.option("--robots/--no-robots", default=True, help="Whether to obey robots.txt.")
-@click.option(
-    "--store",
-    default=".proxysieve",
-    metavar="DIRECTORY",
-    help="Where to keep what is learned; memory: to keep nothing.",
-)
-@click.option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def fetch(urls: TextIO, proxies: Proxies, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
-    """Fetch URLS (a file with one a line, or - for the standard input) through proxies.
+def fetch(urls: tuple[TextIO, ...], proxies: Proxies, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
+    """Fetch URLS (files with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
     What failed goes to NAME.failed.jsonl with the story of its attempts.
@@ -133,7 +163,7 @@ def fetch(urls: TextIO, proxies: Proxies, *, as_json: bool, quiet: bool, **optio
     Example:
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
     """
-    url_list = _read(urls)
+    url_list = read_url_files(urls)
     usable, problems = read_proxies(proxies)
     warn([*url_list.problems, *problems])
     raise_file_limit()
@@ -175,10 +205,3 @@ def raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _read(urls: TextIO) -> UrlList:
-    try:
-        return read_urls(urls, urls.name)
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the URLs in {urls.name} cannot be read: not UTF-8 text") from error

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
+from proxysieve.cli.config import config_option
 from proxysieve.cli.explain import share
+from proxysieve.cli.options import command, expect_option, option, signs_option
 from proxysieve.cli.show import WIDTH
 from proxysieve.client import Request, send_directly
 from proxysieve.clock import SystemClock
@@ -109,12 +111,10 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     return url
 
 
-@click.command()
+@command()
 @click.argument("files", nargs=-1, metavar="FILE|URL...")
-@click.option(
-    "--status", default=200, type=click.IntRange(100, 999), help="HTTP status, for bodies that are saved without."
-)
-@click.option(
+@option("--status", default=200, type=click.IntRange(100, 999), help="HTTP status, for bodies that are saved without.")
+@option(
     "--header",
     "headers",
     multiple=True,
@@ -122,21 +122,14 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     callback=read_headers,
     help="A header, for bodies that are saved without; may be repeated.",
 )
-@click.option(
+@option(
     "--url", default="", show_default=False, callback=read_url, help="What was asked for, for files that do not say it."
 )
-@click.option(
-    "--expect",
-    default="",
-    show_default=False,
-    metavar="WHAT",
-    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT.",
-)
-@click.option(
-    "--signs", multiple=True, metavar="FILE.toml", type=click.Path(), help="Signs of your own; may be repeated."
-)
-@click.option("--list-signs", "is_list", is_flag=True, help="Print the signs that are asked for, and judge nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@expect_option
+@signs_option
+@option("--list-signs", "is_list", is_flag=True, help="Print the signs that are asked for, and judge nothing.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@config_option
 def judge(
     files: tuple[str, ...],
     *,

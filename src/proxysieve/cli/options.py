@@ -1,40 +1,160 @@
-"""Options that several commands have, each said once."""
+"""Options that several commands have, each said once, and how help shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import click
 
 from proxysieve.errors import ConfigError
+from proxysieve.own_headers import check_headers, parse_header
 from proxysieve.proxy_list import Proxies, read_proxies
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 PROBLEMS_SHOWN = 5
+GENERAL = "Options"
 
-store_option = click.option(
-    "--store", default=".proxysieve", metavar="DIRECTORY", help="Where the job keeps what it learns."
+
+class Option(click.Option):
+    """An option that knows where it stands.
+
+    Attributes:
+        section: Of the help.
+        is_shared: Whether all commands that have it take it alike, so that its place in a configuration file is not
+            in the table of one of them.
+    """
+
+    def __init__(self, *args: Any, is_shared: bool = False, **settings: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(*args, **settings)
+        self.section = GENERAL
+        self.is_shared = is_shared
+
+
+class Command(click.Command):
+    """A command whose help has its options in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, section by section."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:
+                sections.setdefault(getattr(param, "section", GENERAL), []).append(record)
+        general = sections.pop(GENERAL, [])
+        for title, records in (*sections.items(), (GENERAL, general)):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+option = partial(click.option, cls=Option)
+command = partial(click.command, cls=Command)
+
+
+def section(title: str, *options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """Give a command *options* that stand together under *title* in its help."""
+
+    def decorate(function: Function) -> Function:
+        before = len(_params_of(function))
+        for one in reversed(options):
+            function = one(function)
+        for param in _params_of(function)[before:]:
+            if isinstance(param, Option):
+                param.section = title
+        return function
+
+    return decorate
+
+
+def _params_of(function: Callable[..., Any]) -> list[click.Parameter]:
+    params: list[click.Parameter] = getattr(function, "__click_params__", [])
+    return params
+
+
+store_option = option(
+    "--store",
+    is_shared=True,
+    default=".proxysieve",
+    type=click.Path(),
+    metavar="DIRECTORY",
+    help="Where what is learned is kept; memory: keeps nothing.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+json_option = option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+expect_option = option(
+    "--expect",
+    is_shared=True,
+    default="",
+    show_default=False,
+    metavar="WHAT",
+    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT; others are tried again.",
+)
+signs_option = option(
+    "--signs",
+    is_shared=True,
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Signs of your own, or which ones to switch off; may be repeated (docs/judge.md).",
+)
+cookie_file_option = option(
+    "--cookie-file",
+    "cookies",
+    is_shared=True,
+    default="",
+    show_default=False,
+    type=click.Path(),
+    metavar="FILE",
+    help="Cookies that every session starts with: cookies.txt, or JSON.",
+)
 
 
-def proxies_options(command: Command) -> Command:
-    """Give *command* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
+def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    return check_headers(dict(map(parse_header, texts)))
+
+
+header_option = option(
+    "--header",
+    "headers",
+    is_shared=True,
+    multiple=True,
+    callback=_read_headers,
+    metavar="'NAME: VALUE'",
+    help="For every request, on top of what a session's browser sends; may be repeated.",
+)
+
+
+def proxies_options(function: Function) -> Function:
+    """Give *function* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
 
     What it gets can be read by :func:`~proxysieve.proxy_list.read_proxies`, and opened by a pool.
     """
 
-    @click.option("--proxies", multiple=True, metavar="FILE", help="File with one proxy a line; may be repeated.")
-    @click.option(
-        "--proxy", multiple=True, metavar="PROXY", help="One proxy, as a line of such a file; may be repeated."
+    @option(
+        "--proxies",
+        is_shared=True,
+        multiple=True,
+        type=click.Path(),
+        metavar="FILE",
+        help="File with one proxy a line; may be repeated.",
     )
-    @wraps(command)
-    def with_proxies(*args: Any, proxies: tuple[str, ...], proxy: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401 - whatever the command has
+    @option(
+        "--proxy",
+        is_shared=True,
+        multiple=True,
+        metavar="PROXY",
+        help="One proxy, as a line of such a file; may be repeated.",
+    )
+    @wraps(function)
+    def with_proxies(
+        *args: Any,  # noqa: ANN401 - whatever the command has
+        proxies: tuple[str, ...],
+        proxy: tuple[str, ...],
+        **options: Any,  # noqa: ANN401 - likewise
+    ) -> Any:  # noqa: ANN401 - likewise
         if not proxies and not proxy:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
-        return command(*args, proxies=_gather(proxies, proxy), **options)
+        return function(*args, proxies=_gather(proxies, proxy), **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
 

@@ -10,6 +10,8 @@ from textwrap import fill
 import click
 import msgspec
 
+from proxysieve.cli.config import config_option
+from proxysieve.cli.options import command, option
 from proxysieve.errors import ConfigError
 from proxysieve.sim import Figures, RunFigures, Scenario, contest, load_scenario, shipped_scenarios
 from proxysieve.sim.figures import means
@@ -24,14 +26,15 @@ HEADER = (
 )
 
 
-@click.command()
+@command()
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO.toml]...")
-@click.option(
+@option(
     "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual six."
 )
-@click.option("--seeds", type=click.IntRange(min=1), default=1, help="How many worlds of each scenario.")
-@click.option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
-@click.option("--plot", "plot_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the comparison.")
+@option("--seeds", type=click.IntRange(min=1), default=1, help="How many worlds of each scenario.")
+@option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
+@option("--plot", "plot_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the comparison.")
+@config_option
 def simulate(
     scenarios: tuple[str, ...], policies: tuple[str, ...], seeds: int, *, as_json: bool, plot_path: Path | None
 ) -> None:

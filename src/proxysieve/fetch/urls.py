@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TextIO
 
 import msgspec
 
@@ -34,20 +35,56 @@ def read_urls(lines: Iterable[str], origin: str) -> UrlList:
     Raises:
         ConfigError: There is not one URL.
     """
-    urls: dict[str, None] = {}
-    problems = []
-    count = 0
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    reader = Reader()
+    reader.read(lines, origin)
+    return reader.url_list()
+
+
+def read_url_files(files: Iterable[TextIO]) -> UrlList:
+    """The same for the lists in *files*; one that is empty is no problem if another has URLs.
+
+    Raises:
+        ConfigError: There is not one URL, or a file is no text.
+    """
+    reader = Reader()
+    for file in files:
         try:
-            site_of(text)
-        except ConfigError as error:
-            problems.append(f"{origin}, line {number}: {error}")
-            continue
-        count += 1
-        urls[text] = None
-    if not urls:
-        raise ConfigError(problems[0] if problems else f"{origin} has no URLs in it: expected one a line")
-    return UrlList(urls=list(urls), duplicate_count=count - len(urls), problems=problems)
+            reader.read(file, file.name)
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"the URLs in {file.name} cannot be read: not UTF-8 text") from error
+        except OSError as error:
+            raise ConfigError(f"the URLs in {file.name} cannot be read: {error.strerror}") from error
+    return reader.url_list()
+
+
+class Reader:
+    """Gathers the URLs of one list after the other."""
+
+    def __init__(self) -> None:
+        self._urls: dict[str, None] = {}
+        self._problems: list[str] = []
+        self._count = 0
+        self._origins: list[str] = []
+
+    def read(self, lines: Iterable[str], origin: str) -> None:
+        """Take in *lines*."""
+        self._origins.append(origin)
+        for number, line in enumerate(lines, start=1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            try:
+                site_of(text)
+            except ConfigError as error:
+                self._problems.append(f"{origin}, line {number}: {error}")
+                continue
+            self._count += 1
+            self._urls[text] = None
+
+    def url_list(self) -> UrlList:
+        """All that was taken in."""
+        if self._problems and not self._urls:
+            raise ConfigError(self._problems[0])
+        if not self._urls:
+            raise ConfigError(f"{' and '.join(self._origins)} has no URLs in it: expected one a line")
+        return UrlList(urls=list(self._urls), duplicate_count=self._count - len(self._urls), problems=self._problems)
