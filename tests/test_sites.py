@@ -85,3 +85,20 @@ def test_anything_has_a_site_or_is_refused(text: str) -> None:
         return
 
     assert site
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "203.0.113.7:8000:anna:topsecret",
+        "anna:topsecret@203.0.113.7:8000",
+        "socks5://anna:topsecret@a:1",
+        "http://a:1:b:topsecret/",
+    ],
+)
+def test_a_proxy_that_was_taken_for_a_url_is_not_repeated(line: str) -> None:
+    """Its password would stand in the error."""
+    with pytest.raises(ConfigError, match="not a URL: ") as caught:
+        site_of(line)
+
+    assert "topsecret" not in str(caught.value)

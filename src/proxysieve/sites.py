@@ -9,8 +9,11 @@ from publicsuffixlist import PublicSuffixList
 
 from proxysieve.errors import ConfigError
 
-
 # A URL's site is asked for a handful of times while it is fetched.
+# A port takes one; a line of a proxy list takes three.
+MANY_COLONS = 3
+
+
 @lru_cache(maxsize=4096)
 def site_of(url: str) -> str:
     """The registrable domain of *url*; where there is none, as for an address, its host and port.
@@ -21,14 +24,20 @@ def site_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"not a URL: {url!r}: {error}") from None
+    except ValueError:
+        raise ConfigError(f"{_not_a_url(url)}: its host or port cannot be read") from None
     if parts.scheme not in {"http", "https"} or not host or " " in host:
-        raise ConfigError(f"not a URL: {url!r}: expected http://… or https://…")
+        raise ConfigError(f"{_not_a_url(url)}: expected http://… or https://…")
     domain = _registrable(host)
     if domain:
         return domain
     return f"{host}:{port}" if port else host
+
+
+def _not_a_url(text: str) -> str:
+    # Whoever mistakes one list for the other shows us proxies with their passwords.
+    is_harmless = "@" not in text and ("[" in text or text.count(":") < MANY_COLONS)
+    return f"not a URL: {text!r}" if is_harmless else "not a URL"
 
 
 @cache

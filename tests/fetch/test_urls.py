@@ -78,3 +78,11 @@ def test_files_without_a_single_url_are_an_error() -> None:
     """It names all of them."""
     with pytest.raises(ConfigError, match=r"a.txt and b.txt has no URLs in it"):
         read_url_files([Named("a.txt", ""), Named("b.txt", "# none\n")])
+
+
+def test_a_list_of_proxies_is_no_list_of_urls() -> None:
+    """Whoever exchanged the two files is told so, and not that all pages failed."""
+    with pytest.raises(ConfigError, match=r"are the two lists exchanged\?") as caught:
+        read_urls(["http://anna:topsecret@203.0.113.7:8000", "http://anna:topsecret@203.0.113.8:8000/"], "proxies.txt")
+
+    assert "topsecret" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -85,6 +86,13 @@ class Reader:
         """All that was taken in."""
         if self._problems and not self._urls:
             raise ConfigError(self._problems[0])
+        if self._urls and all(map(_is_like_a_proxy, self._urls)):
+            raise ConfigError(f"{' and '.join(self._origins)} names proxies and no pages: are the two lists exchanged?")
         if not self._urls:
             raise ConfigError(f"{' and '.join(self._origins)} has no URLs in it: expected one a line")
         return UrlList(urls=list(self._urls), duplicate_count=self._count - len(self._urls), problems=self._problems)
+
+
+def _is_like_a_proxy(url: str) -> bool:
+    parts = urlsplit(url)
+    return "@" in parts.netloc and parts.port is not None and parts.path in {"", "/"}
