@@ -1,5 +1,5 @@
 # Two commands: `make demo` shows the main job, `make test` passes everything that CI runs.
-.PHONY: demo test lint types imports tests docs lock bench clean
+.PHONY: demo test lint types imports tests docs lock bench soak clean
 SHELL := /bin/sh
 BIN := .venv/bin
 
@@ -23,6 +23,9 @@ tests: .venv/ready
 
 bench: .venv/ready
 	@sh benchmarks/run
+
+soak: .venv/ready  ## a job of 200,000 pages, while proxies die and come
+	@$(BIN)/python benchmarks/soak.py
 
 .venv/ready: pyproject.toml requirements-dev.txt scripts/setup
 	@sh scripts/setup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -124,6 +125,23 @@ def usage_if_ended(process: subprocess.Popen[bytes]) -> Usage | None:
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if os.uname().sysname == "Darwin" else 1024
     return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6)
+
+
+def resident_mb(pid: int) -> float:
+    """The memory that a process has now."""
+    answer = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], check=False, capture_output=True)  # noqa: S607
+    return int(answer.stdout or b"0") * 1024 / 1e6
+
+
+def open_files(pid: int) -> int:
+    """How many files and sockets a process has open now."""
+    directory = Path(f"/proc/{pid}/fd")
+    if directory.exists():
+        with contextlib.suppress(OSError):
+            return len(list(directory.iterdir()))
+        return 0
+    answer = subprocess.run(["lsof", "-p", str(pid)], check=False, capture_output=True)  # noqa: S607
+    return answer.stdout.count(b"\n")
 
 
 def hits_since(bed: TestbedProcess, moment: float) -> list[Hit]:

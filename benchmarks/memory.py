@@ -11,14 +11,24 @@ which has nothing to resume.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import msgspec
 
-from measure import BLOCK_STYLES, LONGEST_SECONDS, Bench, Cell, Command, Spread, count_wrong, hits_since, usage_if_ended
+from measure import (
+    BLOCK_STYLES,
+    LONGEST_SECONDS,
+    Bench,
+    Cell,
+    Command,
+    Spread,
+    count_wrong,
+    hits_since,
+    resident_mb,
+    usage_if_ended,
+)
 from proxysieve.testbed import TestbedProcess, World
 
 WORLD = World(proxies=500, banned_share=0.75, block_styles=BLOCK_STYLES, page_bytes=200)
@@ -67,12 +77,6 @@ def run_full(bed: TestbedProcess, directory: Path, count: int) -> Full:
         peak_mb=usage.peak_mb,
         mb_over_time=seen[:-1],
     )
-
-
-def resident_mb(pid: int) -> float:
-    """The memory that a process has now."""
-    answer = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], check=False, capture_output=True)  # noqa: S607
-    return int(answer.stdout or b"0") * 1024 / 1e6
 
 
 def run_start(bed: TestbedProcess, directory: Path, urls: list[str]) -> Start:
