@@ -40,18 +40,19 @@ class Shell:
         self.directory = directory
         (directory / "proxies.txt").write_text("\n".join(proxies))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, max_file_kib: int = 0) -> subprocess.Popen[str]:
+        limited = ["bash", "-c", f'ulimit -f {max_file_kib}; exec "$@"', "bash"] if max_file_kib else []
         command = [sys.executable, "-m", "proxysieve", "check", "--max-rate", "0", "--proxies", "proxies.txt"]
         return subprocess.Popen(
-            [*command, *arguments],
+            [*limited, *command, *arguments],
             cwd=self.directory,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, max_file_kib: int = 0) -> tuple[int, str, str]:
+        process = self.start(*arguments, max_file_kib=max_file_kib)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
@@ -122,12 +123,12 @@ def test_what_works_is_saved_for_the_next_command(tmp_path: Path) -> None:
         shell = Shell(tmp_path, [f"{line}  cost=2" for line in bed.proxy_lines])
 
         status, out, _ = shell.run(bed.page_url(1), "--save", "good.txt")
-        again, _, err = shell.run(bed.page_url(1), "--save", "good.txt", "--json")
+        again, report, _ = shell.run(bed.page_url(1), "--save", "good.txt", "--json")
 
         good = tmp_path / "good.txt"
         assert (status, again) == (0, 0)
         assert "17 proxies in good.txt, with passwords" in " ".join(out.split())
-        assert "17 proxies in good.txt" in err
+        assert json.loads(report)["saved"] == 17
         assert good.read_text().splitlines() == [HEADER, *(f"{line}  cost=2" for line in good_lines(bed))]
         assert stat.S_IMODE(good.stat().st_mode) == 0o600
 
@@ -171,6 +172,22 @@ def test_where_nothing_works_nothing_is_saved(tmp_path: Path) -> None:
     assert "all 4 that got through were answered alike (status 403)" in text
     assert "nothing, as nothing works; good.txt is as it was" in text
     assert (tmp_path / "good.txt").read_text() == f"{HEADER}\nproxy.example:8000\n"
+
+
+def test_what_cannot_be_saved_is_shown_all_the_same(tmp_path: Path) -> None:
+    """Exit status 2, but nothing that was found out is lost; a limit on files stands for a full disk."""
+    with TestbedProcess(World(proxies=60)) as bed:
+        shell = Shell(tmp_path, bed.proxy_lines)
+        (tmp_path / "good.txt").write_text(f"{HEADER}\nproxy.example:8000\n")
+
+        status, out, err = shell.run(bed.page_url(1), "--save", "good.txt", max_file_kib=1)
+
+    assert status == 2
+    assert "60 of 60" in out
+    assert "good.txt cannot be written: File too large" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "good.txt").read_text() == f"{HEADER}\nproxy.example:8000\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"proxies.txt", "good.txt"}
 
 
 @pytest.mark.parametrize(

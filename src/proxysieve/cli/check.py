@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
@@ -19,7 +19,8 @@ from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
 from proxysieve.cli.judge import named, printable, shown_url
 from proxysieve.cli.options import json_option, proxies_options, warn
 from proxysieve.cli.show import WIDTH, line, show_steps
-from proxysieve.core.model import Outcome
+from proxysieve.core.model import Outcome, Proxy
+from proxysieve.errors import ConfigError
 from proxysieve.fetch.check import Check, Checked, CheckOptions, CheckReport, Progress
 from proxysieve.fetch.good_list import GoodList
 from proxysieve.proxy_list import Proxies, read_proxies
@@ -107,19 +108,23 @@ def check(
     raise_file_limit()
     job = Check(CheckOptions(url=url, proxies=usable, **options))
     report = asyncio.run(_run(job))
-    saved = _save(good_list, job, report) if good_list else ""
+    saved = save_working(good_list, job.working(), is_whole=not report.interrupted) if good_list else None
     if as_json:
-        click.echo(msgspec.json.encode({"url": shown_url(url), **msgspec.structs.asdict(report)}))
-        if saved:
-            click.echo(f"saved: {saved}", err=True)
+        click.echo(_as_json(url, report, saved.proxy_count if saved else 0))
     else:
         show_check(report, is_all=is_all)
         if saved:
-            line("saved", saved)
+            line("saved", saved.story)
+    if saved and saved.error:
+        raise saved.error
     if report.interrupted:
         sys.exit(INTERRUPTED)
     if not report.works:
         sys.exit(INCOMPLETE)
+
+
+def _as_json(url: str, report: CheckReport, saved_count: int) -> bytes:
+    return msgspec.json.encode({"url": shown_url(url), **msgspec.structs.asdict(report), "saved": saved_count})
 
 
 def _sources() -> tuple[Sequence[str], Sequence[str]]:
@@ -148,15 +153,32 @@ def describe(now: Progress) -> tuple[int, int, str]:
     return now.done, now.total, f"{rate:.1f}/s, {now.good:,} good so far"
 
 
-def _save(good_list: GoodList, job: Check, report: CheckReport) -> str:
-    """Save what works, and say so. What is there is replaced only by a check that ended, and found something."""
-    working = job.working()
-    if not working or (report.interrupted and not good_list.is_new):
-        why = "nothing works" if not working else "the check was interrupted"
-        kept = "" if good_list.is_new else f"; {good_list.path.name} is as it was"
-        return f"nothing, as {why}{kept}"
-    good_list.save(working)
-    return f"{_count(len(working), 'proxy', 'proxies')} in {good_list.path.name}, with passwords"
+class Saved(NamedTuple):
+    """What came of saving a list.
+
+    Attributes:
+        story: How many there are and where, or why there are none.
+        proxy_count: How many they are.
+        error: What went wrong; the results are shown all the same.
+    """
+
+    story: str
+    proxy_count: int = 0
+    error: ConfigError | None = None
+
+
+def save_working(good_list: GoodList, working: Sequence[Proxy], *, is_whole: bool) -> Saved:
+    """Save *working*; what is there is replaced only by a check that came to its end, and found something."""
+    name, is_new = good_list.path.name, good_list.is_new
+    if not working or not (is_whole or is_new):
+        why = "the check was interrupted" if working else "nothing works"
+        return Saved(f"nothing, as {why}" + ("" if is_new else f"; {name} is as it was"))
+    try:
+        good_list.save(working)
+    except ConfigError as error:
+        return Saved("nothing", error=error)
+    what = "1 proxy" if len(working) == 1 else f"{len(working):,} proxies"
+    return Saved(f"{what} in {name}, with passwords", len(working))
 
 
 def show_check(report: CheckReport, *, is_all: bool) -> None:
@@ -265,7 +287,3 @@ def _title(one: Checked) -> str:
     title = printable(one.title)
     cut = title if len(title) <= TITLE_LENGTH else f"{title[: TITLE_LENGTH - 1]}…"
     return f'"{cut}"' if one.status == 200 else f'"{cut}" (status {one.status})'
-
-
-def _count(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
