@@ -317,6 +317,24 @@ async def test_turns_keep_to_the_cap(clock: VirtualClock) -> None:
     assert taken == [0.0, 0.05, 0.15, 0.25, 10.0, 10.05]
 
 
+async def test_redirects_put_off_all_who_wait(clock: VirtualClock) -> None:
+    """Also those who asked for a turn before."""
+    turns, taken = Turns(1.0, clock), list[float]()
+    start = clock.now()
+
+    async def take() -> None:
+        await turns.take()
+        taken.append(round(clock.now() - start, 2))
+
+    waiting = [asyncio.create_task(take()) for _ in range(3)]
+    await clock.advance(0.5)
+    turns.add(2)
+    await clock.advance(9.5)
+    await asyncio.gather(*waiting)
+
+    assert taken == [0.0, 2.95, 3.95]
+
+
 async def test_without_a_cap_nobody_waits(clock: VirtualClock) -> None:
     """Time stands still here."""
     turns = Turns(0.0, clock)

@@ -49,7 +49,8 @@ INDENT = "  "
     help="Session names to try of each gateway provider, a fresh one each: its exits differ.",
 )
 @click.option("--timeout", default=10.0, type=click.FloatRange(min=0, min_open=True), help="Seconds for one try.")
-@click.option("--concurrency", default=100, type=click.IntRange(min=1), help="Requests under way at most.")
+# As many as go out before the first of them has timed out, so that proxies that hang do not slow it down.
+@click.option("--concurrency", default=300, type=click.IntRange(min=1), help="Requests under way at most.")
 @click.option("--max-rate", default=30.0, type=click.FloatRange(min=0), help="Requests a second; 0 for no cap.")
 @click.option(
     "--expect",

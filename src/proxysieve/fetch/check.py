@@ -46,7 +46,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     proxies: Sequence[Proxy]
     names: int = 1
-    concurrency: int = 100
+    concurrency: int = 300
     max_rate: float = 30.0
     timeout: float = 10.0
     expect: str = ""
@@ -317,14 +317,17 @@ class Turns:
         self._seconds_apart = 1 / rate if rate else 0.0
         self._clock = clock
         self._next_at = 0.0
+        self._queue = asyncio.Lock()
 
     async def take(self) -> None:
         """Return when the caller may send one request."""
         if not self._seconds_apart:
             return
-        at = max(self._next_at, self._clock.now() - LEEWAY_SECONDS)
-        self._next_at = at + self._seconds_apart
-        await self._clock.wait(asyncio.Event(), at)
+        # One after the other, so that redirects put off all who wait.
+        async with self._queue:
+            while (now := self._clock.now()) < self._next_at:
+                await self._clock.wait(asyncio.Event(), self._next_at)
+            self._next_at = max(self._next_at, now - LEEWAY_SECONDS) + self._seconds_apart
 
     def add(self, count: int) -> None:
         """So many more were sent than turns were taken, as redirects are: the next ones wait for them."""
