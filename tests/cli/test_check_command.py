@@ -12,9 +12,9 @@ from typing import get_args
 
 import pytest
 
-from proxysieve.cli.check import show_check
+from proxysieve.cli.check import describe, show_check
 from proxysieve.core.model import Outcome
-from proxysieve.fetch.check import Checked, CheckReport
+from proxysieve.fetch.check import Checked, CheckReport, Progress
 from proxysieve.fetch.good_list import HEADER
 from proxysieve.proxy_list import read_proxies
 from proxysieve.testbed import Bed, BlockStyle, TestbedProcess, World
@@ -328,3 +328,13 @@ def test_pages_are_told_by_their_titles(capsys: pytest.CaptureFixture[str]) -> N
     assert 'page          "shop"\n' in one
     assert '2 x "shop", 1 x status 200 without a title, 1 x "gone" (status 404)' in " ".join(many.split())
     assert "1 more" in many
+
+
+def test_progress_says_how_long_it_will_take() -> None:
+    """As far as that can be known."""
+    assert describe(Progress(total=5_000, done=0, good=0, seconds=0.0)) == (0, 5_000, "0.0/s, ? left, 0 good so far")
+    assert describe(Progress(total=5_000, done=1_400, good=1_010, seconds=50.0)) == (
+        1_400,
+        5_000,
+        "28.0/s, 0:02:09 left, 1,010 good so far",
+    )

@@ -81,6 +81,15 @@ def test_lines_that_come_from_no_file_are_saved_too(tmp_path: Path) -> None:
     assert good.path.read_text().splitlines() == [HEADER, line]
 
 
+def test_what_is_no_file_has_no_lines(proxies: Path, tmp_path: Path) -> None:
+    """The standard input, or an address that is longer than any file's name."""
+    inputs = ["-", f"https://proxies.example/{'x' * 300}", "a\0b", str(proxies)]
+
+    GoodList(tmp_path / "good.txt", inputs).save(read_proxies(proxies)[0])
+
+    assert len(read_proxies(tmp_path / "good.txt")[0]) == 4
+
+
 def test_a_list_of_an_earlier_check_is_replaced(proxies: Path, tmp_path: Path) -> None:
     """A check that runs every night needs no new name."""
     path = tmp_path / "good.txt"

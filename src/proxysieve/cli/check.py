@@ -8,6 +8,7 @@ import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -151,7 +152,8 @@ async def _run(job: Check) -> CheckReport:
 def describe(now: Progress) -> tuple[int, int, str]:
     """How many are done, of how many, and what else is worth saying."""
     rate = now.done / now.seconds if now.seconds else 0.0
-    return now.done, now.total, f"{rate:.1f}/s, {now.good:,} good so far"
+    left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
+    return now.done, now.total, f"{rate:.1f}/s, {left} left, {now.good:,} good so far"
 
 
 class Saved(NamedTuple):

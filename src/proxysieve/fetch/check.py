@@ -119,7 +119,7 @@ class Progress(NamedTuple):
     seconds: float
 
 
-class Tried(NamedTuple):
+class Told(NamedTuple):
     """What one exit was told, before it is compared."""
 
     session: Session
@@ -159,7 +159,7 @@ class Check:
         self._turns = Turns(options.max_rate, self._clock)
         self._started_at = self._clock.now()
         self._comparison = Comparison()
-        self._tried: list[Tried] = []
+        self._told: list[Told] = []
         self._works: dict[Proxy, None] = {}
         self._total = sum(options.names if proxy.is_gateway else 1 for proxy in options.proxies)
         self._good_count = 0
@@ -188,7 +188,7 @@ class Check:
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(self._total, len(self._tried), self._good_count, self._clock.now() - self._started_at)
+        return Progress(self._total, len(self._told), self._good_count, self._clock.now() - self._started_at)
 
     def working(self) -> list[Proxy]:
         """The proxies that work, in their order, once the check has ended."""
@@ -269,8 +269,8 @@ class Check:
         self._comparison.add(exchange, verdict, is_expected=bool(self._signs))
         self._good_count += verdict.outcome is Outcome.OK
         body = exchange.body or b""
-        self._tried.append(
-            Tried(
+        self._told.append(
+            Told(
                 session=session,
                 status=exchange.status,
                 title=Content(body, exchange.header("content-type")).title,
@@ -282,10 +282,10 @@ class Check:
 
     def _report(self) -> CheckReport:
         verdicts = self._comparison.verdicts()
-        results = [_checked(tried, verdict) for tried, verdict in zip(self._tried, verdicts, strict=True)]
+        results = [_checked(told, verdict) for told, verdict in zip(self._told, verdicts, strict=True)]
         self._works = {
-            tried.session.proxy: None
-            for tried, verdict in zip(self._tried, verdicts, strict=True)
+            told.session.proxy: None
+            for told, verdict in zip(self._told, verdicts, strict=True)
             if verdict.outcome is Outcome.OK
         }
         counts = Counter(verdict.outcome for verdict in verdicts)
@@ -334,19 +334,19 @@ class Turns:
         self._next_at += count * self._seconds_apart
 
 
-def _checked(tried: Tried, verdict: Verdict) -> Checked:
+def _checked(told: Told, verdict: Verdict) -> Checked:
     return Checked(
-        proxy=str(tried.session.proxy),
-        name=tried.session.name if tried.session.proxy.is_gateway else None,
-        browser=tried.session.identity.impersonate,
+        proxy=str(told.session.proxy),
+        name=told.session.name if told.session.proxy.is_gateway else None,
+        browser=told.session.identity.impersonate,
         verdict=verdict.outcome,
         why=verdict.why or None,
         vendor=verdict.vendor or None,
         sign=verdict.sign or None,
         scope=verdict.scope,
-        status=tried.status,
-        title=tried.title or None,
-        bytes=tried.size,
-        seconds=round(tried.seconds, 3),
-        retry_after=round(verdict.until - tried.at, 1) if verdict.until > tried.at else None,
+        status=told.status,
+        title=told.title or None,
+        bytes=told.size,
+        seconds=round(told.seconds, 3),
+        retry_after=round(verdict.until - told.at, 1) if verdict.until > told.at else None,
     )

@@ -32,7 +32,7 @@ class GoodList:
     def __init__(self, path: Path, inputs: Iterable[str], lines: Iterable[str] = ()) -> None:
         # Whoever keeps the list behind a link wants the link to stay.
         self.path = Path(os.path.realpath(path))
-        files = [Path(one) for one in inputs if Path(one).is_file()]
+        files = [Path(one) for one in inputs if _is_file(one)]
         _check_place(path, self.path, files)
         self._lines = _lines_by_proxy([*(line for file in files for line in _read(file)), *lines])
 
@@ -83,6 +83,14 @@ def _is_replaceable(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(len(HEADER))
     return start in {HEADER.encode(), b""}
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        # What comes from elsewhere may be called what no file can be.
+        return False
 
 
 def _read(path: Path) -> list[str]:
