@@ -17,7 +17,7 @@ import msgspec
 from proxysieve.attempts import OnTried, Sender, Settings
 from proxysieve.client import Client, CurlClient
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.cookie_file import read_cookies
+from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
@@ -286,7 +286,7 @@ class SessionPool(Sender):
                 samples=self._samples,
                 records=records,
                 looks=self._looks,
-                cookies=[cookie for cookie in self._cookies if self._belongs(cookie, site)],
+                cookies=cookies_at(site, self._cookies, self._site),
             )
         except msgspec.DecodeError as error:
             raise StoreError(
@@ -296,10 +296,6 @@ class SessionPool(Sender):
             desk.drain()
         self._desks[site] = desk
         return desk
-
-    def _belongs(self, cookie: Cookie, site: str) -> bool:
-        """Whether *cookie* is one of *site*, so that no other site's sessions are to keep it."""
-        return self._site(f"http://{cookie.domain.removeprefix('.')}/").partition(":")[0] == site.partition(":")[0]
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():
