@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.proxy_list import ProxyList
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PROBLEMS_SHOWN = 5
@@ -21,12 +21,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 def proxies_options(command: Command) -> Command:
-    """Give *command* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
+    """Give *command* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*, a list.
 
     What it gets can be read by :func:`~proxysieve.proxy_list.read_proxies`, and opened by a pool.
     """
 
-    @click.option("--proxies", multiple=True, metavar="FILE", help="File with one proxy a line; may be repeated.")
+    @click.option(
+        "--proxies",
+        multiple=True,
+        metavar="SOURCE",
+        help="File with one proxy a line, http(s) address of such a list, or - for the standard input; may be "
+        "repeated.",
+    )
     @click.option(
         "--proxy", multiple=True, metavar="PROXY", help="One proxy, as a line of such a file; may be repeated."
     )
@@ -34,15 +40,9 @@ def proxies_options(command: Command) -> Command:
     def with_proxies(*args: Any, proxies: tuple[str, ...], proxy: tuple[str, ...], **options: Any) -> Any:  # noqa: ANN401 - whatever the command has
         if not proxies and not proxy:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
-        return command(*args, proxies=_gather(proxies, proxy), **options)
+        return command(*args, proxies=ProxyList(*proxies, lines=proxy), **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
-
-
-def _gather(files: tuple[str, ...], lines: tuple[str, ...]) -> Proxies:
-    if len(files) == 1 and not lines:
-        return files[0]
-    return [*(proxy for file in files for proxy in read_proxies(file)[0]), *lines]
 
 
 def warn(problems: list[str]) -> None:
