@@ -10,7 +10,7 @@ import click
 
 from proxysieve.errors import ConfigError
 from proxysieve.own_headers import check_headers, parse_header
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.proxy_list import ProxyList
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 PROBLEMS_SHOWN = 5
@@ -135,8 +135,9 @@ def proxies_options(function: Function) -> Function:
         is_shared=True,
         multiple=True,
         type=click.Path(),
-        metavar="FILE",
-        help="File with one proxy a line; may be repeated.",
+        metavar="SOURCE",
+        help="File with one proxy a line, http(s) address of such a list, or - for the standard input; may be "
+        "repeated.",
     )
     @option(
         "--proxy",
@@ -154,15 +155,9 @@ def proxies_options(function: Function) -> Function:
     ) -> Any:  # noqa: ANN401 - likewise
         if not proxies and not proxy:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
-        return function(*args, proxies=_gather(proxies, proxy), **options)
+        return function(*args, proxies=ProxyList(*proxies, lines=proxy), **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
-
-
-def _gather(files: tuple[str, ...], lines: tuple[str, ...]) -> Proxies:
-    if len(files) == 1 and not lines:
-        return files[0]
-    return [*(proxy for file in files for proxy in read_proxies(file)[0]), *lines]
 
 
 def warn(problems: list[str]) -> None:
