@@ -12,6 +12,7 @@ from proxysieve.cli.demo import demo
 from proxysieve.cli.explain import explain
 from proxysieve.cli.fetch import fetch
 from proxysieve.cli.judge import judge
+from proxysieve.cli.sessions import sessions
 from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
 
@@ -53,4 +54,5 @@ main.add_command(demo)
 main.add_command(explain)
 main.add_command(fetch)
 main.add_command(judge)
+main.add_command(sessions)
 main.add_command(simulate)

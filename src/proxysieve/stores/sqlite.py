@@ -36,6 +36,9 @@ CREATE TABLE records (
 ) WITHOUT ROWID;
 CREATE TABLE claims (key TEXT PRIMARY KEY, fence INTEGER NOT NULL) WITHOUT ROWID;
 """
+LOOK_AT_ALL = """
+SELECT site, kind, key, value FROM records WHERE kind IN ('site', 'session', 'exit', 'lore') ORDER BY site
+"""
 # A process that only looks may hold the database for a moment.
 BUSY_SECONDS = 5.0
 
@@ -69,6 +72,10 @@ class SqliteStore:
         return await self._run(
             lambda: self._read("SELECT site, kind, key, value FROM records WHERE site = ?", (site,), Record)
         )
+
+    async def look_at_all(self) -> list[Record]:
+        """What is known of all sites, in their order, without what belongs to sessions or only to pages."""
+        return await self._run(lambda: self._read(LOOK_AT_ALL, (), Record))
 
     async def sites(self) -> list[str]:
         """The names of those that something is kept of, likewise without a claim."""
