@@ -7,11 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from click.testing import CliRunner
 from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
-from proxysieve.cli import main
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
 from proxysieve.core.story import Permission, SiteSummary
 from proxysieve.proxy_list import read_proxies
@@ -171,12 +169,3 @@ class TestCommand:
         assert (status, out) == (2, "")
         assert says in err
         assert len(err.splitlines()) == 1
-
-
-@pytest.mark.parametrize("command", ["sessions"])
-def test_the_help_has_an_example(command: str) -> None:
-    """In lines of at most 80 columns."""
-    done = CliRunner().invoke(main, [command, "--help"])
-
-    assert "Example:" in done.output
-    assert max(map(len, done.output.splitlines())) <= 80

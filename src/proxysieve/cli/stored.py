@@ -58,6 +58,15 @@ async def read_records(where: str, site: str) -> tuple[str, list[Record]]:
     raise unknown(site, known, where)
 
 
+async def load_first(store: SqliteStore, names: list[str]) -> tuple[str, list[Record]]:
+    """What *store* keeps of a site under the first of *names* that it knows, or else nothing under the last."""
+    for name in names:
+        kept = await store.load(name)
+        if kept:
+            return name, kept
+    return names[-1], []
+
+
 def unknown(site: str, known: Sequence[str], where: str) -> ConfigError:
     """That nothing is known of *site* in the store at *where*, but of those that are *known*."""
     shown = ", ".join(known[:SITES_SHOWN]) + (f" and {len(known) - SITES_SHOWN:,} more" * (len(known) > SITES_SHOWN))

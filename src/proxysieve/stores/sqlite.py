@@ -67,6 +67,10 @@ class SqliteStore:
     async def save(self, records: list[Record], fence: int) -> None:
         await self._run(lambda: self._save(records, fence))
 
+    async def forget(self, site: str, fence: int) -> None:
+        """Delete all that is kept of *site*, and write the files anew, so that nothing of it stays in them."""
+        await self._run(lambda: self._forget(site, fence))
+
     async def look(self, site: str) -> list[Record]:
         """The same as :meth:`load` without a claim, so also while another process writes; no record changes by it."""
         return await self._run(
@@ -121,9 +125,7 @@ class SqliteStore:
 
     def _save(self, records: list[Record], fence: int) -> None:
         with self._database as database:
-            (highest,) = database.execute("SELECT max(fence) FROM claims").fetchone()
-            if highest != fence:
-                raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
+            self._check_fence(fence)
             database.executemany(
                 "DELETE FROM records WHERE site = ? AND kind = ? AND key = ?",
                 [(one.site, one.kind, one.key) for one in records if one.value is None],
@@ -132,6 +134,19 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
                 [(one.site, one.kind, one.key, one.value) for one in records if one.value is not None],
             )
+
+    def _forget(self, site: str, fence: int) -> None:
+        with self._database as database:
+            self._check_fence(fence)
+            database.execute("DELETE FROM records WHERE site = ?", (site,))
+        # A row that is deleted stays in the file until its place is needed, and in the log that is written ahead.
+        self._database.execute("VACUUM")
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _check_fence(self, fence: int) -> None:
+        (highest,) = self._database.execute("SELECT max(fence) FROM claims").fetchone()
+        if highest != fence:
+            raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
 
     def _close(self) -> None:
         if self._connection:
