@@ -33,10 +33,11 @@ class ForgetReport(msgspec.Struct, frozen=True, kw_only=True):
 @json_option
 @config_option
 def forget(site: str, store: str, *, as_json: bool) -> None:
-    """Delete all that the store keeps of SITE: its sessions with their cookies, and what was learned.
+    """Delete one site from the store.
 
-    The files are written anew, so that nothing of it stays in them. To forget all sites, remove the directory. What
-    a job fetched stays where it is. The store must not be in use by a job.
+    All that is kept of SITE goes: its sessions with their cookies, and what was learned. The files are written
+    anew, so that nothing of it stays in them. To forget all sites, remove the directory. What a job fetched stays
+    where it is. The store must not be in use by a job.
 
     \b
     Example:

@@ -69,11 +69,12 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 )
 @config_option
 def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) -> None:
-    """Write the sessions of SITE for another machine, with their cookies and user data.
+    """Write a site's sessions to a file.
 
-    THE COOKIES IN IT ARE SECRETS: who has them is you, to the site. --out writes a file for nobody but you to
-    read; what you do with the standard output is yours to see to. The proxies' passwords are not in it: it is
-    imported with the same list. A job may be running meanwhile: nothing is changed.
+    They are for another machine: with their cookies and user data, and with what happened to their exits. THE
+    COOKIES IN IT ARE SECRETS: who has them is you, to the site. --out writes a file for nobody but you to read;
+    what you do with the standard output is yours to see to. The proxies' passwords are not in it: it is imported
+    with the same list. A job may be running meanwhile: nothing is changed.
 
     \b
     Example:
@@ -95,7 +96,7 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
 
 
 @command("import")
-@click.argument("file", metavar="FILE")
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
 @option("--site", metavar="SITE", help="Whose sessions they are; needed for those of other tools.")
 @proxies_options
 @store_option
@@ -103,12 +104,13 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
 @json_option
 @config_option
 def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replace: bool, as_json: bool) -> None:
-    """Take the sessions in FILE (- for the standard input) into the store.
+    """Take sessions from a file into the store.
 
-    FILE is what proxysieve export wrote, SESSIONS of the algorithm of 2019, or a session pool that Crawlee saved,
-    for JavaScript or Python. A session needs its exit: the proxy that the file names, if it is in the list; else
-    the only provider in the list with {session}, which is told the session's name. The others are left out, and
-    so are those that are retired, older than 24 h, or known already. The store must not be in use by a job.
+    FILE (- for the standard input) is what proxysieve export wrote, SESSIONS of the algorithm of 2019, or a session
+    pool that Crawlee saved, for JavaScript or Python. A session needs its exit: the proxy that the file names, if
+    it is in the list; else the only provider in the list with {session}, which is told the session's name. The
+    others are left out, and so are those that are retired, older than 24 h, or known already. The store must not be
+    in use by a job.
 
     \b
     Example:

@@ -57,7 +57,7 @@ class SessionsStory(msgspec.Struct, frozen=True, kw_only=True):
 @json_option
 @config_option
 def sessions(site: str, proxies: Proxies | None, store: str, limit: int, *, as_json: bool) -> None:
-    """Tell what the store knows: its sites, or the sessions of one SITE.
+    """List the store's sites, or a site's sessions.
 
     SITE is a name such as shop.example, or a URL there. Sites are shown with their sessions that work and their
     exits that do not, those used last first; sessions with the best first. A job may be running meanwhile: nothing
