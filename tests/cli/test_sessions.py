@@ -11,7 +11,7 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
-from proxysieve.core.story import Permission, SiteSummary
+from proxysieve.core.story import HELD_BACK, Permission, SiteSummary
 from proxysieve.proxy_list import read_proxies
 
 KEYS = [proxy.key for proxy in read_proxies(LINES)[0]]
@@ -80,6 +80,23 @@ class TestWords:
         assert lines[3].startswith("a session w…  socks5://a-r…  working")
         assert lines[3].split()[-4:] == ["in", "30", "s", "212/200"]
         assert lines[4].split()[:3] == ["odd\N{REPLACEMENT CHARACTER}[2Jname", "001122334455…", "lost"]
+
+    @pytest.mark.parametrize(
+        ("permission", "says"),
+        [
+            (Permission(is_granted=True), "now"),
+            (Permission(is_granted=False, why="it rests", until=NOW + 30), "in 30 s"),
+            (Permission(is_granted=False, why=f"it {HELD_BACK}", until=NOW + 7200), "ahead"),
+            (Permission(is_granted=False, why="its exit is lost"), "no"),
+        ],
+    )
+    def test_it_says_when_each_is_free(self, permission: Permission, says: str) -> None:
+        """Or that it only goes ahead of the others, or that time alone does not help."""
+        one = msgspec.structs.replace(FREE, permission=permission)
+
+        text = describe_sessions(SessionsStory(site=SITE, at=NOW, session_count=1, sessions=[one]))
+
+        assert f"1 s  {says:>{max(4, len(says))}}  " in text
 
     def test_what_says_nothing_is_left_out(self) -> None:
         """As long as no limit is known, there is no column for it."""

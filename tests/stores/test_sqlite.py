@@ -56,6 +56,10 @@ def holder(directory: Path) -> subprocess.Popen[str]:
     return process
 
 
+def contents(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
+
+
 def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
@@ -448,7 +452,7 @@ async def test_a_site_is_forgotten_with_its_bytes(tmp_path: Path) -> None:
 
     await store.forget("shop.example", fence)
 
-    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    files = contents(tmp_path)
     assert b"shop.example" not in files
     assert b"ended" not in files
     assert await store.load("other.test") == records[1:]

@@ -18,7 +18,7 @@ from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
 from proxysieve.core.records import Record
-from proxysieve.core.story import SessionStory, SiteSummary, summarize, tell_sessions
+from proxysieve.core.story import HELD_BACK, Permission, SessionStory, SiteSummary, summarize, tell_sessions
 from proxysieve.proxy_list import Proxies
 
 ROWS_SHOWN = 20
@@ -149,8 +149,7 @@ def _page(heading: str, lines: Sequence[str], left_out: int) -> str:
 
 
 def _row(story: SessionStory, now: float) -> tuple[str, ...]:
-    exit_, permission = story.exit, story.permission
-    wait = "no" if permission.until is None else f"in {span(permission.until - now)}"
+    exit_ = story.exit
     fullest = max(exit_.uses, key=lambda use: use.used_count / use.request_count, default=None)
     return (
         plain(story.name),
@@ -159,9 +158,18 @@ def _row(story: SessionStory, now: float) -> tuple[str, ...]:
         f"{story.ok_count:,}",
         span(max(0.0, now - story.opened_at)),
         "" if exit_.last_used_at is None else span(max(0.0, now - exit_.last_used_at)),
-        "now" if permission.is_granted else wait,
+        _free(story.permission, now),
         f"{fullest.used_count:,}/{fullest.request_count:,}" if fullest else "",
     )
+
+
+def _free(permission: Permission, now: float) -> str:
+    """When it may be used."""
+    if permission.is_granted:
+        return "now"
+    if permission.why.endswith(HELD_BACK):
+        return "ahead"
+    return "no" if permission.until is None else f"in {span(permission.until - now)}"
 
 
 def _address(story: SessionStory) -> str:
