@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,3 +93,16 @@ def _without_query(url: str) -> str:
 
 def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in ".-" else "_" for letter in name)[:80].lstrip(".")
+
+
+def samples_of(directory: Path | None, site: str, others: Iterable[str]) -> list[Path]:
+    """The pages of *site* in *directory*, and none of *others*, whose names may begin alike."""
+    if directory is None or not directory.is_dir():
+        return []
+    beginnings = tuple(f"{_plain(other)}-" for other in others if _plain(other).startswith(f"{_plain(site)}-"))
+    paths = sorted(directory.glob("*.txt"))
+    return [
+        path
+        for path in paths
+        if path.name.startswith(f"{_plain(site)}-") and not (beginnings and path.name.startswith(beginnings))
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import sqlite3
@@ -14,11 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from tests.fakes import Scripted, answers
+from tests.cli.shells import LINES, SITE, Shell
+from tests.cli.stories import EXIT, NOW, PROXY, SESSION
 
-from proxysieve import SessionPool
 from proxysieve.cli import main
-from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject, share, span
+from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject
+from proxysieve.cli.words import share, span
 from proxysieve.core.story import (
     ContrastStory,
     DoubtStory,
@@ -37,11 +37,6 @@ from proxysieve.core.story import (
 )
 from proxysieve.stores.sqlite import DATABASE
 from proxysieve.testbed import TestbedProcess, World
-
-NOW = 1_000_000.0
-SITE = "shop.example"
-PROXY = "http://user:***@10.1.2.3:8000"
-LINES = [f"http://user:topsecret@10.1.2.{host}:8000" for host in range(1, 5)]
 
 STORY = SiteStory(
     site=SITE,
@@ -156,43 +151,6 @@ doubts        1 session refused last, but not given up yet:
 next          session k3j9x2ab on http://user:***@10.1.2.3:8000: rested longest,
               beyond what is proven"""
 
-EXIT = ExitStory(
-    proxy=PROXY,
-    session_name="",
-    network="10.1.2.0/24",
-    cost=20.0,
-    standing="working",
-    chance=None,
-    ok_count=88,
-    blocked_count=1,
-    throttled_count=0,
-    proxy_error_count=0,
-    unclear_count=2,
-    last="ok",
-    last_used_at=NOW - 1,
-    last_ok_at=NOW - 1.4,
-    last_bad_at=NOW - 90_000,
-    last_bad_why="status 403",
-    rests_until=None,
-    uses=[
-        LimitUse(scope="exit", used_count=30, request_count=30, window_seconds=61.94, is_own=False),
-        LimitUse(scope="network", used_count=212, request_count=200, window_seconds=60.0, is_own=True),
-    ],
-    sessions=["anna"],
-    permission=Permission(is_granted=False, why="it has used up a limit: 30 of 30", until=NOW + 12),
-)
-SESSION = SessionStory(
-    name="anna",
-    is_named=True,
-    opened_at=NOW - 700,
-    worked_at=NOW - 699,
-    browser="chrome142",
-    user_agent="Mozilla/5.0",
-    ok_count=58,
-    lost="",
-    exit=EXIT,
-    permission=EXIT.permission,
-)
 SESSION_TEXT = """\
 session       anna, named by its user, opened 12 min ago, first worked 12 min
               ago
@@ -288,38 +246,10 @@ class TestWords:
         assert share(chance) == text
 
 
-class Shell:
-    """Runs the command in a directory with a store and ``proxies.txt``."""
-
-    def __init__(self, directory: Path, lines: list[str]) -> None:
-        self.directory = directory
-        (directory / "proxies.txt").write_text("\n".join(lines))
-
-    def fill(self) -> None:
-        """Have a real pool fetch some pages, one of them in a session with a name."""
-
-        async def fetch() -> None:
-            async with SessionPool(
-                LINES, store=self.directory / "store", client=Scripted(answers(200)), max_rate=0, seed=1
-            ) as pool:
-                await pool.session("anna", site=SITE).get(f"http://{SITE}/")
-                for _ in range(10):
-                    await pool.get(f"http://{SITE}/")
-
-        asyncio.run(fetch())
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        options = ["--proxies", str(self.directory / "proxies.txt"), "--store", str(self.directory / "store")]
-        done = CliRunner().invoke(main, ["explain", *options, *arguments])
-        return done.exit_code, done.stdout, done.stderr
-
-
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """With a store that a pool left behind."""
-    shell = Shell(tmp_path, LINES)
-    shell.fill()
-    return shell
+    return Shell(tmp_path, "explain").fill()
 
 
 class TestCommand:

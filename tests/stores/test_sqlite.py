@@ -56,6 +56,10 @@ def holder(directory: Path) -> subprocess.Popen[str]:
     return process
 
 
+def contents(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.iterdir())
+
+
 def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
@@ -436,3 +440,48 @@ class TestDamage:
 
         assert [one.key for one in await store.load("shop.example")] == ["k"]
         await store.close()
+
+
+async def test_a_site_is_forgotten_with_its_bytes(tmp_path: Path) -> None:
+    """What was deleted before it as well; other sites stay, and the next save finds all in order."""
+    store = SqliteStore(tmp_path)
+    fence = await store.claim("", TTL_SECONDS)
+    records = [Record(site, "cookies", "a", site.encode() * 500) for site in ("shop.example", "other.test")]
+    await store.save([*records, Record("shop.example", "cookies", "b", b"ended" * 500)], fence)
+    await store.save([Record("shop.example", "cookies", "b", None)], fence)
+
+    await store.forget("shop.example", fence)
+
+    files = contents(tmp_path)
+    assert b"shop.example" not in files
+    assert b"ended" not in files
+    assert await store.load("other.test") == records[1:]
+    await store.save(records[:1], fence)
+    await store.close()
+
+
+async def test_who_lost_the_claim_forgets_nothing(tmp_path: Path) -> None:
+    """As with a save."""
+    store = SqliteStore(tmp_path)
+    fence = await store.claim("", TTL_SECONDS)
+    await store.save([Record("shop.example", "exit", "k", b"{}")], fence)
+    await store.claim("other", TTL_SECONDS)
+
+    with pytest.raises(StoreError, match="claimed by somebody else"):
+        await store.forget("shop.example", fence)
+
+    assert await store.sites() == ["shop.example"]
+    await store.close()
+
+
+async def test_a_look_at_all_sites_needs_no_claim(tmp_path: Path) -> None:
+    """Another process may be writing; what belongs to sessions is not read."""
+    store = SqliteStore(tmp_path)
+    fence = await store.claim("", TTL_SECONDS)
+    records = [Record(site, kind, "k", b"{}") for site in ("a.test", "b.test") for kind in ("cookies", "exit")]
+    await store.save(records, fence)
+
+    seen = await SqliteStore(tmp_path).look_at_all()
+
+    assert [(one.site, one.kind) for one in seen] == [("a.test", "exit"), ("b.test", "exit")]
+    await store.close()

@@ -12,7 +12,10 @@ from proxysieve.cli.completion import completion
 from proxysieve.cli.demo import demo
 from proxysieve.cli.explain import explain
 from proxysieve.cli.fetch import fetch
+from proxysieve.cli.forget import forget
 from proxysieve.cli.judge import judge
+from proxysieve.cli.moving import export, import_
+from proxysieve.cli.sessions import sessions
 from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
 
@@ -53,6 +56,10 @@ main.add_command(check)
 main.add_command(completion)
 main.add_command(demo)
 main.add_command(explain)
+main.add_command(export)
 main.add_command(fetch)
+main.add_command(forget)
+main.add_command(import_)
 main.add_command(judge)
+main.add_command(sessions)
 main.add_command(simulate)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from random import Random
 
 import click
@@ -14,11 +13,11 @@ import msgspec
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, proxies_options, store_option
 from proxysieve.cli.show import LABEL_WIDTH, WIDTH
+from proxysieve.cli.stored import load, read_records
+from proxysieve.cli.words import ago, count, moment, share, span
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
-from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.records import Record
 from proxysieve.core.story import (
     ContrastStory,
     ExitStory,
@@ -36,18 +35,11 @@ from proxysieve.core.story import (
     tell_session,
     tell_site,
 )
-from proxysieve.errors import ConfigError, StoreError
+from proxysieve.errors import ConfigError
 from proxysieve.proxy_list import Proxies, read_proxies
-from proxysieve.sites import site_of
-from proxysieve.stores.sqlite import SqliteStore
 
 # What a line has room for; the JSON has all.
-LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, SITES_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5, 5
-MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
-# A unit is used for two of it and more.
-ENOUGH = 2
-# Where rounding would make certainties of chances, a figure more is shown.
-ALMOST_NEVER, ALMOST_SURE = 0.01, 0.99
+LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5
 # A number stays with its unit.
 BETWEEN = re.compile(r"(?<=\d) (?=(?:s|min|h|days)\b|%)")
 RECOVERY_LABELS = ("1 min", "10 min", "1 h", "1 day")
@@ -95,41 +87,6 @@ def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: b
     click.echo(msgspec.json.encode(subject).decode() if as_json else describe_subject(subject))
 
 
-async def read_records(where: str, site: str) -> tuple[str, list[Record]]:
-    """What the store at *where* keeps of *site*, which may be a URL there, and the name that it is kept by.
-
-    Raises:
-        ConfigError: It is no store on the disk, or nothing is known of the site.
-        StoreError: There is none, or it cannot be read.
-    """
-    if where == "memory:" or "://" in where:
-        raise ConfigError(f"cannot look into {where!r}: expected the directory of a store")
-    store = SqliteStore(where)
-    try:
-        for name in dict.fromkeys([site, site_of(site if "://" in site else f"http://{site}")]):
-            records = await store.look(name)
-            if records:
-                return name, records
-        known = await store.sites()
-    finally:
-        await store.close()
-    shown = ", ".join(known[:SITES_SHOWN]) + (f" and {len(known) - SITES_SHOWN:,} more" * (len(known) > SITES_SHOWN))
-    told = f"it knows of {shown}" if known else "it is empty"
-    raise ConfigError(f"nothing is known of {site!r} in the store {where}: {told}")
-
-
-def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engine:
-    """The engine that a run would begin with.
-
-    Raises:
-        StoreError: A record is damaged.
-    """
-    try:
-        return Engine(site, catalog, Adaptive(), records=records)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"what the store {where} keeps of {site} is damaged: {error}") from error
-
-
 def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> SubjectStory:
     """The story of the session called *wanted*, or of the proxies there.
 
@@ -154,7 +111,7 @@ def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> Subjec
 
 def describe_site(story: SiteStory) -> str:
     """The story of a site in lines of at most 80 columns."""
-    return "\n".join([f"{story.site}, as of {_moment(story.at)}", *_site_lines(story)])
+    return "\n".join([f"{story.site}, as of {moment(story.at)}", *_site_lines(story)])
 
 
 def describe_subject(story: SubjectStory) -> str:
@@ -164,24 +121,24 @@ def describe_subject(story: SubjectStory) -> str:
     left_out = len(story.exits) + len(story.sessions) - len(blocks)
     if left_out:
         blocks.append(iter([f"and {left_out:,} more, which --json has"]))
-    heading = f"{story.site}, as of {_moment(story.at)}"
+    heading = f"{story.site}, as of {moment(story.at)}"
     return "\n\n".join("\n".join(block) for block in ([heading], *blocks))
 
 
 def _site_lines(story: SiteStory) -> Iterator[str]:
-    used = "never" if story.last_used_at is None else _ago(story.last_used_at, story.at)
+    used = "never" if story.last_used_at is None else ago(story.last_used_at, story.at)
     took = f", a good answer takes {span(story.answer_seconds)}" if story.answer_seconds else ""
-    yield _line("last used", f"{used}; {_count(story.request_count, 'request')} in all{took}")
+    yield _line("last used", f"{used}; {count(story.request_count, 'request')} in all{took}")
     yield _line(
         "standing",
-        f"{_count(story.working_count, 'session')} working; {story.resting_count:,} exits resting, "
+        f"{count(story.working_count, 'session')} working; {story.resting_count:,} exits resting, "
         f"{story.blocked_count:,} blocked, {story.dead_count:,} dead, {story.unclear_count:,} unclear",
     )
     if story.unlisted_count:
-        yield _line("", f"{_count(story.unlisted_count, 'exit')} more of proxies that are not in the list")
-    gateways = f"; {_count(story.gateway_count, 'provider')} with names without end" if story.gateway_count else ""
+        yield _line("", f"{count(story.unlisted_count, 'exit')} more of proxies that are not in the list")
+    gateways = f"; {count(story.gateway_count, 'provider')} with names without end" if story.gateway_count else ""
     plain_count = story.proxy_count - story.gateway_count
-    yield _line("never tried", f"{story.untried_count:,} of {_count(plain_count, 'proxy', 'proxies')}{gateways}")
+    yield _line("never tried", f"{story.untried_count:,} of {count(plain_count, 'proxy', 'proxies')}{gateways}")
     for tier in story.tiers:
         cost = f"at cost {tier.cost:g}: " if len(story.tiers) > 1 else ""
         yield _line("" if tier is not story.tiers[0] else "fresh exits", f"{cost}{_tier(tier)}")
@@ -231,12 +188,12 @@ def _limit_lines(pace: PaceStory, now: float) -> Iterator[str]:
 def _limit(limit: LimitStory, whose: str, now: float) -> str:
     evidence = [f"{share(limit.chance)} sure"]
     source = f" of {limit.learned_from}" if limit.learned_from else ""
-    evidence.append(f"learned {_ago(limit.learned_at, now)} from a block{source}")
+    evidence.append(f"learned {ago(limit.learned_at, now)} from a block{source}")
     if limit.blocked_within_count:
         evidence.append(f"{limit.blocked_within_count:,} blocked though within it")
     if limit.neighbour_count:
-        evidence.append(f"{_count(limit.neighbour_count, 'neighbour')} tried to check it")
-    return f"at most {_count(limit.request_count, 'request')} {_within(limit, whose)} ({'; '.join(evidence)})"
+        evidence.append(f"{count(limit.neighbour_count, 'neighbour')} tried to check it")
+    return f"at most {count(limit.request_count, 'request')} {_within(limit, whose)} ({'; '.join(evidence)})"
 
 
 def _within(limit: LimitStory, whose: str) -> str:
@@ -270,9 +227,9 @@ def _contrast_lines(contrasts: list[ContrastStory]) -> Iterator[str]:
     for one in contrasts[:CONTRASTS_SHOWN]:
         said = []
         if one.blocked_count:
-            said.append(f"{_count(one.blocked_count, 'block')}, as others got the page")
+            said.append(f"{count(one.blocked_count, 'block')}, as others got the page")
         if one.page_count:
-            said.append(f"{_count(one.page_count, 'page')} refused to all, also to sessions that work elsewhere")
+            said.append(f"{count(one.page_count, 'page')} refused to all, also to sessions that work elsewhere")
         yield _line("contrast" if one is contrasts[0] else "", f"{one.sign}: {'; '.join(said)}")
 
 
@@ -282,9 +239,9 @@ def _doubt_lines(story: SiteStory) -> Iterator[str]:
     if not story.doubts:
         yield _line("doubts", "none")
         return
-    yield _line("doubts", f"{_count(len(story.doubts), 'session')} refused last, but not given up yet:")
+    yield _line("doubts", f"{count(len(story.doubts), 'session')} refused last, but not given up yet:")
     for doubt in story.doubts[:DOUBTS_SHOWN]:
-        yield _line("", f"{doubt.session} on {doubt.proxy}, {_ago(doubt.at, story.at)}: {doubt.why}")
+        yield _line("", f"{doubt.session} on {doubt.proxy}, {ago(doubt.at, story.at)}: {doubt.why}")
 
 
 def _next_lines(story: NextStory, now: float) -> Iterator[str]:
@@ -299,11 +256,11 @@ def _next_lines(story: NextStory, now: float) -> Iterator[str]:
 
 def _session_lines(story: SessionStory, now: float, *, is_whole: bool) -> Iterator[str]:
     named = ", named by its user" if story.is_named else ""
-    worked = "never worked" if story.worked_at is None else f"first worked {_ago(story.worked_at, now)}"
+    worked = "never worked" if story.worked_at is None else f"first worked {ago(story.worked_at, now)}"
     if story.lost:
         worked = f"lost its exit: {story.lost}"
-    yield _line("session", f"{story.name}{named}, opened {_ago(story.opened_at, now)}, {worked}")
-    yield _line("browser", f"{story.browser}; {_count(story.ok_count, 'good answer')} to this session")
+    yield _line("session", f"{story.name}{named}, opened {ago(story.opened_at, now)}, {worked}")
+    yield _line("browser", f"{story.browser}; {count(story.ok_count, 'good answer')} to this session")
     if is_whole or story.exit.session_name:
         yield from _answer_lines(story.exit, now)
     yield _permission(story.permission, now)
@@ -333,11 +290,11 @@ def _answer_lines(story: ExitStory, now: float) -> Iterator[str]:
     }
     told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "none"
     yield _line("answers", told)
-    yield _line("last used", "never" if story.last_used_at is None else _ago(story.last_used_at, now))
+    yield _line("last used", "never" if story.last_used_at is None else ago(story.last_used_at, now))
     if story.last_ok_at is not None:
-        yield _line("last good", _ago(story.last_ok_at, now))
+        yield _line("last good", ago(story.last_ok_at, now))
     if story.last_bad_at is not None:
-        yield _line("last bad", f"{_ago(story.last_bad_at, now)}: {story.last_bad_why}")
+        yield _line("last bad", f"{ago(story.last_bad_at, now)}: {story.last_bad_why}")
     if story.rests_until is not None:
         yield _line("rests", f"for {span(story.rests_until - now)}")
     for number, use in enumerate(story.uses):
@@ -355,38 +312,6 @@ def _permission(permission: Permission, now: float) -> str:
         return _line("now", "may be used")
     until = "" if permission.until is None else f" for {span(permission.until - now)}"
     return _line("now", f"may not be used{until}: {permission.why}")
-
-
-# Numbers with their units.
-
-
-def span(seconds: float) -> str:
-    """So long, in the largest unit that there are two of: ``61.9 s``, ``3 min``, ``5 h``, ``2 days``."""
-    if seconds < ENOUGH * MINUTE_SECONDS:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    if seconds < ENOUGH * HOUR_SECONDS:
-        return f"{seconds / MINUTE_SECONDS:.0f} min"
-    if seconds < ENOUGH * DAY_SECONDS:
-        return f"{seconds / HOUR_SECONDS:.0f} h"
-    return f"{seconds / DAY_SECONDS:,.0f} days"
-
-
-def share(chance: float) -> str:
-    """A chance in percent: ``19 %``; ``0.4 %`` where it is hardly any."""
-    is_extreme = 0 < chance < ALMOST_NEVER or ALMOST_SURE < chance < 1
-    return f"{100 * chance:.{1 if is_extreme else 0}f} %"
-
-
-def _ago(moment: float, now: float) -> str:
-    return f"{span(max(0.0, now - moment))} ago"
-
-
-def _moment(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _count(count: int, one: str, more: str = "") -> str:
-    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def _line(label: str, text: str) -> str:

@@ -14,9 +14,9 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.explain import share
 from proxysieve.cli.options import command, expect_option, option, signs_option
 from proxysieve.cli.show import WIDTH
+from proxysieve.cli.words import share
 from proxysieve.client import Request, send_directly
 from proxysieve.clock import SystemClock
 from proxysieve.core.failures import failure_of

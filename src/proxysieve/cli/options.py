@@ -129,7 +129,15 @@ def proxies_options(function: Function) -> Function:
 
     What it gets can be read by :func:`~proxysieve.proxy_list.read_proxies`, and opened by a pool.
     """
+    return _with_proxies(function, is_needed=True)
 
+
+def optional_proxies_options(function: Function) -> Function:
+    """The same for a command that can do without; then it gets None."""
+    return _with_proxies(function, is_needed=False)
+
+
+def _with_proxies(function: Function, *, is_needed: bool) -> Function:
     @option(
         "--proxies",
         is_shared=True,
@@ -153,9 +161,10 @@ def proxies_options(function: Function) -> Function:
         proxy: tuple[str, ...],
         **options: Any,  # noqa: ANN401 - likewise
     ) -> Any:  # noqa: ANN401 - likewise
-        if not proxies and not proxy:
+        is_given = bool(proxies or proxy)
+        if is_needed and not is_given:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
-        return function(*args, proxies=ProxyList(*proxies, lines=proxy), **options)
+        return function(*args, proxies=ProxyList(*proxies, lines=proxy) if is_given else None, **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
 

@@ -16,6 +16,20 @@ def group_key(proxy: Proxy) -> GroupKey:
     return proxy.cost, proxy.key if proxy.is_gateway else proxy.network
 
 
+class Unlisted(Proxy, frozen=True, kw_only=True, eq=False):
+    """A proxy of which nothing but the key is known, as a store has it. Nothing can be sent through it."""
+
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        """Nothing is derived."""
+
+    def __str__(self) -> str:
+        return ""
+
+
 class Catalog:
     """A changing set of proxies that can be drawn from at random, all operations in constant time.
 

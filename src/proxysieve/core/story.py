@@ -5,6 +5,7 @@ Every moment is in Unix seconds. Proxies stand there as their ``str()`` shows th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
@@ -226,6 +227,8 @@ class ExitStory(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to an exit at the site.
 
     Attributes:
+        proxy: Empty where it is not in the list.
+        proxy_key: The hash that stores know it by.
         session_name: What it is called at a gateway provider; empty for a plain proxy, and for a provider's sums.
         standing: ``working``, ``resting``, ``blocked``, ``dead``, ``unclear``, ``never tried`` or ``provider``.
         chance: How likely it is to work, if it does not; None if it does, or its proxy is unknown.
@@ -256,6 +259,7 @@ class ExitStory(msgspec.Struct, frozen=True, kw_only=True):
     uses: list[LimitUse]
     sessions: list[str]
     permission: Permission
+    proxy_key: str = ""
 
 
 class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,6 +283,41 @@ class SessionStory(msgspec.Struct, frozen=True, kw_only=True):
     lost: str
     exit: ExitStory
     permission: Permission
+
+
+class SiteSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A site in a line.
+
+    Attributes:
+        last_used_at: None if it was never.
+        request_count: All that were ever sent.
+        session_count: The open ones.
+        working_count: Those of them that work; the other counts are of exits.
+    """
+
+    site: str
+    last_used_at: float | None
+    request_count: int
+    session_count: int
+    working_count: int
+    resting_count: int
+    blocked_count: int
+    dead_count: int
+
+
+def summarize(engine: Engine, now: float) -> SiteSummary:
+    """The site of *engine* in a line."""
+    standing = engine.standing(now)
+    return SiteSummary(
+        site=engine.site,
+        last_used_at=_last_used_at(engine, _lore(engine)),
+        request_count=engine.facts.site.lease_count,
+        session_count=len(engine.facts.sessions),
+        working_count=standing.working,
+        resting_count=standing.resting,
+        blocked_count=standing.blocked,
+        dead_count=standing.dead,
+    )
 
 
 def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
@@ -341,8 +380,27 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
 def tell_session(engine: Engine, name: str, now: float, rng: Random) -> SessionStory | None:
     """The story of the session called *name*; None if there is none."""
     session = engine.facts.sessions.get(name)
-    if session is None:
-        return None
+    return _session(engine, session, engine.facts.sessions.values(), now, rng) if session else None
+
+
+def tell_sessions(engine: Engine, now: float, rng: Random, most: int = 0) -> list[SessionStory]:
+    """The stories of the open sessions, the best first; of *most* of them, if that is not 0."""
+    facts, neighbours = engine.facts, defaultdict(list)
+    for session in facts.sessions.values():
+        neighbours[session.proxy].append(session)
+
+    def rank(session: SessionRecord) -> tuple[bool, bool, bool, int, float, str]:
+        record = facts.exits.get(session.exit_id) or ExitRecord()
+        is_refused, rests = not session.has_worked or record.last in DOUBTED, now < record.rests_until
+        return not facts.is_open(session, now), is_refused, rests, -session.ok_count, -record.last_ok_at, session.name
+
+    best = sorted(facts.sessions.values(), key=rank)
+    return [_session(engine, one, neighbours[one.proxy], now, rng) for one in best[: most or None]]
+
+
+def _session(
+    engine: Engine, session: SessionRecord, neighbours: Iterable[SessionRecord], now: float, rng: Random
+) -> SessionStory:
     return SessionStory(
         name=session.name,
         is_named=session.pinned,
@@ -352,14 +410,16 @@ def tell_session(engine: Engine, name: str, now: float, rng: Random) -> SessionS
         user_agent=session.identity.user_agent,
         ok_count=session.ok_count,
         lost=session.lost,
-        exit=_exit(engine, session.exit_id, now),
+        exit=_exit(engine, session.exit_id, neighbours, now),
         permission=_session_permission(engine, session, now, rng),
     )
 
 
 def tell_exits(engine: Engine, address: str, now: float) -> list[ExitStory]:
     """The stories of the proxies at *address*: a host, ``host:port`` or ``scheme://host:port``; or of that name."""
-    return [_exit(engine, proxy.key, now) for proxy in engine.facts.catalog if _is_at(proxy, address)]
+    facts = engine.facts
+    there = [proxy for proxy in facts.catalog if _is_at(proxy, address)]
+    return [_exit(engine, proxy.key, facts.sessions.values(), now) for proxy in there]
 
 
 def _is_at(proxy: Proxy, address: str) -> bool:
@@ -468,12 +528,13 @@ def _next(engine: Engine, now: float, rng: Random) -> NextStory:
 # A session, and an exit.
 
 
-def _exit(engine: Engine, exit_id: str, now: float) -> ExitStory:
+def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: float) -> ExitStory:
+    """The story of an exit, whose sessions are among the *known* ones."""
     facts, lore = engine.facts, _lore(engine)
     key, _, session_name = exit_id.partition("/")
     proxy, record = facts.catalog.get(key), facts.exits.get(exit_id) or ExitRecord()
     uses = lore.wear.exits.get(exit_id)
-    sessions = [one for one in facts.sessions.values() if one.proxy == key and session_name in {"", one.exit}]
+    sessions = [one for one in known if one.proxy == key and session_name in {"", one.exit}]
     standing = _standing(record, sessions, proxy, now, is_sum=proxy is not None and exit_id == key)
     chance = _chance(lore, proxy, standing, now)
     used_at = uses.nth_last(1) if uses and uses.count else max(record.last_ok_at, record.last_bad_at)
@@ -498,6 +559,7 @@ def _exit(engine: Engine, exit_id: str, now: float) -> ExitStory:
         uses=[use for use, _ in _limit_uses(lore, exit_id, proxy, now)],
         sessions=[one.name for one in sessions],
         permission=_exit_permission(engine, exit_id, proxy, now),
+        proxy_key=key,
     )
 
 

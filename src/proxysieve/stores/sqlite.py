@@ -36,6 +36,9 @@ CREATE TABLE records (
 ) WITHOUT ROWID;
 CREATE TABLE claims (key TEXT PRIMARY KEY, fence INTEGER NOT NULL) WITHOUT ROWID;
 """
+LOOK_AT_ALL = """
+SELECT site, kind, key, value FROM records WHERE kind IN ('site', 'session', 'exit', 'lore') ORDER BY site
+"""
 # A process that only looks may hold the database for a moment.
 BUSY_SECONDS = 5.0
 
@@ -64,11 +67,19 @@ class SqliteStore:
     async def save(self, records: list[Record], fence: int) -> None:
         await self._run(lambda: self._save(records, fence))
 
+    async def forget(self, site: str, fence: int) -> None:
+        """Delete all that is kept of *site*, and write the files anew, so that nothing of it stays in them."""
+        await self._run(lambda: self._forget(site, fence))
+
     async def look(self, site: str) -> list[Record]:
         """The same as :meth:`load` without a claim, so also while another process writes; no record changes by it."""
         return await self._run(
             lambda: self._read("SELECT site, kind, key, value FROM records WHERE site = ?", (site,), Record)
         )
+
+    async def look_at_all(self) -> list[Record]:
+        """What is known of all sites, in their order, without what belongs to sessions or only to pages."""
+        return await self._run(lambda: self._read(LOOK_AT_ALL, (), Record))
 
     async def sites(self) -> list[str]:
         """The names of those that something is kept of, likewise without a claim."""
@@ -114,9 +125,7 @@ class SqliteStore:
 
     def _save(self, records: list[Record], fence: int) -> None:
         with self._database as database:
-            (highest,) = database.execute("SELECT max(fence) FROM claims").fetchone()
-            if highest != fence:
-                raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
+            self._check_fence(fence)
             database.executemany(
                 "DELETE FROM records WHERE site = ? AND kind = ? AND key = ?",
                 [(one.site, one.kind, one.key) for one in records if one.value is None],
@@ -125,6 +134,19 @@ class SqliteStore:
                 "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
                 [(one.site, one.kind, one.key, one.value) for one in records if one.value is not None],
             )
+
+    def _forget(self, site: str, fence: int) -> None:
+        with self._database as database:
+            self._check_fence(fence)
+            database.execute("DELETE FROM records WHERE site = ?", (site,))
+        # A row that is deleted stays in the file until its place is needed, and in the log that is written ahead.
+        self._database.execute("VACUUM")
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _check_fence(self, fence: int) -> None:
+        (highest,) = self._database.execute("SELECT max(fence) FROM claims").fetchone()
+        if highest != fence:
+            raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
 
     def _close(self) -> None:
         if self._connection:

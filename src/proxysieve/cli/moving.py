@@ -1,0 +1,217 @@
+"""``proxysieve export`` and ``import``: sessions out of a store, and into another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import click
+import msgspec
+
+from proxysieve.cli.config import config_option
+from proxysieve.cli.options import command, json_option, option, proxies_options, store_option
+from proxysieve.cli.show import line
+from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
+from proxysieve.cli.words import count, plain
+from proxysieve.clock import SystemClock
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.errors import ConfigError
+from proxysieve.moving.arriving import Admission, Arrival, bind_own
+from proxysieve.moving.binding import bind
+from proxysieve.moving.departing import Packing, encode, encode_classic, pack
+from proxysieve.moving.files import read_content, write_privately
+from proxysieve.moving.moved import Export, Found
+from proxysieve.moving.reading import read_sessions
+from proxysieve.pool import CLAIM_SECONDS
+from proxysieve.proxy_list import Proxies, read_proxies
+
+LOOKS_SHOWN = 4
+FORMS: dict[str, Callable[[Export], bytes]] = {"proxysieve": encode, "classic": encode_classic}
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an import.
+
+    Attributes:
+        origin: Whose sessions they are.
+        imported: How many came.
+        with_cookies: How many of those have cookies.
+        replaced: How many of the store's are no more.
+        other_looks: How many look different here than before, by how.
+        left_out: How many did not come, by the reason.
+        notes: What else is to be known of those that came.
+    """
+
+    site: str
+    origin: str
+    imported: int
+    with_cookies: int
+    replaced: int
+    other_looks: dict[str, int]
+    left_out: dict[str, int]
+    notes: list[str]
+
+
+@command()
+@click.argument("site")
+@proxies_options
+@store_option
+@option("--out", type=click.Path(), metavar="FILE", help="Write there, for nobody but you to read (mode 0600).")
+@option(
+    "--format",
+    "form",
+    type=click.Choice([*FORMS]),
+    default="proxysieve",
+    help="All that is known of each session; or names and user agents alone, as the algorithm of 2019 kept them.",
+)
+@config_option
+def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) -> None:
+    """Write a site's sessions to a file.
+
+    They are for another machine: with their cookies and user data, and with what happened to their exits. THE
+    COOKIES IN IT ARE SECRETS: who has them is you, to the site. --out writes a file for nobody but you to read;
+    what you do with the standard output is yours to see to. The proxies' passwords are not in it: it is imported
+    with the same list. A job may be running meanwhile: nothing is changed.
+
+    \b
+    Example:
+        proxysieve export shop.example --proxies proxies.txt --out shop.json
+        proxysieve export shop.example --proxies proxies.txt --format classic
+    """
+    usable, _ = read_proxies(proxies)
+    name, records = asyncio.run(read_records(store, site))
+    try:
+        packing = pack(name, Catalog(usable), records, SystemClock().now())
+    except msgspec.DecodeError as error:
+        raise damaged(name, store, error) from error
+    content = FORMS[form](packing.export)
+    if out:
+        write_privately(Path(out), content)
+    else:
+        click.echo(content, nl=False)
+    click.echo(_told_of_export(packing), err=True)
+
+
+@command("import")
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
+@option("--site", metavar="SITE", help="Whose sessions they are; needed for those of other tools.")
+@proxies_options
+@store_option
+@option("--replace", is_flag=True, help="Let sessions that the store knows already go for those of the file.")
+@json_option
+@config_option
+def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replace: bool, as_json: bool) -> None:
+    """Take sessions from a file into the store.
+
+    FILE (- for the standard input) is what proxysieve export wrote, SESSIONS of the algorithm of 2019, or a session
+    pool that Crawlee saved, for JavaScript or Python. A session needs its exit: the proxy that the file names, if
+    it is in the list; else the only provider in the list with {session}, which is told the session's name. The
+    others are left out, and so are those that are retired, older than 24 h, or known already. The store must not be
+    in use by a job.
+
+    \b
+    Example:
+        proxysieve import shop.json --proxies proxies.txt
+        proxysieve import SESSIONS.json --site shop.example --proxies provider.txt
+    """
+    now = SystemClock().now()
+    content, written_at = read_content(file, now)
+    try:
+        read = read_sessions(content, written_at)
+    except ConfigError as error:
+        raise ConfigError(f"the sessions in {file} cannot be read: {error}") from error
+    catalog = Catalog(read_proxies(proxies)[0])
+    report = asyncio.run(take_in(read, site, catalog, store, now, is_replacing=replace))
+    if as_json:
+        click.echo(msgspec.json.encode(report).decode())
+    else:
+        show_import(report)
+
+
+async def take_in(
+    read: Export | Found, site: str | None, catalog: Catalog, where: str, now: float, *, is_replacing: bool
+) -> ImportReport:
+    """Save what may come of the sessions in *read*, all of it or nothing.
+
+    Raises:
+        ConfigError: It is not known of which site they are, or something about them is wrong.
+        StoreError: A job writes in the store at *where*, or it cannot be used.
+    """
+    wanted = _site_of(read, site)
+    store, rng = store_at(where), Random(0)
+    try:
+        fence = await store.claim("", CLAIM_SECONDS)
+        name, kept = await load_first(store, wanted)
+        if isinstance(read, Found):
+            bound = bind(read, name, catalog, IDENTITIES, rng)
+        else:
+            bound = bind_own(read, catalog, IDENTITIES, rng)
+        try:
+            arrival = Admission(name, kept, now, is_replacing=is_replacing).admit(bound)
+        except msgspec.DecodeError as error:
+            raise damaged(name, where, error) from error
+        await store.save(arrival.records, fence)
+    finally:
+        await store.close()
+    return _report(name, read, arrival)
+
+
+def _site_of(read: Export | Found, site: str | None) -> list[str]:
+    """What the site of the sessions in *read* may be called."""
+    if isinstance(read, Export):
+        if site and read.site not in site_names(site):
+            raise ConfigError(f"these are the sessions of {read.site!r}, not of {site!r}")
+        return [read.site]
+    if not site:
+        raise ConfigError(f"of which site are they? {read.origin} does not say it in its file: name it with --site")
+    return site_names(site)
+
+
+def _report(site: str, read: Export | Found, arrival: Arrival) -> ImportReport:
+    return ImportReport(
+        site=site,
+        origin=read.origin if isinstance(read, Found) else "proxysieve",
+        imported=arrival.session_count,
+        with_cookies=arrival.cookie_count,
+        replaced=arrival.replaced_count,
+        other_looks=dict(arrival.other_looks),
+        left_out=dict(arrival.left_out),
+        notes=read.notes if isinstance(read, Found) and arrival.session_count else [],
+    )
+
+
+def show_import(report: ImportReport) -> None:
+    """Print what came of an import."""
+    replaced = f", {report.replaced:,} of the store's replaced" if report.replaced else ""
+    line(
+        "imported",
+        f"{count(report.imported, 'session')} of {report.origin} into {plain(report.site)}, "
+        f"{report.with_cookies:,} with cookies{replaced}",
+    )
+    for number, told in enumerate(_reasons(report.left_out)):
+        line("" if number else "left out", told)
+    if report.other_looks:
+        changes = [f"{number:,} x {change}" for change, number in list(report.other_looks.items())[:LOOKS_SHOWN]]
+        more = " and others" * (len(report.other_looks) > LOOKS_SHOWN)
+        line(
+            "other looks",
+            f"{sum(report.other_looks.values()):,} are not who they were, but the nearest that we can be: "
+            f"{', '.join(changes)}{more}; a site that ties cookies to a browser will not know them",
+        )
+    for note in report.notes:
+        line("note", note)
+
+
+def _told_of_export(packing: Packing) -> str:
+    sessions = packing.export.sessions
+    with_cookies = sum(bool(one.cookies) for one in sessions)
+    told = [f"{count(len(sessions), 'session')} of {plain(packing.export.site)}, {with_cookies:,} with cookies"]
+    return "\n".join([*told, *(f"left out: {reason}" for reason in _reasons(packing.left_out))])
+
+
+def _reasons(left_out: dict[str, int]) -> Iterator[str]:
+    for reason, number in sorted(left_out.items(), key=lambda item: (-item[1], item[0])):
+        yield f"{number:,}: {reason}"

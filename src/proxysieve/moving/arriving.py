@@ -1,0 +1,160 @@
+"""Sessions out of a file, into a store that may know some of them already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+import msgspec
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.model import Identity
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
+from proxysieve.moving.binding import Bound, choose_looks
+from proxysieve.moving.departing import REFUSED, TOO_OLD, UNLISTED, is_over_age
+from proxysieve.moving.moved import Export, MovedSession, Reasons
+
+KNOWN = "the store knows them already (--replace takes those of the file)"
+TAKEN = "their proxies carry other sessions already (--replace takes those of the file)"
+TWICE = "another session in the file has the same exit, or name"
+SINCE_REFUSED = "the store knows that their exits were refused since"
+UNBORN = "they were opened in the future, by this machine's clock"
+# Two machines' clocks may differ by so much.
+LEEWAY_SECONDS = 300.0
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be saved, and what came of the sessions.
+
+    Attributes:
+        cookie_count: How many of the sessions that came have cookies.
+        replaced_count: How many of the store's are no more.
+    """
+
+    records: list[Record]
+    session_count: int
+    cookie_count: int
+    replaced_count: int
+    left_out: Reasons
+    other_looks: Reasons
+
+
+def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
+    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *identities*."""
+    bound = Bound(sessions=[], left_out=Reasons(), other_looks=Reasons())
+    for moved in export.sessions:
+        session = moved.session
+        if session.proxy not in catalog:
+            bound.left_out[UNLISTED] += 1
+            continue
+        if session.identity not in identities:
+            session.identity, change = choose_looks(session.identity.user_agent, identities, rng)
+            if change:
+                bound.other_looks[change] += 1
+        bound.sessions.append(moved)
+    return bound
+
+
+class Admission:
+    """Lets sessions into what a store keeps of a site.
+
+    Raises:
+        msgspec.DecodeError: A record of the store is damaged.
+    """
+
+    def __init__(self, site: str, kept: Iterable[Record], now: float, *, is_replacing: bool) -> None:
+        self._site = site
+        self._now = now
+        self._is_replacing = is_replacing
+        self._kept = {(record.kind, record.key): record.value or b"" for record in kept}
+        self._sessions: dict[str, SessionRecord] = {}
+        self._carried: dict[str, str] = {}
+        for (kind, _), value in self._kept.items():
+            if kind == "session":
+                session = msgspec.json.decode(value, type=SessionRecord)
+                if not is_over_age(session, now):
+                    self._note(session)
+        self._new: set[str] = set()
+        self._changes: dict[tuple[str, str], bytes | None] = {}
+        self._replaced: set[str] = set()
+        self._cookie_count = 0
+        self._last_ok_at = 0.0
+
+    def admit(self, bound: Bound) -> Arrival:
+        """Let in those of *bound* that may come."""
+        left_out = Reasons(bound.left_out)
+        for moved in bound.sessions:
+            why = self._obstacle(moved)
+            if why:
+                left_out[why] += 1
+            else:
+                self._let_in(moved)
+        if self._new and ("site", "") not in self._kept:
+            self._put("site", "", SiteRecord(last_ok_at=self._last_ok_at))
+        return Arrival(
+            records=[Record(self._site, kind, key, value) for (kind, key), value in self._changes.items()],
+            session_count=len(self._new),
+            cookie_count=self._cookie_count,
+            replaced_count=len(self._replaced),
+            left_out=left_out,
+            other_looks=bound.other_looks,
+        )
+
+    def _obstacle(self, moved: MovedSession) -> str:
+        """Why a session may not come; empty if it may."""
+        session = moved.session
+        if session.opened_at > self._now + LEEWAY_SECONDS:
+            return UNBORN
+        if is_over_age(session, self._now):
+            return TOO_OLD
+        neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
+        if session.name in self._new or neighbour in self._new:
+            return TWICE
+        if self._is_replacing:
+            return ""
+        if session.name in self._sessions:
+            return KNOWN
+        if neighbour:
+            return TAKEN
+        return SINCE_REFUSED if self._was_refused_since(moved) else ""
+
+    def _was_refused_since(self, moved: MovedSession) -> bool:
+        value = self._kept.get(("exit", moved.session.exit_id))
+        if value is None:
+            return False
+        known = msgspec.json.decode(value, type=ExitRecord)
+        return known.last in REFUSED and known.last_bad_at > moved.exit.last_ok_at
+
+    def _let_in(self, moved: MovedSession) -> None:
+        session = moved.session
+        neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
+        for name in {session.name, neighbour} & self._sessions.keys():
+            self._remove(name)
+        self._note(session)
+        self._new.add(session.name)
+        self._put("session", session.name, session)
+        if self._is_replacing or ("exit", session.exit_id) not in self._kept:
+            self._put("exit", session.exit_id, moved.exit)
+        for kind, value in (("cookies", moved.cookies), ("data", moved.data)):
+            # What an older session of this name left must not be found by it.
+            if value or (kind, session.name) in self._kept:
+                self._put(kind, session.name, value or None)
+        self._cookie_count += bool(moved.cookies)
+        self._last_ok_at = max(self._last_ok_at, moved.exit.last_ok_at)
+
+    def _note(self, session: SessionRecord) -> None:
+        self._sessions[session.name] = session
+        if not session.pinned:
+            self._carried[session.exit_id] = session.name
+
+    def _remove(self, name: str) -> None:
+        session = self._sessions.pop(name)
+        if self._carried.get(session.exit_id) == name:
+            del self._carried[session.exit_id]
+        self._replaced.add(name)
+        for kind in ("session", "cookies", "data"):
+            if (kind, name) in self._kept:
+                self._changes[kind, name] = None
+
+    def _put(self, kind: str, key: str, value: object) -> None:
+        self._changes[kind, key] = None if value is None else msgspec.json.encode(value)

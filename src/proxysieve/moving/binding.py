@@ -1,0 +1,138 @@
+"""Which exit a session of another tool had, and whom it can be here.
+
+A session without its exit is no session: its cookies were given to another address, and shown from a new one they may
+do harm. So it is left out unless the file says which proxy it used, or its name can say so to a provider.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+
+from proxysieve.core.address import parse_proxy
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.model import SESSION_PLACEHOLDER, Identity, Outcome, Proxy
+from proxysieve.core.records import ExitRecord, SessionRecord
+from proxysieve.errors import ConfigError
+from proxysieve.moving.browsers import browser_of, nearest
+from proxysieve.moving.cookies import settle
+from proxysieve.moving.departing import UNLISTED, address_of
+from proxysieve.moving.moved import Found, FoundSession, MovedSession, Reasons
+
+EXITLESS = "nothing says which proxies they used"
+AMBIGUOUS = "the list has several providers with session names, and nothing says which they used (--proxy names one)"
+# What a provider can be told in a user name. It is not for us to say which letters it takes.
+PROVIDER_NAME = re.compile(r"[!-~]{1,200}")
+LONGEST_CREDENTIALS = 1_000
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """The sessions that have an exit.
+
+    Attributes:
+        left_out: How many have none, by the reason.
+        other_looks: How many have to look different here: by what they were, and by what they are.
+    """
+
+    sessions: list[MovedSession]
+    left_out: Reasons
+    other_looks: Reasons
+
+
+def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
+    """Give the sessions in *found* exits of *catalog* and looks of *identities*.
+
+    Raises:
+        ConfigError: A name cannot be that of a session at a provider.
+    """
+    bound = Bound(sessions=[], left_out=Reasons(found.left_out), other_looks=Reasons())
+    providers = [proxy for proxy in catalog if proxy.is_gateway]
+    for one in found.sessions:
+        place = _place(one, catalog, providers)
+        if isinstance(place, str):
+            bound.left_out[place] += 1
+            continue
+        proxy, name = place
+        identity, change = choose_looks(one.user_agent, identities, rng)
+        if change:
+            bound.other_looks[change] += 1
+        bound.sessions.append(_moved(one, site, proxy, name, identity))
+    return bound
+
+
+def choose_looks(user_agent: str, identities: Sequence[Identity], rng: Random) -> tuple[Identity, str]:
+    """Who is nearest to *user_agent*, any if it tells nothing; and the change in words, if it is one."""
+    same = next((one for one in identities if one.user_agent == user_agent), None)
+    if same:
+        return same, ""
+    browser = browser_of(user_agent)
+    identity = (nearest(browser, identities) if browser else None) or rng.choice(identities)
+    return identity, f"{browser or 'unknown'} -> {identity.impersonate}"
+
+
+def _place(one: FoundSession, catalog: Catalog, providers: Sequence[Proxy]) -> tuple[Proxy, str] | str:
+    """The proxy of a session and its name there; or why there is none."""
+    if one.proxy_url:
+        return _place_of(one.proxy_url, catalog, providers) or UNLISTED
+    if not providers:
+        return EXITLESS
+    if len(providers) > 1:
+        return AMBIGUOUS
+    if not PROVIDER_NAME.fullmatch(one.name):
+        raise ConfigError(
+            f"{one.name[:40]!r} cannot be the name of a session at a provider: it would not be understood"
+        )
+    return providers[0], one.name
+
+
+def _place_of(url: str, catalog: Catalog, providers: Sequence[Proxy]) -> tuple[Proxy, str] | None:
+    try:
+        used = parse_proxy(url)
+    except ConfigError:
+        return None
+    listed = catalog.get(used.key)
+    if listed:
+        return listed, ""
+    for provider in providers:
+        name = _name_at(provider, used)
+        if name:
+            return provider, name
+    if used.username or used.password:
+        return None
+    # An address alone is enough where only one proxy is there.
+    there = [proxy for proxy in catalog if not proxy.is_gateway and address_of(proxy) == address_of(used)]
+    return (there[0], "") if len(there) == 1 else None
+
+
+def _name_at(provider: Proxy, used: Proxy) -> str:
+    """The session name that *used* tells *provider*; empty if it is another proxy."""
+    if address_of(provider) != address_of(used) or len(used.username) + len(used.password) > LONGEST_CREDENTIALS:
+        return ""
+    first, *rest = map(re.escape, f"{provider.username}\0{provider.password}".split(SESSION_PLACEHOLDER))
+    # The name may stand there more than once.
+    pattern = f"{first}([!-~]+)" + r"\1".join(rest)
+    found = re.fullmatch(pattern, f"{used.username}\0{used.password}")
+    return found[1] if found else ""
+
+
+def _moved(one: FoundSession, site: str, proxy: Proxy, name: str, identity: Identity) -> MovedSession:
+    session = SessionRecord(
+        name=one.name,
+        proxy=proxy.key,
+        exit=name,
+        identity=identity,
+        opened_at=one.opened_at,
+        worked_at=one.opened_at,
+        draw_count=1,
+        ok_count=one.ok_count,
+    )
+    return MovedSession(
+        session=session,
+        address=address_of(proxy),
+        exit=ExitRecord(ok_count=one.ok_count, last=Outcome.OK, last_ok_at=one.used_at),
+        cookies=[settle(cookie, site) for cookie in one.cookies],
+        data=one.data,
+    )

@@ -1,0 +1,78 @@
+"""Cookies on their way: as a session's jar keeps them, and as other tools wrote them down."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+
+# In a header, these would end the cookie, or the header.
+BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f;]")
+ADDRESS = re.compile(r"[\d.]+|.*:.*")
+
+
+class MovedCookie(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cookie, with the fields and in the order in which stores keep it."""
+
+    version: int | None = 0
+    name: str
+    value: str | None
+    domain: str
+    domain_specified: bool
+    domain_initial_dot: bool
+    path: str = "/"
+    path_specified: bool = True
+    secure: bool = False
+    expires: int | None = None
+    discard: bool
+
+
+def make_cookie(
+    name: str, value: str, domain: str, *, is_host_only: bool, path: str, secure: bool, expires: float | None
+) -> MovedCookie:
+    """The cookie that is sent to *domain*, and if it is not *is_host_only*, to all below it; to no other host.
+
+    Raises:
+        ConfigError: No browser would keep it so.
+    """
+    host = domain.lstrip(".").lower()
+    cookie = MovedCookie(
+        name=name,
+        value=value,
+        domain=host if is_host_only or not host else f".{host}",
+        domain_specified=not is_host_only,
+        domain_initial_dot=not is_host_only,
+        path=path or "/",
+        secure=secure,
+        expires=None if expires is None else int(expires),
+        discard=expires is None,
+    )
+    check_cookie(cookie)
+    return cookie
+
+
+def settle(cookie: MovedCookie, site: str) -> MovedCookie:
+    """*cookie*; where it names no domain, as one of *site*."""
+    if cookie.domain:
+        return cookie
+    host = site.rpartition(":")[0] or site if not site.startswith("[") else site
+    is_host_only = ADDRESS.fullmatch(host) is not None
+    return msgspec.structs.replace(
+        cookie,
+        domain=host if is_host_only else f".{host}",
+        domain_specified=not is_host_only,
+        domain_initial_dot=not is_host_only,
+    )
+
+
+def check_cookie(cookie: MovedCookie) -> None:
+    """Refuse what is no cookie.
+
+    Raises:
+        ConfigError: It would break the header that it is sent in. The message has no value, which is a secret.
+    """
+    parts = (cookie.name, cookie.value or "", cookie.domain, cookie.path)
+    if not (cookie.name or cookie.value) or any(BREAKS.search(part) for part in parts):
+        raise ConfigError(f"the cookie {cookie.name[:40]!r} is none: it would break the header that it is sent in")

@@ -1,0 +1,93 @@
+"""Sessions out of a store, into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.facts import SESSION_SECONDS
+from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.records import ExitRecord, Record, SessionRecord
+from proxysieve.moving.cookies import MovedCookie
+from proxysieve.moving.moved import Export, MovedSession, Reasons
+
+UNLISTED = "their proxies are not in the list"
+TOO_OLD = "they are older than 24 h, and their exits may be others' by now"
+REFUSED = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
+
+
+class Packing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken along, and how many are left, by the reason."""
+
+    export: Export
+    left_out: Reasons
+
+
+def is_over_age(session: SessionRecord, now: float) -> bool:
+    """Whether *session* has ended by its age. One with a name of its own is told to be lost instead, if it is."""
+    return not session.pinned and now - session.opened_at >= SESSION_SECONDS
+
+
+def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> Packing:
+    """The sessions of *site* whose proxies are in *catalog*, out of the *records* of its store.
+
+    Raises:
+        msgspec.DecodeError: A record is damaged.
+    """
+    kept = {(record.kind, record.key): record.value or b"" for record in records}
+    left_out, moved = Reasons(), []
+    for (kind, name), value in kept.items():
+        if kind != "session":
+            continue
+        session = msgspec.json.decode(value, type=SessionRecord)
+        proxy = catalog.get(session.proxy)
+        if proxy is None:
+            left_out[UNLISTED] += 1
+        elif is_over_age(session, now):
+            left_out[TOO_OLD] += 1
+        else:
+            moved.append(
+                MovedSession(
+                    session=session,
+                    address=address_of(proxy),
+                    exit=msgspec.json.decode(kept.get(("exit", session.exit_id), b"{}"), type=ExitRecord),
+                    cookies=msgspec.json.decode(kept.get(("cookies", name), b"[]"), type=list[MovedCookie]),
+                    data=msgspec.json.decode(kept.get(("data", name), b"{}"), type=dict[str, Any]),
+                )
+            )
+    moved.sort(key=lambda one: (one.session.opened_at, one.session.name))
+    return Packing(export=Export(site=site, sessions=moved), left_out=left_out)
+
+
+def address_of(proxy: Proxy) -> str:
+    """Where *proxy* is, without who uses it."""
+    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+    return f"{proxy.scheme}://{host}:{proxy.port}"
+
+
+def encode(export: Export) -> bytes:
+    """The file of *export*: the same sessions give the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(export), indent=2) + b"\n"
+
+
+def encode_classic(export: Export) -> bytes:
+    """Those of *export* that work as the algorithm of 2019 kept them: by the names that its provider knows them by.
+
+    Of a plain proxy, which has no such names, the address stands beside them.
+    """
+    working = [one for one in export.sessions if _works(one)]
+    sessions = {one.session.exit or one.session.name: _classic(one) for one in working}
+    return msgspec.json.format(msgspec.json.encode(sessions), indent=2) + b"\n"
+
+
+def _works(moved: MovedSession) -> bool:
+    return moved.session.has_worked and not moved.session.lost and moved.exit.last not in REFUSED
+
+
+def _classic(moved: MovedSession) -> dict[str, str]:
+    session = moved.session
+    known = {"name": session.exit or session.name, "userAgent": session.identity.user_agent}
+    return known if session.exit else known | {"proxyUrl": moved.address}

@@ -1,0 +1,132 @@
+"""The values that move: a session with all that belongs to it, the file of them, and what came of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any, Literal
+
+import msgspec
+
+from proxysieve.core.records import ExitRecord, SessionRecord
+from proxysieve.errors import ConfigError
+from proxysieve.moving.cookies import MovedCookie, check_cookie
+
+FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
+FORMAT_VERSION = 1
+# Until the year 2100, moments are below.
+LAST_AT = 4_102_444_800.0
+# Each costs a place in what chance draws from; few policies of the classic kind want more than a hundred sessions.
+MOST_DRAWS = 10_000
+MOST_COUNT = 2**53
+LONGEST_NAME = 1_000
+
+Reasons = Counter[str]
+
+
+class MovedSession(msgspec.Struct, kw_only=True):
+    """One session, as a file has it.
+
+    Attributes:
+        session: Its record, which knows the proxy by its key.
+        address: Where the proxy is, without who uses it; for a reader, and empty if it is not known.
+        exit: What happened to its exit at the site.
+        data: The user's own.
+    """
+
+    session: SessionRecord
+    address: str = ""
+    exit: ExitRecord
+    cookies: list[MovedCookie] = []
+    data: dict[str, Any] = {}
+
+
+class Export(msgspec.Struct, kw_only=True):
+    """A file of sessions.
+
+    Attributes:
+        format: By which the file is told from others.
+        version: Grows when older readers could not make sense of it.
+        sessions: The oldest first.
+    """
+
+    format: Literal["proxysieve sessions"] = FORMAT
+    version: int = FORMAT_VERSION
+    site: str
+    sessions: list[MovedSession]
+
+
+class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
+    """What another tool knew of a session that worked.
+
+    Attributes:
+        user_agent: Empty where it is not said.
+        proxy_url: What it used, with credentials; empty where it is not said.
+        ok_count: So many good answers at least.
+    """
+
+    name: str
+    opened_at: float
+    used_at: float
+    user_agent: str = ""
+    proxy_url: str = ""
+    ok_count: int = 1
+    cookies: list[MovedCookie] = []
+    data: dict[str, Any] = {}
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The sessions in a file of another tool.
+
+    Attributes:
+        origin: Whose they are.
+        left_out: How many are of no use, by the reason.
+        notes: What is to be known of those that are, a sentence each.
+    """
+
+    origin: str
+    sessions: list[FoundSession]
+    left_out: Reasons
+    notes: list[str] = []
+
+
+def check_moved(moved: MovedSession) -> None:
+    """Refuse a session whose record cannot be true, or would do harm in a store.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    session, exit_ = moved.session, moved.exit
+    check_name(session.name)
+    used_at = exit_.used_at or []
+    moments = [session.opened_at, session.worked_at, exit_.last_ok_at, exit_.last_bad_at, exit_.last_unclear_at]
+    counts = [
+        session.ok_count, session.unclear_count, session.draw_count, exit_.ok_count, exit_.blocked_count,
+        exit_.throttled_count, exit_.proxy_error_count, exit_.unclear_count,
+    ]  # fmt: skip
+    is_sound = (
+        all(0 <= at <= LAST_AT for at in (*moments, exit_.rests_until, *used_at))
+        and used_at == sorted(used_at)
+        and all(0 <= count <= MOST_COUNT for count in counts)
+        and session.draw_count <= MOST_DRAWS
+        and "/" not in session.proxy
+    )
+    if not is_sound:
+        raise ConfigError(f"the record of the session {session.name[:40]!r} is damaged")
+    for cookie in moved.cookies:
+        check_cookie(cookie)
+
+
+def check_name(name: str) -> None:
+    """Refuse what no session can be called.
+
+    Raises:
+        ConfigError: It is empty, or too long.
+    """
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ConfigError(f"a session's name has 1 to {LONGEST_NAME:,} letters, not {len(name):,}")
+
+
+def is_moment(at: float) -> bool:
+    """Whether *at* can be one, in Unix seconds."""
+    return math.isfinite(at) and 0 <= at <= LAST_AT

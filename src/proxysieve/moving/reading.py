@@ -1,0 +1,64 @@
+"""A file of sessions, whosever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+from proxysieve.moving.classic import is_classic, read_classic
+from proxysieve.moving.crawlee import is_crawlee, read_crawlee
+from proxysieve.moving.moved import FORMAT, FORMAT_VERSION, Export, Found, check_moved
+
+EXPECTED = (
+    "expected what proxysieve export writes, SESSIONS of the algorithm of 2019, or a session pool that Crawlee saved"
+)
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# How a key-value store wraps a value where it is not a file of its own.
+WRAPPINGS = ("SESSIONS", "SDK_SESSION_POOL_STATE", "CRAWLEE_SESSION_POOL_STATE", "value")
+
+
+def read_sessions(content: bytes, written_at: float) -> Export | Found:
+    """The sessions in *content*, a file that was written at *written_at*.
+
+    Raises:
+        ConfigError: It is none of the known forms, or damaged.
+    """
+    try:
+        value = msgspec.json.decode(content.removeprefix(BYTE_ORDER_MARK))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"it is no JSON ({error}): {EXPECTED}") from error
+    value = _unwrapped(value)
+    if not isinstance(value, dict):
+        raise ConfigError(f"it has no sessions in it: {EXPECTED}")
+    if value.get("format") == FORMAT:
+        return _read_own(value)
+    if is_crawlee(value):
+        return read_crawlee(value)
+    if is_classic(value):
+        return read_classic(value, written_at)
+    raise ConfigError(f"it has no sessions in it: {EXPECTED}")
+
+
+def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if not isinstance(value, dict) or value.get("format") == FORMAT:
+        return value
+    inner = next((value[name] for name in WRAPPINGS if isinstance(value.get(name), dict)), None)
+    return value if inner is None or is_classic(value) else inner
+
+
+def _read_own(value: dict[str, Any]) -> Export:
+    version = value.get("version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ConfigError(
+            f"it has version {version} of the format, written by a newer proxysieve; this one reads up to "
+            f"{FORMAT_VERSION}: upgrade"
+        )
+    try:
+        export = msgspec.convert(value, Export)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"it is damaged: {error}") from error
+    for moved in export.sessions:
+        check_moved(moved)
+    return export

@@ -1,0 +1,348 @@
+"""Sessions go from store to store, and come from other tools, with what belongs to them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
+
+from proxysieve.core.address import parse_proxy
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.engine import Engine
+from proxysieve.core.facts import SESSION_SECONDS
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Outcome
+from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.records import ExitRecord, Record, SessionRecord
+from proxysieve.errors import ConfigError
+from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
+from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks
+from proxysieve.moving.browsers import browser_of
+from proxysieve.moving.cookies import MovedCookie
+from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
+from proxysieve.moving.moved import Export, Found, Reasons
+from proxysieve.moving.reading import read_sessions
+
+SITE = "shop.example"
+NOW = 1_800_000_000.0
+PLAIN = [parse_proxy(f"http://user:topsecret@10.1.2.{host}:8000") for host in range(1, 5)]
+PROVIDER = parse_proxy("http://user-session-{session}:topsecret@gate.example:8000")
+OTHER_PROVIDER = parse_proxy("http://me-{session}:{session}:x@other.example:8000")
+COOKIE = MovedCookie(
+    name="visitor", value="v1", domain=SITE, domain_specified=False, domain_initial_dot=False, discard=True
+)
+
+
+def session(name: str, proxy: int = 0, **changes: Any) -> SessionRecord:  # noqa: ANN401 - any field
+    fields = {"exit": "", "identity": IDENTITIES[0], "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
+    return SessionRecord(name=name, proxy=PLAIN[proxy].key, **{**fields, **changes})
+
+
+def record(kind: str, key: str, value: object) -> Record:
+    return Record(SITE, kind, key, msgspec.json.encode(value))
+
+
+def store(*sessions: SessionRecord, exit_: ExitRecord | None = None) -> list[Record]:
+    """What a store keeps of *sessions*, with a cookie and data each."""
+    known = exit_ or ExitRecord(ok_count=3, last=Outcome.OK, last_ok_at=NOW - 5, used_at=[NOW - 6, NOW - 5])
+    return [
+        one
+        for each in sessions
+        for one in (
+            record("session", each.name, each),
+            record("exit", each.exit_id, known),
+            record("cookies", each.name, [COOKIE]),
+            record("data", each.name, {"of": each.name}),
+        )
+    ]
+
+
+def exported(*sessions: SessionRecord) -> Export:
+    return pack(SITE, Catalog([*PLAIN, PROVIDER]), store(*sessions), NOW).export
+
+
+def admitted(export: Export, kept: list[Record], *, is_replacing: bool = False) -> Arrival:
+    bound = bind_own(export, Catalog([*PLAIN, PROVIDER]), IDENTITIES, Random(0))
+    return Admission(SITE, kept, NOW, is_replacing=is_replacing).admit(bound)
+
+
+def after(kept: list[Record], arrival: Arrival) -> dict[tuple[str, str], bytes]:
+    """What the store keeps then."""
+    all_of_it = {(one.kind, one.key): one.value for one in [*kept, *arrival.records]}
+    return {place: value for place, value in all_of_it.items() if value is not None}
+
+
+def as_records(kept: dict[tuple[str, str], bytes]) -> list[Record]:
+    return [Record(SITE, kind, key, value) for (kind, key), value in kept.items()]
+
+
+def bound(content: object, *proxies: Any) -> Bound:  # noqa: ANN401
+    found = read_sessions(encoded(content), NOW)
+    assert isinstance(found, Found)
+    return bind(found, SITE, Catalog(proxies), IDENTITIES, Random(0))
+
+
+SESSIONS = st.lists(
+    st.builds(
+        session,
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
+        st.integers(0, 3),
+        pinned=st.booleans(),
+        lost=st.sampled_from(["", "blocked: a sign"]),
+        opened_at=st.floats(NOW - 2 * SESSION_SECONDS, NOW),
+        ok_count=st.integers(0, 10**6),
+    ),
+    max_size=6,
+    unique_by=lambda one: one.name,
+)
+
+
+class TestOwnSessions:
+    """From one store of ours into another."""
+
+    @given(SESSIONS)
+    def test_there_and_back_again(self, sessions: list[SessionRecord]) -> None:
+        """An export of what was imported into an empty store is the same file, if no two sessions share an exit."""
+        mine = {one.proxy: one for one in sessions if not one.pinned}
+        whole = exported(*mine.values(), *(one for one in sessions if one.pinned))
+
+        kept = after([], admitted(msgspec.json.decode(encode(whole), type=Export), []))
+        again = pack(SITE, Catalog([*PLAIN, PROVIDER]), as_records(kept), NOW)
+
+        assert encode(again.export) == encode(whole)
+        assert not again.left_out
+
+    def test_no_password_is_in_the_file(self) -> None:
+        """The list that it is imported with has them."""
+        content = encode(exported(session("a"), session("b", proxy=1)))
+
+        assert b"topsecret" not in content
+        assert b"http://10.1.2.1:8000" in content
+
+    def test_what_cannot_be_used_elsewhere_stays(self) -> None:
+        """Too old a session, unless it has a name of its own, and one whose proxy is not in the list."""
+        old = session("old", opened_at=NOW - SESSION_SECONDS)
+        kept = store(old, session("anna", 1, opened_at=1.0, pinned=True), session("gone", 2))
+
+        packing = pack(SITE, Catalog(PLAIN[:2]), kept, NOW)
+
+        assert [one.session.name for one in packing.export.sessions] == ["anna"]
+        assert packing.left_out == {TOO_OLD: 1, UNLISTED: 1}
+
+    def test_who_works_is_used_at_once(self) -> None:
+        """An engine that is loaded from what came picks it, and no other proxy is tried."""
+        arrival = admitted(exported(session("a"), session("b", 1)), [])
+
+        engine = Engine(SITE, Catalog(PLAIN), Adaptive(), records=arrival.records)
+
+        assert engine.standing(NOW).working == 2
+        assert getattr(engine.choose(NOW, Random(0)), "opened", "wait") is None
+
+    @pytest.mark.parametrize(
+        ("coming", "known", "why"),
+        [
+            pytest.param(session("a"), session("a", 1), KNOWN, id="name"),
+            pytest.param(session("a"), session("b"), TAKEN, id="exit"),
+            pytest.param(session("a", opened_at=NOW + 999), None, UNBORN, id="clock"),
+            pytest.param(session("a", opened_at=NOW - SESSION_SECONDS), None, TOO_OLD, id="age"),
+        ],
+    )
+    def test_what_the_store_knows_is_kept(self, coming: SessionRecord, known: SessionRecord | None, why: str) -> None:
+        """Whatever stands in the way is said, and nothing changes."""
+        export = exported(msgspec.structs.replace(coming, opened_at=NOW))
+        export.sessions[0].session.opened_at = coming.opened_at
+
+        arrival = admitted(export, store(known) if known else [])
+
+        assert (arrival.records, arrival.session_count, arrival.left_out) == ([], 0, {why: 1})
+
+    def test_an_exit_that_was_refused_since_is_not_believed_in(self) -> None:
+        """The store's own news of it is newer."""
+        refused = ExitRecord(blocked_count=1, last=Outcome.BLOCKED, last_bad_at=NOW - 1)
+
+        arrival = admitted(exported(session("a")), [record("exit", PLAIN[0].key, refused)])
+
+        assert (arrival.records, arrival.left_out) == ([], {SINCE_REFUSED: 1})
+
+    @pytest.mark.parametrize("known", [session("a", 1), session("b")], ids=["name", "exit"])
+    def test_replacing_takes_those_of_the_file(self, known: SessionRecord) -> None:
+        """And nothing of the other is left for them to find."""
+        arrival = admitted(exported(session("a", ok_count=77)), store(known), is_replacing=True)
+
+        kept = after(store(known), arrival)
+        assert [key for kind, key in kept if kind == "session"] == ["a"]
+        assert [key for kind, key in kept if kind == "cookies"] == ["a"]
+        assert msgspec.json.decode(kept["session", "a"], type=SessionRecord).ok_count == 77
+        assert msgspec.json.decode(kept["data", "a"]) == {"of": "a"}
+        assert arrival.replaced_count == 1
+
+    def test_cookies_of_an_older_session_of_the_name_are_not_found(self) -> None:
+        """One that comes without cookies has none."""
+        export = exported(session("a"))
+        export.sessions[0].cookies = []
+
+        kept = after(store(session("a")), admitted(export, store(session("a")), is_replacing=True))
+
+        assert ("cookies", "a") not in kept
+
+    def test_one_exit_is_one_visitor(self) -> None:
+        """Of two sessions on a plain proxy in the file, the first comes."""
+        export = exported(session("a", opened_at=NOW - 9), session("b", opened_at=NOW - 8))
+
+        arrival = admitted(export, [], is_replacing=True)
+
+        assert (arrival.session_count, arrival.left_out) == (1, {TWICE: 1})
+
+    def test_named_sessions_come_at_any_age(self) -> None:
+        """Beside whoever is there."""
+        anna = session("anna", pinned=True, opened_at=1.0)
+
+        arrival = admitted(exported(anna), store(session("b")))
+
+        assert arrival.session_count == 1
+
+    def test_looks_that_are_not_offered_any_more_are_the_nearest(self) -> None:
+        """As a client could not send them."""
+        old = msgspec.structs.replace(
+            IDENTITIES[0], impersonate="chrome9", user_agent=IDENTITIES[0].user_agent.replace("142", "9")
+        )
+
+        arrival = admitted(exported(session("a", identity=old)), [])
+
+        kept = msgspec.json.decode(after([], arrival)["session", "a"], type=SessionRecord)
+        assert kept.identity == IDENTITIES[0]
+        assert arrival.other_looks == {"Chrome 9 -> chrome142": 1}
+
+
+class TestOthersSessions:
+    """Out of the files of other tools."""
+
+    def test_a_name_is_that_at_the_only_provider(self) -> None:
+        """Also beside plain proxies."""
+        came = bound(classic("0.787"), *PLAIN, PROVIDER)
+
+        (one,) = came.sessions
+        assert (one.session.proxy, one.session.exit, one.session.name) == (PROVIDER.key, "0.787", "0.787")
+        assert one.session.has_worked
+        assert came.other_looks == {"Chrome 70 -> chrome142": 1}
+
+    @pytest.mark.parametrize(
+        ("proxies", "why"), [(PLAIN, EXITLESS), ([PROVIDER, OTHER_PROVIDER], AMBIGUOUS)], ids=["plain", "two"]
+    )
+    def test_without_its_exit_no_session_comes(self, proxies: list[Any], why: str) -> None:
+        """Its cookies would be shown from an address that they were not given to."""
+        came = bound(classic("0.787"), *proxies)
+
+        assert (came.sessions, came.left_out) == ([], {why: 1})
+
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            ("http://user:topsecret@10.1.2.2:8000", (PLAIN[1].key, "")),
+            ("http://10.1.2.2:8000", (PLAIN[1].key, "")),
+            ("http://user-session-abc:topsecret@gate.example:8000", (PROVIDER.key, "abc")),
+            ("http://me-xy:xy%3Ax@other.example:8000", (OTHER_PROVIDER.key, "xy")),
+        ],
+    )
+    def test_a_proxy_that_the_file_names_is_found_in_the_list(self, url: str, place: tuple[str, str]) -> None:
+        """With its name at a provider."""
+        came = bound(
+            crawlee_js_pool(crawlee_js("a", NOW, userData={"proxyUrl": url})), *PLAIN, PROVIDER, OTHER_PROVIDER
+        )
+
+        (one,) = came.sessions
+        assert (one.session.proxy, one.session.exit) == place
+        # The password was in it.
+        assert one.data == {}
+
+    @pytest.mark.parametrize(
+        "url",
+        ["http://10.9.9.9:1", "http://other:pw@10.1.2.2:8000", "nonsense", "http://me-x:y%3Ax@other.example:8000"],
+    )
+    def test_a_proxy_that_is_not_in_the_list_is_not_replaced(self, url: str) -> None:
+        """By any other, also not the provider."""
+        session = crawlee_js("a", NOW, userData={"proxyUrl": url})
+
+        came = bound(crawlee_js_pool(session), *PLAIN, OTHER_PROVIDER)
+
+        assert came.left_out == {UNLISTED: 1}
+
+    def test_an_address_of_several_proxies_says_too_little(self) -> None:
+        """Each has an exit of its own."""
+        twins = [parse_proxy(f"http://user{number}:pw@10.1.2.3:1") for number in range(2)]
+
+        came = bound(classic("a", proxyUrl="http://10.1.2.3:1"), *twins)
+
+        assert came.left_out == {UNLISTED: 1}
+
+    @pytest.mark.parametrize("name", ["two words", "naïve", "a\nb", "x" * 300])
+    def test_an_odd_name_is_no_providers(self, name: str) -> None:
+        """It would reach another exit, or none."""
+        with pytest.raises(ConfigError, match="cannot be the name of a session at a provider"):
+            bound(classic(name), PROVIDER)
+
+    def test_cookies_without_a_domain_are_the_sites(self) -> None:
+        """With all that is below it; those of an address are that address's alone."""
+        pool = {"sessions": [{**crawlee_js("a", NOW), "cookieJar": None, "cookies": [{"name": "n", "value": "v"}]}]}
+        found = read_sessions(encoded(pool), NOW)
+        assert isinstance(found, Found)
+
+        domains = [
+            bind(found, site, Catalog([PROVIDER]), IDENTITIES, Random(0)).sessions[0].cookies[0].domain
+            for site in (SITE, "127.0.0.1:8000", "localhost:1")
+        ]
+
+        assert domains == [".shop.example", "127.0.0.1", ".localhost"]
+
+    def test_the_classics_own_form_comes_back(self) -> None:
+        """What works is written by the names that a provider knows, and read again."""
+        at_provider = session("anna", exit="k3j9x2ab", pinned=True)
+        at_provider.proxy = PROVIDER.key
+        export = exported(at_provider, session("b", 1), session("lost", 2, pinned=True, lost="blocked"))
+
+        content = encode_classic(export)
+        came = bound(msgspec.json.decode(content), *PLAIN, PROVIDER)
+
+        assert b"topsecret" not in content
+        places = {(one.session.proxy, one.session.exit) for one in came.sessions}
+        assert places == {(PROVIDER.key, "k3j9x2ab"), (PLAIN[1].key, "")}
+        assert came.other_looks == Reasons()
+
+
+class TestLooks:
+    """Who a session can be here."""
+
+    @pytest.mark.parametrize(
+        ("user_agent", "impersonate"),
+        [
+            (IDENTITIES[3].user_agent, IDENTITIES[3].impersonate),
+            (CHROME_70, "chrome142"),
+            (CHROME_70.replace("/70.0", "/147.0"), "chrome146"),
+            (f"{CHROME_70} Edge/16.16299", "chrome142"),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0", "firefox147"),
+            (
+                "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+                "safari184",
+            ),
+        ],
+    )
+    def test_the_nearest_of_the_family_is_taken(self, user_agent: str, impersonate: str) -> None:
+        """By version."""
+        identity, change = choose_looks(user_agent, IDENTITIES, Random(0))
+
+        assert identity.impersonate == impersonate
+        assert bool(change) == (identity.user_agent != user_agent)
+
+    @given(st.text())
+    def test_anything_gets_looks(self, user_agent: str) -> None:
+        """Whatever it says it is."""
+        assert choose_looks(user_agent, IDENTITIES, Random(0))[0] in IDENTITIES
+
+    def test_phones_are_told_from_desks(self) -> None:
+        """In what is said of the change."""
+        assert str(browser_of(CHROME_70.replace("Safari", "Mobile Safari"))) == "Chrome 70 (mobile)"
