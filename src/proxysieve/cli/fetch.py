@@ -7,7 +7,6 @@ import contextlib
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -32,7 +31,14 @@ MOST_FILES = 10_240
 @click.command()
 @click.argument("urls", type=click.File(encoding="utf-8-sig"))
 @proxies_options
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    metavar="NAME",
+    help="Where the pages go: NAME.jsonl or NAME.jsonl.gz, a line a page; NAME.warc.gz, for archives; or NAME/, a "
+    "directory with a file for each.",
+)
 @click.option("--concurrency", default=50, type=click.IntRange(min=1), help="Requests under way at most.")
 @click.option(
     "--max-sessions",
@@ -114,7 +120,8 @@ def fetch(urls: TextIO, proxies: Proxies, *, as_json: bool, quiet: bool, **optio
     """Fetch URLS (a file with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
-    What failed goes to NAME.failed.jsonl with the story of its attempts.
+    What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of
+    its attempts.
 
     \b
     Proxies, one a line:
@@ -144,7 +151,7 @@ def fetch(urls: TextIO, proxies: Proxies, *, as_json: bool, quiet: bool, **optio
     elif quiet:
         show_failings(report)
     else:
-        show_report(report, str(options["out"]))
+        show_report(report, options["out"])
         if options["policy"] == "classic":
             show_hint(report, options["max_sessions"])
     if report.interrupted:
