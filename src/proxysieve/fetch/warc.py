@@ -9,7 +9,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from io import BytesIO
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
@@ -24,7 +24,10 @@ CONFORMS_TO = "http://iipc.github.io/warc-specifications/specifications/warc-for
 # Bodies are kept decoded; readers would decode them again. Renamed as browsertrix and its kin do, so that what the
 # site said is not lost.
 RENAMED = {name: f"x-orig-{name}" for name in ("content-encoding", "transfer-encoding", "content-length")}
-CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+# All that ends a line for somebody.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# What stands in addresses as it is: the reserved characters, and percent signs, as they encode something already.
+PLAIN = "%:/?#[]@!$&'()*+,;="
 
 
 class Warc(Format):
@@ -59,7 +62,7 @@ class Warc(Format):
 def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN401 - warcio has no types
     """The records of *page*, which say of each other that they belong together."""
     # What came back came from where redirects ended; where they began is in the metadata.
-    url = urlsplit(page.final_url)._replace(fragment="")
+    url = _as_sent(page.final_url)
     place = {"WARC-Date": date}
     response = writer.create_warc_record(
         url.geturl(),
@@ -82,11 +85,12 @@ def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN4
 
 def _metadata(page: Page) -> dict[str, str]:
     """How *page* was had; the first two names are the standard's own, the others those of the other formats."""
-    redirected = {"via": page.url} if page.final_url != page.url else {}
+    asked, ended = _public(page.url), _public(page.final_url)
+    redirected = {"via": asked} if ended != asked else {}
     return redirected | {
         "fetchTimeMs": str(round(page.seconds * 1000)),
-        "url": page.url,
-        "final_url": page.final_url,
+        "url": asked,
+        "final_url": ended,
         "fetched_at": repr(page.fetched_at),
         "attempts": str(page.attempts),
         "session": page.session,
@@ -113,7 +117,23 @@ def _stored(page: Page) -> Headers:
 
 def _asked(url: SplitResult, page: Page) -> Headers:
     """The headers of the request that are known. Its cookies are nobody's business but the session's."""
-    return [("Host", url.netloc.rpartition("@")[2]), *page.request_headers]
+    return [("Host", url.netloc), *page.request_headers]
+
+
+def _public(url: str) -> str:
+    """*url* without a login, as archives are passed on."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _as_sent(url: str) -> SplitResult:
+    """*url* as clients write it into a request: without a fragment, and in ASCII."""
+    parts = urlsplit(_public(url))
+    try:
+        place = parts.netloc.encode("idna").decode()
+    except UnicodeError:
+        place = quote(parts.netloc, safe=PLAIN)
+    return SplitResult(parts.scheme, place, quote(parts.path, safe=PLAIN), quote(parts.query, safe=PLAIN), "")
 
 
 def _target(url: SplitResult) -> str:
