@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -13,6 +14,8 @@ from proxysieve.saved.response import HIGHEST_STATUS, LOWEST_STATUS, MOST_BODY_B
 
 # JSON writes a byte in six at the most.
 MOST_LINE_BYTES = 6 * MOST_BODY_BYTES + 1_000_000
+# As fetch names them, and nothing that leads to another directory.
+FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -31,7 +34,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.body is None and self.body_base64 is None and not self.file:
             raise ValueError("it has no body")
-        if Path(self.file).name != self.file:
+        if self.file and not FILE_NAME.fullmatch(self.file):
             raise ValueError("its file is somewhere else")
 
     def content(self, folder: str) -> bytes | None:
