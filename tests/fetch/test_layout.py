@@ -138,6 +138,13 @@ def test_a_place_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
         Output(f"{tmp_path}/nowhere/{name}")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_the_system_refuses_is_told(tmp_path: Path, name: str) -> None:
+    """In one sentence, as everything else that cannot be written."""
+    with pytest.raises(ConfigError, match="cannot be written: File name too long"):
+        Output(f"{tmp_path}/{'x' * 300}{name}")
+
+
 async def test_the_same_page_again_has_the_same_file(tmp_path: Path) -> None:
     """So that a job that was started anew in an empty place writes what it wrote before."""
     for name in ("a/", "b/"):

@@ -42,6 +42,7 @@ def lay_out(out: str) -> Layout:
 
     Raises:
         ConfigError: The name says no format, or what is there already is something else.
+        OSError: The place cannot be used.
     """
     path = Path(out)
     if out.endswith("/") or path.is_dir():
@@ -64,12 +65,10 @@ def lay_out(out: str) -> Layout:
 def _in_directory(out: str, path: Path) -> Layout:
     try:
         path.mkdir(exist_ok=True)
-        layout = Layout(pages=path / INDEX, failed=path / "failed.jsonl", journal=path / JOURNAL, format=Folder(path))
-        _refuse_others(layout, path.iterdir())
     except FileExistsError as error:
         raise ConfigError(f"{out} is a file and no directory: move it away, or choose another --out") from error
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}") from error
+    layout = Layout(pages=path / INDEX, failed=path / "failed.jsonl", journal=path / JOURNAL, format=Folder(path))
+    _refuse_others(layout, path.iterdir())
     return layout
 
 

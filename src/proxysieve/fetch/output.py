@@ -42,12 +42,12 @@ class Output:
 
     def __init__(self, out: str | PathLike[str], *, retry_failed: bool = False) -> None:
         self.name = os.fspath(out)
-        layout = lay_out(self.name)
-        self._format = layout.format
         try:
+            layout = lay_out(self.name)
             self._journal = Journal(layout.journal)
         except OSError as error:
             raise self._unwritable(error) from error
+        self._format = layout.format
         self._failure: Exception | None = None
         self._pages: deque[Page] = deque()
         self._failed: deque[tuple[str, bytes]] = deque()
