@@ -2,7 +2,8 @@
 
 ``proxysieve fetch`` with 3,000 pages and 500 proxies, 75 % of them banned, at a site that takes its time, is killed
 by SIGKILL at a random moment from its start on and then run again, until it is complete; then another such job, until
-there were 20 kills. Counted are pages that the output lacks, that it has twice, or not as the site holds them.
+there were 20 kills, for each format of the output. Counted are pages that the output lacks, that it has twice, or not
+as the site holds them, by readers of that format which know nothing of proxysieve.
 
 What was learned: the exits that the site answered well in this run, and those that the store knew to work when the
 run began, are compared with those of the sessions in the store after the kill. ``lost`` are exits that were answered
@@ -27,7 +28,7 @@ from random import Random
 
 import msgspec
 
-from measure import BLOCK_STYLES, Bench, Command, Spread, count_wrong, hits_since
+from measure import BLOCK_STYLES, Bench, Command, Spread, count_wrong, hits_since, saved_bodies
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.stores.sqlite import DATABASE
@@ -35,6 +36,7 @@ from proxysieve.testbed import TestbedProcess, World
 
 PAGE_COUNT = 3000
 KILL_COUNT = 20
+OUTPUTS = ("pages.jsonl", "pages.jsonl.gz", "pages.warc.gz", "pages/")
 # From the start of a process on, of which it needs the first half second to come up.
 LONGEST_LIFE_SECONDS = 3.0
 LATENCY_SECONDS = 0.3
@@ -67,6 +69,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """A job that was killed until it was complete."""
 
+    out: str
     kills: int
     lost_pages: int
     double_pages: int
@@ -78,8 +81,9 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 class Victim:
     """A job to be killed."""
 
-    def __init__(self, bed: TestbedProcess, directory: Path) -> None:
+    def __init__(self, bed: TestbedProcess, directory: Path, out: str = OUTPUTS[0]) -> None:
         self._bed = bed
+        self._out = out
         self._directory = directory
         exits = (exit_.address for exit_ in bed.exits)
         self._exit_of = {parse_proxy(line).key: exit_ for line, exit_ in zip(bed.proxy_lines, exits, strict=True)}
@@ -87,7 +91,7 @@ class Victim:
 
     def start(self) -> Command:
         """Run it, from where it stopped."""
-        return Command(self._directory, self._bed.page_urls(PAGE_COUNT), self._bed.proxy_lines)
+        return Command(self._directory, self._bed.page_urls(PAGE_COUNT), self._bed.proxy_lines, out=self._out)
 
     def live(self, life_seconds: float) -> Kill | None:
         """Run it and kill it after so long; None if it was complete before."""
@@ -115,13 +119,13 @@ class Victim:
 
     def finish(self, kills: int, started_at: float | None) -> Finished:
         """Look at what the complete job has written, of which the last run started at *started_at*."""
-        out = self._directory / "pages.jsonl"
-        with out.open("rb") as lines:
-            times = Counter(msgspec.json.decode(line)["url"] for line in lines)
+        out = self._directory / self._out
+        times = Counter(url for url, _ in saved_bodies(out))
         hits = self._bed.truth().hits
         served = sum(hit.answer == "ok" for hit in hits)
         last = hits_since(self._bed, started_at) if started_at else []
         return Finished(
+            out=self._out,
             kills=kills,
             lost_pages=len(set(self._bed.page_urls(PAGE_COUNT)) - times.keys()),
             double_pages=times.total() - len(times),
@@ -141,14 +145,14 @@ class Victim:
             yield self._exit_of[msgspec.json.decode(value, type=SessionRecord).proxy]
 
 
-def kill_until_complete(rng: Random, left: int, seed: int) -> tuple[list[Kill], Finished]:
+def kill_until_complete(rng: Random, left: int, seed: int, out: str) -> tuple[list[Kill], Finished]:
     """Kill a job at random moments, at most *left* times, and let it end."""
     kills: list[Kill] = []
     with (
         TestbedProcess(msgspec.structs.replace(WORLD, seed=seed)) as bed,
         tempfile.TemporaryDirectory() as directory,
     ):
-        victim = Victim(bed, Path(directory))
+        victim = Victim(bed, Path(directory), out)
         while len(kills) < left:
             kill = victim.live(rng.uniform(0.0, LONGEST_LIFE_SECONDS))
             if kill is None:
@@ -174,19 +178,24 @@ def interrupt(seed: int) -> tuple[float, int]:
 def main() -> None:
     """Measure."""
     bench = Bench("crash", __doc__, rounds=3)
-    bench.parser.add_argument("--kills", type=int, default=KILL_COUNT, help="how many (default: %(default)s)")
+    bench.parser.add_argument(
+        "--kills", type=int, default=KILL_COUNT, help="how many of each format (default: %(default)s)"
+    )
     bench.parser.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
     options = bench.start()
     rng = Random(options.seed)
     kills: list[Kill] = []
     jobs: list[Finished] = []
-    while len(kills) < options.kills:
-        more, job = kill_until_complete(rng, options.kills - len(kills), len(jobs))
-        kills += more
-        jobs.append(job)
-        for kill in more:
-            bench.emit(part="kill", **msgspec.structs.asdict(kill))
-        bench.emit(part="job", **msgspec.structs.asdict(job))
+    for out in OUTPUTS:
+        left = options.kills
+        while left:
+            more, job = kill_until_complete(rng, left, len(jobs), out)
+            left -= len(more)
+            kills += more
+            jobs.append(job)
+            for kill in more:
+                bench.emit(part="kill", **msgspec.structs.asdict(kill))
+            bench.emit(part="job", **msgspec.structs.asdict(job))
     report_jobs(bench, jobs)
     report_kills(bench, kills, jobs)
     ends = []
@@ -203,14 +212,14 @@ def report_jobs(bench: Bench, jobs: list[Finished]) -> None:
         f"jobs of {PAGE_COUNT:,} pages, killed until complete",
         [
             {
-                "job": str(number),
+                "output": job.out,
                 "kills": job.kills,
                 "pages lost": job.lost_pages,
                 "double": job.double_pages,
                 "wrong": job.wrong_pages,
                 "fetched again": job.fetched_again,
             }
-            for number, job in enumerate(jobs, start=1)
+            for job in jobs
         ],
     )
 

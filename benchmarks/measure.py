@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, Self
 
 import msgspec
+from warcio.archiveiterator import ArchiveIterator  # type: ignore[import-untyped]
 
 from proxysieve.fetch.report import Report
 from proxysieve.testbed import Hit, TestbedProcess
@@ -86,13 +88,20 @@ class Bench:
 class Command:
     """``proxysieve fetch`` as users run it, under way."""
 
-    def __init__(self, directory: Path, urls: Sequence[str], proxies: Sequence[str], *options: str) -> None:
-        self.out = directory / "pages.jsonl"
+    def __init__(
+        self,
+        directory: Path,
+        urls: Sequence[str],
+        proxies: Sequence[str],
+        *options: str,
+        out: str = "pages.jsonl",
+    ) -> None:
+        self.out = directory / out
         self.store = directory / "store"
         directory.mkdir(exist_ok=True)
         (directory / "urls.txt").write_text("\n".join(urls))
         (directory / "proxies.txt").write_text("\n".join(proxies))
-        files = [f"--proxies={directory / 'proxies.txt'}", f"--out={self.out}", f"--store={self.store}"]
+        files = [f"--proxies={directory / 'proxies.txt'}", f"--out={directory}/{out}", f"--store={self.store}"]
         program = Path(sys.executable).with_name("proxysieve")
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
@@ -151,9 +160,24 @@ def hits_since(bed: TestbedProcess, moment: float) -> list[Hit]:
 
 def count_wrong(out: Path, bed: TestbedProcess) -> int:
     """How many pages in the output *out* differ in a byte from what the site holds."""
-    with out.open("rb") as lines:
-        pages = map(msgspec.json.Decoder(SavedPage).decode, lines)
-        return sum(page.body.encode() != bed.page_body(page.page_id) for page in pages)
+    return sum(body != bed.page_body(_page_id(url)) for url, body in saved_bodies(out))
+
+
+def saved_bodies(out: Path) -> Iterator[tuple[str, bytes]]:
+    """The URL and the body of each page in the output *out*, by readers that know nothing of who wrote it."""
+    if out.is_dir():
+        with (out / "index.jsonl").open("rb") as lines:
+            for record in map(msgspec.json.decode, lines):
+                yield record["url"], (out / record["file"]).read_bytes()
+    elif ".warc" in out.suffixes:
+        with out.open("rb") as file:
+            for record in ArchiveIterator(file, check_digests="raise"):
+                if record.rec_type == "response":
+                    yield record.rec_headers.get_header("WARC-Target-URI"), record.content_stream().read()
+    else:
+        with gzip.open(out) if out.suffix == ".gz" else out.open("rb") as lines:
+            for page in map(msgspec.json.Decoder(SavedPage).decode, lines):
+                yield page.url, page.body.encode()
 
 
 class SavedPage(msgspec.Struct):
@@ -165,7 +189,11 @@ class SavedPage(msgspec.Struct):
     @property
     def page_id(self) -> int:
         """The site's number of it."""
-        return int(self.url.rpartition("/")[2])
+        return _page_id(self.url)
+
+
+def _page_id(url: str) -> int:
+    return int(url.rpartition("/")[2])
 
 
 def _shown(cell: Cell) -> str:

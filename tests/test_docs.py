@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+# What commands write, and other blocks read.
+OUTPUTS = ("pages.jsonl", "night.jsonl.gz", "shop.warc.gz", "shop/")
 # These set up, test or measure the project itself.
 ELSEWHERE = ("make ", "git ", ".venv/", "benchmarks/")
 
@@ -55,9 +57,10 @@ def test_code_in_the_documentation_runs(block: Block, place: tuple[Path, str]) -
     """As it stands there, with the testbed's site in place of shop.example."""
     directory, site_url = place
     # Pages read what the command of an earlier block wrote.
-    if "pages.jsonl" in block.code and block.language == "python" and not (directory / "pages.jsonl").exists():
-        command = ["proxysieve", "fetch", "urls.txt", "--proxies", "proxies.txt", "--out", "pages.jsonl"]
-        subprocess.run([sys.executable, "-m", *command], cwd=directory, check=True, capture_output=True)
+    for out in OUTPUTS:
+        if out in block.code and "--out" not in block.code and not (directory / out).exists():
+            command = ["proxysieve", "fetch", "urls.txt", "--proxies", "proxies.txt", "--out", out]
+            subprocess.run([sys.executable, "-m", *command], cwd=directory, check=True, capture_output=True)
     host = site_url.partition("://")[2]
     code = block.code.replace("https://shop.example/item", f"{site_url}/page").replace('"shop.example"', f'"{host}"')
     command = [sys.executable, "-W", "ignore", "-c", code] if block.language == "python" else ["sh", "-ec", code]

@@ -157,6 +157,19 @@ async def test_a_page_tells_how_it_was_had() -> None:
         assert [(tried.session, tried.verdict) for tried in page.tries] == [(page.session, Outcome.OK)]
 
 
+async def test_a_page_knows_by_which_headers_its_session_was_seen() -> None:
+    """Those of its identity, as the caller changed them and the site saw them; what else was sent may be secret."""
+    async with Testbed(World(proxies=2)) as bed, SessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool:
+        page = await pool.get(f"{bed.site_url}/echo", headers={"accept-language": "fr", "Authorization": "secret"})
+
+        shown = {name.lower(): value for name, value in page.request_headers}
+        seen = {name.lower(): value for name, value in page.json()["headers"]}
+        assert {"user-agent", "accept-language"} <= set(shown)
+        assert shown["accept-language"] == "fr"
+        assert shown.items() <= seen.items()
+        assert "authorization" not in shown
+
+
 async def test_headers_can_be_added() -> None:
     """Headers handed to get arrive at the site."""
     async with Testbed(PLAIN) as bed, SessionPool(bed.proxy_lines, store="memory:") as pool:

@@ -16,7 +16,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.facts import is_weak
 from proxysieve.core.failures import failure_of
 from proxysieve.core.judge import Sign
-from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
+from proxysieve.core.model import Exchange, Identity, Outcome, Tried, Verdict
 from proxysieve.core.retry import REFUSALS, Again, Budget, Over
 from proxysieve.desk import Desk, Lease, page_number
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
@@ -64,6 +64,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         seconds: How long the try took that brought it.
         attempts: How many attempts it used, for whatever cause, this one included.
         tries: Everything that was sent for it, in order.
+        request_headers: By which the session showed what browser it is; its cookies are not among them.
     """
 
     url: str
@@ -77,6 +78,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     attempts: int
     tries: tuple[Tried, ...]
+    request_headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:
@@ -347,6 +349,7 @@ class Sender(ABC):
                     seconds=attempts.tries[-1].seconds,
                     attempts=attempts.used + 1,
                     tries=tuple(attempts.tries),
+                    request_headers=_shown(session.identity, request.headers),
                 )
         raise AssertionError("attempts ended without a good answer and without an error")
 
@@ -395,3 +398,9 @@ class Sender(ABC):
             until=until,
             page=page_number(url),
         )
+
+
+def _shown(identity: Identity, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The headers of *identity*, with what the caller's *own* make of them."""
+    changed = {name.lower(): value for name, value in own.items()}
+    return tuple((name, changed.get(name.lower(), value)) for name, value in identity.headers.items())

@@ -9,6 +9,7 @@ import pytest
 from tests.core.made_up_sites import Make, block_page
 
 from proxysieve.client import Request, Response
+from proxysieve.fetch import job as module
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls
 from proxysieve.session import Session
@@ -278,3 +279,23 @@ async def test_unknown_block_pages_are_not_saved(tmp_path: Path, *, looks: bool)
     assert (report.pages, report.failed) == (100, 0)
     assert (shop.block in bodies) is not looks
     assert (report.unclear > 0) is looks
+
+
+async def test_pages_wait_where_the_disk_is_slower_than_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the memory holds is brought to the disk before more is asked for."""
+    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    monkeypatch.setattr(module, "COMMIT_SECONDS", 3600.0)
+    held = []
+
+    async def answer(_: Request) -> int:
+        held.append(job._output.batch_bytes)
+        return 200
+
+    urls = [f"https://shop.example/{number}" for number in range(5)]
+    job = Job(options(tmp_path, urls, ["p:1"], client=FakeClient(answer), robots=False, concurrency=1))
+
+    await job.run()
+
+    assert held == [0, 0, 0, 0, 0]

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import os
 from pathlib import Path
@@ -6,25 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.fetch.outputs import NAMES, PAGE, read_bodies
 
 from proxysieve.attempts import Page
 from proxysieve.core.model import Outcome, Scope, Tried
 from proxysieve.errors import ConfigError
+from proxysieve.fetch import output as module
+from proxysieve.fetch.names import file_name
 from proxysieve.fetch.output import Output
+from proxysieve.saved import files_of, read_saved
 
-PAGE = Page(
-    url="https://shop.example/1",
-    final_url="https://shop.example/one",
-    status=200,
-    headers=(("content-type", "text/html"), ("set-cookie", "sid=secret"), ("vary", "a"), ("vary", "b")),
-    body="<h1>Grüße</h1>".encode(),
-    fetched_at=1_700_000_000.0,
-    session="k3j2abcd",
-    proxy="http://user:***@10.0.0.1:8000",
-    seconds=0.25,
-    attempts=1,
-    tries=(),
-)
 TRIED = Tried(
     session="k3j2abcd",
     proxy="http://user:***@10.0.0.1:8000",
@@ -226,14 +218,192 @@ async def test_an_output_shorter_than_its_journal_is_refused(tmp_path: Path) -> 
         Output(path)
 
 
-@pytest.mark.parametrize("name", ["pages.json", "pages", "pages.jsonl.gz"])
-def test_other_kinds_of_output_are_refused(tmp_path: Path, name: str) -> None:
-    """The name says the format, and there is one so far."""
-    with pytest.raises(ConfigError, match=r"ends in \.jsonl"):
-        Output(tmp_path / name)
-
-
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     """One sentence, and nothing is made."""
     with pytest.raises(ConfigError, match=r"nowhere/pages.jsonl cannot be written: No such file"):
         Output(tmp_path / "nowhere" / "pages.jsonl")
+
+
+OF_A_DIRECTORY = {"index.jsonl", "failed.jsonl", "journal"}
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing catches it."""
+
+
+class Mortal:
+    """Stands for the system below an output, which ends a run at its *n*-th act, in the middle of it if that can be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+        self._left = n
+        self._write, self._fsync, self._replace = os.write, os.fsync, os.replace
+        monkeypatch.setattr(os, "write", self.write)
+        monkeypatch.setattr(os, "fsync", self.fsync)
+        monkeypatch.setattr(os, "replace", self.replace)
+
+    def write(self, file: int, data: memoryview) -> int:
+        if self._is_over():
+            self._write(file, data[: len(data) // 2])
+            raise Killed
+        return self._write(file, data)
+
+    def fsync(self, file: int) -> None:
+        if self._is_over():
+            raise Killed
+        self._fsync(file)
+
+    def replace(self, path: Path, target: Path) -> None:
+        if self._is_over():
+            raise Killed
+        self._replace(path, target)
+
+    def _is_over(self) -> bool:
+        self._left -= 1
+        return self._left == 0
+
+
+def pages(count: int) -> list[Page]:
+    """Pages whose bodies differ, and are not all text."""
+    return [
+        msgspec.structs.replace(PAGE, url=f"https://shop.example/{number}", body=b"page \xff %d" % number * 50)
+        for number in range(count)
+    ]
+
+
+def names_in(directory: str) -> list[str]:
+    return [path.name for path in Path(directory).iterdir()]
+
+
+def file_of(page: Page) -> str:
+    return file_name(page.url, "text/html")
+
+
+async def write(out: str, wanted: list[Page], *, size: int = 3) -> None:
+    """Bring those of *wanted* that are still missing to *out*, so many a commit."""
+    output = Output(out)
+    try:
+        todo = [page for page in wanted if not output.has_page(page.url)]
+        for start in range(0, len(todo), size):
+            for page in todo[start : start + size]:
+                output.add_page(page)
+            await output.commit()
+    finally:
+        output.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_wherever_a_run_ends_every_page_stands_once(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever act of the system is the last of a run, the next one goes on, in every format."""
+    wanted = pages(7)
+    for n in range(1, 60):
+        (tmp_path / str(n)).mkdir()
+        out = f"{tmp_path}/{n}/{name}"
+        with monkeypatch.context() as patch:
+            Mortal(patch, n)
+            try:
+                await write(out, wanted)
+            except Killed:
+                was_killed = True
+            else:
+                was_killed = False
+
+        await write(out, wanted)
+
+        found = read_bodies(out)
+        assert sorted(found) == sorted((page.url, page.body) for page in wanted)
+        assert name != "pages/" or set(names_in(out)) == {*map(file_of, wanted), *OF_A_DIRECTORY}
+        if not was_killed:
+            return
+    pytest.fail("a run never came to its end")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_is_behind_the_journal_is_cut_off_in_every_format(tmp_path: Path, name: str) -> None:
+    """Down to the byte; what stands before it stays as it is."""
+    out = f"{tmp_path}/{name}"
+    await write(out, pages(4))
+    path = Path(out, "index.jsonl") if name == "pages/" else Path(out)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[: len(whole) // 3])
+
+    await write(out, pages(4))
+
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_output_cut_short_is_refused_in_every_format(tmp_path: Path, name: str) -> None:
+    """Pages would be missing that the journal takes for done."""
+    out = f"{tmp_path}/{name}"
+    await write(out, pages(4))
+    path = Path(out, "index.jsonl") if name == "pages/" else Path(out)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    with pytest.raises(ConfigError, match="is shorter than its journal says"):
+        Output(out)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_could_not_be_translated_ends_the_output(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is told at every commit, and what it left half-written is not built on."""
+    out = f"{tmp_path}/{name}"
+    await write(out, pages(2))
+    output = Output(out)
+    monkeypatch.setattr(output._format, "record", lambda *_: 1 / 0)
+    for page in pages(4)[2:]:
+        output.add_page(page)
+        with pytest.raises(ZeroDivisionError):
+            await output.commit()
+    output.close()
+    monkeypatch.undo()
+
+    await write(out, pages(4))
+
+    assert len(read_bodies(out)) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_was_written_can_be_judged(tmp_path: Path, name: str) -> None:
+    """Every page, with the status, headers, body and end that it had."""
+    gone = msgspec.structs.replace(PAGE, url="https://shop.example/2", final_url="https://shop.example/2", status=404)
+    out = f"{tmp_path}/{name}"
+    await write(out, [PAGE, gone])
+
+    [file] = [file for file in files_of(out) if "failed" not in file and not file.endswith("journal")]
+    exchanges = [saved.exchange for saved in read_saved(file)]
+
+    assert [(one.status, one.body) for one in exchanges] == [(200, PAGE.body), (404, PAGE.body)]
+    assert {one.final_url or one.url for one in exchanges} == {"https://shop.example/one", "https://shop.example/2"}
+    assert all(one.header("content-type") == "text/html" for one in exchanges)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_format_tells_what_is_the_sessions_own(tmp_path: Path, name: str) -> None:
+    """Neither the cookies that the site gave it nor more of the proxy than its user."""
+    out = f"{tmp_path}/{name}"
+    await write(out, [PAGE])
+
+    names = [Path(folder, file) for folder, _, files in os.walk(tmp_path) for file in files]
+    contents = [gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in names]
+    assert b"k3j2abcd" in b"".join(contents)
+    assert b"secret" not in b"".join(contents)
+    assert b"cookie" not in b"".join(contents).lower()
+
+
+async def test_a_large_batch_is_translated_a_page_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of its records at once would take the memory of the batch once more."""
+    sizes = []
+
+    def write_all(file: int, data: bytes) -> None:
+        sizes.append(len(data))
+        os.write(file, data)
+
+    monkeypatch.setattr(module, "write_all", write_all)
+
+    await write(f"{tmp_path}/pages.jsonl", pages(20), size=20)
+
+    assert len(sizes) == 20

@@ -328,6 +328,37 @@ class TestDirectories:
 
         assert found == ["a.html", "b.html", "c/d.html"]
 
+    def test_the_output_of_a_job_stands_for_its_index(self, tmp_path: Path) -> None:
+        """It knows what stands in the other files, and with which status they came."""
+        record = page(404, b"", body=None, file="shop-1.html")
+        job = {"index.jsonl": record, "shop-1.html": GOOD, "failed.jsonl": b"", "journal": b"", "notes.txt": b"mine"}
+        (tmp_path / "shop").mkdir()
+        for name, content in job.items():
+            (tmp_path / "shop" / name).write_bytes(content)
+        (tmp_path / "other.html").write_bytes(GOOD)
+
+        found = files_of(str(tmp_path))
+
+        assert found == [str(tmp_path / "other.html"), str(tmp_path / "shop" / "index.jsonl")]
+        [one] = read_saved(found[1])
+        assert (one.exchange.status, one.exchange.body) == (404, GOOD)
+
+    def test_a_page_whose_file_is_gone_is_judged_by_the_rest(self, tmp_path: Path) -> None:
+        """And that is said."""
+        one = only(tmp_path, page(200, b"", body=None, file="gone.html"))
+
+        assert one.exchange.body is None
+        assert "is gone" in one.note
+
+    @pytest.mark.parametrize("file", ["../secret", "/etc/passwd", "a/b", "..", "x\0"])
+    def test_an_index_leads_nowhere_else(self, tmp_path: Path, file: str) -> None:
+        """Whoever made it, it is no way to read another file."""
+        (tmp_path / "secret").write_bytes(b"secret")
+        (tmp_path / "in").mkdir()
+
+        with pytest.raises(ConfigError):
+            read(tmp_path / "in", "index.jsonl", page(200, b"", body=None, file=file))
+
 
 BAD = {
     "missing": ("no.html", None, "there is no such file"),

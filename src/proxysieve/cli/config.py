@@ -147,7 +147,8 @@ def _single(path: Path, key: str, value: object, param: click.Parameter) -> obje
     if not is_good:
         raise ConfigError(f"{path}: {key!r} is {type(value).__name__}, expected {wanted}")
     if isinstance(value, str) and isinstance(param.type, click.Path | click.File) and _is_path(value):
-        return str(path.parent / value)
+        # What ends in a slash is a directory.
+        return str(path.parent / value) + "/" * value.endswith("/")
     return value
 
 

@@ -7,7 +7,6 @@ import contextlib
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -53,7 +52,14 @@ MOST_FILES = 10_240
 )
 @section(
     "Output",
-    option("--out", required=True, type=click.Path(path_type=Path), help="File for the pages: NAME.jsonl."),
+    option(
+        "--out",
+        required=True,
+        type=click.Path(),
+        metavar="NAME",
+        help="Where the pages go: NAME.jsonl or NAME.jsonl.gz, a line a page; NAME.warc.gz, for archives; or NAME/, a "
+        "directory with a file for each.",
+    ),
     option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run."),
     store_option,
     json_option,
@@ -145,7 +151,8 @@ def fetch(urls: tuple[TextIO, ...], proxies: ProxyList, *, as_json: bool, quiet:
     """Fetch URLS (files with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
-    What failed goes to NAME.failed.jsonl with the story of its attempts.
+    What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of
+    its attempts.
 
     \b
     Proxies, one a line:
@@ -186,7 +193,7 @@ def fetch(urls: tuple[TextIO, ...], proxies: ProxyList, *, as_json: bool, quiet:
     elif quiet:
         show_failings(report)
     else:
-        show_report(report, str(options["out"]))
+        show_report(report, options["out"])
         if options["policy"] == "classic":
             show_hint(report, options["max_sessions"])
     if report.interrupted:

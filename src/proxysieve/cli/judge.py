@@ -149,8 +149,9 @@ def judge(
         a response               with status line and headers: curl -i
         a HAR file               what browsers export, each answer
         a WARC file              plain or gzipped, each response
-        pages.jsonl              what proxysieve fetch wrote, each page
-        a directory              all of its files, and those below
+        pages.jsonl, or .gz      what proxysieve fetch wrote, each page
+        a directory              all of its files, and those below; or each
+                                 page, if proxysieve fetch wrote it
         -                        the standard input
 
     A URL is fetched now, without a proxy: its site sees this machine's own address.

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from os import PathLike
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +30,8 @@ log = logging.getLogger("proxysieve")
 # What came in is brought to the disk this often, or when so much has gathered.
 COMMIT_SECONDS = 0.5
 COMMIT_BYTES = 8_000_000
+# Where pages come faster than the disk takes them, they wait for it beyond this.
+MOST_BYTES = 4 * COMMIT_BYTES
 # How long requests under way may take to end after an interrupt; the user waits for it.
 GRACE_SECONDS = 4.0
 
@@ -39,6 +40,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     """All that makes up a job; the command line's options, by their names.
 
     Attributes:
+        out: The output, by a name that says its format (:mod:`proxysieve.fetch.layout`).
         deadline: Seconds after which a page is not tried again; 0 for no such limit.
         max_wait: Seconds to wait for something to be due where nothing works.
         timeout: Seconds for one try.
@@ -52,7 +54,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     urls: UrlList
     proxies: Proxies
-    out: Path
+    out: str | PathLike[str]
     store: str | PathLike[str] = ".proxysieve"
     policy: str = "adaptive"
     max_sessions: int = 100
@@ -292,6 +294,8 @@ class Job:
             self._pages += 1
         if self._output.batch_bytes >= COMMIT_BYTES:
             self._must_commit.set()
+        if self._output.batch_bytes >= MOST_BYTES:
+            await self._output.commit()
 
     def _fail(self, url: str, why: str, tries: Sequence[Tried]) -> None:
         self._output.add_failed(url, why, tries, self._clock.now())

@@ -59,14 +59,17 @@ class Journal:
     def write(self, entries: list[Entry]) -> None:
         """Add *entries*, and return when they have reached the disk."""
         self._file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._sync()
         for entry in entries:
             self._note(entry)
 
     def close(self) -> None:
         """Let go of the file and its lock."""
         self._file.close()
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def _lock(self) -> None:
         try:
@@ -81,6 +84,8 @@ class Journal:
             # New, or cut short before anything was written.
             self._file.truncate(0)
             self._file.write(HEADER)
+            # At once, as an output whose journal is empty is taken for somebody else's.
+            self._sync()
             return
         if header != HEADER:
             raise ConfigError(f"{self.path} is not a journal of proxysieve: move it away, or choose another --out")

@@ -1,63 +1,66 @@
-"""The files that a job writes: pages, what failed, and the journal of both."""
+"""The output of a job: pages, what failed, and the journal of both, in any format exactly once."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import TypeVar
 
 from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
+from proxysieve.fetch.layout import lay_out
+from proxysieve.fetch.records import failed_record, line
 
-# Set by the site for one session, and so no part of the page: whoever has them can act as that session.
-SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})
+# What the memory holds for a page beside its body: headers, and the story of its tries.
+PAGE_BYTES = 4_000
+
+T = TypeVar("T")
 
 
 class Output:
-    """The output of a job at *path* (``….jsonl``), taken up where an earlier run left it.
+    """The output of a job, taken up where an earlier run left it.
 
     Records are kept in memory until :meth:`commit`, which returns when they, and then the journal, are on the disk.
 
     Args:
-        path: Of the pages; what failed goes to ``….failed.jsonl``.
+        out: Its name, which says the format by its ending: see :mod:`proxysieve.fetch.layout`.
         retry_failed: Whether to forget what failed, so that it is tried again.
+
+    Attributes:
+        batch_bytes: How much waits for the next commit.
 
     Raises:
         ConfigError: The files cannot be written, or are those of something else.
     """
 
-    def __init__(self, path: Path, *, retry_failed: bool = False) -> None:
-        if path.suffix != ".jsonl":
-            raise ConfigError(f"--out {path}: expected a name that ends in .jsonl")
-        self.path = path
-        self.failed_path = path.with_name(f"{path.stem}.failed.jsonl")
-        journal_path = path.with_name(f"{path.name}.journal")
-        if not journal_path.exists() and path.exists() and path.stat().st_size:
-            raise ConfigError(
-                f"{path} is there already, and no journal beside it says that it is a job's: "
-                "move it away, or choose another --out"
-            )
+    def __init__(self, out: str | PathLike[str], *, retry_failed: bool = False) -> None:
+        self.name = os.fspath(out)
         try:
-            self._journal = Journal(journal_path)
+            layout = lay_out(self.name)
+            self._journal = Journal(layout.journal)
         except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-        self._failure: OSError | None = None
-        self._batch: deque[tuple[str, str, bytes]] = deque()
+            raise self._unwritable(error) from error
+        self._format = layout.format
+        self._failure: Exception | None = None
+        self._pages: deque[Page] = deque()
+        self._failed: deque[tuple[str, bytes]] = deque()
         # One thread, so that a commit whose caller was cancelled ends before the next one begins.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-output")
         try:
             if retry_failed and self._journal.failed:
                 self._journal.write([Entry(FAILED, "", 0)])
-            self._files = {PAGES: self._open(path, PAGES), FAILED: self._open(self.failed_path, FAILED)}
+            self._files = {PAGES: self._open(layout.pages, PAGES), FAILED: self._open(layout.failed, FAILED)}
+            self._format.settle(self._journal.ends[PAGES])
+        except OSError as error:
+            self._journal.close()
+            raise self._unwritable(error) from error
         except BaseException:
             self._journal.close()
             raise
@@ -73,11 +76,14 @@ class Output:
 
     def add_page(self, page: Page) -> None:
         """Take a page in."""
-        self._add(PAGES, page.url, page_record(page))
+        self._pages.append(page)
+        self.batch_bytes += len(page.body) + PAGE_BYTES
 
     def add_failed(self, url: str, error: str, tries: Sequence[Tried], at: float) -> None:
         """Take in that *url* failed, with the story of it."""
-        self._add(FAILED, url, {"url": url, "error": error, "failed_at": at, "attempts": tries})
+        record = line(failed_record(url, error, tries, at))
+        self._failed.append((url, record))
+        self.batch_bytes += len(record)
 
     async def commit(self) -> None:
         """Bring what was taken in to the disk.
@@ -90,8 +96,7 @@ class Output:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
         except OSError as error:
             raise ConfigError(
-                f"{self.path} cannot be written: {error.strerror}; what it holds is kept, "
-                "and the same command goes on from there"
+                f"{self._unwritable(error)}; what it holds is kept, and the same command goes on from there"
             ) from error
 
     def close(self) -> None:
@@ -101,36 +106,38 @@ class Output:
             os.close(file)
         self._journal.close()
 
-    def _add(self, file: str, url: str, record: dict[str, Any]) -> None:
-        line = msgspec.json.encode(record) + b"\n"
-        self._batch.append((file, url, line))
-        self.batch_bytes += len(line)
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"{self.name} cannot be written: {error.strerror}")
 
     def _write(self) -> None:
         if self._failure:
             # What a failed write left behind is for the next run to cut off; writing on would build on it.
             raise self._failure
-        batch = [self._batch.popleft() for _ in range(len(self._batch))]
         try:
-            self._append(batch)
-        except OSError as error:
+            pages = self._append(PAGES, self._pages, self._translate)
+            entries = pages + self._append(FAILED, self._failed, lambda failed, _: failed)
+            if entries:
+                self._format.sync()
+                self._journal.write(entries)
+                self._format.settle(self._journal.ends[PAGES])
+        except Exception as error:
             self._failure = error
             raise
 
-    def _append(self, batch: list[tuple[str, str, bytes]]) -> None:
-        if not batch:
-            return
-        ends = dict(self._journal.ends)
-        entries = []
-        for name, file in self._files.items():
-            lines = [(url, line) for where, url, line in batch if where == name]
-            write_all(file, b"".join(line for _, line in lines))
-            if lines:
-                os.fsync(file)
-            for url, line in lines:
-                ends[name] += len(line)
-                entries.append(Entry(name, url, ends[name]))
-        self._journal.write(entries)
+    def _translate(self, page: Page, at: int) -> tuple[str, bytes]:
+        return page.url, self._format.record(page, at)
+
+    def _append(self, name: str, batch: deque[T], translate: Callable[[T, int], tuple[str, bytes]]) -> list[Entry]:
+        """Bring what is in *batch* by now to the disk, a record at a time, as all of them may take much memory."""
+        end, entries = self._journal.ends[name], []
+        for _ in range(len(batch)):
+            url, record = translate(batch.popleft(), end)
+            write_all(self._files[name], record)
+            end += len(record)
+            entries.append(Entry(name, url, end))
+        if entries:
+            os.fsync(self._files[name])
+        return entries
 
     def _open(self, path: Path, name: str) -> int:
         end = self._journal.ends[name]
@@ -146,31 +153,6 @@ class Output:
             )
         os.ftruncate(file, end)
         return file
-
-
-def page_record(page: Page) -> dict[str, Any]:
-    """A page as it stands in the output."""
-    headers: dict[str, str] = {}
-    for name, value in page.headers:
-        if name not in SECRET_HEADERS:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    record: dict[str, Any] = {
-        "url": page.url,
-        "final_url": page.final_url,
-        "status": page.status,
-        "headers": headers,
-    }
-    try:
-        record["body"] = page.body.decode()
-    except UnicodeDecodeError:
-        record["body_base64"] = base64.b64encode(page.body).decode()
-    return record | {
-        "fetched_at": page.fetched_at,
-        "attempts": page.attempts,
-        "session": page.session,
-        "proxy": page.proxy,
-        "seconds": round(page.seconds, 6),
-    }
 
 
 def write_all(file: int, data: bytes) -> None:

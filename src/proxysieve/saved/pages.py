@@ -1,8 +1,10 @@
-"""The pages that ``proxysieve fetch`` writes, one a line."""
+"""The pages that ``proxysieve fetch`` writes, one a line, with their bodies or with the names of their files."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
@@ -12,6 +14,8 @@ from proxysieve.saved.response import HIGHEST_STATUS, LOWEST_STATUS, MOST_BODY_B
 
 # JSON writes a byte in six at the most.
 MOST_LINE_BYTES = 6 * MOST_BODY_BYTES + 1_000_000
+# As fetch names them, and nothing that leads to another directory.
+FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -25,14 +29,25 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     final_url: str = ""
     body: str | None = None
     body_base64: bytes | None = None
+    file: str = ""
 
     def __post_init__(self) -> None:
-        if self.body is None and self.body_base64 is None:
+        if self.body is None and self.body_base64 is None and not self.file:
             raise ValueError("it has no body")
+        if self.file and not FILE_NAME.fullmatch(self.file):
+            raise ValueError("its file is somewhere else")
 
-    def content(self) -> bytes:
-        """The body as it came."""
-        return (self.body_base64 or b"") if self.body is None else self.body.encode("utf-8", "replace")
+    def content(self, folder: str) -> bytes | None:
+        """The body as it came; None if it has a file of its own, and that is gone."""
+        if self.body is not None:
+            return self.body.encode("utf-8", "replace")
+        if self.body_base64 is not None:
+            return self.body_base64
+        try:
+            with Path(folder, self.file).open("rb") as file:
+                return file.read(MOST_BODY_BYTES + 1)
+        except FileNotFoundError:
+            return None
 
 
 def is_pages(file: BinaryIO) -> bool:
@@ -40,7 +55,7 @@ def is_pages(file: BinaryIO) -> bool:
     return _decode(file.readline(MOST_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)) is not None
 
 
-def read_pages(file: BinaryIO, _: Given) -> Iterator[Answer]:
+def read_pages(file: BinaryIO, given: Given) -> Iterator[Answer]:
     """Each page of *file*, a line at a time.
 
     Raises:
@@ -51,19 +66,24 @@ def read_pages(file: BinaryIO, _: Given) -> Iterator[Answer]:
         number += 1
         page = _decode(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line)
         if page is not None:
-            yield Answer(
-                status=page.status,
-                headers=lowered(page.headers.items()),
-                body=page.content(),
-                url=page.url,
-                final_url=page.final_url,
-                at=page.fetched_at,
-            )
+            yield _answer(page, page.content(given.folder))
         elif line.endswith(b"\n") and line.strip():
             raise ConfigError(
                 f"line {number} is no page: expected url, status, headers and body, as `proxysieve fetch` writes them"
             )
         # A line without an end is being written, or was when its run was killed.
+
+
+def _answer(page: PageRecord, body: bytes | None) -> Answer:
+    return Answer(
+        status=page.status,
+        headers=lowered(page.headers.items()),
+        body=body,
+        url=page.url,
+        final_url=page.final_url,
+        at=page.fetched_at,
+        note="" if body is not None else "the file with its body is gone: judged by status and headers alone",
+    )
 
 
 def _decode(line: bytes) -> PageRecord | None:

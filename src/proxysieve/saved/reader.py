@@ -13,6 +13,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+import msgspec
+
 from proxysieve.errors import ConfigError
 from proxysieve.saved.body import read_body
 from proxysieve.saved.har import is_har, read_har
@@ -45,12 +47,14 @@ WARC = Format(read_warc, "no WARC file with HTTP responses: give one that has so
 PAGES = Format(read_pages, "there are no pages in it: give the --out of a `proxysieve fetch` that has fetched some")
 # What a file is called decides only where its content does not say what it is.
 SUFFIXES = {".har": HAR, ".warc": WARC, ".jsonl": PAGES}
+# What a directory has that is the output of a job. Its index knows what stands in the others.
+OF_A_JOB = {"index.jsonl", "failed.jsonl", "journal"}
 
 
 def files_of(path: str) -> list[str]:
     """The files that *path* stands for: itself, or those in the directory that it is and in those below, in order.
 
-    What is hidden, its name beginning with a dot, is left out.
+    What is hidden, its name beginning with a dot, is left out. The output of a job stands for its index.
 
     Raises:
         ConfigError: There is no file in the directory.
@@ -60,6 +64,8 @@ def files_of(path: str) -> list[str]:
     found = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if set(names) >= OF_A_JOB:
+            names = ["index.jsonl"]  # noqa: PLW2901 - all that is to be read of it
         found += [str(Path(folder, name)) for name in sorted(names) if not name.startswith(".")]
     if not found:
         raise ConfigError(f"{shown(path)}: a directory without files: give one with saved responses in it")
@@ -101,7 +107,7 @@ def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
         kind = _format_of(file, label.removesuffix(".gz"))
         file.seek(0)
         count, saved_at = 0, os.fstat(packed.fileno()).st_mtime
-        for answer in kind.read(file, given):
+        for answer in kind.read(file, msgspec.structs.replace(given, folder=str(Path(path).parent))):
             count += 1
             yield saved(answer, label, saved_at, is_one_of_many=bool(kind.nothing))
     if not count and kind.nothing:

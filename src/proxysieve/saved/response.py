@@ -28,11 +28,13 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         status: Of a body without one.
         headers: Likewise; names in lower case.
         url: What was asked for.
+        folder: Where the file lies, for formats whose bodies lie beside it.
     """
 
     status: int = 200
     headers: Headers = ()
     url: str = ""
+    folder: str = ""
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):

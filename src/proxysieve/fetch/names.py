@@ -1,0 +1,71 @@
+"""File names for pages: safe on every file system, and another one for every URL."""
+
+from __future__ import annotations
+
+import base64
+import re
+from hashlib import blake2b
+from urllib.parse import urlsplit
+
+# Together with the rest, less than the 143 bytes that encrypted folders allow.
+READABLE_LENGTH = 80
+DIGEST_BYTES = 10
+ODD = re.compile(r"[^A-Za-z0-9.-]+")
+DOTS = re.compile(r"\.{2,}")
+
+# Not taken from the system's table, as the same page is to have the same name on every machine.
+ENDINGS = {
+    "application/gzip": ".gz",
+    "application/javascript": ".js",
+    "application/json": ".json",
+    "application/ld+json": ".json",
+    "application/msword": ".doc",
+    "application/pdf": ".pdf",
+    "application/rss+xml": ".xml",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/x-ndjson": ".jsonl",
+    "application/xhtml+xml": ".html",
+    "application/xml": ".xml",
+    "application/zip": ".zip",
+    "audio/mpeg": ".mp3",
+    "image/avif": ".avif",
+    "image/gif": ".gif",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/svg+xml": ".svg",
+    "image/webp": ".webp",
+    "text/css": ".css",
+    "text/csv": ".csv",
+    "text/html": ".html",
+    "text/javascript": ".js",
+    "text/markdown": ".md",
+    "text/xml": ".xml",
+    "video/mp4": ".mp4",
+}
+# For kinds that have no entry of their own, by how their names begin or end.
+BY_SUFFIX = {"+json": ".json", "+xml": ".xml"}
+TEXT, ANYTHING = ".txt", ".bin"
+
+
+def file_name(url: str, content_type: str) -> str:
+    """The name of the file for the page of *url*: what a person can read of it, a digest of all of it, an ending.
+
+    The digest tells apart what the readable part makes equal, also where upper and lower case are the same. Logins in
+    a URL are no part of what can be read.
+    """
+    parts = urlsplit(url)
+    text = f"{parts.netloc.rpartition('@')[2]}{parts.path}{'_' if parts.query else ''}{parts.query}"
+    readable = DOTS.sub(".", ODD.sub("_", text))[:READABLE_LENGTH].strip("._-")
+    digest = blake2b(url.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return f"{readable or 'page'}-{base64.b32encode(digest).decode().lower()}{ending(content_type)}"
+
+
+def ending(content_type: str) -> str:
+    """The ending for a file with such content."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind in ENDINGS:
+        return ENDINGS[kind]
+    known = next((end for suffix, end in BY_SUFFIX.items() if kind.endswith(suffix)), "")
+    return known or (TEXT if kind.startswith("text/") else ANYTHING)

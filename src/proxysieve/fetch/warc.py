@@ -1,0 +1,153 @@
+"""WARC 1.1, the format of web archives: for each page a response, its request, and a record on how it was had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from io import BytesIO
+from typing import Any
+from urllib.parse import SplitResult, quote, urlsplit
+
+from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]
+from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
+
+from proxysieve.attempts import Page
+from proxysieve.fetch.formats import Format, Pack
+from proxysieve.fetch.records import SECRET_HEADERS
+
+Headers = list[tuple[str, str]]
+
+CONFORMS_TO = "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
+# Bodies are kept decoded; readers would decode them again. Renamed as browsertrix and its kin do, so that what the
+# site said is not lost.
+RENAMED = {name: f"x-orig-{name}" for name in ("content-encoding", "transfer-encoding", "content-length")}
+# All that ends a line for somebody.
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# What stands in addresses as it is: the reserved characters, and percent signs, as they encode something already.
+PLAIN = "%:/?#[]@!$&'()*+,;="
+
+
+class Warc(Format):
+    """Records for archivists' tools.
+
+    Args:
+        name: Of the file, for its first record.
+        pack: What is done to each record.
+    """
+
+    def __init__(self, name: str, pack: Pack = bytes) -> None:
+        self._name = name
+        self._pack = pack
+
+    def record(self, page: Page, at: int) -> bytes:
+        writer = WARCWriter(BytesIO(), gzip=False, warc_version="1.1")
+        # The moment at which the capture began, as the standard has it.
+        date = datetime.fromtimestamp(page.fetched_at - page.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        records = [] if at else [self._warcinfo(writer, date)]
+        return b"".join(self._pack(_whole(writer, record)) for record in [*records, *_capture(writer, page, date)])
+
+    def _warcinfo(self, writer: Any, date: str) -> Any:  # noqa: ANN401 - warcio has no types
+        about = {
+            "software": f"proxysieve/{version('proxysieve')}",
+            "format": "WARC File Format 1.1",
+            "conformsTo": CONFORMS_TO,
+        }
+        headers = {"WARC-Date": date, "WARC-Filename": self._name}
+        return _fields(writer, "", "warcinfo", headers, about)
+
+
+def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN401 - warcio has no types
+    """The records of *page*, which say of each other that they belong together."""
+    # What came back came from where redirects ended; where they began is in the metadata.
+    url = _as_sent(page.final_url)
+    place = {"WARC-Date": date}
+    response = writer.create_warc_record(
+        url.geturl(),
+        "response",
+        payload=BytesIO(page.body),
+        length=len(page.body),
+        http_headers=StatusAndHeaders(_status(page.status), _stored(page), protocol="HTTP/1.1"),
+        warc_headers_dict=place,
+    )
+    yield response
+    together = place | {"WARC-Concurrent-To": response.rec_headers.get_header("WARC-Record-ID")}
+    yield writer.create_warc_record(
+        url.geturl(),
+        "request",
+        http_headers=StatusAndHeaders(f"GET {_target(url)} HTTP/1.1", _asked(url, page), is_http_request=True),
+        warc_headers_dict=together,
+    )
+    yield _fields(writer, url.geturl(), "metadata", together, _metadata(page))
+
+
+def _metadata(page: Page) -> dict[str, str]:
+    """How *page* was had; the first two names are the standard's own, the others those of the other formats."""
+    asked, ended = _public(page.url), _public(page.final_url)
+    redirected = {"via": asked} if ended != asked else {}
+    return redirected | {
+        "fetchTimeMs": str(round(page.seconds * 1000)),
+        "url": asked,
+        "final_url": ended,
+        "fetched_at": repr(page.fetched_at),
+        "attempts": str(page.attempts),
+        "session": page.session,
+        "proxy": page.proxy,
+        "seconds": repr(round(page.seconds, 6)),
+    }
+
+
+def _fields(writer: Any, url: str, kind: str, headers: dict[str, str], fields: dict[str, str]) -> Any:  # noqa: ANN401
+    lines = "".join(f"{name}: {CONTROLS.sub(' ', value)}\r\n" for name, value in fields.items()).encode()
+    return writer.create_warc_record(url, kind, payload=BytesIO(lines), length=len(lines), warc_headers_dict=headers)
+
+
+def _stored(page: Page) -> Headers:
+    """The headers of the answer, as they are true of the body that is kept."""
+    length = str(len(page.body))
+    headers = [
+        (RENAMED.get(name, name), CONTROLS.sub(" ", value))
+        for name, value in page.headers
+        if name not in SECRET_HEADERS and (name, value) != ("content-length", length)
+    ]
+    return [*headers, ("content-length", length)]
+
+
+def _asked(url: SplitResult, page: Page) -> Headers:
+    """The headers of the request that are known. Its cookies are nobody's business but the session's."""
+    return [("Host", url.netloc), *page.request_headers]
+
+
+def _public(url: str) -> str:
+    """*url* without a login, as archives are passed on."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _as_sent(url: str) -> SplitResult:
+    """*url* as clients write it into a request: without a fragment, and in ASCII."""
+    parts = urlsplit(_public(url))
+    try:
+        place = parts.netloc.encode("idna").decode()
+    except UnicodeError:
+        place = quote(parts.netloc, safe=PLAIN)
+    return SplitResult(parts.scheme, place, quote(parts.path, safe=PLAIN), quote(parts.query, safe=PLAIN), "")
+
+
+def _target(url: SplitResult) -> str:
+    return url._replace(scheme="", netloc="").geturl() or "/"
+
+
+def _status(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} "
+
+
+def _whole(writer: Any, record: Any) -> bytes:  # noqa: ANN401 - warcio has no types
+    writer.out = BytesIO()
+    writer.write_record(record)
+    return bytes(writer.out.getvalue())
