@@ -32,8 +32,8 @@ AT = 1_800_000_000.0
 SECRETS = st.text("QXZ0123456789JKV", min_size=6, max_size=12)
 PIECES = st.sampled_from(
     ["http", "socks5", "socks4", "://", ":", "@", "/", "//", "?", "#", " ", "\t", "[", "]", "::1", "10.0.0.1",
-     "proxy.example",
-     "8000", "0", "99999", "{session}", "%", "%40", "cost=2", "cost=", "=", ",", ";", "|", "\u00a0", "ü", "\x00", "ann"]
+     "proxy.example", "8000", "0", "99999", "{session}", "%", "%40", "cost=2", "cost=", "=", ",", ";", "|", "\u00a0",
+     "ü", "\x00", "ann"]
 )  # fmt: skip
 
 
@@ -175,7 +175,8 @@ class TestRules:
 TOML_PIECES = st.sampled_from(
     ["pages", "concurrency", "exits", "[[exits]]", "[bans]", "[noise]", "[[limit]]", "[[sign]]", "count", "share",
      "name", "flaky_share", "latency_seconds", "text", "outcome", "off", "css", "status", "=", "=", "=",
-     "1", "0", "-1", "1e999", "nan", "inf", "0.5", '"a"', '"blocked"', "[", "]", "{", "}", ",", ".", "\n", "\n", "\n", "2026-01-01", "true", "9" * 30]
+     "1", "0", "-1", "1e999", "nan", "inf", "0.5", '"a"', '"blocked"', "[", "]", "{", "}", ",", ".", "\n", "\n",
+     "\n", "2026-01-01", "true", "9" * 30]
 )  # fmt: skip
 TOMLS = st.text() | st.lists(TOML_PIECES, max_size=25).map(" ".join)
 
