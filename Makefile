@@ -1,42 +1,44 @@
 # Two commands: `make demo` shows the main job, `make test` passes everything that CI runs.
 .PHONY: demo test lint types imports tests docs lock bench soak clean
 SHELL := /bin/sh
-BIN := .venv/bin
+# `make test PYTHON=python3.13` takes that interpreter, in an environment of its own beside the usual one.
+VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
 
-demo: .venv/ready
+demo: $(VENV)/ready
 	@$(BIN)/proxysieve demo
 
 test: lint types imports tests
 
-lint: .venv/ready
+lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/ready
+types: $(VENV)/ready
 	$(BIN)/mypy
 
-imports: .venv/ready
+imports: $(VENV)/ready
 	$(BIN)/lint-imports
 
-tests: .venv/ready
+tests: $(VENV)/ready
 	$(BIN)/python -m pytest
 
-bench: .venv/ready
+bench: $(VENV)/ready
 	@sh benchmarks/run
 
-soak: .venv/ready  ## a job of 200,000 pages, while proxies die and come
+soak: $(VENV)/ready  ## a job of 200,000 pages, while proxies die and come
 	@$(BIN)/python benchmarks/soak.py
 
-.venv/ready: pyproject.toml requirements-dev.txt scripts/setup
-	@sh scripts/setup
-	@touch $@
-
-docs: .venv/ready  ## writes what is made from the commands
+docs: $(VENV)/ready  ## writes what is made from the commands
 	@$(BIN)/python scripts/cli_reference.py
 
-lock: .venv/ready  ## pins what the project is built and tested with
+$(VENV)/ready: pyproject.toml requirements-dev.txt scripts/setup
+	@VENV=$(VENV) PYTHON=$(PYTHON) sh scripts/setup
+	@touch $@
+
+lock: $(VENV)/ready  ## pins what the project is built and tested with
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--group dev --all-extras pyproject.toml -o requirements-dev.txt
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-* build dist

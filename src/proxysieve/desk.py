@@ -20,7 +20,7 @@ from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
 from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
-from proxysieve.core.records import Record
+from proxysieve.core.records import Record, decode
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
 from proxysieve.samples import Samples
 from proxysieve.session import OWN_KINDS, Clients, Session, check_belongings, dump_belongings
@@ -453,7 +453,7 @@ class Desk:
         looks = Looks()
         for record in records:
             if record.kind == "looks":
-                looks.restore(msgspec.json.decode(record.value or b"", type=LooksRecord))
+                looks.restore(decode(record.value, LooksRecord))
         return looks
 
     @property

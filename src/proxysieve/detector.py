@@ -178,5 +178,5 @@ def usual_words() -> Words:
 def _parse(text: str, name: str, kind: type[F]) -> F:
     try:
         return msgspec.convert(tomllib.loads(text), kind)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ConfigError) as error:
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ConfigError(f"the signs in {name} cannot be used: {error}") from error

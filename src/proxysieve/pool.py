@@ -215,6 +215,9 @@ class SessionPool(Sender):
                 await asyncio.wait([self._watcher], timeout=CANCEL_SECONDS)
             if self._saver:
                 await asyncio.wait([self._saver])
+                if not self._saver.cancelled():
+                    # What it could not save is saved now, or the reason is told now; a task's own would be told twice.
+                    self._saver.exception()
             await self.save()
         finally:
             self._fence = None

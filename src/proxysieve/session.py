@@ -9,12 +9,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from http.cookiejar import Cookie, CookieJar
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from proxysieve.core.model import Identity, Proxy
-from proxysieve.core.records import SessionRecord
+from proxysieve.core.records import SessionRecord, decode
 
 log = logging.getLogger("proxysieve")
 
@@ -22,6 +22,27 @@ C = TypeVar("C")
 
 # What belongs to a session and not to its record, because it can be large and changes at its own pace.
 OWN_KINDS = ("cookies", "data")
+# What clients put where http.cookiejar has no more than a question for it.
+Flag = bool | int | str | None
+
+
+class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What http.cookiejar wants to know of a cookie, without what no browser has kept for twenty years."""
+
+    version: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None
+    name: str
+    value: str | None
+    domain: str
+    domain_specified: Flag
+    domain_initial_dot: Flag
+    path: str
+    path_specified: Flag
+    secure: Flag
+    expires: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None
+    discard: Flag
+
+
+COOKIE_FIELDS = CookieRecord.__struct_fields__
 
 
 class Session:
@@ -179,7 +200,7 @@ def check_belongings(kind: str, saved: bytes) -> None:
     if kind == "cookies":
         load_cookies(saved)
     else:
-        msgspec.json.decode(saved, type=dict[str, Any])
+        decode(saved, dict[str, Any])
 
 
 def dump_cookies(jar: CookieJar) -> bytes:
@@ -197,24 +218,6 @@ def load_cookies(saved: bytes) -> CookieJar:
     """
     jar = CookieJar()
     unkept: dict[str, Any] = {"port": None, "port_specified": False, "comment": None, "comment_url": None, "rest": {}}
-    for fields in msgspec.json.decode(saved, type=list[dict[str, Any]]):
-        if fields.keys() != set(COOKIE_FIELDS):
-            raise msgspec.ValidationError(f"a cookie of {', '.join(sorted(fields)) or 'nothing'}")
-        jar.set_cookie(Cookie(**fields, **unkept))
+    for kept in decode(saved, list[CookieRecord]):
+        jar.set_cookie(Cookie(**msgspec.structs.asdict(kept), **unkept))
     return jar
-
-
-# What http.cookiejar wants to know of a cookie, without what no browser has kept for twenty years.
-COOKIE_FIELDS = (
-    "version",
-    "name",
-    "value",
-    "domain",
-    "domain_specified",
-    "domain_initial_dot",
-    "path",
-    "path_specified",
-    "secure",
-    "expires",
-    "discard",
-)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxysieve.core.model import OK, Outcome, Scope, Verdict
+from proxysieve.core.records import Count
 
 # So many sessions that work must be refused a page alike before they are believed rather than the page.
 ALIKE_COUNT = 2
@@ -81,9 +82,9 @@ class Tally(NamedTuple):
         page_count: How many pages it was that bore it: others were refused them alike.
     """
 
-    blocked_count: int = 0
-    page_count: int = 0
-    worked_count: int = 0
+    blocked_count: Count = 0
+    page_count: Count = 0
+    worked_count: Count = 0
 
 
 class Contrast:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+
+from proxysieve.core.records import Count, Moment, Positive, Weight
 
 # What sites write down: of the limits with a round window, how many have which.
 ROUND_WINDOWS = (
@@ -110,17 +113,17 @@ class Limit(msgspec.Struct, gc=False):
         trial_count: How many neighbours of the subject were tried, to see whether they are blocked as well.
     """
 
-    n: int
-    above: float
-    below: float = LONGEST_WINDOW
-    seconds: float = LONGEST_WINDOW
-    most: int = 0
+    n: Positive
+    above: Weight
+    below: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_WINDOW)] = LONGEST_WINDOW
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_WINDOW)] = LONGEST_WINDOW
+    most: Count = 0
     subject: str = ""
-    since: float = 0.0
-    asked_at: float = 0.0
-    sure: float = 1.0
-    inside_count: int = 0
-    trial_count: int = 0
+    since: Moment = 0.0
+    asked_at: Moment = 0.0
+    sure: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    inside_count: Count = 0
+    trial_count: Count = 0
 
     def __post_init__(self) -> None:
         if self.seconds > self.below:

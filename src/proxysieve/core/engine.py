@@ -20,7 +20,7 @@ from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
-from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
 FIRST_PROBE_SECONDS = 1.0
@@ -379,16 +379,16 @@ class Engine:
         facts = self.facts
         sessions, kept = [], None
         for record in records:
-            value = record.value or b""
+            value = record.value
             match record.kind:
                 case "site":
-                    facts.site = msgspec.json.decode(value, type=SiteRecord)
+                    facts.site = decode(value, SiteRecord)
                 case "exit":
-                    facts.exits[record.key] = msgspec.json.decode(value, type=ExitRecord)
+                    facts.exits[record.key] = decode(value, ExitRecord)
                 case "session":
-                    sessions.append(msgspec.json.decode(value, type=SessionRecord))
+                    sessions.append(decode(value, SessionRecord))
                 case "lore":
-                    kept = msgspec.json.decode(value, type=LoreRecord)
+                    kept = decode(value, LoreRecord)
                 case _:
                     pass
         if facts.lore:

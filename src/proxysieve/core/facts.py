@@ -34,7 +34,7 @@ from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import REFUSALS, Lore
 from proxysieve.core.model import Outcome, Proxy, Reach, Scope, Verdict
-from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
+from proxysieve.core.records import LATEST_AT, ExitRecord, SessionRecord, SiteRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
 SESSION_SECONDS = 24 * 3600.0
@@ -54,6 +54,8 @@ NAMES_AT_A_GATEWAY = 100
 UNCLEAR_IN_A_ROW = 2
 # So many refusals in a row that may each be the page's own are not, whatever the pages.
 REFUSALS_IN_A_ROW = 4
+# Of more draws than these no chance is any different, and each takes its place in a list.
+MOST_DRAWS = 100_000
 # What happens by accident to any request, and says too little of a session to keep it from others.
 ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "garbled", "status-502", "status-504"})
 # What may be the page's own.
@@ -84,11 +86,11 @@ class Working:
         self._sessions: list[SessionRecord] = []
         self.session_count = 0
 
-    def add(self, session: SessionRecord) -> None:
-        """Add *session*, once more if it is there."""
+    def add(self, session: SessionRecord, count: int = 1) -> None:
+        """Add *session* so many times, also if it is there."""
         place = bisect_left(self._sessions, _age(session), key=_age)
         self.session_count += self._sessions[place : place + 1] != [session]
-        self._sessions.insert(place, session)
+        self._sessions[place:place] = [session] * count
 
     def discard(self, session: SessionRecord) -> None:
         """Take out *session* altogether; absent does no harm."""
@@ -343,8 +345,8 @@ class Facts:
         if session.proxy not in self.catalog:
             # It is kept in case that its proxy comes back, but works for nobody.
             return
-        for _ in range(session.draw_count):
-            self.working.add(session)
+        if session.draw_count:
+            self.working.add(session, min(session.draw_count, MOST_DRAWS))
         if self.lore and session.draw_count:
             self.lore.work(session, self._exit_of(session))
 
@@ -433,7 +435,7 @@ class Facts:
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
-        record.rests_until = max(record.rests_until, verdict.until)
+        record.rests_until = max(record.rests_until, min(verdict.until, LATEST_AT))
         if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
             record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
         if verdict.outcome is Outcome.SITE_ERROR:

@@ -26,6 +26,7 @@ import msgspec
 
 from proxysieve.core.content import Content
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.core.records import Count
 from proxysieve.core.repeats import Repeats
 from proxysieve.core.traits import Kind, Look, literal_of
 
@@ -61,12 +62,12 @@ class Layout(msgspec.Struct, kw_only=True):
     """
 
     sketch: list[int]
-    size: int
-    count: int
+    size: Count
+    count: Count
 
     def likeness(self, traits: dict[int, bytes]) -> float:
         """About how much of all that it and a page have both have, from 0 to 1."""
-        if not self.sketch:
+        if not self.sketch or not self.size:
             return 0.0 if traits else 1.0
         shared = self.size * sum(trait in traits for trait in self.sketch) / len(self.sketch)
         return shared / (self.size + len(traits) - shared)
@@ -83,12 +84,12 @@ class Likeness(msgspec.Struct, kw_only=True):
         unread_count: How many were recognised since one was read.
     """
 
-    seen_count: int = 0
-    count: int = 0
-    traits: dict[int, int] = {}
+    seen_count: Count = 0
+    count: Count = 0
+    traits: dict[int, Count] = {}
     literals: dict[int, str] = {}
     layouts: list[Layout] = []
-    unread_count: int = 0
+    unread_count: Count = 0
 
 
 class Album:

@@ -13,7 +13,7 @@ from proxysieve.core.doubts import FAILED_ANSWER, FAILED_SESSION, Doubts, Incide
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.pace import FLOOR, PaceRecord
-from proxysieve.core.records import ExitRecord, SessionRecord
+from proxysieve.core.records import ExitRecord, Moment, Positive, SessionRecord, Weight
 from proxysieve.core.supply import Supply
 from proxysieve.core.turns import Turn, Turns
 from proxysieve.core.uses import Uses
@@ -38,13 +38,13 @@ class LoreRecord(msgspec.Struct, kw_only=True):
         tallies: What each sign meant so far, by contrast.
     """
 
-    at: float = 0.0
+    at: Moment = 0.0
     exits: PaceRecord = msgspec.field(default_factory=PaceRecord)
     networks: PaceRecord = msgspec.field(default_factory=PaceRecord)
-    recovered: dict[str, list[float]] = {}
-    still: dict[str, list[float]] = {}
-    depth: int = FLOOR
-    latency: float = 0.0
+    recovered: dict[str, list[Weight]] = {}
+    still: dict[str, list[Weight]] = {}
+    depth: Positive = FLOOR
+    latency: Moment = 0.0
     tallies: dict[str, Tally] = {}
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxysieve.core.curves import Limit
+from proxysieve.core.records import Moment, Positive, Weight
 from proxysieve.core.uses import Uses
 
 WINDOWS = tuple(float(2**power) for power in range(14))
@@ -94,9 +95,9 @@ class PaceRecord(msgspec.Struct, kw_only=True):
     """What is kept of a pace."""
 
     limits: list[Limit] = []
-    proven: list[int] = []
-    lag: float = 0.0
-    began_at: float = 0.0
+    proven: list[Positive] = []
+    lag: Weight = 0.0
+    began_at: Moment = 0.0
 
 
 class Pace:

@@ -1,10 +1,38 @@
-"""What is kept of a site, record by record. They change in place; one that changed is saved whole."""
+"""What is kept of a site, record by record. They change in place; one that changed is saved whole.
+
+Bounds are for what was damaged: no site, clock or count gets there, and beyond them sums overflow, searches find
+nothing, and dates cannot be printed. They are looked at only when a record is read.
+"""
 
 from __future__ import annotations
+
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from proxysieve.core.model import Identity, Outcome, Scope
+
+# The year 5138.
+LATEST_AT = 1e11
+
+Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Moment = Annotated[float, msgspec.Meta(ge=-LATEST_AT, le=LATEST_AT)]
+
+T = TypeVar("T")
+
+
+def decode(value: bytes | None, kind: type[T]) -> T:
+    """What a record's *value* says.
+
+    Raises:
+        msgspec.DecodeError: It is damaged.
+    """
+    try:
+        return msgspec.json.decode(value or b"", type=kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"no JSON: {type(error).__name__}") from error
 
 
 class SessionRecord(msgspec.Struct, kw_only=True):
@@ -25,13 +53,13 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     proxy: str
     exit: str
     identity: Identity
-    opened_at: float
+    opened_at: Moment
     pinned: bool = False
     lost: str = ""
-    worked_at: float = 0.0
-    draw_count: int = 0
-    ok_count: int = 0
-    unclear_count: int = 0
+    worked_at: Moment = 0.0
+    draw_count: Count = 0
+    ok_count: Count = 0
+    unclear_count: Count = 0
 
     @property
     def exit_id(self) -> str:
@@ -56,19 +84,19 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         used_at: When it was used last, the latest times; only where a policy learns from them.
     """
 
-    ok_count: int = 0
-    blocked_count: int = 0
-    throttled_count: int = 0
-    proxy_error_count: int = 0
-    unclear_count: int = 0
+    ok_count: Count = 0
+    blocked_count: Count = 0
+    throttled_count: Count = 0
+    proxy_error_count: Count = 0
+    unclear_count: Count = 0
     last: Outcome = Outcome.UNCLEAR
     why: str = ""
-    last_ok_at: float = 0.0
-    last_bad_at: float = 0.0
-    last_unclear_at: float = 0.0
-    rests_until: float = 0.0
+    last_ok_at: Moment = 0.0
+    last_bad_at: Moment = 0.0
+    last_unclear_at: Moment = 0.0
+    rests_until: Moment = 0.0
     scope: Scope | None = None
-    used_at: list[float] | None = None
+    used_at: list[Moment] | None = None
 
     @property
     def is_judged(self) -> bool:
@@ -116,14 +144,14 @@ class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
         probe_count: How many single probes failed since it was known that nothing works.
     """
 
-    lease_count: int = 0
+    lease_count: Count = 0
     next_at: float = 0.0
     last_proxy: str = ""
-    last_ok_at: float = 0.0
-    last_bad_at: float = 0.0
-    failing_count: int = 0
-    bad_count: int = 0
-    probe_count: int = 0
+    last_ok_at: Moment = 0.0
+    last_bad_at: Moment = 0.0
+    failing_count: Count = 0
+    bad_count: Count = 0
+    probe_count: Count = 0
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -28,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
     file: str
     url: str
-    end: int
+    end: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Journal:
@@ -99,9 +100,12 @@ class Journal:
 
     def _take(self, line: bytes) -> bool:
         try:
-            self._note(msgspec.json.decode(line, type=Entry))
-        except msgspec.DecodeError:
+            entry = msgspec.json.decode(line, type=Entry)
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return False
+        if entry.file not in self.ends:
+            return False
+        self._note(entry)
         return True
 
     def _note(self, entry: Entry) -> None:

@@ -239,7 +239,7 @@ def parse_scenario(text: str, *, source: str, default_name: str) -> Scenario:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source} is no TOML: {error}") from error
     nan = _find_nan(raw)
     if nan:

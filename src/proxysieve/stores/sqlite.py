@@ -166,7 +166,8 @@ class SqliteStore:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         try:
-            if self._path.exists():
+            # A link that leads nowhere now, as to a disk that is not there, is not replaced.
+            if self._path.exists() or self._path.is_symlink():
                 check(self._path)
             else:
                 self._create()
@@ -215,6 +216,9 @@ def check(path: Path) -> None:
             (application_id,) = database.execute("PRAGMA application_id").fetchone()
             (version,) = database.execute("PRAGMA user_version").fetchone()
             (soundness,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        # Locked, closed, no database file at all: nothing is known to be wrong with it.
+        raise StoreError(f"the store {path} cannot be opened: {error}; what was saved in it is kept") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"the store {path} is damaged ({error}): {advice}") from error
     if application_id != APPLICATION_ID:
@@ -229,4 +233,4 @@ def check(path: Path) -> None:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
