@@ -102,18 +102,32 @@ class CurlClient:
 
     def _open(self, session: Session) -> AsyncSession[CurlResponse]:
         # The impersonation sends the headers of the identity by itself, in that browser's order.
-        trusted = {CurlOpt.CAINFO: self._ca_path} if self._ca_path else {}
+        trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
         return AsyncSession(
             impersonate=session.identity.impersonate,
             cookies=session.cookies,
-            proxy=session.proxy_url,
             trust_env=False,
-            # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
-            curl_options={CurlOpt.NOPROXY: "", **trusted},
+            curl_options={
+                # As an argument of its own it would bring a warning with each request, if it is an HTTPS proxy.
+                CurlOpt.PROXY: session.proxy_url,
+                # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
+                CurlOpt.NOPROXY: "",
+                CurlOpt.SSL_SESSIONID_CACHE: _resumes_tls(session.identity),
+                **trusted,
+            },
             curl_infos=[CurlInfo.HTTP_CONNECTCODE],
             max_clients=MAX_IN_FLIGHT,
             max_redirects=MAX_REDIRECTS,
         )
+
+
+def _resumes_tls(identity: Identity) -> bool:
+    """Whether a new connection may go on with the TLS session of an earlier one.
+
+    libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
+    their ClientHello would be one that no browser sends.
+    """
+    return identity.impersonate.startswith("chrome")
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:
