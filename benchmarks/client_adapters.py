@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import re
 import typing
 from collections.abc import Callable
 from http.cookiejar import CookieJar
@@ -197,9 +198,10 @@ async def _read(pieces: Any) -> bytes:  # noqa: ANN401 - each client has an iter
 
 
 def curl_targets() -> list[str]:
-    """Those of curl_cffi."""
+    """Those of curl_cffi, without its former names for them."""
     impersonate: Any = importlib.import_module("curl_cffi.requests.impersonate")
-    return [name for name in typing.get_args(impersonate.BrowserTypeLiteral) if name[-1].isdigit()]
+    names = typing.get_args(impersonate.BrowserTypeLiteral)
+    return [name for name in names if re.search(r"\d", name) and not re.search(r"\d_\d", name)]
 
 
 def primp_targets() -> list[str]:

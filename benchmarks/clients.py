@@ -61,8 +61,16 @@ BROWSERS = (
     ("chrome", 152, 156, "t13d1517h2_8daaf6152771_cb7bf5808d99", CHROME_HTTP2, CHROME_NAMES),
     ("firefox", 135, 150, "t13d1717h2_5b57614c22b0_3cbfd9057e0d", FIREFOX_HTTP2, FIREFOX_NAMES),
     ("firefox", 151, 153, "t13d1617h2_86a278354501_3cbfd9057e0d", FIREFOX_HTTP2, FIREFOX_NAMES),
-    ("safari", 18.3, 18.6, "t13d2014h2_a09f3c656075_e42f34c56612", SAFARI_HTTP2, SAFARI_NAMES),
-    ("safari", 26, 26.5, "t13d2013h2_a09f3c656075_7f0f34a4126d", SAFARI_HTTP2, SAFARI_NAMES),
+    ("safari", 18.4, 18.6, "t13d2014h2_a09f3c656075_e42f34c56612", SAFARI_HTTP2, SAFARI_NAMES),
+    # On macOS 26, and on macOS 15.
+    (
+        "safari",
+        26,
+        26.5,
+        "t13d2013h2_a09f3c656075_7f0f34a4126d t13d2014h2_a09f3c656075_e42f34c56612",
+        SAFARI_HTTP2,
+        SAFARI_NAMES,
+    ),
 )
 RESUMED_CHROME = "t13d1517h2_8daaf6152771_b6f405a00624"
 
@@ -278,8 +286,9 @@ class Trials:
                     seen = Fingerprint(protocol="")
             known += 1
             names = " ".join(name for name in seen.header_names if name not in {"cookie", "host"})
-            found = (seen.ja4, seen.http2, names.lower())
-            agreeing = [count + (one == other) for count, one, other in zip(agreeing, found, browser, strict=True)]
+            found = (seen.ja4 or "-", seen.http2, names.lower())
+            agreed = (found[0] in browser[0].split(), found[1] == browser[1], found[2] == browser[2])
+            agreeing = [count + agrees for count, agrees in zip(agreeing, agreed, strict=True)]
         return " / ".join(str(count) for count in agreeing) + f" of {known}"
 
     async def resumption(self) -> str:
