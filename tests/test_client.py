@@ -15,7 +15,7 @@ import pytest
 import trustme
 from curl_cffi.requests.exceptions import RequestException
 
-from proxysieve.client import CurlClient, Request, Response
+from proxysieve.client import SAFEGUARD_SECONDS, CalmCurl, CurlClient, Request, Response
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
@@ -374,3 +374,14 @@ async def test_redirects_are_counted(clients: Clients) -> None:
         response = await CurlClient().send(Request(url=f"{bed.site_url}/redirect/3"), session)
 
         assert response.redirect_count == 3
+
+
+async def test_idle_sessions_rest(clients: Clients) -> None:
+    """curl_cffi would look after each of them ten times a second."""
+    async with Testbed(World(proxies=1, networks=1)) as bed:
+        session, client = session_on(bed.proxy_lines[0], clients), CurlClient()
+        await client.send(Request(url=bed.page_url(1)), session)
+
+    curl = session.client(client._open).acurl
+    assert isinstance(curl, CalmCurl)
+    assert SAFEGUARD_SECONDS >= 1

@@ -6,10 +6,11 @@ below it.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 import msgspec
-from curl_cffi import CurlHttpVersion, CurlInfo, CurlOpt
+from curl_cffi import AsyncCurl, CurlHttpVersion, CurlInfo, CurlOpt
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests import Response as CurlResponse
@@ -20,6 +21,10 @@ from proxysieve.session import Session
 
 # As browsers do; a chain that is longer goes in circles.
 MAX_REDIRECTS = 20
+
+# How often each client asks libcurl whether it forgot something: it has timers and sockets to tell us by itself.
+SAFEGUARD_SECONDS = 1.0
+CURL_SOCKET_TIMEOUT = -1
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +92,25 @@ class Body:
         return b"".join(self._pieces)
 
 
+class CalmCurl(AsyncCurl):
+    """Lets its session rest: curl_cffi's own looks after it ten times a second, which takes 7 % of a core with 500."""
+
+    async def _force_timeout(self) -> None:
+        while self._curlm:
+            self.socket_action(CURL_SOCKET_TIMEOUT, 0)
+            await asyncio.sleep(SAFEGUARD_SECONDS)
+
+
+class CalmSession(AsyncSession[CurlResponse]):
+    """A session of curl_cffi around a :class:`CalmCurl`, which it closes with itself."""
+
+    @property
+    def acurl(self) -> AsyncCurl:
+        if self._acurl is None:
+            self._acurl = CalmCurl(loop=self.loop)
+        return self._acurl
+
+
 class CurlClient:
     """Sends by libcurl, one connection pool and one cookie jar a session.
 
@@ -102,18 +126,32 @@ class CurlClient:
 
     def _open(self, session: Session) -> AsyncSession[CurlResponse]:
         # The impersonation sends the headers of the identity by itself, in that browser's order.
-        trusted = {CurlOpt.CAINFO: self._ca_path} if self._ca_path else {}
-        return AsyncSession(
+        trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
+        return CalmSession(
             impersonate=session.identity.impersonate,
             cookies=session.cookies,
-            proxy=session.proxy_url,
             trust_env=False,
-            # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
-            curl_options={CurlOpt.NOPROXY: "", **trusted},
+            curl_options={
+                # As an argument of its own it would bring a warning with each request, if it is an HTTPS proxy.
+                CurlOpt.PROXY: session.proxy_url,
+                # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
+                CurlOpt.NOPROXY: "",
+                CurlOpt.SSL_SESSIONID_CACHE: _resumes_tls(session.identity),
+                **trusted,
+            },
             curl_infos=[CurlInfo.HTTP_CONNECTCODE],
             max_clients=MAX_IN_FLIGHT,
             max_redirects=MAX_REDIRECTS,
         )
+
+
+def _resumes_tls(identity: Identity) -> bool:
+    """Whether a new connection may go on with the TLS session of an earlier one.
+
+    libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
+    their ClientHello would be one that no browser sends.
+    """
+    return identity.impersonate.startswith("chrome")
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing
 
@@ -43,6 +44,40 @@ def test_the_hints_agree_with_the_user_agent(identity: Identity) -> None:
     assert hints["sec-ch-ua-platform"] == '"macOS"'
     assert hints["sec-ch-ua-mobile"] == "?0"
     assert "Macintosh" in identity.user_agent
+
+
+def brands_of(version: int) -> str:
+    """How Chrome of a version names its brands: with one that does not exist, of changing form and in changing order.
+
+    As of Chromium's components/embedder_support/user_agent_utils.cc.
+    """
+    characters = " (:-./);=?_"
+    invented = f"Not{characters[version % 11]}A{characters[(version + 1) % 11]}Brand"
+    named = [
+        (invented, ("8", "99", "24")[version % 3]),
+        ("Chromium", str(version)),
+        ("Google Chrome", str(version)),
+    ]
+    places = list(itertools.permutations(range(3)))[version % 6]
+    listed = [named[places.index(place)] for place in range(3)]
+    return ", ".join(f'"{brand}";v="{number}"' for brand, number in listed)
+
+
+@EACH
+def test_the_brands_are_in_the_order_of_their_version(identity: Identity) -> None:
+    """Which brand is invented and which comes first follows from Chrome's version alone."""
+    if family(identity) == "chrome":
+        version = int(identity.impersonate.removeprefix("chrome"))
+
+        assert dict(identity.client_hints)["sec-ch-ua"] == brands_of(version)
+
+
+@EACH
+def test_the_languages_are_weighed_as_that_version_does(identity: Identity) -> None:
+    """Firefox has weighed them as the others do since 147 (bugzilla.mozilla.org/show_bug.cgi?id=2000765)."""
+    weight = "0.5" if identity.impersonate == "firefox144" else "0.9"
+
+    assert identity.accept_language == f"en-US,en;q={weight}"
 
 
 @EACH

@@ -145,11 +145,14 @@ async def test_the_certificate_goes_with_the_testbed() -> None:
         assert bed.ca_path is None
 
 
-async def test_tls_without_trustme_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install, and nothing is left open."""
-    monkeypatch.setitem(sys.modules, "trustme", None)
+@pytest.mark.parametrize("package", ["trustme", "h2"])
+async def test_tls_without_its_packages_names_the_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what is missing and what to install, and nothing is left open."""
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(MissingExtraError, match=r"pip install 'proxysieve\[testbed\]'"):
+    with pytest.raises(MissingExtraError, match=rf"{package}.*: pip install 'proxysieve\[testbed\]'"):
         async with Testbed(World(https=True)):
             pass
     gc.collect()

@@ -298,3 +298,19 @@ async def test_a_login_of_another_scheme_is_no_login() -> None:
         for login in ("Digest abc", "Basic ???", "Basic " + base64.b64encode(b"\xff\xfe").decode()):
             head = f"GET {bed.site_url}/ HTTP/1.1\r\nProxy-Authorization: {login}\r\n\r\n"
             assert (await exchange(bed.proxy_lines[0], head.encode())).startswith(b"HTTP/1.1 407 ")
+
+
+@pytest.mark.parametrize("announce", [False, True])
+async def test_proxies_may_speak_tls(*, announce: bool) -> None:
+    """To those who begin with it, at the same port as all else, wherever they listen."""
+    async with Testbed(World(proxies=2, https_proxies=True), announce=announce) as bed:
+        trust = ssl.create_default_context(cafile=bed.ca_path)
+        proxies: list[str | httpx.Proxy] = [
+            bed.proxy_lines[0],
+            httpx.Proxy(bed.https_lines[1], ssl_context=trust),
+        ]
+        for proxy in proxies:
+            async with httpx.AsyncClient(proxy=proxy) as client:
+                assert (await client.get(bed.page_url(1))).content == bed.page_body(1)
+
+        assert [hit.exit for hit in bed.truth().hits] == [exit_.address for exit_ in bed.exits]

@@ -1,6 +1,7 @@
 """STAGES a site that bans and proxies with exits of their own, on loopback."""
 
 from proxysieve.testbed.bed import Bed, Testbed
+from proxysieve.testbed.fingerprint import Fingerprint
 from proxysieve.testbed.process import TestbedProcess
 from proxysieve.testbed.truth import Hit, Truth
 from proxysieve.testbed.world import BlockStyle, Exit, Fate, Kind, Limit, Outage, World
@@ -10,6 +11,7 @@ __all__ = [
     "BlockStyle",
     "Exit",
     "Fate",
+    "Fingerprint",
     "Hit",
     "Kind",
     "Limit",

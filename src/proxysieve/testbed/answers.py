@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import parse_qs
 
+import msgspec
+
+from proxysieve.testbed.fingerprint import Fingerprint
 from proxysieve.testbed.pages import missing_page, sorry_page
 from proxysieve.testbed.truth import HitAnswer
 from proxysieve.testbed.wire import BURST_BYTES, Headers, Request, Response
@@ -45,6 +48,7 @@ class Visit:
         page: The first part of the path.
         rest: The parts of the path after that.
         query: What follows the question mark.
+        fingerprint: What it showed of the client.
     """
 
     request: Request
@@ -52,6 +56,7 @@ class Visit:
     page: str
     rest: str
     query: str
+    fingerprint: Fingerprint
 
     @property
     def rest_number(self) -> int | None:
@@ -76,14 +81,14 @@ class Visit:
         return seconds if 0 <= seconds < math.inf else 0.0
 
 
-def visit_of(request: Request, address: str) -> Visit:
+def visit_of(request: Request, address: str, fingerprint: Fingerprint) -> Visit:
     """Return *request* with its target taken apart; it may name the site, as requests to proxies do."""
     target = request.target
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
     path, _, query = target.partition("?")
     page, _, rest = path[1:].partition("/")
-    return Visit(request=request, exit=address, page=page, rest=rest, query=query)
+    return Visit(request=request, exit=address, page=page, rest=rest, query=query, fingerprint=fingerprint)
 
 
 def redirect_to(location: str) -> Answer:
@@ -109,6 +114,10 @@ def _echo(visit: Visit) -> Answer:
         "address": visit.exit,
     }
     return _ok(JSON, json.dumps(seen).encode())
+
+
+def _fingerprint(visit: Visit) -> Answer:
+    return _ok(JSON, msgspec.json.encode(visit.fingerprint))
 
 
 def _redirect(visit: Visit) -> Answer:
@@ -174,6 +183,7 @@ TRIALS: Mapping[str, Callable[[Visit], Answer]] = MappingProxyType(
     {
         "sorry": _sorry,
         "echo": _echo,
+        "fingerprint": _fingerprint,
         "redirect": _redirect,
         "away": _away,
         "big": _big,

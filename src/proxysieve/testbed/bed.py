@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 
 from proxysieve.testbed.bans import Bans
-from proxysieve.testbed.certificates import SITE_HOST, issue_certificate
+from proxysieve.testbed.certificates import SITE_HOST, Authority
 from proxysieve.testbed.connections import Connections
 from proxysieve.testbed.pages import Pages
 from proxysieve.testbed.proxies import PASSWORD, USER, Dialer, ForwardProxy, Gate, plain_gate, provider_gate
@@ -32,7 +32,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         site_url: Without a slash at the end.
         gateways: Host and port of each proxy.
-        ca_path: Certificate of the authority that vouches for the site, when it speaks TLS.
+        ca_path: Certificate of the authority that vouches for the site and the proxies, when they speak TLS.
         announces_exits: Whether exits are announced instead of real.
     """
 
@@ -72,8 +72,13 @@ class Bed:
         return self._lines("socks5")
 
     @property
+    def https_lines(self) -> list[str]:
+        """The same proxies by HTTP over TLS, in a world where they speak it."""
+        return self._lines("https")
+
+    @property
     def ca_path(self) -> Path | None:
-        """The certificate to trust, a PEM file, when the site speaks TLS."""
+        """The certificate to trust, a PEM file, when the site or the proxies speak TLS."""
         path = self.places.ca_path
         return None if path is None else Path(path)
 
@@ -160,6 +165,7 @@ class Testbed(Bed):
         addresses = [exit_.address for exit_ in self.exits]
         return Truth(
             hits=self._site.hits.hits(),
+            fingerprints=self._site.hits.fingerprints(),
             answer_counts=dict(self._site.hits.answer_counts),
             banned_exits=[address for address in addresses if self._bans.is_banned(address, now)],
             burned_exits=[address for address in addresses if self._bans.was_burned(address)],
@@ -169,12 +175,14 @@ class Testbed(Bed):
         )
 
     def _start(self) -> Places:
-        ca_path, tls = self._make_certificate() if self.world.https else (None, None)
+        authority, ca_path = self._found_authority() if self.world.https or self.world.https_proxies else (None, None)
+        tls = authority.site_context() if authority and self.world.https else None
         listener = _bind(_SITE_ADDRESS)
         port: int = listener.getsockname()[1]
         self._connections.listen(listener, self._site.serve, tls=tls, hears_announcements=self._announces)
         dialer = Dialer(announced_port=port if self._announces else None)
-        gateways = [self._start_proxy(exit_, gate, dialer) for exit_, gate in self._gates()]
+        proxy_tls = self._proxy_context(authority) if authority and self.world.https_proxies else None
+        gateways = [self._start_proxy(exit_, gate, dialer, proxy_tls) for exit_, gate in self._gates()]
         return Places(
             site_url=f"https://{SITE_HOST}:{port}" if tls else f"http://{_SITE_ADDRESS}:{port}",
             gateways=tuple(gateways),
@@ -186,10 +194,19 @@ class Testbed(Bed):
         with self._folder:
             await self._connections.close()
 
-    def _make_certificate(self) -> tuple[str, ssl.SSLContext]:
+    def _found_authority(self) -> tuple[Authority, str]:
         folder = self._folder.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
         ca_path = Path(folder) / "ca.pem"
-        return str(ca_path), issue_certificate(ca_path)
+        authority = Authority()
+        authority.write_to(ca_path)
+        return authority, str(ca_path)
+
+    def _proxy_context(self, authority: Authority) -> ssl.SSLContext:
+        return authority.proxy_context(sorted({self._address_of(exit_) for exit_, _ in self._gates()}))
+
+    def _address_of(self, exit_: Exit | None) -> str:
+        """Return where the proxy with this exit listens."""
+        return _SITE_ADDRESS if exit_ is None or self._announces else exit_.address
 
     def _gates(self) -> Iterable[tuple[Exit | None, Gate]]:
         """Yield for each proxy its only exit, which a provider has not, and its gate."""
@@ -197,8 +214,8 @@ class Testbed(Bed):
             return [(None, provider_gate(self.world, self.exits))]
         return [(exit_, plain_gate(self.world, exit_)) for exit_ in self.exits]
 
-    def _start_proxy(self, exit_: Exit | None, gate: Gate, dialer: Dialer) -> str:
-        listener = _bind(_SITE_ADDRESS if exit_ is None or self._announces else exit_.address)
+    def _start_proxy(self, exit_: Exit | None, gate: Gate, dialer: Dialer, tls: ssl.SSLContext | None) -> str:
+        listener = _bind(self._address_of(exit_))
         host, port = listener.getsockname()
         name = f"{host}:{port}"
         proxy = ForwardProxy(
@@ -208,7 +225,8 @@ class Testbed(Bed):
         if kind == "refusing":
             self._connections.keep(listener)
         else:
-            self._connections.listen(listener, proxy.hang if kind == "hanging" else proxy.serve)
+            handle = proxy.hang if kind == "hanging" else proxy.serve
+            self._connections.listen(listener, handle, tls=tls, is_tls_optional=True)
         return name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 from proxysieve.errors import MissingExtraError
@@ -10,19 +11,37 @@ from proxysieve.errors import MissingExtraError
 SITE_HOST = "localhost"
 
 
-def issue_certificate(ca_path: Path) -> ssl.SSLContext:
-    """Make an authority, write its certificate to *ca_path* and return a server's context for the site.
+class Authority:
+    """Vouches for the site and, where they speak TLS, for the proxies.
 
     Raises:
-        MissingExtraError: trustme is not installed.
+        MissingExtraError: What TLS takes is not installed.
     """
-    try:
-        import trustme  # noqa: PLC0415 - optional
-    except ImportError as error:
-        raise MissingExtraError("a testbed that speaks TLS needs trustme: pip install 'proxysieve[testbed]'") from error
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(ca_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    authority.issue_cert(SITE_HOST, f"*.{SITE_HOST}", "127.0.0.1").configure_cert(context)
-    return context
+
+    def __init__(self) -> None:
+        try:
+            import h2.connection  # noqa: F401, PLC0415 - optional; a site that speaks TLS speaks HTTP/2
+            import trustme  # noqa: PLC0415 - optional
+        except ImportError as error:
+            raise MissingExtraError(
+                f"a testbed that speaks TLS needs {error.name}: pip install 'proxysieve[testbed]'"
+            ) from error
+        self._authority = trustme.CA()
+
+    def write_to(self, path: Path) -> None:
+        """Write the certificate that clients are to trust."""
+        self._authority.cert_pem.write_to_path(path)
+
+    def site_context(self) -> ssl.SSLContext:
+        """What makes a connection to the site a TLS one."""
+        return self._context((SITE_HOST, f"*.{SITE_HOST}", "127.0.0.1"), ("h2", "http/1.1"))
+
+    def proxy_context(self, addresses: Iterable[str]) -> ssl.SSLContext:
+        """What makes a connection to a proxy at one of *addresses* a TLS one."""
+        return self._context(addresses, ("http/1.1",))
+
+    def _context(self, names: Iterable[str], protocols: Iterable[str]) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(list(protocols))
+        self._authority.issue_cert(*names).configure_cert(context)
+        return context

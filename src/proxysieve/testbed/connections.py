@@ -7,9 +7,26 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[None]]
-"""Serves one connection: its two ends here, and the client's address."""
+from proxysieve.testbed.client_hello import HANDSHAKE, RECORD_HEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who a connection comes from.
+
+    Attributes:
+        address: Its own, or the one that was announced.
+        hello: The first TLS record that it sent, which has the ClientHello; empty without TLS.
+    """
+
+    address: str
+    hello: bytes = b""
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Caller], Awaitable[None]]
+"""Serves one connection: its two ends here, and who is at the other one."""
 
 _BACKLOG = 512
 _PAUSE_SECONDS = 0.1
@@ -31,6 +48,7 @@ class Connections:
         handle: Handler,
         *,
         tls: ssl.SSLContext | None = None,
+        is_tls_optional: bool = False,
         hears_announcements: bool = False,
     ) -> None:
         """Serve the connections to a bound socket.
@@ -39,11 +57,13 @@ class Connections:
             listener: The socket, which is closed at the end.
             handle: What serves a connection.
             tls: What makes it a TLS connection.
+            is_tls_optional: Whether only connections that begin like TLS are made so.
             hears_announcements: Whether a client may announce another address than its own, before any TLS.
         """
         self.keep(listener)
         listener.listen(_BACKLOG)
-        self._spawn(self._accept(listener, handle, tls, hears_announcements=hears_announcements))
+        door = _Door(handle, tls, is_tls_optional=is_tls_optional, hears_announcements=hears_announcements)
+        self._spawn(self._accept(listener, door))
 
     def keep(self, bound: socket.socket) -> None:
         """Keep a bound socket until the end; as long as nothing listens on it, its port refuses."""
@@ -70,14 +90,7 @@ class Connections:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(
-        self,
-        listener: socket.socket,
-        handle: Handler,
-        tls: ssl.SSLContext | None,
-        *,
-        hears_announcements: bool,
-    ) -> None:
+    async def _accept(self, listener: socket.socket, door: _Door) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -86,23 +99,15 @@ class Connections:
                 # Too many open files end as connections do.
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
-                self._spawn(self._greet(connection, address, handle, tls, hears_announcements=hears_announcements))
+                self._spawn(self._greet(connection, address, door))
 
-    async def _greet(
-        self,
-        connection: socket.socket,
-        address: str,
-        handle: Handler,
-        tls: ssl.SSLContext | None,
-        *,
-        hears_announcements: bool,
-    ) -> None:
+    async def _greet(self, connection: socket.socket, address: str, door: _Door) -> None:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         try:
-            if hears_announcements:
-                address = await _announced_address(connection) or address
+            caller = await door.identify(connection, address)
+            tls = door.tls_for(caller)
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
         except OSError:
             connection.close()
@@ -110,21 +115,43 @@ class Connections:
             connection.close()
             raise
         else:
-            await self._serve(handle, reader, asyncio.StreamWriter(transport, protocol, reader, loop), address)
+            await self._serve(door.handle, reader, asyncio.StreamWriter(transport, protocol, reader, loop), caller)
 
     async def _serve(
-        self, handle: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
+        self, handle: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller
     ) -> None:
         self._writers.add(writer)
         try:
             # A client that breaks off is not an error here.
             with contextlib.suppress(OSError, EOFError):
-                await handle(reader, writer, address)
+                await handle(reader, writer, caller)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
             self._writers.discard(writer)
+
+
+class _Door:
+    """How connections to one listening socket begin."""
+
+    def __init__(
+        self, handle: Handler, tls: ssl.SSLContext | None, *, is_tls_optional: bool, hears_announcements: bool
+    ) -> None:
+        self.handle = handle
+        self._tls = tls
+        self._is_tls_optional = is_tls_optional
+        self._hears_announcements = hears_announcements
+
+    async def identify(self, connection: socket.socket, address: str) -> Caller:
+        """Find out who a connection comes from, and leave all that TLS needs unread."""
+        if self._hears_announcements:
+            address = await _announced_address(connection) or address
+        return Caller(address=address, hello=b"" if self._tls is None else await _peek_record(connection))
+
+    def tls_for(self, caller: Caller) -> ssl.SSLContext | None:
+        """Return what makes the connection of *caller* a TLS one, or None where it is none."""
+        return None if self._is_tls_optional and not caller.hello else self._tls
 
 
 def announcement(source: tuple[str, int], destination: tuple[str, int]) -> bytes:
@@ -144,6 +171,26 @@ async def _announced_address(connection: socket.socket) -> str | None:
             return source.decode("ascii", errors="replace")
         case _:
             return None
+
+
+async def _peek_record(connection: socket.socket) -> bytes:
+    """Look at the TLS record that the connection begins with; empty if it begins with something else."""
+    first = await _peek(connection, 1)
+    if first[:1] != bytes((HANDSHAKE,)):
+        return b""
+    head = await _peek(connection, RECORD_HEAD_BYTES)
+    return await _peek(connection, RECORD_HEAD_BYTES + int.from_bytes(head[3:]))
+
+
+async def _peek(connection: socket.socket, count: int) -> bytes:
+    """Look at the next *count* bytes as soon as all of them are there, or at fewer if no more will come."""
+    # What is peeked at stays readable, so the socket must not count as such before the rest has arrived.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+    try:
+        await _wait_readable(connection)
+        return connection.recv(count, socket.MSG_PEEK)
+    finally:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
 
 async def _wait_readable(connection: socket.socket) -> None:

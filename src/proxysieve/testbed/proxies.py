@@ -1,4 +1,4 @@
-"""The forward proxies: HTTP, CONNECT and SOCKS5 on one port, each request out of an exit of its own."""
+"""The forward proxies: HTTP, CONNECT and SOCKS5 on one port, with or without TLS, each out of an exit of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from proxysieve.testbed import socks
 from proxysieve.testbed.certificates import SITE_HOST
-from proxysieve.testbed.connections import announcement
+from proxysieve.testbed.connections import Caller, announcement
 from proxysieve.testbed.truth import ProxyTally
 from proxysieve.testbed.wire import (
     BURST_BYTES,
@@ -100,7 +100,7 @@ class ForwardProxy:
         self._tally = tally
         self._slow_seconds = slow_seconds
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: str) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: Caller) -> None:
         """Serve one client, in the protocol that its first byte tells."""
         self._tally.connection_count[self._name] += 1
         first = await reader.readexactly(1)
@@ -109,7 +109,7 @@ class ForwardProxy:
         else:
             await self._serve_http(reader, writer, first)
 
-    async def hang(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: str) -> None:
+    async def hang(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: Caller) -> None:
         """Accept a client and never answer."""
         self._tally.connection_count[self._name] += 1
         await _read_to_the_end(reader)

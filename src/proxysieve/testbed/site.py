@@ -8,12 +8,16 @@ import hashlib
 import itertools
 import math
 import random
+import ssl
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
 from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
+from proxysieve.testbed.connections import Caller
+from proxysieve.testbed.fingerprint import Fingerprint
 from proxysieve.testbed.outages import Outages
 from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
 from proxysieve.testbed.truth import HitLedger
@@ -25,6 +29,37 @@ _LONGEST_WAIT_SECONDS = 3600.0
 # The first parts of the paths at which pages are.
 _OF_PAGES = frozenset({"", "page", "gzip", "slow"})
 _ROBOTS_TYPE = ("Content-Type", "text/plain; charset=utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Guest:
+    """A connection to the site.
+
+    Attributes:
+        connection: Its number.
+        hello: What it began with, if that was a ClientHello.
+        is_resumed: Whether it went on with an earlier TLS session.
+    """
+
+    address: str
+    connection: int
+    hello: ClientHello | None
+    is_resumed: bool
+
+    def fingerprint(self, request: Request, http2: str = "", http2_priority: str = "") -> Fingerprint:
+        """Return what *request* shows of its client."""
+        hints = tuple((name, value) for name, value in request.headers if name.lower().startswith("sec-ch-"))
+        return Fingerprint(
+            protocol=request.version,
+            ja4=self.hello.ja4 if self.hello else "",
+            ja4_raw=self.hello.ja4_raw if self.hello else "",
+            is_resumed=self.is_resumed,
+            http2=http2,
+            http2_priority=http2_priority,
+            header_names=tuple(name for name, _ in request.headers),
+            client_hints=hints,
+            user_agent=request.header("user-agent"),
+        )
 
 
 class Site:
@@ -49,14 +84,24 @@ class Site:
             "robots.txt": self._robots,
         }
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> None:
-        """Answer the requests of one connection from *address*."""
-        connection = next(self._connection_numbers)
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller) -> None:
+        """Answer the requests of one connection."""
+        tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
+        guest = _Guest(
+            address=caller.address,
+            connection=next(self._connection_numbers),
+            hello=parse_client_hello(caller.hello),
+            is_resumed=bool(tls and tls.session_reused),
+        )
+        if tls is not None and tls.selected_alpn_protocol() == "h2":
+            await self._serve_http2(reader, writer, guest)
+        else:
+            await self._serve_http1(reader, writer, guest)
+
+    async def _serve_http1(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: _Guest) -> None:
         try:
             while (request := await read_request(reader)) is not None:
-                answer = self._answer_on_record(request, address, connection)
-                if wait_seconds := answer.wait_seconds + self._world.latency_seconds:
-                    await asyncio.sleep(wait_seconds)
+                answer = await self._respond(request, guest, guest.fingerprint(request))
                 if answer.is_reset:
                     reset(writer)
                     return
@@ -65,6 +110,20 @@ class Site:
                     return
         except RefusalError as error:
             await write_response(writer, Response(status=error.status), to=None)
+
+    async def _serve_http2(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: _Guest) -> None:
+        from proxysieve.testbed.http2 import Http2Server  # noqa: PLC0415 - optional, as TLS is
+
+        async def respond(request: Request, http2: str, priority: str) -> Answer:
+            return await self._respond(request, guest, guest.fingerprint(request, http2, priority))
+
+        await Http2Server(reader, writer, respond).run()
+
+    async def _respond(self, request: Request, guest: _Guest, fingerprint: Fingerprint) -> Answer:
+        answer = self._answer_on_record(request, guest, fingerprint)
+        if wait_seconds := answer.wait_seconds + self._world.latency_seconds:
+            await asyncio.sleep(wait_seconds)
+        return answer
 
     def answer(self, visit: Visit, now: float) -> Answer:
         """Decide what *visit* gets at *now*, and count it."""
@@ -86,16 +145,16 @@ class Site:
             case "ok":
                 return self._admit(visit)
 
-    def _answer_on_record(self, request: Request, address: str, connection: int) -> Answer:
+    def _answer_on_record(self, request: Request, guest: _Guest, fingerprint: Fingerprint) -> Answer:
         now = self._clock()
-        answer = self.answer(visit_of(request, address), now)
+        answer = self.answer(visit_of(request, guest.address, fingerprint), now)
         self.hits.add(
             at=now,
-            address=address,
+            address=guest.address,
             path=request.target,
             answer=answer.kind,
-            user_agent=request.header("user-agent"),
-            connection=connection,
+            fingerprint=fingerprint,
+            connection=guest.connection,
         )
         return answer
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from proxysieve.testbed.fingerprint import Fingerprint
 from proxysieve.testbed.world import network_of
 
 HitAnswer = Literal["ok", "blocked", "throttled", "missing", "forbidden", "empty", "error", "outage", "sorry", "robots"]
@@ -25,6 +26,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
             `missing`, `forbidden` and `empty` are what everybody gets there.
         user_agent: As sent, or empty.
         connection: The number of the TCP connection, counted by the site from 1.
+        fingerprint: The place among the truth's fingerprints of the one that it showed.
     """
 
     at: float
@@ -34,6 +36,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     answer: HitAnswer
     user_agent: str
     connection: int
+    fingerprint: int
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         hits: The first requests that the site saw, as many as the world keeps.
+        fingerprints: All that these showed, each once.
         answer_counts: How often the site gave each answer.
         banned_exits: Exits that are banned now.
         burned_exits: Exits that the limit has banned while the testbed ran.
@@ -51,6 +55,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     hits: list[Hit]
+    fingerprints: list[Fingerprint]
     answer_counts: dict[HitAnswer, int]
     banned_exits: list[str]
     burned_exits: list[str]
@@ -62,6 +67,10 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     def hit_count(self) -> int:
         """How many requests the site saw."""
         return sum(self.answer_counts.values())
+
+    def fingerprint_of(self, hit: Hit) -> Fingerprint:
+        """Return what the request showed of its client."""
+        return self.fingerprints[hit.fingerprint]
 
 
 class HitLedger:
@@ -75,13 +84,19 @@ class HitLedger:
         self._texts: list[tuple[str, HitAnswer]] = []
         self._visitors: list[tuple[str, str]] = []
         self._known_visitors: dict[tuple[str, str], tuple[str, str]] = {}
+        self._fingerprint_numbers = array("L")
+        self._known_fingerprints: dict[Fingerprint, int] = {}
 
-    def add(self, *, at: float, address: str, path: str, answer: HitAnswer, user_agent: str, connection: int) -> None:
+    def add(
+        self, *, at: float, address: str, path: str, answer: HitAnswer, fingerprint: Fingerprint, connection: int
+    ) -> None:
         """Record one request with its answer."""
         self.answer_counts[answer] += 1
         if len(self._moments) >= self._kept:
             return
-        visitor = (address, user_agent)
+        visitor = (address, fingerprint.user_agent)
+        number = self._known_fingerprints.setdefault(fingerprint, len(self._known_fingerprints))
+        self._fingerprint_numbers.append(number)
         self._moments.append(at)
         self._connections.append(connection)
         self._texts.append((path, answer))
@@ -98,11 +113,16 @@ class HitLedger:
                 answer=answer,
                 user_agent=user_agent,
                 connection=connection,
+                fingerprint=fingerprint,
             )
-            for at, connection, (path, answer), (address, user_agent) in zip(
-                self._moments, self._connections, self._texts, self._visitors, strict=True
+            for at, connection, (path, answer), (address, user_agent), fingerprint in zip(
+                self._moments, self._connections, self._texts, self._visitors, self._fingerprint_numbers, strict=True
             )
         ]
+
+    def fingerprints(self) -> list[Fingerprint]:
+        """Return what the recorded requests showed, by the numbers that hits have."""
+        return list(self._known_fingerprints)
 
 
 class ProxyTally:

@@ -12,7 +12,8 @@ from http import HTTPStatus
 BURST_BYTES = 65_536
 """How much is read and written at once."""
 
-_LONGEST_BODY_BYTES = 10_000_000
+LONGEST_BODY_BYTES = 10_000_000
+"""How much a client may send with a request."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -159,7 +160,7 @@ def _body_length(request: Request) -> int:
     length = request.header("content-length") or "0"
     if not (length.isascii() and length.isdigit()):
         raise RefusalError(HTTPStatus.BAD_REQUEST)
-    if int(length[:20]) > _LONGEST_BODY_BYTES:
+    if int(length[:20]) > LONGEST_BODY_BYTES:
         raise RefusalError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return int(length)
 

@@ -113,7 +113,9 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             user agent.
         page_bytes: About the size of a page.
         latency_seconds: How long the site thinks before each answer.
-        https: Whether the site speaks TLS, with a certificate of the testbed's own authority.
+        https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 inside of it
+            to those who offer that.
+        https_proxies: Whether the proxies speak TLS too, to those who begin with it.
         robots: The text of `/robots.txt`.
         hits_kept: How many hits are kept, the first ones; counts are always exact.
         seed: Another seed, another draw of everything.
@@ -143,6 +145,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     page_bytes: int = 15_000
     latency_seconds: float = 0.0
     https: bool = False
+    https_proxies: bool = False
     robots: str = "User-agent: *\nAllow: /\n"
     hits_kept: int = 300_000
     seed: int = 0

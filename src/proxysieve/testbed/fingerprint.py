@@ -1,0 +1,33 @@
+"""What a site can tell a browser by, apart from where it comes from."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request showed of its client.
+
+    Attributes:
+        protocol: `HTTP/2`, or the version of HTTP/1 that the request names.
+        ja4: Of the TLS ClientHello; empty without TLS.
+        ja4_raw: The same before it is hashed.
+        is_resumed: Whether the connection went on with the TLS session of an earlier one.
+        http2: SETTINGS, WINDOW_UPDATE, PRIORITY frames and the order of pseudo-headers, as of Akamai's
+            "Passive Fingerprinting of HTTP/2 Clients" (2017); empty without HTTP/2.
+        http2_priority: Of the first request: the stream, whether it is exclusive, what it depends on and its weight.
+            Empty where it names none.
+        header_names: In their order and case.
+        client_hints: The headers `sec-ch-ua` and those whose names begin so.
+        user_agent: As sent, or empty.
+    """
+
+    protocol: str
+    ja4: str = ""
+    ja4_raw: str = ""
+    is_resumed: bool = False
+    http2: str = ""
+    http2_priority: str = ""
+    header_names: tuple[str, ...] = ()
+    client_hints: tuple[tuple[str, str], ...] = ()
+    user_agent: str = ""

@@ -1,0 +1,179 @@
+"""A site that looks at TLS, HTTP/2 and headers sees the browser that a session's identity names."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from curl_cffi.requests.exceptions import RequestException
+from tests.browsers import Browser, browser_of
+
+from proxysieve import SessionPool
+from proxysieve.client import CurlClient, Request
+from proxysieve.core.address import parse_proxy
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Identity
+from proxysieve.core.records import SessionRecord
+from proxysieve.session import Clients, Session
+from proxysieve.testbed import Fingerprint, Testbed, World
+
+WORLD = World(proxies=2, networks=1, https=True, https_proxies=True)
+EACH = pytest.mark.parametrize("identity", [pytest.param(one, id=one.impersonate) for one in IDENTITIES])
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[Clients]:
+    """Where the clients of a test's sessions live."""
+    clients = Clients(10)
+    yield clients
+    await clients.close()
+
+
+def session_on(line: str, identity: Identity, clients: Clients) -> Session:
+    proxy = parse_proxy(line)
+    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=identity, opened_at=0)
+    return Session(record, "site.example", proxy, clients)
+
+
+class Visitors:
+    """Sends requests to the site of *bed*, each session by a client of its own."""
+
+    def __init__(self, bed: Testbed) -> None:
+        self._bed = bed
+        self._client = CurlClient(ca_path=str(bed.ca_path) if bed.ca_path else None)
+
+    async def get(self, path: str, session: Session) -> bytes:
+        return (await self._client.send(Request(url=f"{self._bed.site_url}/{path}"), session)).body
+
+    async def shown(self, session: Session) -> Fingerprint:
+        """What the site sees of one request of *session*."""
+        return msgspec.json.decode(await self.get("fingerprint", session), type=Fingerprint)
+
+    async def lose_connection(self, session: Session) -> None:
+        """Let the site end the connection of *session*."""
+        with pytest.raises(RequestException):
+            await self.get("reset", session)
+
+
+def looks_of(seen: Fingerprint) -> tuple[object, ...]:
+    """All that a browser cannot hide, whether or not it resumes."""
+    return seen.http2, seen.header_names, seen.client_hints, seen.user_agent
+
+
+@EACH
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+async def test_the_site_sees_the_browser_that_is_named(scheme: str, identity: Identity, clients: Clients) -> None:
+    """Through every kind of proxy: JA4, HTTP/2, the order of headers, client hints and user agent."""
+    browser = browser_of(identity)
+    async with Testbed(WORLD) as bed:
+        lines = {"http": bed.proxy_lines, "https": bed.https_lines, "socks5": bed.socks5_lines}
+
+        seen = await Visitors(bed).shown(session_on(lines[scheme][0], identity, clients))
+
+        assert sum(bed.truth().tunnel_count.values()) == 1
+    assert seen.protocol == "HTTP/2"
+    assert (seen.ja4, seen.http2) == (browser.ja4, browser.http2)
+    assert seen.header_names == browser.header_names
+    assert seen.client_hints == identity.client_hints
+    assert seen.user_agent == identity.user_agent
+
+
+@EACH
+async def test_the_first_request_has_the_priority_that_the_browser_gives_it(
+    identity: Identity, clients: Clients
+) -> None:
+    """What it depends on and its weight, where they are known of the browser."""
+    browser = browser_of(identity)
+    async with Testbed(WORLD) as bed:
+        seen = await Visitors(bed).shown(session_on(bed.proxy_lines[0], identity, clients))
+
+    assert browser.priority is None or seen.http2_priority.partition(":")[2] == browser.priority
+
+
+@EACH
+async def test_the_site_is_offered_what_the_browser_reads(identity: Identity, clients: Clients) -> None:
+    """Media types, encodings and languages are the browser's, to the letter."""
+    browser = browser_of(identity)
+    async with Testbed(WORLD) as bed:
+        session = session_on(bed.proxy_lines[0], identity, clients)
+        seen: dict[str, Any] = msgspec.json.decode(await Visitors(bed).get("echo", session))
+
+    headers = dict(seen["headers"])
+    assert headers["accept"] == browser.accept
+    assert headers["accept-encoding"] == browser.accept_encoding
+    assert headers["accept-language"] == identity.accept_language
+    assert headers["priority"] == "u=0, i"
+
+
+@EACH
+async def test_every_connection_of_a_session_shows_the_same(identity: Identity, clients: Clients) -> None:
+    """A later one goes on with the TLS session of an earlier one where the browser does, and in its way."""
+    browser = browser_of(identity)
+    async with Testbed(WORLD) as bed:
+        session = session_on(bed.proxy_lines[0], identity, clients)
+        visitors = Visitors(bed)
+
+        first = await visitors.shown(session)
+        await visitors.lose_connection(session)
+        later = await visitors.shown(session)
+
+    assert (first.is_resumed, later.is_resumed) == (False, browser.resumed_ja4 is not None)
+    assert later.ja4 == (browser.resumed_ja4 or browser.ja4)
+    assert looks_of(later) == looks_of(first)
+
+
+async def test_sessions_share_neither_connections_nor_tls_tickets(clients: Clients) -> None:
+    """Two visitors with the same browser at the same proxy are strangers to each other."""
+    async with Testbed(WORLD) as bed:
+        sessions = [session_on(bed.proxy_lines[0], IDENTITIES[0], clients) for _ in range(3)]
+        visitors = Visitors(bed)
+        await visitors.shown(sessions[0])
+        await visitors.lose_connection(sessions[0])
+
+        for session in sessions[1:]:
+            seen = await visitors.shown(session)
+            assert not seen.is_resumed
+            assert seen.ja4 == browser_of(IDENTITIES[0]).ja4
+
+        connections = [hit.connection for hit in bed.truth().hits if hit.path == "/fingerprint"]
+        assert len(set(connections)) == len(connections)
+
+
+async def test_a_session_shows_the_same_after_a_restart(tmp_path: Path) -> None:
+    """Its fingerprint is kept with it, and its tickets are not: it has been away."""
+    seen: dict[str, set[tuple[object, ...]]] = {}
+    async with Testbed(World(proxies=10, https=True)) as bed:
+        site = bed.site_url.removeprefix("https://")
+        for _, name in itertools.product(range(3), ("one", "two", "three")):
+            client = CurlClient(ca_path=str(bed.ca_path))
+            async with SessionPool(bed.proxy_lines, store=tmp_path / "store", client=client) as pool:
+                page = await pool.session(name, site=site).get(f"{bed.site_url}/fingerprint")
+                shown_now = msgspec.json.decode(page.body, type=Fingerprint)
+                seen.setdefault(name, set()).add((shown_now.ja4, *looks_of(shown_now)))
+
+    assert [len(looks) for looks in seen.values()] == [1, 1, 1]
+
+
+async def test_the_truth_has_what_each_hit_showed(clients: Clients) -> None:
+    """Without TLS there are headers only; with it, all of it, each fingerprint kept once."""
+    async with Testbed(WORLD) as bed, Testbed(World(proxies=1, networks=1)) as plain:
+        session = session_on(bed.proxy_lines[0], IDENTITIES[0], clients)
+        visitors = Visitors(bed)
+        for _ in range(3):
+            await visitors.shown(session)
+        await Visitors(plain).shown(session_on(plain.proxy_lines[0], IDENTITIES[0], clients))
+        truth, plain_truth = bed.truth(), plain.truth()
+
+    assert len(truth.fingerprints) == 1
+    assert {truth.fingerprint_of(hit).ja4 for hit in truth.hits} == {browser_of(IDENTITIES[0]).ja4}
+    assert [plain_truth.fingerprint_of(hit).protocol for hit in plain_truth.hits] == ["HTTP/1.1"]
+    assert plain_truth.fingerprints[0].ja4 == plain_truth.fingerprints[0].http2 == ""
+
+
+def test_every_identity_has_a_browser_to_be_compared_with() -> None:
+    """One that no real browser was compared with does not go in."""
+    assert all(isinstance(browser_of(identity), Browser) for identity in IDENTITIES)
