@@ -241,6 +241,20 @@ def test_a_proxy_carries_so_many_at_all_sites_together(policy: str) -> None:
     assert isinstance(crawl.ask(1, waiting=20), Pick)
 
 
+def test_a_full_proxy_is_no_reason_to_take_risks() -> None:
+    """However long requests wait for it, nobody goes past a limit of the site for that."""
+    crawl = Crawl("adaptive", [msgspec.structs.replace(plain(0), max_in_flight=1)])
+    crawl.serve(0)
+    crawl.ask(0)
+    for _ in range(50):
+        assert isinstance(crawl.ask(0, waiting=50), Wait)
+        crawl.now += 1
+
+    policy = crawl.engines[0]._policy
+    assert isinstance(policy, Adaptive)
+    assert policy._want.seconds(crawl.now) == 0
+
+
 @pytest.mark.parametrize("policy", ALL_POLICIES)
 def test_what_full_proxies_cannot_carry_others_do(policy: str) -> None:
     """One that is full keeps nobody from those behind it."""
