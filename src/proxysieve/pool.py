@@ -251,27 +251,38 @@ class SessionPool(Sender):
 
     async def _take(self, change: Change) -> None:
         """Take over what became of the list: who joins comes first, so that there is no moment without proxies."""
-        for batch in _batches(change.joined):
-            for proxy in batch.values():
-                self._catalog.add(proxy)
-            for desk in list(self._desks.values()):
-                desk.welcome(batch)
-            await asyncio.sleep(0)
-        for batch in _batches(change.left):
-            for key in batch:
-                self._catalog.remove(key)
-            for desk in list(self._desks.values()):
-                desk.part(batch)
-            await asyncio.sleep(0)
-        for batch in _batches(change.changed):
-            before = {key: old for key in batch if (old := self._catalog.get(key))}
-            for now in batch.values():
-                self._catalog.replace(now)
-            for desk in list(self._desks.values()):
-                desk.change(before, batch)
-            await asyncio.sleep(0)
+        with self._catalog.change():
+            for batch in _batches(change.joined):
+                self._join(batch)
+                await asyncio.sleep(0)
+            for batch in _batches(change.left):
+                self._leave(batch)
+                await asyncio.sleep(0)
+            for batch in _batches(change.changed):
+                self._replace(batch)
+                await asyncio.sleep(0)
+        self._wake_all()
         if change.joined:
             self._on_joined(len(change.joined))
+
+    def _join(self, proxies: Mapping[str, Proxy]) -> None:
+        for proxy in proxies.values():
+            self._catalog.add(proxy)
+        for desk in self._desks.values():
+            desk.welcome(proxies)
+
+    def _leave(self, proxies: Mapping[str, Proxy]) -> None:
+        for key in proxies:
+            self._catalog.remove(key)
+        for desk in self._desks.values():
+            desk.part(proxies)
+
+    def _replace(self, proxies: Mapping[str, Proxy]) -> None:
+        before = {key: old for key in proxies if (old := self._catalog.get(key))}
+        for proxy in proxies.values():
+            self._catalog.replace(proxy)
+        for desk in self._desks.values():
+            desk.change(before, proxies)
 
     def _wake_all(self) -> None:
         for desk in self._desks.values():

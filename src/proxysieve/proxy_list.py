@@ -418,7 +418,8 @@ def read_lines(lines: Iterable[Line], origin: str) -> Reading:
     problems: list[str] = []
     left_out = 0
     for number, line in enumerate(lines, start=1):
-        if isinstance(line, str) and is_blank(line):
+        # Most lines begin with a letter or a digit, and are not looked at twice.
+        if isinstance(line, str) and not line[:1].isalnum() and is_blank(line):
             continue
         problem = ""
         try:

@@ -313,3 +313,51 @@ def test_the_state_is_for_its_owner_only(tmp_path: Path) -> None:
         written = [*store.iterdir(), *tmp_path.glob("pages*")]
         assert all(f":{password}@".encode() not in path.read_bytes() for path in written)
         assert all(os.access(path, os.R_OK) for path in written)
+
+
+def test_proxies_come_from_several_sources(tmp_path: Path) -> None:
+    """A file, the standard input and single lines, whose options are kept."""
+    with TestbedProcess(World(proxies=3)) as bed:
+        shell = Shell(tmp_path, bed.page_urls(9), bed.proxy_lines[:1])
+        command = [sys.executable, "-m", "proxysieve", "fetch", "urls.txt", "--out", "pages.jsonl", "--json"]
+        sources = ["--proxies", "proxies.txt", "--proxies", "-", "--proxy", f"{bed.proxy_lines[2]} name=spare"]
+
+        done = subprocess.run(
+            [*command, *sources, "--policy", "round_robin"],
+            cwd=tmp_path,
+            input=f"# piped\r\n{bed.proxy_lines[1]} name=piped max_in_flight=1\r\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        shown = {page["proxy"] for page in shell.pages()}
+        assert json.loads(done.stdout)["pages"] == 9
+        assert {"piped", "spare"} < shown
+        assert len(shown) == 3
+
+
+def test_the_standard_input_is_one_list_only(tmp_path: Path) -> None:
+    """Not the URLs and the proxies at once; and the message says what to do."""
+    done = subprocess.run(
+        [sys.executable, "-m", "proxysieve", "fetch", "-", "--proxies", "-", "--out", "pages.jsonl"],
+        cwd=tmp_path,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "the standard input cannot be both the URLs and the proxies" in done.stderr
+
+
+def test_an_address_of_proxies_shows_no_token(tmp_path: Path) -> None:
+    """What cannot be fetched is told by its host."""
+    shell = Shell(tmp_path, ["https://shop.example/"], ["127.0.0.1:9"])
+
+    status, out, err = shell.run("--proxies", "http://ann:topsecret@127.0.0.1:9/topsecret?token=topsecret")
+
+    assert (status, out) == (2, "")
+    assert err == "proxysieve: the proxies in http://127.0.0.1/… cannot be read: it cannot be reached\n"
+    assert "topsecret" not in err

@@ -92,3 +92,33 @@ def test_removing_the_last_one_leaves_an_empty_catalog() -> None:
 def test_the_repr_says_how_many(count: int, shown: str) -> None:
     """A debugger shows the size and no passwords."""
     assert repr(Catalog(plains(count))) == shown
+
+
+def test_many_changes_can_be_one() -> None:
+    """For those who look at everything anew with each."""
+    catalog = Catalog(plains(3))
+    version = catalog.version
+
+    with catalog.change():
+        catalog.add(plain(7))
+        catalog.remove(plain(1).key)
+        assert catalog.version == version
+    catalog.add(plain(8))
+
+    assert catalog.version == version + 2
+    assert len(catalog) == 4
+
+
+def test_a_proxy_is_replaced_where_it_stands() -> None:
+    """With its options go its group and its limit; one that is not there is none of the catalog's business."""
+    catalog = Catalog(plains(3))
+    dear = Proxy(scheme="http", host="plain1", port=8000, cost=5.0, max_in_flight=2)
+
+    assert catalog.replace(dear)
+    assert not catalog.replace(plain(9))
+
+    assert [proxy.cost for proxy in catalog] == [1.0, 5.0, 1.0]
+    assert list(catalog.groups) == [(1.0, ""), (5.0, "")]
+    assert catalog.limited_count == 1
+    catalog.remove(dear.key)
+    assert catalog.limited_count == 0

@@ -57,6 +57,35 @@ def test_the_cost_makes_no_other_proxy() -> None:
     assert (dear.url(), str(dear)) == (BASE.url(), str(BASE))
 
 
+def test_a_name_stands_for_the_address_wherever_a_proxy_is_shown() -> None:
+    """It makes no other proxy, and the address stays what clients get."""
+    named = msgspec.structs.replace(BASE, name="berlin-1", ttl_seconds=60.0, max_in_flight=3)
+
+    assert (str(named), repr(named)) == ("berlin-1", "<Proxy berlin-1>")
+    assert (named, named.url()) == (BASE, BASE.url())
+    assert named.options == (1.0, "berlin-1", 60.0, 3)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"name": "two words"},
+        {"name": "a@b"},
+        {"name": "a\n"},
+        {"name": "n" * 65},
+        {"ttl_seconds": -1.0},
+        {"ttl_seconds": float("nan")},
+        {"ttl_seconds": float("inf")},
+        {"max_in_flight": -1},
+    ],
+    ids=str,
+)
+def test_options_out_of_range_are_refused(option: dict[str, str | float]) -> None:
+    """By a message that says what was expected."""
+    with pytest.raises(ConfigError, match="expected"):
+        msgspec.structs.replace(BASE, **option)
+
+
 @pytest.mark.parametrize("cost", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_cost_is_a_positive_finite_number(cost: float) -> None:
     """Nothing else can be weighed against another one."""

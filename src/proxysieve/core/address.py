@@ -69,8 +69,11 @@ NUMERAL = re.compile(r"[0-9.eE+-]+")
 # As most lines of long lists are: read at once, with the same result as piece by piece.
 WORD = "([A-Za-z0-9_-]+)"
 USUAL_IPV4 = PLAIN_IPV4.pattern.replace("(", "(?:", 1)
+USUAL_NAME = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,3}[a-z]{2,63}"
 USUAL_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}"
-USUAL = re.compile(rf"(?:(https?|socks5h?)://)?(?:{WORD}:{WORD}@)?({USUAL_IPV4}):({USUAL_PORT})(?::{WORD}:{WORD})?")
+USUAL = re.compile(
+    rf"(?:(https?|socks5h?)://)?(?:{WORD}:{WORD}@)?({USUAL_IPV4}|{USUAL_NAME}):({USUAL_PORT})(?::{WORD}:{WORD})?"
+)
 MOST_PORTS = 65_535
 # host:port:user:password
 WHOLE = 4
@@ -107,7 +110,7 @@ def parse_proxy(line: str) -> Proxy:
             password.
     """
     usual = USUAL.fullmatch(line)
-    if usual and not (usual[2] and usual[6]):
+    if usual and (usual[6] is None or (usual[2] is None and usual[4][-1].isdigit())):
         return Proxy(
             scheme=usual[1] or "http",
             host=usual[4],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from random import Random
 
 from proxysieve.core.model import Proxy
@@ -39,7 +40,7 @@ class Catalog:
         gateway_count: How many of them are gateway providers.
         limited_count: How many may carry only so many requests at once.
         groups: The proxies of each group, by their keys.
-        version: Grows with every change.
+        version: Grows with every change, or once with those of :meth:`change`.
     """
 
     def __init__(self, proxies: Iterable[Proxy] = ()) -> None:
@@ -48,8 +49,19 @@ class Catalog:
         self.gateway_count = self.limited_count = 0
         self.groups: dict[GroupKey, dict[str, Proxy]] = {}
         self.version = 0
+        self._is_changing = False
         for proxy in proxies:
             self.add(proxy)
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Have what is done meanwhile known as one change, as whoever keeps groups looks at all of them then."""
+        self._is_changing = True
+        try:
+            yield
+        finally:
+            self._is_changing = False
+            self.version += 1
 
     def add(self, proxy: Proxy) -> bool:
         """Add *proxy*; whether it was new."""
@@ -85,13 +97,13 @@ class Catalog:
     def _join_group(self, proxy: Proxy) -> None:
         self.gateway_count += proxy.is_gateway
         self.limited_count += proxy.max_in_flight > 0
-        self.version += 1
+        self.version += not self._is_changing
         self.groups.setdefault(group_key(proxy), {})[proxy.key] = proxy
 
     def _leave_group(self, proxy: Proxy) -> None:
         self.gateway_count -= proxy.is_gateway
         self.limited_count -= proxy.max_in_flight > 0
-        self.version += 1
+        self.version += not self._is_changing
         group = group_key(proxy)
         del self.groups[group][proxy.key]
         if not self.groups[group]:

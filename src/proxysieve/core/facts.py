@@ -301,8 +301,8 @@ class Facts:
         if not fresh_count:
             return
         site, (failing_count, bad_count) = self.site, self._drought_counts
-        site.failing_count = min(site.failing_count, max(0, failing_count - fresh_count))
-        site.bad_count = min(site.bad_count, max(0, bad_count - BAD_ANSWERS_AN_EXIT * fresh_count))
+        site.failing_count = max(0, min(site.failing_count, failing_count) - fresh_count)
+        site.bad_count = max(0, min(site.bad_count, bad_count) - BAD_ANSWERS_AN_EXIT * fresh_count)
         site.probe_count = 0
         self.changed.add(("site", ""))
 

@@ -24,7 +24,7 @@ PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
 LONGEST_NAME = 64
 
 
-class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """An address that requests can go through; another user or password makes another proxy.
 
     Attributes:
@@ -125,8 +125,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 def _quoted(part: str, session: str) -> str:
-    filled = part.replace(SESSION_PLACEHOLDER, session)
-    return filled if SAFE.fullmatch(filled) else quote(filled, safe="")
+    # A placeholder is not safe.
+    return part if SAFE.fullmatch(part) else quote(part.replace(SESSION_PLACEHOLDER, session), safe="")
 
 
 def _network_of(host: str) -> str:

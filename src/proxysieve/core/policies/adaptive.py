@@ -30,6 +30,8 @@ NEIGHBOUR_COUNT = 4
 LOOK_AGAIN_SECONDS, LEAST_SECONDS = 1.0, 0.01
 
 WANT = "all sessions rest"
+# What a plan limits, no risk taken at the site will raise.
+FULL = "proxies carry as many requests as they may"
 
 
 class Probe:
@@ -96,7 +98,7 @@ class Adaptive:
         if isinstance(choice, Rest) and choice.why == WANT:
             self._want.begin(now)
             self._small_want.begin(now)
-        elif not isinstance(choice, Rest):
+        elif not isinstance(choice, Rest) or choice.why == FULL:
             self._want.end(now)
             self._small_want.end(now)
         return choice
@@ -122,6 +124,8 @@ class Adaptive:
             choice = self._probe_limit(facts, lore, turns, now, CERTAIN) or self._open(facts, lore, tier, now, rng)
             if choice is not None:
                 return choice
+        if facts.is_crowded:
+            return self._rest(lore, now, FULL)
         for tier in tiers:
             choice = self._probe_limit(facts, lore, lore.turns.get(tier.cost), now)
             if choice is not None:
