@@ -6,10 +6,13 @@ below it.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from io import BytesIO
 from typing import Protocol
 
 import msgspec
-from curl_cffi import CurlHttpVersion, CurlInfo, CurlOpt
+from curl_cffi import Curl, CurlECode, CurlError, CurlHttpVersion, CurlInfo, CurlOpt
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests import Response as CurlResponse
@@ -20,6 +23,19 @@ from proxysieve.session import Session
 
 # As browsers do; a chain that is longer goes in circles.
 MAX_REDIRECTS = 20
+# Libcurl would follow a redirect to FTP too, for which it opens connections of its own.
+REDIRECTED_TO = "http,https"
+# How far a request came, which tells the failures of the proxy from those of the site.
+INFOS = (
+    CurlInfo.HTTP_CONNECTCODE,
+    CurlInfo.NUM_CONNECTS,
+    CurlInfo.APPCONNECT_TIME,
+    CurlInfo.SSL_VERIFYRESULT,
+    CurlInfo.PROXY_SSL_VERIFYRESULT,
+)
+HEAD_END = re.compile(rb"\n\r?\n")
+# Among what is told of a response beside INFOS.
+IS_CUT = "is cut"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +103,31 @@ class Body:
         return b"".join(self._pieces)
 
 
+class Connections(AsyncSession[CurlResponse]):
+    """The connections of a session, which take no answer for whole that broke off within its headers.
+
+    Libcurl takes the headers that it has for all there are. If they have not said yet how long the body is, that makes
+    a 404 of a connection that was cut.
+    """
+
+    def _parse_response(
+        self,
+        curl: Curl,
+        buffer: BytesIO,
+        header_buffer: BytesIO,
+        default_encoding: str | Callable[[bytes], str],
+        discard_cookies: bool,  # noqa: FBT001 - as curl_cffi has it
+    ) -> CurlResponse:
+        parse = super()._parse_response
+        try:
+            response = parse(curl, buffer, header_buffer, default_encoding, discard_cookies)
+        except UnicodeDecodeError:
+            # A cookie that is no text costs those after it, and not the page.
+            response = parse(curl, buffer, header_buffer, default_encoding, discard_cookies=True)
+        response.infos[IS_CUT] = not HEAD_END.search(header_buffer.getvalue().rpartition(b"\nHTTP/")[2])
+        return response
+
+
 class CurlClient:
     """Sends by libcurl, one connection pool and one cookie jar a session.
 
@@ -100,17 +141,17 @@ class CurlClient:
     async def send(self, request: Request, session: Session) -> Response:
         return await _ask(session.client(self._open), request)
 
-    def _open(self, session: Session) -> AsyncSession[CurlResponse]:
+    def _open(self, session: Session) -> Connections:
         # The impersonation sends the headers of the identity by itself, in that browser's order.
-        trusted = {CurlOpt.CAINFO: self._ca_path} if self._ca_path else {}
-        return AsyncSession(
+        trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
+        return Connections(
             impersonate=session.identity.impersonate,
             cookies=session.cookies,
             proxy=session.proxy_url,
             trust_env=False,
             # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
-            curl_options={CurlOpt.NOPROXY: "", **trusted},
-            curl_infos=[CurlInfo.HTTP_CONNECTCODE],
+            curl_options={CurlOpt.NOPROXY: "", CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO, **trusted},
+            curl_infos=list(INFOS),
             max_clients=MAX_IN_FLIGHT,
             max_redirects=MAX_REDIRECTS,
         )
@@ -122,18 +163,18 @@ async def send_directly(request: Request, identity: Identity) -> Response:
     Raises:
         Exception: As of :class:`Client`.
     """
-    client: AsyncSession[CurlResponse] = AsyncSession(
+    client = Connections(
         impersonate=identity.impersonate,
         trust_env=False,
         # Without a proxy of its own, libcurl would take one from the environment.
-        curl_options={CurlOpt.NOPROXY: "*"},
+        curl_options={CurlOpt.NOPROXY: "*", CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO},
         max_redirects=MAX_REDIRECTS,
     )
     async with client:
         return await _ask(client, request)
 
 
-async def _ask(client: AsyncSession[CurlResponse], request: Request) -> Response:
+async def _ask(client: Connections, request: Request) -> Response:
     body = Body(request.max_bytes)
     response = await client.request(
         request.method,  # type: ignore[arg-type] # any method goes
@@ -145,6 +186,8 @@ async def _ask(client: AsyncSession[CurlResponse], request: Request) -> Response
         # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
         http_version=CurlHttpVersion.V2TLS,
     )
+    if response.infos[IS_CUT]:
+        raise CurlError("the connection was cut within the headers", CurlECode.PARTIAL_FILE)
     headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
     return Response(
         url=response.url,
