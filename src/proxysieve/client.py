@@ -7,10 +7,13 @@ below it.
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Callable
+from io import BytesIO
 from typing import Protocol
 
 import msgspec
-from curl_cffi import AsyncCurl, CurlHttpVersion, CurlInfo, CurlOpt
+from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError, CurlHttpVersion, CurlInfo, CurlOpt
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests import Response as CurlResponse
@@ -21,6 +24,19 @@ from proxysieve.session import Session
 
 # As browsers do; a chain that is longer goes in circles.
 MAX_REDIRECTS = 20
+# Libcurl would follow a redirect to FTP too, for which it opens connections of its own.
+REDIRECTED_TO = "http,https"
+# How far a request came, which tells the failures of the proxy from those of the site.
+INFOS = (
+    CurlInfo.HTTP_CONNECTCODE,
+    CurlInfo.NUM_CONNECTS,
+    CurlInfo.APPCONNECT_TIME,
+    CurlInfo.SSL_VERIFYRESULT,
+    CurlInfo.PROXY_SSL_VERIFYRESULT,
+)
+HEAD_END = re.compile(rb"\n\r?\n")
+# Among what is told of a response beside INFOS.
+IS_CUT = "is cut"
 
 # How often each client asks libcurl whether it forgot something: it has timers and sockets to tell us by itself.
 SAFEGUARD_SECONDS = 1.0
@@ -101,14 +117,35 @@ class CalmCurl(AsyncCurl):
             await asyncio.sleep(SAFEGUARD_SECONDS)
 
 
-class CalmSession(AsyncSession[CurlResponse]):
-    """A session of curl_cffi around a :class:`CalmCurl`, which it closes with itself."""
+class Connections(AsyncSession[CurlResponse]):
+    """The connections of a session, which take no answer for whole that broke off within its headers.
+
+    Libcurl takes the headers that it has for all there are. If they have not said yet how long the body is, that makes
+    a 404 of a connection that was cut.
+    """
 
     @property
     def acurl(self) -> AsyncCurl:
         if self._acurl is None:
             self._acurl = CalmCurl(loop=self.loop)
         return self._acurl
+
+    def _parse_response(
+        self,
+        curl: Curl,
+        buffer: BytesIO,
+        header_buffer: BytesIO,
+        default_encoding: str | Callable[[bytes], str],
+        discard_cookies: bool,  # noqa: FBT001 - as curl_cffi has it
+    ) -> CurlResponse:
+        parse = super()._parse_response
+        try:
+            response = parse(curl, buffer, header_buffer, default_encoding, discard_cookies)
+        except UnicodeDecodeError:
+            # A cookie that is no text costs those after it, and not the page.
+            response = parse(curl, buffer, header_buffer, default_encoding, discard_cookies=True)
+        response.infos[IS_CUT] = not HEAD_END.search(header_buffer.getvalue().rpartition(b"\nHTTP/")[2])
+        return response
 
 
 class CurlClient:
@@ -124,10 +161,10 @@ class CurlClient:
     async def send(self, request: Request, session: Session) -> Response:
         return await _ask(session.client(self._open), request)
 
-    def _open(self, session: Session) -> AsyncSession[CurlResponse]:
+    def _open(self, session: Session) -> Connections:
         # The impersonation sends the headers of the identity by itself, in that browser's order.
         trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
-        return CalmSession(
+        return Connections(
             impersonate=session.identity.impersonate,
             cookies=session.cookies,
             trust_env=False,
@@ -136,10 +173,11 @@ class CurlClient:
                 CurlOpt.PROXY: session.proxy_url,
                 # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
                 CurlOpt.NOPROXY: "",
+                CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO,
                 CurlOpt.SSL_SESSIONID_CACHE: _resumes_tls(session.identity),
                 **trusted,
             },
-            curl_infos=[CurlInfo.HTTP_CONNECTCODE],
+            curl_infos=list(INFOS),
             max_clients=MAX_IN_FLIGHT,
             max_redirects=MAX_REDIRECTS,
         )
@@ -160,18 +198,18 @@ async def send_directly(request: Request, identity: Identity) -> Response:
     Raises:
         Exception: As of :class:`Client`.
     """
-    client: AsyncSession[CurlResponse] = AsyncSession(
+    client = Connections(
         impersonate=identity.impersonate,
         trust_env=False,
         # Without a proxy of its own, libcurl would take one from the environment.
-        curl_options={CurlOpt.NOPROXY: "*"},
+        curl_options={CurlOpt.NOPROXY: "*", CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO},
         max_redirects=MAX_REDIRECTS,
     )
     async with client:
         return await _ask(client, request)
 
 
-async def _ask(client: AsyncSession[CurlResponse], request: Request) -> Response:
+async def _ask(client: Connections, request: Request) -> Response:
     body = Body(request.max_bytes)
     response = await client.request(
         request.method,  # type: ignore[arg-type] # any method goes
@@ -183,6 +221,8 @@ async def _ask(client: AsyncSession[CurlResponse], request: Request) -> Response
         # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
         http_version=CurlHttpVersion.V2TLS,
     )
+    if response.infos[IS_CUT]:
+        raise CurlError("the connection was cut within the headers", CurlECode.PARTIAL_FILE)
     headers = tuple((name.lower(), value or "") for name, value in response.headers.multi_items())
     return Response(
         url=response.url,

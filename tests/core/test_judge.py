@@ -34,8 +34,8 @@ def answer(
     return Exchange(url=url, final_url=to, status=status, headers=named, body=body, at=AT)
 
 
-def failure(kind: Failure) -> Exchange:
-    return Exchange(url="https://shop.example/1", failure=kind, at=AT)
+def failure(kind: Failure, *, scheme: str = "https") -> Exchange:
+    return Exchange(url=f"{scheme}://shop.example/1", failure=kind, at=AT)
 
 
 def page_with(text: bytes) -> bytes:
@@ -52,9 +52,12 @@ def page_with(text: bytes) -> bytes:
         pytest.param(failure(Failure.TOO_LARGE), Outcome.SITE_ERROR, "", id="body-too-large"),
         pytest.param(failure(Failure.REDIRECTS), Outcome.SITE_ERROR, "", id="redirects-in-circles"),
         pytest.param(failure(Failure.UNREADABLE), Outcome.SITE_ERROR, "", id="client-stumbled"),
+        pytest.param(failure(Failure.MISLED), Outcome.SITE_ERROR, "", id="redirected-to-an-app"),
+        pytest.param(failure(Failure.SITE_GARBLED), Outcome.SITE_ERROR, "", id="no-http-within-tls"),
         pytest.param(failure(Failure.TIMEOUT), Outcome.UNCLEAR, "", id="time-out"),
         pytest.param(failure(Failure.RESET), Outcome.UNCLEAR, "", id="connection-lost"),
         pytest.param(failure(Failure.TLS), Outcome.UNCLEAR, "", id="tls-failed"),
+        pytest.param(failure(Failure.CERTIFICATE), Outcome.UNCLEAR, "", id="certificate-not-trusted"),
         pytest.param(failure(Failure.GARBLED), Outcome.UNCLEAR, "", id="no-http"),
         # What the proxy said itself.
         pytest.param(answer(407), Outcome.PROXY_ERROR, "", id="407"),
@@ -384,6 +387,18 @@ def test_what_another_try_cannot_change_is_final() -> None:
     finals = [kind for kind in Failure if JUDGE.judge(failure(kind)).is_final]
 
     assert finals == [Failure.TOO_LARGE, Failure.UNREADABLE, Failure.UNSENDABLE]
+
+
+@pytest.mark.parametrize("kind", [Failure.REDIRECTS, Failure.MISLED])
+def test_without_tls_others_tell_who_leads_astray(kind: Failure) -> None:
+    """A proxy can send whom it likes in circles, and so can a site whom it does not like."""
+    assert JUDGE.judge(failure(kind, scheme="http")).outcome is Outcome.UNCLEAR
+    assert JUDGE.judge(failure(kind)).outcome is Outcome.SITE_ERROR
+
+
+def test_an_announcement_alone_is_no_answer() -> None:
+    """A page follows an informational status, or there is none."""
+    assert JUDGE.judge(answer(101)).outcome is Outcome.UNCLEAR
 
 
 def test_an_empty_robots_txt_is_a_good_answer() -> None:

@@ -57,7 +57,7 @@ REFUSALS_IN_A_ROW = 4
 # Of more draws than these no chance is any different, and each takes its place in a list.
 MOST_DRAWS = 100_000
 # What happens by accident to any request, and says too little of a session to keep it from others.
-ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "garbled", "status-502", "status-504"})
+ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504"})
 # What may be the page's own.
 DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
 # How long a throttled session rests where the site does not say it: the usual window of a limit.

@@ -1,16 +1,20 @@
 """A client's exception into the failure that it means, without importing any client.
 
 Clients are told by the names of their exception classes, which are part of their public interfaces. curl_cffi has
-few classes but libcurl's error codes and the status of the CONNECT, which say how far a request came.
+few classes but libcurl's error codes, its messages and what it knows of the connection, which say how far a request
+came: what goes wrong before TLS with the site began is the proxy's doing, and what is said within it is the site's.
 """
 
 from __future__ import annotations
+
+import enum
+from typing import Any
 
 from proxysieve.core.model import Failure
 
 # libcurl's error codes: https://curl.se/libcurl/c/libcurl-errors.html
 CURL_CODES = {
-    1: Failure.GARBLED,  # among others an answer without a status line
+    1: Failure.GARBLED,  # an answer without a status line, or with one that nobody knows
     3: Failure.UNSENDABLE,
     5: Failure.PROXY_UNREACHABLE,
     6: Failure.UNRESOLVED,
@@ -24,12 +28,33 @@ CURL_CODES = {
     52: Failure.RESET,
     55: Failure.RESET,
     56: Failure.RESET,
-    60: Failure.TLS,
+    60: Failure.CERTIFICATE,
     61: Failure.GARBLED,
     92: Failure.RESET,
     97: Failure.PROXY_REFUSED,
 }
 CURL_TIMEOUT = 28
+HTTP_OK = 200
+# Of a URL that cannot be asked for, whose own it may be or that of a redirect.
+CURL_URL_CODES = frozenset({1, 3})
+# What says more than the code that it comes with.
+CURL_WORDS = {
+    "CONNECT": Failure.PROXY_REFUSED,
+    "curl: (23) .": Failure.GARBLED,  # without a word of our callback: more came than was compressed
+    "Too large response headers": Failure.GARBLED,
+    "chunk hex-length": Failure.GARBLED,
+    "nghttp2": Failure.GARBLED,
+}
+# What is the proxy's if it comes before TLS with the site.
+CURL_PROXYS = frozenset({Failure.RESET, Failure.GARBLED, Failure.TLS, Failure.CERTIFICATE})
+
+# What the built-in client asks libcurl of a connection: https://curl.se/libcurl/c/curl_easy_getinfo.html
+CURL_CONNECTCODE = 0x20_0000 + 22  # the status of the CONNECT
+CURL_NUM_CONNECTS = 0x20_0000 + 26
+CURL_APPCONNECT_TIME = 0x30_0000 + 33  # 0 until TLS with the site stands
+# Not 0 from the beginning of a handshake to its good end.
+CURL_SSL_VERIFYRESULT = 0x20_0000 + 13
+CURL_PROXY_SSL_VERIFYRESULT = 0x20_0000 + 47
 
 # By module and class, the most telling first; the bases of an exception are looked up after itself.
 CLASSES = {
@@ -90,9 +115,11 @@ def _plain_failure(error: BaseException) -> Failure | None:
     modules = _modules(error)
     if isinstance(error, TimeoutError) and any(module.startswith("aiohttp.") for module in modules):
         return Failure.TIMEOUT
-    if isinstance(error, UnicodeError) and modules[-1:] and modules[-1].startswith("curl_cffi."):
-        return Failure.UNREADABLE
-    return None
+    if not (modules[-1:] and modules[-1].startswith("curl_cffi.")):
+        return None
+    # A first header that goes on from one before it makes it look up what is not there.
+    stumbles = {UnicodeError: Failure.UNREADABLE, IndexError: Failure.GARBLED}
+    return next((failure for kind, failure in stumbles.items() if isinstance(error, kind)), None)
 
 
 def _modules(error: BaseException) -> list[str]:
@@ -127,19 +154,43 @@ def _curl_error(error: BaseException) -> BaseException | None:
     return _curl_error(error.__context__) if is_its_own and error.__context__ is not None else None
 
 
+class Stage(enum.Enum):
+    """Who may have been speaking last."""
+
+    ANYBODY = "the proxy or the site"
+    PROXY = "the proxy, as the way to the site was not open yet"
+    HANDSHAKE = "the site, or the proxy in its place"
+    SITE = "the site, as nobody else can within its TLS"
+
+
 def _curl_failure(error: BaseException) -> Failure | None:
     code = int(getattr(error, "code", 0))
-    message = str(error)
-    if "CONNECT" in message:
-        return Failure.PROXY_REFUSED
+    message, response = str(error), getattr(error, "response", None)
+    stage = _stage(response)
     if code == CURL_TIMEOUT:
         # "Connection timed out" covers the way to the proxy, its CONNECT and TLS with the site.
-        is_early = "Connection timed out" in message and not _tunnel_stood(error)
+        is_early = "Connection timed out" in message and stage in {Stage.ANYBODY, Stage.PROXY}
         return Failure.PROXY_UNREACHABLE if is_early else Failure.TIMEOUT
-    return CURL_CODES.get(code, Failure.GARBLED)
+    if code in CURL_URL_CODES and getattr(response, "redirect_count", False) and "redirect" in message:
+        return Failure.MISLED
+    told = next((CURL_WORDS[words] for words in CURL_WORDS if words in message), None)
+    failure = told or CURL_CODES.get(code, Failure.GARBLED)
+    if stage is Stage.PROXY and failure in CURL_PROXYS:
+        return Failure.PROXY_REFUSED
+    if stage is Stage.SITE and failure is Failure.GARBLED:
+        return Failure.SITE_GARBLED
+    return failure
 
 
-def _tunnel_stood(error: BaseException) -> bool:
-    # Asked for by the built-in client only; CURLINFO_HTTP_CONNECTCODE is the status that the proxy gave.
-    infos = getattr(getattr(error, "response", None), "infos", None) or {}
-    return any(value == 200 for value in infos.values())
+def _stage(response: Any) -> Stage:  # noqa: ANN401 - of a client that is not imported
+    infos = getattr(response, "infos", None) or {}
+    if infos.get(CURL_PROXY_SSL_VERIFYRESULT):
+        return Stage.PROXY
+    if CURL_SSL_VERIFYRESULT not in infos:
+        # Another's client, which has not asked.
+        return Stage.HANDSHAKE if infos.get(CURL_CONNECTCODE) == HTTP_OK else Stage.ANYBODY
+    if not str(response.url).startswith("https:"):
+        return Stage.ANYBODY
+    if infos[CURL_APPCONNECT_TIME] or not infos[CURL_NUM_CONNECTS]:
+        return Stage.SITE
+    return Stage.HANDSHAKE if infos[CURL_SSL_VERIFYRESULT] else Stage.PROXY

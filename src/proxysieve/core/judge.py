@@ -31,11 +31,23 @@ LONGEST_REST_SECONDS = 1e9
 
 PROXY_FAILURES = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED})
 SITE_FAILURES = frozenset(
-    {Failure.UNRESOLVED, Failure.TOO_LARGE, Failure.REDIRECTS, Failure.UNSENDABLE, Failure.UNREADABLE}
+    {
+        Failure.UNRESOLVED,
+        Failure.TOO_LARGE,
+        Failure.REDIRECTS,
+        Failure.MISLED,
+        Failure.SITE_GARBLED,
+        Failure.UNSENDABLE,
+        Failure.UNREADABLE,
+    }
 )
 FINAL_FAILURES = frozenset({Failure.TOO_LARGE, Failure.UNSENDABLE, Failure.UNREADABLE})
+# What a proxy can do in a site's place where no TLS keeps it from that, so that others are to tell.
+LEADING_ASTRAY = frozenset({Failure.REDIRECTS, Failure.MISLED})
 # 420 and 430 are what Twitter and Shopify say for 429.
 THROTTLE_STATUSES = frozenset({420, 429, 430})
+# Below are announcements that an answer will follow (RFC 9110, 15.2).
+FIRST_STATUS = 200
 # What no server of its own says: LinkedIn's 999 is a refusal.
 LAST_STATUS = 599
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
@@ -187,7 +199,8 @@ def failed(exchange: Exchange) -> Verdict | None:
     sign = failure.name.lower().replace("_", "-")
     if failure in PROXY_FAILURES:
         return Verdict(outcome=Outcome.PROXY_ERROR, why=str(failure), sign=sign, confidence=SURE)
-    if failure in SITE_FAILURES:
+    may_be_proxys = failure in LEADING_ASTRAY and exchange.url.startswith("http://")
+    if failure in SITE_FAILURES and not may_be_proxys:
         return Verdict(
             outcome=Outcome.SITE_ERROR,
             why=str(failure),
@@ -218,6 +231,9 @@ def status(exchange: Exchange) -> Verdict | None:
     wait = retry_after(exchange)
     if code in THROTTLE_STATUSES or (code == 503 and wait):
         return Verdict(outcome=Outcome.THROTTLED, why=f"status {code}", sign=sign, confidence=LIKELY, until=wait)
+    if 0 < code < FIRST_STATUS:
+        why = f"status {code}, which is no answer"
+        return Verdict(outcome=Outcome.UNCLEAR, why=why, sign=sign, confidence=GUESSED)
     if code > LAST_STATUS:
         return _refusal(exchange, sign, f"status {code}", confidence=0.9)
     if code == 403 or (code == 401 and not exchange.header("www-authenticate")):

@@ -178,9 +178,12 @@ class Failure(enum.StrEnum):
     TIMEOUT = "timed out"
     RESET = "connection lost"
     TLS = "TLS failed"
+    CERTIFICATE = "the certificate is not to be trusted"
     TOO_LARGE = "the body is larger than allowed"
     REDIRECTS = "too many redirects"
+    MISLED = "redirected to what is no web page"
     GARBLED = "the answer cannot be read"
+    SITE_GARBLED = "the site's answer cannot be read"
     UNREADABLE = "the client stumbled over the answer"
     UNSENDABLE = "the client cannot send it"
 
