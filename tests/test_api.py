@@ -74,7 +74,7 @@ def test_a_library_is_silent_by_default() -> None:
     """Warnings of the pool do not get to standard error unless the user asks for them."""
     done = python(
         "import logging, proxysieve; "
-        "proxysieve.SessionPool(['proxy.example:8000', 'nonsense here'], store='memory:'); "
+        "proxysieve.SyncSessionPool(['proxy.example:8000', 'nonsense here'], store='memory:').__enter__().close(); "
         "logging.getLogger('proxysieve').warning('something'); "
     )
 
@@ -85,7 +85,7 @@ def test_a_user_who_asks_for_warnings_gets_them() -> None:
     """Whatever the user sets up for logging holds for the pool too."""
     done = python(
         "import logging, proxysieve; logging.basicConfig(); "
-        "proxysieve.SessionPool(['proxy.example:8000', 'nonsense here'], store='memory:')"
+        "proxysieve.SyncSessionPool(['proxy.example:8000', 'nonsense here'], store='memory:').__enter__().close()"
     )
 
     assert "line 2: not a proxy" in done.stderr

@@ -24,7 +24,7 @@ def listed(tmp_path: Path) -> Path:
         "\n"
         "   # spare\n"
         f"http://ann:{SECRET}@exit.example:80\n"
-        f"1.2.3.5:8080:ann:{SECRET}\n"
+        f"1.2.3.5:8080:{SECRET}\n"
         "1.2.3.4:8080\n"
         "exit.example\n",
         encoding="utf-8",
@@ -44,7 +44,7 @@ def test_what_is_no_proxy_is_told_by_file_and_line(listed: Path) -> None:
     _, problems = read_proxies(str(listed))
 
     assert [problem.partition(": ")[0] for problem in problems] == [f"{listed}, line 6", f"{listed}, line 8"]
-    assert "cannot be read" in problems[0]
+    assert "it has three parts" in problems[0]
     assert "lacks a port" in problems[1]
     assert SECRET not in "".join(problems)
 

@@ -145,7 +145,9 @@ async def test_the_store_is_for_its_user_alone(tmp_path: Path) -> None:
         f"http://user:{SECRET}@proxy.example:eighty",
         f"http://user:{SECRET}@proxy.example:8000/path",
         f"http://user:{SECRET}@[::1:8000",
-        f"proxy.example:8000:user:{SECRET}",
+        f"proxy.example:8000:{SECRET}",
+        f"proxy.example:80000:user:{SECRET}",
+        f"user:{SECRET}:proxy.example:80000",
         f"{SECRET}://proxy.example:8000",
     ],
 )

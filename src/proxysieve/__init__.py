@@ -17,6 +17,7 @@ from proxysieve.errors import (
     StoreError,
 )
 from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.proxy_list import ProxyList
 from proxysieve.session import Session
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Outcome",
     "Page",
     "Proxy",
+    "ProxyList",
     "ProxySieveError",
     "Request",
     "Response",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.cookiejar import Cookie
 from os import PathLike
 from pathlib import Path
@@ -42,6 +42,12 @@ def read_cookies(path: str | PathLike[str]) -> list[Cookie]:
     if not cookies:
         raise ConfigError(f"{path} has no cookies in it: {EXPECTED}")
     return cookies
+
+
+def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], str]) -> list[Cookie]:
+    """Those of *cookies* that are *site*'s, so that no other site's sessions keep them."""
+    host = site.partition(":")[0]
+    return [one for one in cookies if site_of(f"http://{one.domain.removeprefix('.')}/").partition(":")[0] == host]
 
 
 def _from_lines(text: str) -> Iterator[Cookie]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from http.cookiejar import Cookie
 from random import Random
@@ -19,7 +19,7 @@ from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
 from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
-from proxysieve.core.model import Exchange, Outcome, Verdict
+from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
 from proxysieve.samples import Samples
@@ -156,6 +156,7 @@ class Desk:
         records: What the store kept of the site.
         looks: Whether a page is doubted that looks like no good one of the site.
         cookies: What each session starts with.
+        on_free: Is told when a proxy that carried all that it may can carry one request more, here or elsewhere.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -173,8 +174,10 @@ class Desk:
         records: Sequence[Record] = (),
         looks: bool = True,
         cookies: Sequence[Cookie] = (),
+        on_free: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
+        self._on_free = on_free
         self.clock = clock
         self.judge = judge
         self.suspicions: dict[str, str] = {}
@@ -221,7 +224,7 @@ class Desk:
         patience = Patience(asked_at, max_wait_seconds, until)
         # The one at the head may be given what is not worth it for itself alone.
         if not name:
-            self._wake()
+            self.wake()
         try:
             if not place.is_set():
                 await self.clock.wait(place, until)
@@ -277,7 +280,10 @@ class Desk:
         self._end(Reported(self.clock.now(), lease, None), session)
 
     def _end(self, reported: Reported, session: Session) -> None:
+        was_full = self.engine.facts.is_full(session.proxy.key)
         self._apply(reported)
+        if was_full:
+            self._on_free()
         self._clients.release(session)
         # Its answer may have set cookies, and its user data.
         self._used.add(session.name)
@@ -295,10 +301,30 @@ class Desk:
         """Never use the session called *name* again."""
         self._apply(SessionClosed(self.clock.now(), name))
 
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies*, by their keys, have left: nobody picks them any more, and what they carry may end."""
+        self.engine.part(proxies)
+        for session in self._sessions.values():
+            if session.proxy.key in proxies:
+                self._clients.end(session)
+        self.wake()
+
+    def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:
+        """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
+        self.engine.welcome(proxies, are_new=are_new)
+        for session in self._sessions.values():
+            session.proxy = proxies.get(session.proxy.key, session.proxy)
+        self.wake()
+
+    def change(self, before: Mapping[str, Proxy], now: Mapping[str, Proxy]) -> None:
+        """The same proxies, by their keys, have other options *now*."""
+        self.engine.part(before)
+        self.welcome(now, are_new=False)
+
     def drain(self) -> None:
         """Grant no more leases; those who wait for one are told so."""
         self._is_closing = True
-        self._wake()
+        self.wake()
 
     @property
     def is_idle(self) -> bool:
@@ -383,9 +409,10 @@ class Desk:
             # Another session of this name must not find them.
             self._saved.update({(kind, name): STALE for kind in OWN_KINDS if self._saved.get((kind, name))})
             self._used.add(name)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have those who wait ask again."""
         if self._changed:
             self._changed.set()
             self._changed = None

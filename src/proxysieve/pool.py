@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from http.cookiejar import Cookie
 from os import PathLike
@@ -17,11 +17,13 @@ import msgspec
 from proxysieve.attempts import OnTried, Sender, Settings
 from proxysieve.client import Client, CurlClient
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.cookie_file import read_cookies
+from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
 from proxysieve.core.hearsay import Hearsay
+from proxysieve.core.loads import Loads
+from proxysieve.core.model import Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
@@ -31,7 +33,7 @@ from proxysieve.desk import Desk
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError, StoreError
 from proxysieve.own_headers import check_headers
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.proxy_list import Change, Proxies, list_proxies
 from proxysieve.samples import Samples
 from proxysieve.session import Clients
 from proxysieve.sites import site_of
@@ -43,6 +45,10 @@ log = logging.getLogger("proxysieve")
 SAVE_SECONDS = 1.0
 # More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
 OPEN_DESKS = 1_000
+# How long closing waits for a download that was cancelled; libcurl may swallow that.
+CANCEL_SECONDS = 1.0
+# So many proxies come or go at once, so that a list of a million holds nobody up for more than some milliseconds.
+PROXIES_AT_ONCE = 5_000
 # How long a claim on the store holds where it does not end with the process.
 CLAIM_SECONDS = 60.0
 
@@ -59,7 +65,9 @@ class SessionPool(Sender):
     """Sessions for any site, out of one list of proxies. Use it in ``async with``.
 
     Args:
-        proxies: The path of a file with one a line, or lines.
+        proxies: The path of a file with one a line, the http(s) address of such a list, or ``-`` for the standard
+            input; or lines and :class:`Proxy` values; or a :class:`ProxyList` of several of these. They are read when
+            the pool is opened, and files and addresses again whenever they change.
         store: Where to keep what is learned: a directory, or ``memory:``.
         policy: ``adaptive``, ``classic``, ``round_robin`` or ``uniform_random``. Each site has one of its own.
         thrift: The adaptive's trade-off: how long a request may wait for others' answers, to spare tries. With 1, as
@@ -86,9 +94,10 @@ class SessionPool(Sender):
         clock: The time.
         seed: Makes the pool's chance repeatable.
         on_tried: Is told of every try, with its site.
+        on_joined: Is told when proxies have joined while the pool was open, and how many.
 
     Raises:
-        ConfigError: There is no usable proxy, or another argument is wrong.
+        ConfigError: An argument is wrong; when it is opened: there is no usable proxy.
     """
 
     def __init__(
@@ -115,6 +124,7 @@ class SessionPool(Sender):
         clock: Clock | None = None,
         seed: int | None = None,
         on_tried: OnTried = lambda _site, _tried: None,
+        on_joined: Callable[[int], None] = lambda _count: None,
     ) -> None:
         if policy not in POLICIES:
             raise ConfigError(f"unknown policy {policy!r}: expected one of {', '.join(sorted(POLICIES))}")
@@ -130,9 +140,8 @@ class SessionPool(Sender):
                 raise ConfigError(f"{name} is {value}: expected {least} or more")
         if not thrift > 0:
             raise ConfigError(f"thrift is {thrift}: expected more than 0")
-        usable, problems = read_proxies(proxies)
-        for problem in problems:
-            log.warning("%s", problem)
+        self._listed = list_proxies(proxies)
+        self._on_joined = on_joined
         self._clock = clock or SystemClock()
         super().__init__(
             Settings(
@@ -147,8 +156,8 @@ class SessionPool(Sender):
                 on_tried=on_tried,
             )
         )
-        self._catalog = Catalog(usable)
-        self._hearsay = Hearsay()
+        self._catalog = Catalog()
+        self._hearsay, self._loads = Hearsay(), Loads()
         # One that learns serves one site.
         self._make_policy = partial(POLICIES[policy], max_sessions, thrift)
         self._max_rate = max_rate
@@ -168,17 +177,26 @@ class SessionPool(Sender):
         self._is_draining = False
         self._is_closing = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         if self._saver is not None:
             raise ProxySieveError("a pool is opened once; make another one")
         try:
+            await self._read_proxies()
             self._fence = await self._store.claim("", CLAIM_SECONDS)
         except BaseException:
             await self._store.close()
             raise
         self._saver = asyncio.create_task(self._save_now_and_then())
+        self._watcher = asyncio.create_task(self._listed.watch(self._clock, self._is_closing, self._take))
         return self
+
+    async def _read_proxies(self) -> None:
+        if not self._listed.is_read:
+            for problem in await asyncio.to_thread(self._listed.read):
+                log.warning("%s", problem)
+        self._catalog = await asyncio.to_thread(Catalog, self._listed.proxies)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -191,6 +209,10 @@ class SessionPool(Sender):
             return
         try:
             self._is_closing.set()
+            if self._watcher:
+                # It may be in the middle of a download.
+                self._watcher.cancel()
+                await asyncio.wait([self._watcher], timeout=CANCEL_SECONDS)
             if self._saver:
                 await asyncio.wait([self._saver])
             await self.save()
@@ -223,6 +245,34 @@ class SessionPool(Sender):
                 for record in changes:
                     self._desks[record.site].keep_changed(record)
                 raise
+
+    async def _take(self, change: Change) -> None:
+        """Take over what became of the list: who joins comes first, so that there is no moment without proxies."""
+        for batch in _batches(change.joined):
+            for proxy in batch.values():
+                self._catalog.add(proxy)
+            for desk in list(self._desks.values()):
+                desk.welcome(batch)
+            await asyncio.sleep(0)
+        for batch in _batches(change.left):
+            for key in batch:
+                self._catalog.remove(key)
+            for desk in list(self._desks.values()):
+                desk.part(batch)
+            await asyncio.sleep(0)
+        for batch in _batches(change.changed):
+            before = {key: old for key in batch if (old := self._catalog.get(key))}
+            for now in batch.values():
+                self._catalog.replace(now)
+            for desk in list(self._desks.values()):
+                desk.change(before, batch)
+            await asyncio.sleep(0)
+        if change.joined:
+            self._on_joined(len(change.joined))
+
+    def _wake_all(self) -> None:
+        for desk in self._desks.values():
+            desk.wake()
 
     def session(self, name: str, *, site: str) -> NamedSession:
         """The session called *name* at *site* (``shop.example``), and no other, on every run.
@@ -275,6 +325,7 @@ class SessionPool(Sender):
                 self._make_policy(),
                 max_rate=self._max_rate,
                 hearsay=self._hearsay,
+                loads=self._loads,
                 records=records,
             )
             desk = Desk(
@@ -286,7 +337,8 @@ class SessionPool(Sender):
                 samples=self._samples,
                 records=records,
                 looks=self._looks,
-                cookies=[cookie for cookie in self._cookies if self._belongs(cookie, site)],
+                cookies=cookies_at(site, self._cookies, self._site),
+                on_free=self._wake_all,
             )
         except msgspec.DecodeError as error:
             raise StoreError(
@@ -296,10 +348,6 @@ class SessionPool(Sender):
             desk.drain()
         self._desks[site] = desk
         return desk
-
-    def _belongs(self, cookie: Cookie, site: str) -> bool:
-        """Whether *cookie* is one of *site*, so that no other site's sessions are to keep it."""
-        return self._site(f"http://{cookie.domain.removeprefix('.')}/").partition(":")[0] == site.partition(":")[0]
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():
@@ -319,6 +367,11 @@ class SessionPool(Sender):
 
     def __repr__(self) -> str:
         return f"<SessionPool of {len(self._catalog)} proxies, {len(self._desks)} sites, {self._store!r}>"
+
+
+def _batches(proxies: Sequence[Proxy]) -> Iterator[dict[str, Proxy]]:
+    for start in range(0, len(proxies), PROXIES_AT_ONCE):
+        yield {proxy.key: proxy for proxy in proxies[start : start + PROXIES_AT_ONCE]}
 
 
 class NamedSession(Sender):

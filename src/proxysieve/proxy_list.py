@@ -1,56 +1,498 @@
-"""Proxies from wherever a user has them: a file, lines of text, values."""
+"""Proxies from wherever a user has them: files, the standard input, web addresses, lines of text, values.
+
+Files and web addresses are read again while a pool is open. All reading and comparing is done in threads of its own, as
+a list may have a million lines and a disk may be slow; what changed is taken over in the event loop, piece by piece.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from os import PathLike
+import asyncio
+import logging
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from os import SEEK_END, PathLike, fstat, stat_result
 from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.model import Proxy
+from proxysieve.client import Request, send_directly
+from proxysieve.clock import Clock
+from proxysieve.core.address import is_blank, parse_proxy
+from proxysieve.core.failures import failure_of
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Failure, Proxy
 from proxysieve.errors import ConfigError
 
-Proxies = str | PathLike[str] | Iterable[str | Proxy]
+log = logging.getLogger("proxysieve")
+
+STANDARD_INPUT = "-"
+WEB = ("http://", "https://")
+LINES = "the list of proxies"
+
+# What nobody reads, and would fill a log.
+MOST_PROBLEMS = 1_000
+FILE_SECONDS, URL_SECONDS = 1.0, 300.0
+# A file that ended with a line break and does not any more is most likely being written: so many looks longer it is
+# waited for.
+UNENDED_LOOKS = 10
+# A million lines, and then some.
+MOST_BYTES = 200_000_000
+TIMEOUT_SECONDS = 60.0
+OK_STATUS = 200
+FAILURES = {
+    Failure.PROXY_UNREACHABLE: "it cannot be reached",
+    Failure.UNRESOLVED: "its name cannot be resolved",
+    Failure.TIMEOUT: f"it took longer than {TIMEOUT_SECONDS:.0f} s",
+    Failure.RESET: "the connection was lost",
+    Failure.TLS: "TLS failed",
+    Failure.TOO_LARGE: f"it is larger than {MOST_BYTES // 1_000_000} MB",
+    Failure.REDIRECTS: "it redirects too often",
+}
+
+Line = str | Proxy
 
 
-def read_proxies(source: Proxies) -> tuple[list[Proxy], list[str]]:
-    """The proxies of *source*, each once, and what is wrong with the lines that were left out.
+class Source(Protocol):
+    """Where proxies come from.
 
-    Of a proxy that stands there twice the first line counts; that is wrong only if the costs differ.
+    Attributes:
+        name: For messages; nothing secret in it.
+        seconds: How often to look whether it has changed; 0 for never.
+    """
+
+    name: str
+    seconds: float
+
+    def read(self) -> Iterable[Line]:
+        """All lines.
+
+        Raises:
+            ConfigError: It cannot be read; the message says why.
+        """
+        ...
+
+    async def look(self) -> Iterable[Line] | None:
+        """The lines if they may have changed, else None.
+
+        Raises:
+            ConfigError: As of :meth:`read`.
+        """
+        ...
+
+
+class Given:
+    """Lines or values that were handed in."""
+
+    seconds = 0.0
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.name = LINES
+        self._lines = lines
+
+    def read(self) -> Iterable[Line]:
+        return self._lines
+
+    async def look(self) -> None:
+        return None
+
+
+class StandardInput:
+    """What is piped into the process; it can be read once."""
+
+    name = "the standard input"
+    seconds = 0.0
+
+    def read(self) -> Iterable[Line]:
+        try:
+            return _text(sys.stdin.buffer.read(), self.name).splitlines()
+        except OSError as error:
+            raise _unreadable(self.name, error.strerror) from error
+
+    async def look(self) -> None:
+        return None
+
+
+class Stamp(NamedTuple):
+    """By what a file is known not to have changed."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+class File:
+    """A file on the disk. What is seen to change is read once it has been still from one look to the next."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.name = str(path)
+        self.seconds = FILE_SECONDS
+        self._path = Path(path)
+        self._read: Stamp | None = None
+        self._seen: Stamp | None = None
+        self._is_ended = False
+        self._unended_looks = 0
+
+    def read(self) -> Iterable[Line]:
+        try:
+            with self._path.open("rb") as file:
+                status = fstat(file.fileno())
+                content = file.read()
+        except OSError as error:
+            raise _unreadable(self.name, error.strerror) from error
+        if not S_ISREG(status.st_mode):
+            # A pipe has been emptied by that.
+            self.seconds = 0.0
+        self._read = self._seen = _stamp(status)
+        self._is_ended, self._unended_looks = content.endswith(b"\n"), 0
+        return _text(content, self.name).splitlines()
+
+    async def look(self) -> Iterable[Line] | None:
+        return await asyncio.to_thread(self.look_now)
+
+    def look_now(self) -> Iterable[Line] | None:
+        """The lines if the file has changed since they were read, and not since the last look."""
+        try:
+            stamp = _stamp(self._path.stat())
+            if stamp == self._read or stamp != self._seen:
+                self._seen, self._unended_looks = stamp, 0
+                return None
+            if self._may_be_unfinished():
+                self._unended_looks += 1
+                return None
+            lines = self.read()
+            is_still = _stamp(self._path.stat()) == stamp == self._read
+        except OSError as error:
+            raise _unreadable(self.name, error.strerror) from error
+        if is_still:
+            return lines
+        # It was written to meanwhile, and is to be read again.
+        self._read = None
+        return None
+
+    def _may_be_unfinished(self) -> bool:
+        if not self._is_ended or self._unended_looks >= UNENDED_LOOKS:
+            return False
+        with self._path.open("rb") as file:
+            return not _is_ended(file)
+
+
+class Web:
+    """A list at a web address, such as providers offer. It is asked for without a proxy."""
+
+    seconds = URL_SECONDS
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname
+        except ValueError:
+            host = None
+        if not host:
+            raise ConfigError("the proxies at a web address: it has no host")
+        # Providers put tokens into every other part.
+        self.name = f"{parts.scheme.lower()}://{host}/…"
+        self._url = url
+
+    def read(self) -> Iterable[Line]:
+        return _text(asyncio.run(self._ask()), self.name).splitlines()
+
+    async def look(self) -> Iterable[Line]:
+        body = await self._ask()
+        return await asyncio.to_thread(lambda: _text(body, self.name).splitlines())
+
+    async def _ask(self) -> bytes:
+        request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
+        try:
+            response = await send_directly(request, IDENTITIES[0])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may have the whole address
+            failure = failure_of(error)
+            if failure is None:
+                log.debug("%s: unexpected %s", self.name, type(error).__name__)
+            # Nor may the cause of what is raised.
+            why = FAILURES.get(failure, "the answer makes no sense") if failure else "an unexpected error"
+            raise _unreadable(self.name, why) from None
+        if response.status != OK_STATUS:
+            raise _unreadable(self.name, f"it answers with status {response.status}")
+        return response.body
+
+
+class Reading(NamedTuple):
+    """What a source said."""
+
+    proxies: dict[str, Proxy]
+    problems: list[str]
+
+
+class Change(NamedTuple):
+    """What became of a list.
+
+    Attributes:
+        left: As they were.
+        changed: As they are now: the same proxies with other options.
+    """
+
+    joined: list[Proxy]
+    left: list[Proxy]
+    changed: list[Proxy]
+
+    def __str__(self) -> str:
+        changed = f", {len(self.changed):,} have other options" if self.changed else ""
+        return f"{len(self.joined):,} proxies joined, {len(self.left):,} left{changed}"
+
+
+class ProxyList:
+    """The proxies of several sources together, for one pool.
 
     Args:
-        source: The path of a file with one a line (blank lines and comments, behind ``#``, are skipped), or lines
-            or proxies.
+        sources: Each the path of a file with a proxy a line, ``-`` for the standard input, or the http(s) address of
+            such a list.
+        lines: Proxies beside them: lines such as a file has, or values.
+
+    Attributes:
+        proxies: Each once, as the first source has it that has it; nothing before it was read.
 
     Raises:
-        ConfigError: The file cannot be read, or there is not one usable proxy in *source*.
+        ConfigError: The standard input is named twice, or an address is none.
     """
-    lines, origin = _lines(source)
+
+    def __init__(self, *sources: str | PathLike[str], lines: Iterable[Line] = ()) -> None:
+        if sources.count(STANDARD_INPUT) > 1:
+            raise ConfigError("the standard input can be read once: name it once")
+        self._sources = [_source(one) for one in sources]
+        has_lines = not isinstance(lines, Sequence) or len(lines) > 0
+        if has_lines or not sources:
+            self._sources.append(Given(lines))
+        self._readings: dict[Source, Reading] = {}
+        # What was said of the lines of each source, and of it as a whole.
+        self._told: dict[Source, Counter[str]] = {}
+        self._ailments: dict[Source, str] = {}
+        self.proxies: list[Proxy] = []
+
+    @property
+    def takes_standard_input(self) -> bool:
+        """Whether one of the sources is the standard input."""
+        return any(isinstance(source, StandardInput) for source in self._sources)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether :attr:`proxies` are known."""
+        return bool(self._readings)
+
+    def read(self) -> list[str]:
+        """Read all sources; what is wrong with the lines that were left out. It may take a while: call it in a thread.
+
+        Raises:
+            ConfigError: A source cannot be read, or there is not one usable proxy in any.
+        """
+        readings = {source: read_lines(source.read(), source.name) for source in self._sources}
+        problems = [problem for reading in readings.values() for problem in reading.problems]
+        proxies, conflicts = _merge(readings.items())
+        if not proxies:
+            names = " and ".join(dict.fromkeys(source.name for source in self._sources))
+            raise ConfigError(problems[0] if problems else f"{names} has no proxies in it: expected one a line")
+        self._readings, self.proxies = readings, list(proxies.values())
+        for source, reading in readings.items():
+            self._told[source] = Counter(map(_unnumbered, reading.problems))
+        return problems + conflicts
+
+    async def watch(self, clock: Clock, is_over: asyncio.Event, take: Callable[[Change], Awaitable[None]]) -> None:
+        """Look at the sources now and then until *is_over*, and have *take* take over what changed, one by one."""
+        taking = asyncio.Lock()
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                if source.seconds:
+                    group.create_task(self._watch(source, clock, is_over, take, taking))
+
+    async def _watch(
+        self,
+        source: Source,
+        clock: Clock,
+        is_over: asyncio.Event,
+        take: Callable[[Change], Awaitable[None]],
+        taking: asyncio.Lock,
+    ) -> None:
+        while True:
+            await clock.wait(is_over, clock.now() + source.seconds)
+            if is_over.is_set():
+                return
+            try:
+                reading = await self._look(source)
+                if reading is not None:
+                    async with taking:
+                        await self._take(source, reading, take)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not keep a pool from reading its list again
+                self._ail(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
+
+    async def _take(self, source: Source, reading: Reading, take: Callable[[Change], Awaitable[None]]) -> None:
+        change = await asyncio.to_thread(self._compare, source, reading)
+        if any(change):
+            await take(change)
+            log.info("%s: %s; there are %d now", source.name, change, len(self.proxies))
+
+    async def _look(self, source: Source) -> Reading | None:
+        """What *source* says now, if it may have changed and is of use; what is wrong with it is said once."""
+        try:
+            lines = await source.look()
+        except ConfigError as error:
+            self._ail(source, f"{error}; its proxies stay as they were")
+            return None
+        if lines is None:
+            return None
+        reading = await asyncio.to_thread(read_lines, lines, source.name)
+        self._tell(source, reading.problems)
+        if not reading.proxies:
+            self._ail(source, f"{source.name} has no proxies in it any more; they stay as they were")
+            return None
+        self._ailments.pop(source, None)
+        return reading
+
+    def _ail(self, source: Source, why: str) -> None:
+        if self._ailments.get(source) != why:
+            self._ailments[source] = why
+            log.warning("%s", why)
+
+    def _tell(self, source: Source, problems: list[str]) -> None:
+        """Say what was not said when the source was read last."""
+        told, now = self._told[source], Counter[str]()
+        for problem in problems:
+            kind = _unnumbered(problem)
+            now[kind] += 1
+            if now[kind] > told[kind]:
+                log.warning("%s", problem)
+        self._told[source] = now
+
+    def _compare(self, source: Source, reading: Reading) -> Change:
+        """Take *reading* for what *source* says from now on; what that changes."""
+        self._readings[source] = reading
+        now, _ = _merge(self._readings.items())
+        before = {proxy.key: proxy for proxy in self.proxies}
+        self.proxies = list(now.values())
+        return Change(
+            joined=[proxy for key, proxy in now.items() if key not in before],
+            left=[proxy for key, proxy in before.items() if key not in now],
+            changed=[proxy for key, proxy in now.items() if key in before and before[key].options != proxy.options],
+        )
+
+    def __repr__(self) -> str:
+        return f"<ProxyList of {', '.join(source.name for source in self._sources)}>"
+
+
+Proxies = str | PathLike[str] | Iterable[str | PathLike[str] | Proxy] | ProxyList
+
+
+def list_proxies(proxies: Proxies) -> ProxyList:
+    """*proxies* as a list that can be read.
+
+    Args:
+        proxies: A path, ``-`` or an http(s) address; or lines and values, among them paths that are no text; or a
+            :class:`ProxyList`.
+    """
+    if isinstance(proxies, ProxyList):
+        return proxies
+    if isinstance(proxies, str | PathLike):
+        return ProxyList(proxies)
+    if not isinstance(proxies, Sequence):
+        proxies = list(proxies)
+    paths = [one for one in proxies if isinstance(one, PathLike)]
+    return ProxyList(*paths, lines=[one for one in proxies if isinstance(one, str | Proxy)])
+
+
+def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
+    """The proxies that there are now, each once, and what is wrong with the lines that were left out.
+
+    Of a proxy that stands there twice the first line counts; that is wrong only if the options differ.
+
+    Raises:
+        ConfigError: A source cannot be read, or there is not one usable proxy.
+    """
+    listed = list_proxies(proxies)
+    problems = [] if listed.is_read else listed.read()
+    return listed.proxies, problems
+
+
+def read_lines(lines: Iterable[Line], origin: str) -> Reading:
+    """The proxies among *lines*, which come from *origin*; blank lines and comments, behind ``#``, are skipped."""
     proxies: dict[str, Proxy] = {}
-    problems = []
+    problems: list[str] = []
+    left_out = 0
     for number, line in enumerate(lines, start=1):
-        if isinstance(line, str) and (not line.strip() or line.lstrip().startswith("#")):
+        if isinstance(line, str) and is_blank(line):
             continue
+        problem = ""
         try:
             proxy = line if isinstance(line, Proxy) else parse_proxy(line)
         except ConfigError as error:
-            problems.append(f"{origin}, line {number}: {error}")
+            problem = str(error)
         else:
             first = proxies.setdefault(proxy.key, proxy)
-            if first.cost != proxy.cost:
-                problems.append(f"{origin}, line {number}: the same proxy at another cost, the first one counts")
-    if not proxies:
-        raise ConfigError(problems[0] if problems else f"{origin} has no proxies in it: expected one a line")
-    return list(proxies.values()), problems
+            problem = _conflict(first, proxy)
+        if problem:
+            left_out += 1
+            if left_out <= MOST_PROBLEMS:
+                problems.append(f"{origin}, line {number}: {problem}")
+    if left_out > MOST_PROBLEMS:
+        problems.append(f"{origin}: {left_out - MOST_PROBLEMS:,} more lines are left out")
+    return Reading(proxies, problems)
 
 
-def _lines(source: Proxies) -> tuple[Iterable[str | Proxy], str]:
-    if not isinstance(source, str | PathLike):
-        return source, "the list of proxies"
+def _conflict(first: Proxy, proxy: Proxy) -> str:
+    """What is wrong with a proxy that was there already; empty if nothing is."""
+    if first is proxy or first.options == proxy.options:
+        return ""
+    what = "at another cost" if first.cost != proxy.cost else "with other options"
+    return f"the same proxy {what}, the first one counts"
+
+
+def _merge(readings: Iterable[tuple[Source, Reading]]) -> tuple[dict[str, Proxy], list[str]]:
+    """The proxies of all, those of the first source first, and which have other options in another."""
+    merged: dict[str, Proxy] = {}
+    conflicts: list[str] = []
+    for source, reading in readings:
+        if not merged:
+            merged = dict(reading.proxies)
+            continue
+        for key, proxy in reading.proxies.items():
+            conflict = _conflict(merged.setdefault(key, proxy), proxy)
+            if conflict and len(conflicts) < MOST_PROBLEMS:
+                conflicts.append(f"{source.name}: {proxy}: {conflict}")
+    return merged, conflicts
+
+
+def _source(where: str | PathLike[str]) -> Source:
+    if where == STANDARD_INPUT:
+        return StandardInput()
+    if isinstance(where, str) and where.lower().startswith(WEB):
+        return Web(where)
+    return File(where)
+
+
+def _unnumbered(problem: str) -> str:
+    """*problem* without the number of its line, which others may have moved."""
+    where, is_line, what = problem.partition(", line ")
+    return f"{where}{what.partition(':')[2]}" if is_line else problem
+
+
+def _text(content: bytes, name: str) -> str:
     try:
         # Some editors put a mark before the first line.
-        return Path(source).read_text(encoding="utf-8-sig").splitlines(), str(source)
-    except OSError as error:
-        raise ConfigError(f"the proxies in {source} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the proxies in {source} cannot be read: not UTF-8 text") from error
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _unreadable(name, "not UTF-8 text") from None
+
+
+def _unreadable(name: str, why: str | None) -> ConfigError:
+    return ConfigError(f"the proxies in {name} cannot be read: {why}")
+
+
+def _stamp(status: stat_result) -> Stamp:
+    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _is_ended(file: BinaryIO) -> bool:
+    """Whether *file* ends with a line break, or is empty."""
+    if not file.seek(0, SEEK_END):
+        return True
+    file.seek(-1, SEEK_END)
+    return file.read(1) == b"\n"

@@ -60,7 +60,7 @@ def test_paths_start_from_the_directory_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("max-rate = 5", "'max-rate' has no place at the top of the file: it belongs into [fetch]"),
+        ("attempts = 5", "'attempts' has no place at the top of the file: it belongs into [fetch]"),
         ("[fetch]\nstore = 'x'", "'store' has no place in [fetch]: it belongs to the top of the file"),
         ("[fetch]\nmax_rate = 5", "did you mean 'max-rate'?"),
         ("[fetsh]\nmax-rate = 5", "there is no command 'fetsh'; did you mean 'fetch'?"),

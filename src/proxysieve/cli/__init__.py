@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from proxysieve.cli.check import check
 from proxysieve.cli.completion import completion
 from proxysieve.cli.demo import demo
 from proxysieve.cli.explain import explain
@@ -51,6 +52,7 @@ def main(*, verbose: bool) -> None:
         logging.getLogger("proxysieve").setLevel(logging.DEBUG)
 
 
+main.add_command(check)
 main.add_command(completion)
 main.add_command(demo)
 main.add_command(explain)

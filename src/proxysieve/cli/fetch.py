@@ -28,11 +28,12 @@ from proxysieve.cli.options import (
     warn,
 )
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
+from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.pool import POLICIES
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.proxy_list import ProxyList
 
 INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
@@ -140,7 +141,7 @@ MOST_FILES = 10_240
         "keeps looking.",
     ),
 )
-def fetch(urls: tuple[TextIO, ...], proxies: Proxies, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
+def fetch(urls: tuple[TextIO, ...], proxies: ProxyList, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
     """Fetch URLS (files with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
@@ -150,10 +151,20 @@ def fetch(urls: tuple[TextIO, ...], proxies: Proxies, *, as_json: bool, quiet: b
     Proxies, one a line:
         http://user:password@host:port     also https, socks5, socks5h
         host:port                          http without credentials
+        host:port:user:password            as it stands, nothing percent-encoded;
+                                           also user:password:host:port
         http://user-session-{session}:password@gateway:port
                                            {session} where a provider wants a name
                                            for each session's exit
-        host:port cost=20                  what a request costs, if not 1
+    \b
+    Behind a blank:
+        cost=20            what a request costs, if not 1
+        name=berlin-1      what to call it, instead of by its address
+        ttl_seconds=600    for how long a session keeps its exit
+        max_in_flight=50   requests at once through it, over all sites
+
+    \b
+    Files and web addresses are read again while the job runs (docs/proxies.md).
 
     \b
     Exit status: 0 every URL has its page or is skipped for robots.txt,
@@ -163,11 +174,12 @@ def fetch(urls: tuple[TextIO, ...], proxies: Proxies, *, as_json: bool, quiet: b
     Example:
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
     """
+    if proxies.takes_standard_input and any(file.name in {"-", "<stdin>"} for file in urls):
+        raise ConfigError("the standard input cannot be both the URLs and the proxies: put one of them into a file")
     url_list = read_url_files(urls)
-    usable, problems = read_proxies(proxies)
-    warn([*url_list.problems, *problems])
+    warn([*url_list.problems, *proxies.read()])
     raise_file_limit()
-    job = Job(JobOptions(urls=url_list, proxies=usable, **options))
+    job = Job(JobOptions(urls=url_list, proxies=proxies, **options))
     report = asyncio.run(run(job, show=not quiet))
     if as_json:
         click.echo(msgspec.json.encode(report))

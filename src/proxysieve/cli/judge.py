@@ -274,7 +274,7 @@ class Responses:
 
     def _tell(self, error: ConfigError) -> None:
         self.has_problems = True
-        click.echo(f"proxysieve: {_printable(str(error))}", err=True)
+        click.echo(f"proxysieve: {printable(str(error))}", err=True)
 
 
 def fetch_now(url: str) -> Saved:
@@ -332,7 +332,7 @@ class Shown:
             click.echo(msgspec.json.encode(judged).decode())
             return
         if response.is_one_of_many and judged.file != self._file:
-            click.echo(_printable(judged.file))
+            click.echo(printable(judged.file))
         self._file = judged.file if response.is_one_of_many else ""
         label = _shortened(judged.url or "without a URL") if response.is_one_of_many else judged.file
         click.echo(describe(judged, label))
@@ -352,7 +352,7 @@ def describe(judged: Judged, label: str) -> str:
         judged: The response.
         label: What to call it.
     """
-    name, sentence = _printable(label), _sentence(judged)
+    name, sentence = printable(label), _sentence(judged)
     first = f"{judged.verdict:<{OUTCOME_WIDTH}}{name}"
     one_line = f"{first}{GAP}{sentence}".replace("\N{NO-BREAK SPACE}", " ")
     # A long name says enough of a good answer.
@@ -379,22 +379,23 @@ def _sentence(judged: Judged) -> str:
     if judged.until:
         details.append(f"asks to wait until {_moment(judged.until)}")
     details.append(f"{share(judged.confidence)} sure".replace(" ", "\N{NO-BREAK SPACE}"))
-    return f"{_named(judged.vendor, judged.why)} ({', '.join(details)})"
+    return f"{named(judged.vendor, judged.why)} ({', '.join(details)})"
 
 
 def _opinion(seen: Seen, decided: Outcome) -> str:
     kind = "" if seen.verdict == decided else f"{seen.verdict}: "
-    return f"{kind}{_named(seen.vendor, seen.why)}" + (f" ({seen.sign})" if seen.sign else "")
+    return f"{kind}{named(seen.vendor, seen.why)}" + (f" ({seen.sign})" if seen.sign else "")
 
 
-def _named(vendor: str | None, why: str | None) -> str:
+def named(vendor: str | None, why: str | None) -> str:
+    """What a sign says, with whose block it is."""
     between = ": " if (why or "").startswith(CLAUSES) else " "
     return between.join(part for part in (vendor, why) if part)
 
 
 def _wrapped(text: str, indent: int = OUTCOME_WIDTH) -> str:
     margin = " " * indent
-    wrapped = click.wrap_text(_printable(text), WIDTH, initial_indent=margin, subsequent_indent=margin)
+    wrapped = click.wrap_text(printable(text), WIDTH, initial_indent=margin, subsequent_indent=margin)
     return wrapped.replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -403,7 +404,7 @@ def _shortened(url: str) -> str:
     return url if len(url) <= room else f"{url[: room - 1]}…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """*text* without what a terminal would take for commands: files say what they like."""
     return "".join(
         one if one.isprintable() or one == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for one in text
@@ -423,7 +424,7 @@ def _show_signs(marks: Sequence[Mark], *, as_json: bool) -> None:
     vendor_width = max(len(mark.vendor) for mark in marks) + 2
     for mark in marks:
         row = f"{mark.name:<{name_width}}{mark.vendor:<{vendor_width}}{mark.verdict:<{OUTCOME_WIDTH}}{mark.scope or ''}"
-        click.echo(_printable(row.rstrip()))
+        click.echo(printable(row.rstrip()))
 
 
 def _listed(mark: Mark) -> ListedSign:

@@ -10,7 +10,7 @@ import click
 
 from proxysieve.errors import ConfigError
 from proxysieve.own_headers import check_headers, parse_header
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.proxy_list import ProxyList
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 PROBLEMS_SHOWN = 5
@@ -143,8 +143,9 @@ def _with_proxies(function: Function, *, is_needed: bool) -> Function:
         is_shared=True,
         multiple=True,
         type=click.Path(),
-        metavar="FILE",
-        help="File with one proxy a line; may be repeated.",
+        metavar="SOURCE",
+        help="File with one proxy a line, http(s) address of such a list, or - for the standard input; may be "
+        "repeated.",
     )
     @option(
         "--proxy",
@@ -163,15 +164,9 @@ def _with_proxies(function: Function, *, is_needed: bool) -> Function:
         is_given = bool(proxies or proxy)
         if is_needed and not is_given:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
-        return function(*args, proxies=_gather(proxies, proxy) if is_given else None, **options)
+        return function(*args, proxies=ProxyList(*proxies, lines=proxy) if is_given else None, **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
-
-
-def _gather(files: tuple[str, ...], lines: tuple[str, ...]) -> Proxies:
-    if len(files) == 1 and not lines:
-        return files[0]
-    return [*(proxy for file in files for proxy in read_proxies(file)[0]), *lines]
 
 
 def warn(problems: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -24,24 +25,40 @@ HINT_WASTED_PER_PAGE = 0.5
 LABEL_WIDTH = 14
 WIDTH = 80
 
+Steps = tuple[int, int, str]
+
 
 async def show_progress(job: Job) -> None:
     """Show how far *job* is, on the standard error, until cancelled."""
+    await show_steps(lambda: _steps(job.progress()), "pages")
+
+
+def _steps(now: Progress) -> Steps:
+    return now.done, now.total, describe(now)
+
+
+async def show_steps(look: Callable[[], Steps], what: str) -> None:
+    """Show how far something is, on the standard error, until cancelled.
+
+    Args:
+        look: How many are done, of how many, and what else there is to be said.
+        what: They are.
+    """
     if sys.stderr.isatty():
-        await _draw(job)
+        await _draw(look)
     while True:
         await asyncio.sleep(PLAIN_SECONDS)
-        now = job.progress()
-        click.echo(f"{now.done:,} of {now.total:,} pages; {describe(now)}", err=True)
+        done, total, text = look()
+        click.echo(f"{done:,} of {total:,} {what}; {text}", err=True)
 
 
-async def _draw(job: Job) -> None:
+async def _draw(look: Callable[[], Steps]) -> None:
     columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         while True:
-            now = job.progress()
-            bar.update(task, total=now.total, completed=now.done, description=describe(now))
+            done, total, text = look()
+            bar.update(task, total=total, completed=done, description=text)
             await asyncio.sleep(TERMINAL_SECONDS)
 
 

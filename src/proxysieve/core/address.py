@@ -1,75 +1,432 @@
-"""One line of text into a proxy."""
+"""One line of text into a proxy.
+
+The forms::
+
+    scheme://user:password@host:port    percent-encoded, as in any URL
+    user:password@host:port             likewise
+    host:port:user:password             as it stands, colons in the password included
+    user:password:host:port             likewise
+    host:port
+
+The scheme may stand before each of them, a host may be an IPv6 address in brackets, and behind a blank follow options,
+``key=value``. A line that two of the forms fit is refused, as a mistake would hand a password to somebody else's host.
+No message repeats more of a line than words that are known beforehand: anything else may be a piece of a password.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from ipaddress import IPv6Address
+from typing import NamedTuple, TypedDict
+from urllib.parse import unquote
 
-from proxysieve.core.model import Proxy
+from proxysieve.core.model import LONGEST_NAME, PLAIN_IPV4, Proxy
 from proxysieve.errors import ConfigError
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 EXPECTED = (
-    "expected scheme://user:password@host:port (http, https, socks5 or socks5h) or host:port, "
-    "and behind it at most a blank and cost=NUMBER"
+    "expected scheme://user:password@host:port, host:port:user:password or host:port, where the scheme is http, https, "
+    "socks5 or socks5h"
 )
-# An unknown key of this form is a slip of the pen; whatever else may be a piece of a password.
-HARMLESS_KEY = re.compile(r"[a-z_]{1,20}")
+OPTIONS = ("cost", "name", "ttl_seconds", "max_in_flight")
+EXPECTED_OPTIONS = f"expected host:port and behind a blank at most {', '.join(f'{key}=' for key in OPTIONS)}"
+# Those that lists have and nobody here speaks. Another word in this place may be a password.
+OTHER_SCHEMES = {
+    "socks4": "socks4 has no passwords and no names",
+    "socks4a": "socks4a has no passwords",
+    "socks": "socks is not said to be of version 5",
+    **dict.fromkeys(("ftp", "ss", "ssh", "tcp", "trojan", "vless", "vmess", "ws", "wss"), ""),
+}
+# What the columns of a table are called, by those who sell proxies.
+HEADINGS = frozenset({
+    "address", "auth", "city", "country", "host", "hostname", "id", "ip", "login", "name", "pass", "passwd", "password",
+    "port", "protocol", "proxies", "proxy", "proxy_address", "region", "scheme", "server", "type", "url", "user",
+    "username",
+})  # fmt: skip
+SEPARATORS = ",;"
+IN_COLUMNS = "its columns are not separated by colons", "write host:port:user:password"
+
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+NAME = re.compile(rf"(?:{LABEL}\.)*(?:{LABEL})\.?")
+LONGEST_HOST = 253
+# A name that ends so is an IPv4 address, or none.
+NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\.?")
+# Old and new IDNA make other names of these: ß, ς and what joins or parts letters.
+TWO_NAMES = frozenset("ßẞς\u200c\u200d")
+IPV6 = re.compile(r"\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._~-]+)?\]")
+ADDRESS = re.compile(r"(\[[^\[\]]*\]|[^:@/?#\[\]]*):([0-9]+)")
+PLACE = r"(?:\[[^\[\]]*\]|[^:@/?#\[\]]*):[0-9]+"
+FORWARD = re.compile(rf"({PLACE}):([^:]*):(.*)")
+BACKWARD = re.compile(rf"([^:]*):(.*):({PLACE})")
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)?://|//")
+QUOTED = re.compile(r"""(["'])(.*?)\1(.*)""")
+# Blanks in credentials, rather than a comment or options behind an address.
+ADDRESS_BEHIND = re.compile(r"@[^\s@]*:[0-9]")
+NUMERAL = re.compile(r"[0-9.eE+-]+")
+# As most lines of long lists are: read at once, with the same result as piece by piece.
+WORD = "([A-Za-z0-9_-]+)"
+USUAL_IPV4 = PLAIN_IPV4.pattern.replace("(", "(?:", 1)
+USUAL_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}"
+USUAL = re.compile(rf"(?:(https?|socks5h?)://)?(?:{WORD}:{WORD}@)?({USUAL_IPV4}):({USUAL_PORT})(?::{WORD}:{WORD})?")
+MOST_PORTS = 65_535
+# host:port:user:password
+WHOLE = 4
+
+
+class Reading(NamedTuple):
+    """One way to read a line.
+
+    Attributes:
+        ends_openly: Whether its end is the password's.
+    """
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = ""
+    ends_openly: bool = False
+
+
+class Options(TypedDict, total=False):
+    """What follows an address."""
+
+    cost: float
+    name: str
+    ttl_seconds: float
+    max_in_flight: int
 
 
 def parse_proxy(line: str) -> Proxy:
-    """The proxy that *line* names: ``scheme://user:password@host:port``, or ``host:port`` for http.
-
-    What a request through it costs may follow, behind a blank: ``host:port cost=20``.
+    """The proxy that *line* names, in any of the forms above.
 
     Raises:
-        ConfigError: The line is no proxy. The message does not repeat it, as it may hold a password.
+        ConfigError: The line is no proxy, or can be read in two ways. The message does not repeat it, as it may hold a
+            password.
     """
-    text, _, behind = line.strip().partition(" ")
-    # urlsplit drops line breaks and tabs silently, and with them the difference to what was meant. An @ behind
-    # a blank is the end of credentials with a blank in them.
-    if not text or not text.isprintable() or not behind.isprintable() or "@" in behind:
-        raise ConfigError(f"not a proxy: {EXPECTED}")
+    usual = USUAL.fullmatch(line)
+    if usual and not (usual[2] and usual[6]):
+        return Proxy(
+            scheme=usual[1] or "http",
+            host=usual[4],
+            port=int(usual[5]),
+            username=usual[2] or usual[6] or "",
+            password=usual[3] or usual[7] or "",
+        )
+    text, words, is_ended = _split(line)
+    if words and ":" not in text:
+        raise _refused(*IN_COLUMNS)
+    scheme, place = _scheme(text)
+    reading = _the_one(place, has_scheme=place is not text)
+    if reading.ends_openly and is_ended:
+        raise _refused(
+            "it ends with a comma or semicolon that may be the password's",
+            "write it in quotes, or as user:password@host:port",
+        )
+    host, port, username, password, _ = reading
+    if not words:
+        return Proxy(scheme=scheme, host=host, port=port, username=username, password=password)
+    return Proxy(scheme=scheme, host=host, port=port, username=username, password=password, **_options(words))
+
+
+def is_blank(line: str) -> bool:
+    """Whether *line* holds nothing but blanks or a comment."""
+    text = line.strip(" \t\r\n\ufeff")
+    return not text or text.startswith("#")
+
+
+def _refused(why: str, hint: str = EXPECTED) -> ConfigError:
+    return ConfigError(f"not a proxy, {why}: {hint}")
+
+
+# The line into an address and its options.
+
+
+def _split(line: str) -> tuple[str, Sequence[str], bool]:
+    """The address, the words behind it, and whether a separator stood at the address' end."""
+    text = line.strip().removeprefix("\ufeff").strip()
+    if not text:
+        raise _refused("it is empty")
+    if "#" in text:
+        text = _without_comment(text)
+    behind, is_quoted = "", False
+    if text[:1] in {'"', "'"}:
+        text, behind = _unquoted(text)
+        is_quoted = True
+    address, *words = text.split()
+    words += behind.strip(SEPARATORS).split()
+    _check_letters(address, words)
+    if words:
+        words[-1] = words[-1].rstrip(SEPARATORS)
+    bare = address if is_quoted else address.rstrip(SEPARATORS)
+    if not bare:
+        raise _refused("it is empty")
+    return bare, words, bare != address
+
+
+def _without_comment(text: str) -> str:
+    found = re.search(r"\s#", text)
+    if found is None:
+        return text
+    comment = text[found.start() :]
+    if ADDRESS_BEHIND.search(comment):
+        raise _refused("behind a blank and # stands what may be the rest of it", "write a blank in a password as %20")
+    return text[: found.start()]
+
+
+def _unquoted(text: str) -> tuple[str, str]:
+    found = QUOTED.fullmatch(text)
+    if found is None:
+        raise _refused("it begins with a quotation mark that is never closed")
+    inside, behind = found[2].strip(), found[3].strip()
+    if not inside:
+        raise _refused("it is empty")
+    return inside, behind
+
+
+def _check_letters(address: str, words: Sequence[str]) -> None:
+    for word in (address, *words):
+        if not word.isprintable():
+            raise _refused("an invisible character is in it")
+    if any("@" in word for word in words):
+        raise _refused(
+            "a blank stands before an @", "write a blank in a password as %20 (scheme://user:a%20b@host:port)"
+        )
+
+
+# The address.
+
+
+def _scheme(text: str) -> tuple[str, str]:
+    """The scheme, and what follows it."""
+    found = SCHEME.match(text)
+    if found is None:
+        return "http", text
+    if found[1] is None:
+        if found[0] != "//":
+            raise _refused("it lacks the scheme before ://")
+        return "http", text[found.end() :]
+    scheme = found[1].lower()
+    if scheme in SCHEMES:
+        return scheme, text[found.end() :]
+    if scheme not in OTHER_SCHEMES:
+        raise _refused("its scheme is unknown")
+    why = OTHER_SCHEMES[scheme]
+    raise _refused(f"the scheme {scheme} is not supported{f' ({why})' if why else ''}")
+
+
+def _the_one(text: str, *, has_scheme: bool) -> Reading:
+    """The only way to read *text*."""
+    readings = list(_readings(text))
+    if len(readings) > 1:
+        # An address is a host's, and nobody is called like one.
+        readings = [one for one in readings if not _is_ip(one.username)] or readings
+    if not readings:
+        raise _explained(text)
+    if len(readings) > 1:
+        raise _refused(
+            "it can be read in two ways",
+            "write it as scheme://user:password@host:port, with %3A for a colon and %40 for an @ in user and password",
+        )
+    credentials, at, _ = text.rpartition("@")
+    if at and not has_scheme and _is_ip(credentials.rpartition(":")[0]) and _address(credentials):
+        raise _refused("what stands before the @ is a host and its port", "write user:password@host:port")
+    return readings[0]
+
+
+def _readings(text: str) -> Iterator[Reading]:
+    """All ways to read *text*."""
+    credentials, at, place = text.rpartition("@")
+    address = _address(place.removesuffix("/"))
+    if address and not (set("/?#") & set(credentials)):
+        username, _, password = credentials.partition(":")
+        yield Reading(*address, _decoded(username), _decoded(password))
+    if text.count(":") < WHOLE - 1 or (address and not at):
+        return
+    forward = FORWARD.fullmatch(text)
+    address = _address(forward[1]) if forward and not _is_bare_ipv6(text) else None
+    if forward and address:
+        yield Reading(*address, forward[2], forward[3], ends_openly=True)
+    backward = BACKWARD.fullmatch(text)
+    address = _address(backward[3]) if backward and not _is_bare_ipv6(text) else None
+    # In the last place a name without a dot is most likely a user, and its port a password.
+    if backward and address and (address[0].strip(".").count(".") or ":" in address[0] or address[0] == "localhost"):
+        yield Reading(*address, backward[1], backward[2])
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    """Host and port, if *text* is that."""
+    found = ADDRESS.fullmatch(text)
+    if found is None or len(found[2]) > len(str(MOST_PORTS)):
+        return None
+    host, port = _host(found[1]), int(found[2])
+    return (host, port) if host and 0 < port <= MOST_PORTS else None
+
+
+def _host(text: str) -> str:
+    """The host as clients take it; empty if *text* is none."""
+    if PLAIN_IPV4.fullmatch(text):
+        return text
+    if text.startswith("["):
+        return _ipv6(text)
+    name = text.lower()
+    if not name.isascii():
+        name = _ascii_name(name)
+    if len(name) > LONGEST_HOST or not NAME.fullmatch(name) or NUMBER.fullmatch(name.rpartition(".")[2] or name):
+        return ""
+    return name
+
+
+def _ipv6(text: str) -> str:
+    found = IPV6.fullmatch(text)
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = parts.hostname, parts.port
+        return f"{found[1].lower()}{found[2] or ''}" if found and IPv6Address(found[1]) is not None else ""
     except ValueError:
-        raise ConfigError(f"not a proxy, its host or port cannot be read: {EXPECTED}") from None
-    if parts.scheme not in SCHEMES:
-        raise ConfigError(f"not a proxy, unknown scheme {parts.scheme!r}: {EXPECTED}")
-    if not host or not port:
-        raise ConfigError(f"not a proxy, it lacks a {'port' if host else 'host'}: {EXPECTED}")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ConfigError(f"not a proxy, something follows the port: {EXPECTED}")
-    return Proxy(
-        scheme=parts.scheme,
-        host=host,
-        port=port,
-        username=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        cost=_cost(behind.split()),
-    )
+        return ""
 
 
-def _cost(words: Iterable[str]) -> float:
-    """The cost among the ``key=value`` *words* behind an address, 1 if there is none."""
-    options: dict[str, str] = {}
+def _ascii_name(name: str) -> str:
+    if TWO_NAMES & set(name) or len(name) > LONGEST_HOST:
+        return ""
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
+def _is_ip(text: str) -> bool:
+    return bool(PLAIN_IPV4.fullmatch(text) or _ipv6(text))
+
+
+def _is_bare_ipv6(text: str) -> bool:
+    """Whether *text* is an IPv6 address without its brackets, with or without a port."""
+    return bool(_ipv6(f"[{text}]") or _ipv6(f"[{text.rpartition(':')[0]}]"))
+
+
+def _decoded(part: str) -> str:
+    try:
+        return unquote(part, errors="strict") if "%" in part else part
+    except UnicodeDecodeError:
+        raise _refused(
+            "its user or password is not UTF-8 once it is percent-decoded", "write % itself as %25"
+        ) from None
+
+
+# Why it is none.
+
+
+def _explained(text: str) -> ConfigError:
+    if {""} != set(re.split(r"\W+", text.lower())) <= HEADINGS | {""}:
+        return _refused("it looks like the heading of a table")
+    if _is_bare_ipv6(text) or _is_bare_ipv6(text.rpartition("@")[2]):
+        return _refused("an IPv6 address needs brackets", "write [2001:db8::1]:8080")
+    if "@" in text:
+        return _explained_url(text)
+    place, slash, _ = re.sub(r"[/?#]", "/", text).partition("/")
+    if slash and _address(place):
+        return _refused("something follows the port")
+    parts = re.sub(r"\[[^\]]*\]", "6", text).split(":")
+    if len(parts) == 1 and re.search(r"[,;|]", text):
+        return _refused(*IN_COLUMNS)
+    if len(parts) == WHOLE - 1:
+        return _refused("it has three parts", "write host:port:user:password, and host:port:user: without a password")
+    if len(parts) >= WHOLE:
+        return _explained_colons(parts)
+    return _refused(_why_no_address(text))
+
+
+def _explained_url(text: str) -> ConfigError:
+    credentials, _, place = text.rpartition("@")
+    if set("/?#") & set(credentials):
+        hint = "in user and password, write / as %2F, ? as %3F and # as %23 (scheme://user:a%2Fb@host:port)"
+        return _refused("a /, ? or # stands before the @", hint)
+    if _address(credentials):
+        return _refused("host and port stand before the @", "write user:password@host:port")
+    bare, slash, _ = re.sub(r"[/?#]", "/", place).partition("/")
+    if slash and _address(bare):
+        return _refused("something follows the port")
+    return _refused(_why_no_address(bare))
+
+
+def _explained_colons(parts: Sequence[str]) -> ConfigError:
+    if parts[1].isdigit():
+        return _refused(_why_no_address(f"{parts[0]}:{parts[1]}"))
+    if _address(f"{parts[-2]}:{parts[-1]}"):
+        return _refused("a host without a dot stands in the third place", "write host:port:user:password")
+    if parts[-1].isdigit():
+        return _refused(_why_no_address(f"{parts[-2]}:{parts[-1]}"))
+    return _refused("neither its second part nor its last is a port")
+
+
+def _why_no_address(text: str) -> str:
+    """What is wrong with *text* as host and port."""
+    if "[" in text or "]" in text:
+        bracketed = re.fullmatch(r"(\[[^\[\]]*\])(.*)", text)
+        if not bracketed or not _ipv6(bracketed[1]):
+            return "no IPv6 address stands in its brackets"
+        host, colon, port = "host", bracketed[2][:1], bracketed[2][1:]
+    else:
+        host, colon, port = text.partition(":")
+    if colon and not host:
+        return "it lacks a host"
+    if not colon or not port:
+        return "it lacks a port" if host else "it lacks a host"
+    if not re.fullmatch("[0-9]+", port):
+        return "its port is no number"
+    if len(port) > len(str(MOST_PORTS)) or not 0 < int(port) <= MOST_PORTS:
+        return f"its port is not between 1 and {MOST_PORTS}"
+    if TWO_NAMES & set(host.lower()):
+        return "its host has two ASCII forms, so write the one that is meant (xn--…)"
+    return "its host is neither a name nor an IP address"
+
+
+# The options.
+
+
+def _options(words: Sequence[str]) -> Options:
+    given: dict[str, str] = {}
     for word in words:
         key, is_option, value = word.partition("=")
         if not is_option:
-            raise ConfigError(f"not a proxy, something follows the address: {EXPECTED}")
-        if key != "cost":
-            shown = f" {key!r}" if HARMLESS_KEY.fullmatch(key) else ""
-            raise ConfigError(f"not a proxy, an unknown key{shown} follows the address: {EXPECTED}")
-        if key in options:
-            raise ConfigError(f"not a proxy, its {key} is given twice: {EXPECTED}")
-        options[key] = value
+            raise _refused("something follows the address", EXPECTED_OPTIONS)
+        if key not in OPTIONS:
+            raise _refused(f"an unknown key follows the address{_meant(key)}", EXPECTED_OPTIONS)
+        if key in given:
+            raise _refused(f"its {key} is given twice", EXPECTED_OPTIONS)
+        given[key] = value
+    options = Options()
+    if "cost" in given:
+        options["cost"] = _positive("cost", given["cost"])
+    if "ttl_seconds" in given:
+        options["ttl_seconds"] = _positive("ttl_seconds", given["ttl_seconds"])
+    if "max_in_flight" in given:
+        options["max_in_flight"] = _whole("max_in_flight", given["max_in_flight"])
+    if "name" in given:
+        if not 0 < len(given["name"]) <= LONGEST_NAME:
+            raise _refused(f"its name has not between 1 and {LONGEST_NAME} characters", "write host:port name=NAME")
+        options["name"] = given["name"]
+    return options
+
+
+def _meant(key: str) -> str:
+    """A slip of the pen is told by what was meant; whatever else may be a piece of a password."""
+    close = get_close_matches(key.lower(), OPTIONS, n=1, cutoff=0.7)
+    return f" (is {close[0]}= meant?)" if close else ""
+
+
+def _positive(key: str, value: str) -> float:
     try:
-        cost = float(options.get("cost", "1"))
+        number = float(value) if NUMERAL.fullmatch(value) else math.nan
     except ValueError:
-        cost = math.nan
-    if not (math.isfinite(cost) and cost > 0):
-        raise ConfigError(f"not a proxy, its cost is no positive finite number: {EXPECTED}")
-    return cost
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise _refused(f"its {key} is no positive finite number", f"write host:port {key}=NUMBER")
+    return number
+
+
+def _whole(key: str, value: str) -> int:
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", value):
+        raise _refused(f"its {key} is no whole number above 0", f"write host:port {key}=NUMBER")
+    return int(value)

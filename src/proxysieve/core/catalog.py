@@ -36,6 +36,8 @@ class Catalog:
     Sites look proxies up here instead of holding them, so a proxy that a site never used costs nothing there.
 
     Attributes:
+        gateway_count: How many of them are gateway providers.
+        limited_count: How many may carry only so many requests at once.
         groups: The proxies of each group, by their keys.
         version: Grows with every change.
     """
@@ -43,7 +45,7 @@ class Catalog:
     def __init__(self, proxies: Iterable[Proxy] = ()) -> None:
         self._proxies: list[Proxy] = []
         self._index: dict[str, int] = {}
-        self.gateway_count = 0
+        self.gateway_count = self.limited_count = 0
         self.groups: dict[GroupKey, dict[str, Proxy]] = {}
         self.version = 0
         for proxy in proxies:
@@ -55,9 +57,17 @@ class Catalog:
             return False
         self._index[proxy.key] = len(self._proxies)
         self._proxies.append(proxy)
-        self.gateway_count += proxy.is_gateway
-        self.groups.setdefault(group_key(proxy), {})[proxy.key] = proxy
-        self.version += 1
+        self._join_group(proxy)
+        return True
+
+    def replace(self, proxy: Proxy) -> bool:
+        """Have *proxy* in place of the one with its key, whose options may be others; whether there was one."""
+        place = self._index.get(proxy.key)
+        if place is None:
+            return False
+        self._leave_group(self._proxies[place])
+        self._proxies[place] = proxy
+        self._join_group(proxy)
         return True
 
     def remove(self, key: str) -> bool:
@@ -72,8 +82,15 @@ class Catalog:
             self._index[last.key] = place
         return True
 
+    def _join_group(self, proxy: Proxy) -> None:
+        self.gateway_count += proxy.is_gateway
+        self.limited_count += proxy.max_in_flight > 0
+        self.version += 1
+        self.groups.setdefault(group_key(proxy), {})[proxy.key] = proxy
+
     def _leave_group(self, proxy: Proxy) -> None:
         self.gateway_count -= proxy.is_gateway
+        self.limited_count -= proxy.max_in_flight > 0
         self.version += 1
         group = group_key(proxy)
         del self.groups[group][proxy.key]

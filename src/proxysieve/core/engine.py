@@ -17,6 +17,7 @@ from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import DISPUTABLE, DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts, is_weak
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
@@ -92,6 +93,7 @@ class Engine:
         max_rate: Requests a second over all sessions; 0 for no cap.
         identities: The visitors that sessions may be.
         hearsay: What other sites say of exits; shared with them.
+        loads: How many requests proxies carry; shared with them, too.
         records: What a store kept of the site.
 
     Raises:
@@ -107,11 +109,13 @@ class Engine:
         max_rate: float = 0.0,
         identities: Sequence[Identity] = IDENTITIES,
         hearsay: Hearsay | None = None,
+        loads: Loads | None = None,
         records: Iterable[Record] = (),
     ) -> None:
         self.site = site
         heard = Hearsay() if hearsay is None else hearsay
-        self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if getattr(policy, "learns", False) else None)
+        learns = getattr(policy, "learns", False)
+        self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if learns else None, loads=loads)
         self._policy = policy
         self._identities = identities
         self._load(records)
@@ -119,6 +123,14 @@ class Engine:
     def apply(self, event: Event) -> list[str]:
         """Take *event* in; the names of the sessions that ended with it."""
         return self.facts.apply(event)
+
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies*, by their keys, have left the catalog."""
+        self.facts.part(proxies)
+
+    def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:
+        """*proxies*, by their keys, stand in the catalog now; before, with other options, if not *are_new*."""
+        self.facts.welcome(proxies, are_new=are_new)
 
     def choose(self, now: float, rng: Random, waiting: int = 1, page: int = 0) -> Pick | Wait:
         """The session for the next request at *now*, for *page*, of the *waiting* ones that there are."""
@@ -170,7 +182,7 @@ class Engine:
         """Whether anybody works, and rests for no other reason than what was learned."""
         lore = self.facts.lore
         works = lore is not None and any(now >= turn.exit.rests_until for turn in lore.working())
-        return works or bool(self.facts.flights)
+        return works or bool(self.facts.flights) or self.facts.is_crowded
 
     def _all_rest(self, now: float) -> bool:
         """Whether there is nobody whom the site did not ask to leave alone."""
@@ -185,6 +197,7 @@ class Engine:
         for name, incident in incidents.items():
             session = incident.session
             is_free = now >= facts.rests_until(session.exit_id) and facts.in_flight.get(name, 0) < MAX_IN_FLIGHT
+            is_free = is_free and not facts.is_full(session.proxy)
             is_news = not page or incident.page != page
             if not session.pinned and is_free and is_news and facts.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
@@ -311,6 +324,8 @@ class Engine:
         until = min(rests, default=None)
         if facts.flights:
             return Wait(until, "all sessions are busy or rest")
+        if facts.is_crowded:
+            return Wait(until, "proxies carry as many requests at other sites as they may")
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
 
     def _pick(
@@ -327,7 +342,8 @@ class Engine:
 
     def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
         carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
-        if now < self.facts.rests_until(proxy.key) or (carried and not self.facts.is_ready(carried, now)):
+        is_full = self.facts.is_full(proxy.key)
+        if is_full or now < self.facts.rests_until(proxy.key) or (carried and not self.facts.is_ready(carried, now)):
             # A rest is kept and eight requests are enough, whatever a policy asks for.
             return self._wait_for_rest(now)
         if carried is not None:

@@ -19,8 +19,8 @@ The theory of operation:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
 from random import Random
 from typing import NamedTuple, assert_never
 
@@ -31,6 +31,7 @@ from proxysieve.core.contrast import ALIKE_COUNT, Suspect
 from proxysieve.core.doubts import Incident
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.hearsay import Hearsay
+from proxysieve.core.loads import Loads
 from proxysieve.core.lore import REFUSALS, Lore
 from proxysieve.core.model import Outcome, Proxy, Reach, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
@@ -112,6 +113,11 @@ def is_weak(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
 
 
+def seconds_of(proxy: Proxy) -> float:
+    """How long a session through *proxy* lives."""
+    return min(SESSION_SECONDS, proxy.ttl_seconds or SESSION_SECONDS)
+
+
 def _age(session: SessionRecord) -> tuple[float, str]:
     return session.opened_at, session.name
 
@@ -127,10 +133,19 @@ class Facts:
         changed: Kind and key of the records that differ from what was saved last.
         lore: What is learned of the site; None unless a policy asks for it.
         waiting: How many requests wait for a session, the one included for which one is chosen.
+        loads: How many requests each proxy carries, those of other sites included.
     """
 
-    def __init__(self, catalog: Catalog, *, max_rate: float = 0.0, hearsay: Hearsay | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        max_rate: float = 0.0,
+        hearsay: Hearsay | None = None,
+        loads: Loads | None = None,
+    ) -> None:
         self.catalog = catalog
+        self.loads = Loads() if loads is None else loads
         self.waiting = 1
         self.site = SiteRecord()
         self.sessions: dict[str, SessionRecord] = {}
@@ -140,17 +155,30 @@ class Facts:
         self.in_flight: dict[str, int] = {}
         self.changed: set[tuple[str, str]] = set()
         self.seconds_apart = 1 / max_rate if max_rate else 0.0
-        self._by_age: OrderedDict[str, SessionRecord] = OrderedDict()
+        # When the first of those that nobody named is too old, and its name; what has ended since counts no more.
+        self._ends: list[tuple[float, str]] = []
         self._session_on: dict[str, SessionRecord] = {}
         self.lore = Lore(catalog, self.exits, hearsay, self._session_on) if hearsay is not None else None
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
-        if session.lost or session.proxy not in self.catalog:
+        proxy = self.catalog.get(session.proxy)
+        if session.lost or proxy is None:
             return False
-        # A plain proxy's exit stays what it is; a session that nobody named ends all the same, as the classic's.
-        keeps = session.pinned and not session.exit
-        return keeps or now - session.opened_at < SESSION_SECONDS
+        # A plain proxy's exit stays what it is unless it is said for how long; a session that nobody named ends all
+        # the same, as the classic's.
+        keeps = session.pinned and not session.exit and not proxy.ttl_seconds
+        return keeps or now - session.opened_at < seconds_of(proxy)
+
+    def is_full(self, key: str) -> bool:
+        """Whether the proxy known by *key* carries all that it may, at all sites together."""
+        proxy = self.catalog.get(key) if self.catalog.limited_count else None
+        return proxy is not None and self.loads.is_full(proxy)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a proxy carries all that it may, so that others' answers will help."""
+        return self.catalog.limited_count > 0 and any(self.is_full(key) for key in self.loads)
 
     def is_ready(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may carry one more request at *now*."""
@@ -158,6 +186,7 @@ class Facts:
             now >= self.rests_until(session.exit_id)
             and not (self.lore and self.lore.doubts.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
+            and not self.is_full(session.proxy)
             and self.is_open(session, now)
         )
 
@@ -169,12 +198,18 @@ class Facts:
     @property
     def is_dry(self) -> bool:
         """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
+        if self.working:
+            return False
+        failing_count, bad_count = self._drought_counts
+        return self.site.failing_count >= failing_count or self.site.bad_count >= bad_count
+
+    @property
+    def _drought_counts(self) -> tuple[int, int]:
+        """How many failing exits, and how many bad answers, make a drought."""
         gateways = self.catalog.gateway_count
         reach = len(self.catalog) - gateways + gateways * NAMES_AT_A_GATEWAY
         bad_count = max(BAD_ANSWERS_AN_EXIT * reach, FEWEST_BAD_ANSWERS)
-        return not self.working and (
-            self.site.failing_count >= min(reach, DROUGHT_COUNT) or self.site.bad_count >= min(bad_count, DROUGHT_COUNT)
-        )
+        return min(reach, DROUGHT_COUNT), min(bad_count, DROUGHT_COUNT)
 
     def has_failed(self, proxy: Proxy) -> bool:
         """Whether *proxy* failed since the site last answered well; a provider has other names to try."""
@@ -192,7 +227,7 @@ class Facts:
 
     def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
         """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
-        if now < self.rests_until(proxy.key):
+        if now < self.rests_until(proxy.key) or self.is_full(proxy.key):
             return False
         session = self.session_on(proxy, now)
         return session is None or (session.has_worked and self.is_ready(session, now))
@@ -224,6 +259,50 @@ class Facts:
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
             self._sum_up(exit_id)
         self._forget_failures_of_others()
+        # Who starts anew wants to know now, so the pauses begin with the first. The cap begins anew as well: if the
+        # clock was wrong in an earlier run, it would hold this one for ever.
+        self.site.bad_count = self.site.probe_count = 0
+        self.site.next_at = 0.0
+
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
+        for session in self.sessions.values():
+            if session.proxy in proxies:
+                self._take_off_work(session)
+        if self.lore:
+            self.lore.part(proxies)
+        self._forget_failures_of_others()
+
+    def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
+        """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
+        if self.lore:
+            self.lore.welcome(proxies)
+        for session in sorted(self.sessions.values(), key=_age):
+            if session.proxy not in proxies or session.pinned:
+                continue
+            if proxies[session.proxy].ttl_seconds:
+                # It may end before what was noted.
+                self._note_end(session)
+            self._take_off_work(session)
+            if not (self.lore and self.lore.doubts.is_held(session.name)):
+                self._put_to_work(session)
+        if are_new:
+            self._hope(proxies.values())
+
+    def _hope(self, proxies: Iterable[Proxy]) -> None:
+        """Let a drought wait until those of *proxies* were tried that have not failed."""
+        fresh_count = 0
+        for proxy in proxies:
+            record = self.exits.get(proxy.key)
+            if record is None or not self.is_failing(record):
+                fresh_count += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
+        if not fresh_count:
+            return
+        site, (failing_count, bad_count) = self.site, self._drought_counts
+        site.failing_count = min(site.failing_count, max(0, failing_count - fresh_count))
+        site.bad_count = min(site.bad_count, max(0, bad_count - BAD_ANSWERS_AN_EXIT * fresh_count))
+        site.probe_count = 0
+        self.changed.add(("site", ""))
 
     def _forget_failures_of_others(self) -> None:
         """Let a drought be one of the proxies that there are now: who brings fresh ones must not wait for its end."""
@@ -233,10 +312,6 @@ class Facts:
             if proxy and self.is_failing(record):
                 failing += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
         self.site.failing_count = min(self.site.failing_count, failing)
-        # Who starts anew wants to know now, so the pauses begin with the first. The cap begins anew as well: if the
-        # clock was wrong in an earlier run, it would hold this one for ever.
-        self.site.bad_count = self.site.probe_count = 0
-        self.site.next_at = 0.0
 
     def _open(self, event: SessionOpened) -> list[str]:
         closed = self._close(self.sessions.get(event.session))
@@ -259,14 +334,15 @@ class Facts:
         self.sessions[session.name] = session
         if session.pinned:
             return
-        self._by_age[session.name] = session
+        self._note_end(session)
         if not session.exit:
             self._session_on[session.proxy] = session
-        # One whose proxy is not in the list any more is kept in case that it comes back, but works for nobody.
-        if session.proxy in self.catalog:
-            self._put_to_work(session)
+        self._put_to_work(session)
 
     def _put_to_work(self, session: SessionRecord) -> None:
+        if session.proxy not in self.catalog:
+            # It is kept in case that its proxy comes back, but works for nobody.
+            return
         for _ in range(session.draw_count):
             self.working.add(session)
         if self.lore and session.draw_count:
@@ -278,7 +354,6 @@ class Facts:
         del self.sessions[session.name]
         if session.has_worked or session.pinned:
             self.changed.add(("session", session.name))
-        self._by_age.pop(session.name, None)
         self._take_off_work(session)
         if self.lore:
             self.lore.leave(session, self.exits.get(session.exit_id))
@@ -311,6 +386,7 @@ class Facts:
         record, depth = self._exit_of(session), self.in_flight.get(session.name, 0) + 1
         number, at = 0, event.at
         self.in_flight[session.name] = depth
+        self.loads.begin(session.proxy)
         if self.lore:
             proxy = self.catalog.get(session.proxy)
             if proxy is not None:
@@ -325,12 +401,25 @@ class Facts:
 
     def _close_over_age(self, now: float) -> list[str]:
         closed: list[str] = []
-        while self._by_age:
-            oldest = next(iter(self._by_age.values()))
-            if now - oldest.opened_at < SESSION_SECONDS:
-                break
-            closed += self._close(oldest)
+        while self._ends and self._ends[0][0] <= now:
+            _, name = heappop(self._ends)
+            session = self.sessions.get(name)
+            if session is None or session.pinned:
+                continue
+            if session.opened_at + self._seconds(session) > now:
+                # It is another of that name, or may live longer than was noted.
+                self._note_end(session)
+            else:
+                closed += self._close(session)
         return closed
+
+    def _note_end(self, session: SessionRecord) -> None:
+        heappush(self._ends, (session.opened_at + self._seconds(session), session.name))
+
+    def _seconds(self, session: SessionRecord) -> float:
+        """How long *session* lives."""
+        proxy = self.catalog.get(session.proxy)
+        return SESSION_SECONDS if proxy is None else seconds_of(proxy)
 
     def _report(self, event: Reported) -> list[str]:
         flight = self.flights.pop(event.lease)
@@ -338,6 +427,7 @@ class Facts:
         event = self._presume(event)
         verdict = event.verdict
         self._land(session)
+        self.loads.end(session.proxy)
         self.site.next_at += event.redirect_count * self.seconds_apart
         is_trial = bool(self.lore and self._hear(self.lore, event, flight))
         if verdict is None:
@@ -534,7 +624,8 @@ class Facts:
         session.worked_at = session.worked_at or at
         if (is_first or flight.is_draw) and not session.pinned:
             session.draw_count += 1
-            self.working.add(session)
+            if session.proxy in self.catalog:
+                self.working.add(session)
         if is_first and self.lore:
             self.lore.work(session, record)
 

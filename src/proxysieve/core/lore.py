@@ -63,6 +63,9 @@ class Lore:
         self, catalog: Catalog, exits: Mapping[str, ExitRecord], hearsay: Hearsay, carrying: Container[str] = ()
     ) -> None:
         self._catalog = catalog
+        # Exits of proxies that were not in the list when what is known of them was to be taken back.
+        self._absent: set[str] = set()
+        self._exits = exits
         self.wear = Wear()
         self.supply = Supply(catalog, exits, hearsay, carrying)
         self.doubts = Doubts()
@@ -85,6 +88,17 @@ class Lore:
             self.wear.network_pace.note_trial(proxy.network)
         self.doubts.use(session.name, lease)
         return number, at
+
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies* have left."""
+        for key in proxies.keys() & self._exits.keys():
+            self.supply.part(proxies[key])
+
+    def welcome(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies* have come, or come back."""
+        for exit_id in [one for one in self._absent if one.partition("/")[0] in proxies]:
+            self._absent.discard(exit_id)
+            self._recall(exit_id, self._exits.get(exit_id))
 
     def land(self, session: SessionRecord) -> None:
         """A request of *session* is over."""
@@ -214,14 +228,9 @@ class Lore:
         """Take back what was kept."""
         used_at: defaultdict[str, list[float]] = defaultdict(list)
         for exit_id, kept in exits:
-            proxy = self._catalog.get(exit_id.partition("/")[0])
-            if proxy is None:
-                continue
-            if kept.used_at:
-                self.wear.exits[exit_id] = Uses(kept.used_at)
+            proxy = self._recall(exit_id, kept)
+            if proxy and kept.used_at:
                 used_at[proxy.network] += kept.used_at
-            if not proxy.is_gateway and kept.is_judged:
-                self.supply.know(proxy, kept)
         self.wear.networks = {network: Uses(sorted(times)) for network, times in used_at.items() if network}
         if record is None:
             return
@@ -233,6 +242,19 @@ class Lore:
         self.contrast.tallies = dict(record.tallies)
         for standing, recovery in self.supply.recoveries.items():
             recovery.restore(record.recovered.get(standing, []), record.still.get(standing, []))
+
+    def _recall(self, exit_id: str, kept: ExitRecord | None) -> Proxy | None:
+        """Take back what was *kept* of an exit; its proxy, None if that is not in the list."""
+        proxy = self._catalog.get(exit_id.partition("/")[0])
+        if proxy is None:
+            self._absent.add(exit_id)
+        if proxy is None or kept is None:
+            return None
+        if kept.used_at:
+            self.wear.exits[exit_id] = Uses(kept.used_at)
+        if not proxy.is_gateway and kept.is_judged:
+            self.supply.know(proxy, kept)
+        return proxy
 
     def _age(self, now: float) -> None:
         days = (now - self.at) // HALF_LIFE_SECONDS if self.at else 0.0

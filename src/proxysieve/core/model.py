@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -14,6 +15,13 @@ import msgspec
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
+# What needs no quoting in a URL, and what needs no parser of addresses: looking takes a fraction of the time, and a
+# list may have a million lines.
+SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
+# Longer ones would not fit a line of a report.
+LONGEST_NAME = 64
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -23,14 +31,18 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
         username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
             gives every session name an exit of its own.
-        cost: Of a request, in any unit that is the same for all proxies of a list. It makes no other proxy.
+        cost: Of a request, in any unit that is the same for all proxies of a list. Neither it nor the three that follow
+            make another proxy.
+        name: What it is called wherever it is shown, instead of by its address; printable, without blanks and ``@``.
+        ttl_seconds: How long the exit of a session can be trusted to be the same; 0 for as long as a session lives.
+        max_in_flight: How many requests it carries at once, over all sessions and sites of the process; 0 for no limit.
         key: A hash of the address, by which stores know the proxy. Derived, never passed in.
         network: The /24 (IPv4) or /48 (IPv6) of the exit, such as ``203.0.113.0/24``; empty where it is unknown:
             for a host name, and for a gateway provider. Derived, too.
         is_gateway: Whether session names choose the exit. Derived, too.
 
     Raises:
-        ConfigError: The cost is no positive finite number.
+        ConfigError: One of the options is out of its range.
     """
 
     scheme: str
@@ -39,19 +51,44 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     username: str = ""
     password: str = ""
     cost: float = 1.0
+    name: str = ""
+    ttl_seconds: float = 0.0
+    max_in_flight: int = 0
     key: str = ""
     # Stored, as every choice reads them.
     network: str = ""
     is_gateway: bool = False
 
     def __post_init__(self) -> None:
+        if self.cost != 1.0 or self.name or self.ttl_seconds or self.max_in_flight:
+            self._check_options()
+        whole = self.url(SESSION_PLACEHOLDER).encode()
+        msgspec.structs.force_setattr(self, "key", blake2b(whole, digest_size=8).hexdigest())
+        if SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password:
+            msgspec.structs.force_setattr(self, "network", "")
+            msgspec.structs.force_setattr(self, "is_gateway", True)  # noqa: FBT003 - not ours
+        else:
+            msgspec.structs.force_setattr(self, "network", _network_of(self.host))
+            msgspec.structs.force_setattr(self, "is_gateway", False)  # noqa: FBT003 - likewise
+
+    def _check_options(self) -> None:
         if not (math.isfinite(self.cost) and self.cost > 0):
             raise ConfigError(f"the cost of a proxy is {self.cost!r}: expected a positive finite number")
-        whole = self.url(SESSION_PLACEHOLDER).encode()
-        is_gateway = SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password
-        msgspec.structs.force_setattr(self, "key", blake2b(whole, digest_size=8).hexdigest())
-        msgspec.structs.force_setattr(self, "network", "" if is_gateway else _network_of(self.host))
-        msgspec.structs.force_setattr(self, "is_gateway", is_gateway)
+        if self.name and (len(self.name) > LONGEST_NAME or not self.name.isprintable() or {" ", "@"} & set(self.name)):
+            raise ConfigError(
+                f"the name of a proxy: expected up to {LONGEST_NAME} printable characters, no blank, no @"
+            )
+        if not (math.isfinite(self.ttl_seconds) and self.ttl_seconds >= 0):
+            raise ConfigError(f"the ttl_seconds of a proxy are {self.ttl_seconds!r}: expected a positive finite number")
+        if self.max_in_flight < 0:
+            raise ConfigError(
+                f"the max_in_flight of a proxy is {self.max_in_flight!r}: expected a whole number above 0"
+            )
+
+    @property
+    def options(self) -> tuple[float, str, float, int]:
+        """What is said of it beside its address."""
+        return self.cost, self.name, self.ttl_seconds, self.max_in_flight
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Proxy) and self.key == other.key
@@ -62,21 +99,22 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def url(self, session: str = "") -> str:
         """The address with its credentials, *session* filled in: for a client, never for a log."""
         if not self.username and not self.password:
-            return f"{self.scheme}://{self._authority}"
-        user, password = (
-            quote(part.replace(SESSION_PLACEHOLDER, session), safe="") for part in (self.username, self.password)
-        )
-        return f"{self.scheme}://{user}:{password}@{self._authority}"
+            return f"{self.scheme}://{self.address}"
+        user, password = _quoted(self.username, session), _quoted(self.password, session)
+        return f"{self.scheme}://{user}:{password}@{self.address}"
 
     @property
-    def _authority(self) -> str:
+    def address(self) -> str:
+        """Host and port, as URLs have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     def __str__(self) -> str:
+        if self.name:
+            return self.name
         # A username without a password is an API key (Zyte), and as secret as one.
         shown = f"{self.username}:***@" if self.password else "***@" if self.username else ""
-        return f"{self.scheme}://{shown}{self._authority}"
+        return f"{self.scheme}://{shown}{self.address}"
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"
@@ -86,7 +124,15 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return [("address", str(self))]
 
 
+def _quoted(part: str, session: str) -> str:
+    filled = part.replace(SESSION_PLACEHOLDER, session)
+    return filled if SAFE.fullmatch(filled) else quote(filled, safe="")
+
+
 def _network_of(host: str) -> str:
+    usual = PLAIN_IPV4.fullmatch(host)
+    if usual:
+        return f"{usual[1]}0/24"
     try:
         # A list may have a million lines; being refused as an address takes several times as long as this look.
         address = ip_address(host) if ":" in host or host[-1:].isdigit() else None

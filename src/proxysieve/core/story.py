@@ -416,7 +416,7 @@ def _session(
 
 
 def tell_exits(engine: Engine, address: str, now: float) -> list[ExitStory]:
-    """The stories of the proxies at *address*: a host, ``host:port`` or ``scheme://host:port``."""
+    """The stories of the proxies at *address*: a host, ``host:port`` or ``scheme://host:port``; or of that name."""
     facts = engine.facts
     there = [proxy for proxy in facts.catalog if _is_at(proxy, address)]
     return [_exit(engine, proxy.key, facts.sessions.values(), now) for proxy in there]
@@ -424,8 +424,8 @@ def tell_exits(engine: Engine, address: str, now: float) -> list[ExitStory]:
 
 def _is_at(proxy: Proxy, address: str) -> bool:
     scheme, _, wanted = address.rpartition("://")
-    authority = str(proxy).partition("://")[2].rpartition("@")[2]
-    return scheme in {"", proxy.scheme} and wanted.rstrip("/") in {authority, proxy.host}
+    is_there = scheme in {"", proxy.scheme} and wanted.rstrip("/") in {proxy.address, proxy.host}
+    return is_there or (bool(proxy.name) and address == proxy.name)
 
 
 def _lore(engine: Engine) -> Lore:

@@ -194,7 +194,12 @@ class Supply:
         for exit_id, record in self._exits.items():
             proxy = self._catalog.get(exit_id)
             if proxy and not proxy.is_gateway and record.is_judged and exit_id not in self._carrying:
-                self.leave(proxy, record, record.last_bad_at)
+                # Other sites have heard of it already.
+                self.leave(proxy, record, record.last_bad_at, is_news=False)
+
+    def part(self, proxy: Proxy) -> None:
+        """*proxy* has left; what is in the place of others that could be tried is forgotten until it comes back."""
+        self.carry(proxy)
 
     def _tier(self, cost: float) -> Tier:
         tier = self._tiers.get(cost)
@@ -258,7 +263,7 @@ class Supply:
             return
         if outcome is Outcome.THROTTLED and not proxy.is_gateway:
             # It would be served, at another time.
-            tried.tier.idle[proxy.key] = None
+            self._tier(proxy.cost).idle[proxy.key] = None
             return
         if not is_known:
             self._put_back(proxy, tried)
@@ -270,12 +275,14 @@ class Supply:
         else:
             self.block(proxy, record, outcome, at)
 
-    def block(self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float) -> None:
+    def block(
+        self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float, *, is_news: bool = True
+    ) -> None:
         """The exit of *proxy* works no more; a provider has others."""
         if proxy.is_gateway:
             return
         standing = _standing(record, outcome)
-        if standing != BARRED:
+        if is_news and standing != BARRED:
             # What is refused with its whole country says nothing of other sites.
             self._tell(proxy, works=False)
         self._tier(proxy.cost).blocked[standing][proxy.key] = at
@@ -303,10 +310,11 @@ class Supply:
         group.fresh = None
 
     def _put_back(self, proxy: Proxy, tried: Try) -> None:
+        tier = self._tier(proxy.cost)
         if tried.standing == IDLE:
-            tried.tier.idle[proxy.key] = None
+            tier.idle[proxy.key] = None
         elif tried.standing:
-            blocked = tried.tier.blocked[tried.standing]
+            blocked = tier.blocked[tried.standing]
             blocked[proxy.key] = tried.at - tried.rested
             blocked.move_to_end(proxy.key, last=False)
 
@@ -317,7 +325,7 @@ class Supply:
         for blocked in tier.blocked.values():
             blocked.pop(proxy.key, None)
 
-    def leave(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
+    def leave(self, proxy: Proxy, record: ExitRecord, at: float, *, is_news: bool = True) -> None:
         """A session on a plain *proxy* has ended; unless it was blocked, its exit may be used by another."""
         if proxy.is_gateway:
             return
@@ -327,7 +335,7 @@ class Supply:
         if record.last not in BAD_OUTCOMES:
             tier.idle[proxy.key] = None
         else:
-            self.block(proxy, record, record.last, at)
+            self.block(proxy, record, record.last, at, is_news=is_news)
 
     def know(self, proxy: Proxy, record: ExitRecord) -> None:
         """Take back what was kept of a plain *proxy*'s exit."""

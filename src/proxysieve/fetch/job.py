@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from os import PathLike
 from pathlib import Path
@@ -109,6 +109,8 @@ class Job:
         self._is_interrupted = False
         self._pool: SessionPool | None = None
         self._workers: asyncio.Task[None] | None = None
+        self._busy_count = 0
+        self._hire: Callable[[], object] = lambda: None
         self._must_commit = asyncio.Event()
 
     async def run(self) -> Report:
@@ -211,7 +213,15 @@ class Job:
             clock=self._clock,
             seed=options.seed,
             on_tried=self._tally.note,
+            on_joined=self._take_up,
         )
+
+    def _take_up(self, _: int) -> None:
+        """There are new proxies: the sites at which nothing worked are worth another look."""
+        if self._busy_count and self._queue.take_up():
+            self._stalled.clear()
+            for _ in range(self._worker_count - self._busy_count):
+                self._hire()
 
     async def _work(self, pool: SessionPool) -> None:
         robots = Robots(pool) if self._options.robots else None
@@ -233,13 +243,21 @@ class Job:
     async def _run_workers(self, pool: SessionPool, robots: Robots | None) -> None:
         try:
             async with asyncio.TaskGroup() as workers:
+                self._hire = lambda: workers.create_task(self._fetch_all(pool, robots))
                 for _ in range(self._worker_count):
-                    workers.create_task(self._fetch_all(pool, robots))
+                    self._hire()
         except BaseExceptionGroup as group:
             # What ends one ends all, for the same reason.
             raise group.exceptions[0] from None
 
     async def _fetch_all(self, pool: SessionPool, robots: Robots | None) -> None:
+        self._busy_count += 1
+        try:
+            await self._fetch_in_turn(pool, robots)
+        finally:
+            self._busy_count -= 1
+
+    async def _fetch_in_turn(self, pool: SessionPool, robots: Robots | None) -> None:
         while not self._is_interrupted and (url := self._queue.take()) is not None:
             try:
                 await self._fetch(url, pool, robots)

@@ -58,6 +58,14 @@ class Queue:
         waiting = self._waiting.pop(site, deque())
         self._stalled.setdefault(site, waiting).appendleft(url)
 
+    def take_up(self) -> bool:
+        """Have the sites that were left alone fetched after all; whether there were any."""
+        stalled, self._stalled = self._stalled, {}
+        for site, urls in stalled.items():
+            urls.extend(self._waiting.pop(site, ()))
+            self._waiting[site] = urls
+        return bool(stalled)
+
     def pending(self) -> dict[str, int]:
         """How many are still to be fetched, by site, those that are under way left out."""
         return {site: len(urls) for urls_of in (self._waiting, self._stalled) for site, urls in urls_of.items()}

@@ -155,8 +155,7 @@ class Adaptive:
     def _first(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> Turn | None:
         """The one that rested longest of those that may be used within what is known."""
         pace = lore.wear.exit_pace
-        while turns.ready:
-            turn = next(iter(turns.ready.values()))
+        while turn := next((turn for turn in turns.ready.values() if not facts.is_full(turn.proxy.key)), None):
             if not facts.is_open(turn.session, now):
                 # One whose proxy has left may come back.
                 if turn.session.proxy in facts.catalog:
@@ -211,7 +210,7 @@ class Adaptive:
         if self._began_at != lore.wear.exit_pace.began_at:
             # What they know of their exits is of another time.
             self._began_at, self._canaries = lore.wear.exit_pace.began_at, []
-        self._canaries = [turn for turn in self._canaries if turn.session.name in turns.all]
+        self._canaries = [turn for turn in self._canaries if turns.all.get(turn.session.name) is turn]
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(turns.all))):
             self._appoint(lore, turns, now)
         for turn in self._canaries:
@@ -257,6 +256,9 @@ class Adaptive:
         wear = lore.wear
         if wear.exit_pace.lag or wear.exit_pace.limits or wear.network_pace.limits or not self._canaries:
             return 0.0
+        if facts.is_crowded:
+            # They cannot, whatever the canary finds out.
+            return 0.0
         depth = wear.depth.proven
         full_count = sum(facts.in_flight.get(name, 0) >= depth for name in turns.all)
         carried = len(facts.flights) - lore.supply.try_count
@@ -267,7 +269,7 @@ class Adaptive:
     def _open(self, facts: Facts, lore: Lore, tier: Tier, now: float, rng: Random) -> Choice:
         def is_free(proxy: Proxy) -> bool:
             carried = None if proxy.is_gateway else facts.session_on(proxy, now)
-            return carried is None and now >= facts.rests_until(proxy.key)
+            return carried is None and now >= facts.rests_until(proxy.key) and not facts.is_full(proxy.key)
 
         def may_be_used(proxy: Proxy) -> bool:
             return is_free(proxy) and lore.bears(proxy, now)
