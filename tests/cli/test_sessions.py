@@ -98,6 +98,14 @@ class TestWords:
 
         assert f"1 s  {says:>{max(4, len(says))}}  " in text
 
+    def test_a_proxy_with_a_name_is_called_by_it(self) -> None:
+        """As everywhere else."""
+        one = msgspec.structs.replace(FREE, exit=msgspec.structs.replace(EXIT, proxy="berlin-7"))
+
+        text = describe_sessions(SessionsStory(site=SITE, at=NOW, session_count=1, sessions=[one]))
+
+        assert text.splitlines()[2].split()[1] == "berlin-7"
+
     def test_what_says_nothing_is_left_out(self) -> None:
         """As long as no limit is known, there is no column for it."""
         free = msgspec.structs.replace(FREE, exit=msgspec.structs.replace(EXIT, uses=[]))

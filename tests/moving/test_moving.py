@@ -67,8 +67,9 @@ def exported(*sessions: SessionRecord) -> Export:
 
 
 def admitted(export: Export, kept: list[Record], *, is_replacing: bool = False) -> Arrival:
-    bound = bind_own(export, Catalog([*PLAIN, PROVIDER]), IDENTITIES, Random(0))
-    return Admission(SITE, kept, NOW, is_replacing=is_replacing).admit(bound)
+    catalog = Catalog([*PLAIN, PROVIDER])
+    bound = bind_own(export, catalog, IDENTITIES, Random(0))
+    return Admission(SITE, catalog, kept, NOW, is_replacing=is_replacing).admit(bound)
 
 
 def after(kept: list[Record], arrival: Arrival) -> dict[tuple[str, str], bytes]:
@@ -133,6 +134,14 @@ class TestOwnSessions:
 
         assert [one.session.name for one in packing.export.sessions] == ["anna"]
         assert packing.left_out == {TOO_OLD: 1, UNLISTED: 1}
+
+    def test_a_proxy_may_say_how_long_a_session_lasts(self) -> None:
+        """A session that is older does not go."""
+        brief = parse_proxy("http://user:topsecret@10.1.2.1:8000 ttl_seconds=30")
+
+        packing = pack(SITE, Catalog([brief]), store(session("a", opened_at=NOW - 31)), NOW)
+
+        assert packing.left_out == {TOO_OLD: 1}
 
     def test_who_works_is_used_at_once(self) -> None:
         """An engine that is loaded from what came picks it, and no other proxy is tried."""

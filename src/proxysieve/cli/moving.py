@@ -150,7 +150,7 @@ async def take_in(
         else:
             bound = bind_own(read, catalog, IDENTITIES, rng)
         try:
-            arrival = Admission(name, kept, now, is_replacing=is_replacing).admit(bound)
+            arrival = Admission(name, catalog, kept, now, is_replacing=is_replacing).admit(bound)
         except msgspec.DecodeError as error:
             raise damaged(name, where, error) from error
         await store.save(arrival.records, fence)

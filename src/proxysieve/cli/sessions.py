@@ -173,7 +173,7 @@ def _free(permission: Permission, now: float) -> str:
 
 
 def _address(story: SessionStory) -> str:
-    """Where its proxy is, without who uses it; where that is not known, the hash."""
+    """Where its proxy is, without who uses it, or what the list calls it; where neither is known, the hash."""
     scheme, _, authority = story.exit.proxy.rpartition("://")
-    shown = "" if scheme == "http" else f"{scheme}://"
+    shown = "" if scheme in {"", "http"} else f"{scheme}://"
     return f"{shown}{authority.rpartition('@')[2]}" if authority else story.exit.proxy_key

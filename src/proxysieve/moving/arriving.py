@@ -62,8 +62,9 @@ class Admission:
         msgspec.DecodeError: A record of the store is damaged.
     """
 
-    def __init__(self, site: str, kept: Iterable[Record], now: float, *, is_replacing: bool) -> None:
+    def __init__(self, site: str, catalog: Catalog, kept: Iterable[Record], now: float, *, is_replacing: bool) -> None:
         self._site = site
+        self._catalog = catalog
         self._now = now
         self._is_replacing = is_replacing
         self._kept = {(record.kind, record.key): record.value or b"" for record in kept}
@@ -72,7 +73,7 @@ class Admission:
         for (kind, _), value in self._kept.items():
             if kind == "session":
                 session = msgspec.json.decode(value, type=SessionRecord)
-                if not is_over_age(session, now):
+                if not is_over_age(session, catalog.get(session.proxy), now):
                     self._note(session)
         self._new: set[str] = set()
         self._changes: dict[tuple[str, str], bytes | None] = {}
@@ -105,7 +106,7 @@ class Admission:
         session = moved.session
         if session.opened_at > self._now + LEEWAY_SECONDS:
             return UNBORN
-        if is_over_age(session, self._now):
+        if is_over_age(session, self._catalog.get(session.proxy), self._now):
             return TOO_OLD
         neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
         if session.name in self._new or neighbour in self._new:

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.facts import SESSION_SECONDS
+from proxysieve.core.facts import SESSION_SECONDS, seconds_of
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.moving.cookies import MovedCookie
 from proxysieve.moving.moved import Export, MovedSession, Reasons
 
 UNLISTED = "their proxies are not in the list"
-TOO_OLD = "they are older than 24 h, and their exits may be others' by now"
+TOO_OLD = "they are older than 24 h, or than their proxy's ttl_seconds, and their exits may be others' by now"
 REFUSED = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 
 
@@ -26,9 +26,10 @@ class Packing(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Reasons
 
 
-def is_over_age(session: SessionRecord, now: float) -> bool:
+def is_over_age(session: SessionRecord, proxy: Proxy | None, now: float) -> bool:
     """Whether *session* has ended by its age. One with a name of its own is told to be lost instead, if it is."""
-    return not session.pinned and now - session.opened_at >= SESSION_SECONDS
+    lasts_seconds = seconds_of(proxy) if proxy else SESSION_SECONDS
+    return not session.pinned and now - session.opened_at >= lasts_seconds
 
 
 def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> Packing:
@@ -46,7 +47,7 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
         proxy = catalog.get(session.proxy)
         if proxy is None:
             left_out[UNLISTED] += 1
-        elif is_over_age(session, now):
+        elif is_over_age(session, proxy, now):
             left_out[TOO_OLD] += 1
         else:
             moved.append(
@@ -64,8 +65,7 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
 
 def address_of(proxy: Proxy) -> str:
     """Where *proxy* is, without who uses it."""
-    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-    return f"{proxy.scheme}://{host}:{proxy.port}"
+    return f"{proxy.scheme}://{proxy.address}"
 
 
 def encode(export: Export) -> bytes:
