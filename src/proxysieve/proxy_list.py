@@ -23,7 +23,9 @@ from proxysieve.core.address import is_blank, parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Failure, Proxy
+from proxysieve.core.providers import fill_in
 from proxysieve.errors import ConfigError
+from proxysieve.providers import usual_providers
 
 log = logging.getLogger("proxysieve")
 
@@ -424,6 +426,8 @@ def read_lines(lines: Iterable[Line], origin: str) -> Reading:
         problem = ""
         try:
             proxy = line if isinstance(line, Proxy) else parse_proxy(line)
+            if proxy.is_gateway:
+                proxy = fill_in(proxy, usual_providers())
         except ConfigError as error:
             problem = str(error)
         else:

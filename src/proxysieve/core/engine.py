@@ -10,7 +10,7 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.choice import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
 from proxysieve.core.contrast import own_verdict
 from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
@@ -20,6 +20,7 @@ from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
+from proxysieve.core.providers import exit_name
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
@@ -28,9 +29,6 @@ LAST_PROBE_SECONDS = 3600.0
 # A sleeper wakes late by some milliseconds, and may catch up that much.
 LEEWAY_SECONDS = 0.05
 ALARM = "independent exits began to fail together"
-# Letters and digits in lower case, eight of them: what every provider accepts as the name of a session.
-NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-NAME_LENGTH = 8
 
 
 class Pick(NamedTuple):
@@ -352,21 +350,24 @@ class Engine:
         return self._pick(opened.session, now, why, opened)
 
     def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
-        fresh = self._fresh_name(rng)
+        fresh = self._fresh_name(proxy, rng)
+        # A provider may have fewer names than there are sessions.
+        own = f"{fresh}-{self.facts.site.lease_count}" if fresh in self.facts.sessions else fresh
         return SessionOpened(
             at=now,
-            session=name or fresh,
+            session=name or own,
             proxy=proxy.key,
             exit=fresh if proxy.is_gateway else "",
             identity=rng.choice(self._identities),
             pinned=bool(name),
         )
 
-    def _fresh_name(self, rng: Random) -> str:
-        while True:
-            name = "".join(rng.choices(NAME_LETTERS, k=NAME_LENGTH))
+    def _fresh_name(self, proxy: Proxy, rng: Random) -> str:
+        for _ in range(DRAW_COUNT):
+            name = exit_name(proxy, rng)
             if name not in self.facts.sessions:
-                return name
+                break
+        return name
 
     def _why_lost(self, session: SessionRecord) -> str:
         if session.lost:

@@ -115,9 +115,13 @@ def is_weak(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
 
 
-def seconds_of(proxy: Proxy) -> float:
-    """How long a session through *proxy* lives."""
-    return min(SESSION_SECONDS, proxy.ttl_seconds or SESSION_SECONDS)
+def ends_at(session: SessionRecord, proxy: Proxy | None) -> float:
+    """From when on the exit of *session*, whose proxy is *proxy*, cannot be trusted to be the same."""
+    seconds = proxy.ttl_seconds if proxy else 0.0
+    end = session.opened_at + min(SESSION_SECONDS, seconds or SESSION_SECONDS)
+    if proxy and session.exit and proxy.idle_seconds:
+        return min(end, max(session.used_at, session.opened_at) + proxy.idle_seconds)
+    return end
 
 
 def _age(session: SessionRecord) -> tuple[float, str]:
@@ -170,7 +174,7 @@ class Facts:
         # A plain proxy's exit stays what it is unless it is said for how long; a session that nobody named ends all
         # the same, as the classic's.
         keeps = session.pinned and not session.exit and not proxy.ttl_seconds
-        return keeps or now - session.opened_at < seconds_of(proxy)
+        return keeps or now < ends_at(session, proxy)
 
     def is_full(self, key: str) -> bool:
         """Whether the proxy known by *key* carries all that it may, at all sites together."""
@@ -282,7 +286,7 @@ class Facts:
         for session in sorted(self.sessions.values(), key=_age):
             if session.proxy not in proxies or session.pinned:
                 continue
-            if proxies[session.proxy].ttl_seconds:
+            if proxies[session.proxy].ttl_seconds or proxies[session.proxy].idle_seconds:
                 # It may end before what was noted.
                 self._note_end(session)
             self._take_off_work(session)
@@ -387,6 +391,7 @@ class Facts:
         session = self.sessions[event.session]
         record, depth = self._exit_of(session), self.in_flight.get(session.name, 0) + 1
         number, at = 0, event.at
+        session.used_at = event.at
         self.in_flight[session.name] = depth
         self.loads.begin(session.proxy)
         if self.lore:
@@ -408,26 +413,22 @@ class Facts:
             session = self.sessions.get(name)
             if session is None or session.pinned:
                 continue
-            if session.opened_at + self._seconds(session) > now:
-                # It is another of that name, or may live longer than was noted.
+            if ends_at(session, self.catalog.get(session.proxy)) > now:
+                # It is another of that name, or was used since, or may live longer than was noted.
                 self._note_end(session)
             else:
                 closed += self._close(session)
         return closed
 
     def _note_end(self, session: SessionRecord) -> None:
-        heappush(self._ends, (session.opened_at + self._seconds(session), session.name))
-
-    def _seconds(self, session: SessionRecord) -> float:
-        """How long *session* lives."""
-        proxy = self.catalog.get(session.proxy)
-        return SESSION_SECONDS if proxy is None else seconds_of(proxy)
+        heappush(self._ends, (ends_at(session, self.catalog.get(session.proxy)), session.name))
 
     def _report(self, event: Reported) -> list[str]:
         flight = self.flights.pop(event.lease)
         session, record = flight.session, flight.exit
         event = self._presume(event)
         verdict = event.verdict
+        session.used_at = event.at
         self._land(session)
         self.loads.end(session.proxy)
         self.site.next_at += event.redirect_count * self.seconds_apart

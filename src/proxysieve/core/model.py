@@ -31,11 +31,14 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
         username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
             gives every session name an exit of its own.
-        cost: Of a request, in any unit that is the same for all proxies of a list. Neither it nor the three that follow
+        cost: Of a request, in any unit that is the same for all proxies of a list. Neither it nor those that follow
             make another proxy.
         name: What it is called wherever it is shown, instead of by its address; printable, without blanks and ``@``.
         ttl_seconds: How long the exit of a session can be trusted to be the same; 0 for as long as a session lives.
         max_in_flight: How many requests it carries at once, over all sessions and sites of the process; 0 for no limit.
+        idle_seconds: After how long without a request a gateway provider gives a session's exit to somebody else; 0 for
+            never.
+        numbers: The range of the session names that a gateway provider takes, where they are numbers.
         key: A hash of the address, by which stores know the proxy. Derived, never passed in.
         network: The /24 (IPv4) or /48 (IPv6) of the exit, such as ``203.0.113.0/24``; empty where it is unknown:
             for a host name, and for a gateway provider. Derived, too.
@@ -54,6 +57,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     name: str = ""
     ttl_seconds: float = 0.0
     max_in_flight: int = 0
+    idle_seconds: float = 0.0
+    numbers: tuple[int, int] | None = None
     key: str = ""
     # Stored, as every choice reads them.
     network: str = ""

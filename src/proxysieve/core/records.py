@@ -44,6 +44,7 @@ class SessionRecord(msgspec.Struct, kw_only=True):
         pinned: Whether its user named it, and so wants this one and no other.
         lost: Why a pinned session's exit is lost; empty while it is not.
         worked_at: When it was first answered well; 0 while that has not happened.
+        used_at: When it was used last; 0 before.
         draw_count: How often it was drawn as a new one and answered well: so many sessions the classic would have
             stored, where a proxy carries one here.
         unclear_count: Answers in a row that said nothing.
@@ -57,6 +58,7 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     pinned: bool = False
     lost: str = ""
     worked_at: Moment = 0.0
+    used_at: Moment = 0.0
     draw_count: Count = 0
     ok_count: Count = 0
     unclear_count: Count = 0

@@ -17,10 +17,11 @@ from proxysieve.clock import Clock, SystemClock
 from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.comparison import Comparison
 from proxysieve.core.content import Content
-from proxysieve.core.engine import LEEWAY_SECONDS, NAME_LENGTH, NAME_LETTERS
+from proxysieve.core.engine import LEEWAY_SECONDS
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
+from proxysieve.core.providers import exit_name
 from proxysieve.core.records import SessionRecord
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.expect import expects
@@ -224,7 +225,7 @@ class Check:
         return map(self._visitor, exits)
 
     def _visitor(self, proxy: Proxy) -> Session:
-        name = "".join(self._rng.choices(NAME_LETTERS, k=NAME_LENGTH))
+        name = exit_name(proxy, self._rng)
         record = SessionRecord(
             name=name,
             proxy=proxy.key,

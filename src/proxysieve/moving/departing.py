@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.facts import SESSION_SECONDS, seconds_of
+from proxysieve.core.facts import ends_at
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.moving.cookies import MovedCookie
@@ -28,8 +28,7 @@ class Packing(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_over_age(session: SessionRecord, proxy: Proxy | None, now: float) -> bool:
     """Whether *session* has ended by its age. One with a name of its own is told to be lost instead, if it is."""
-    lasts_seconds = seconds_of(proxy) if proxy else SESSION_SECONDS
-    return not session.pinned and now - session.opened_at >= lasts_seconds
+    return not session.pinned and now >= ends_at(session, proxy)
 
 
 def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> Packing:
