@@ -29,7 +29,7 @@ anew = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 AT = 1_800_000_000.0
 
 # No message has these letters in a row by itself.
-SECRETS = st.text("QXZ0123456789JKV", min_size=6, max_size=12)
+SECRETS = st.text("QXZJKV", min_size=6, max_size=12)
 PIECES = st.sampled_from(
     ["http", "socks5", "socks4", "://", ":", "@", "/", "//", "?", "#", " ", "\t", "[", "]", "::1", "10.0.0.1",
      "proxy.example", "8000", "0", "99999", "{session}", "%", "%40", "cost=2", "cost=", "=", ",", ";", "|", "\u00a0",
