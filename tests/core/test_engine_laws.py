@@ -171,11 +171,15 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(proxy=st.sampled_from(PROXIES))
     def remove_proxy(self, proxy: Proxy) -> None:
-        self.world.catalog.remove(proxy.key)
+        if self.world.catalog.remove(proxy.key):
+            self.world.engine.part({proxy.key: proxy})
+            self.twin.part({proxy.key: proxy})
 
     @rule(proxy=st.sampled_from(PROXIES))
     def add_proxy(self, proxy: Proxy) -> None:
-        self.world.catalog.add(proxy)
+        if self.world.catalog.add(proxy):
+            self.world.engine.welcome({proxy.key: proxy})
+            self.twin.welcome({proxy.key: proxy}, are_new=True)
 
     @rule()
     def save(self) -> None:
@@ -344,9 +348,9 @@ class AnyAdaptiveHistory(AnyHistory):
         if not hasattr(self, "world"):
             return
         for proxy in PROXIES[:2]:
-            self.world.catalog.add(proxy)
+            self.add_proxy(proxy)
         for proxy in PROXIES[2:]:
-            self.world.catalog.remove(proxy.key)
+            self.remove_proxy(proxy)
         for lease in list(self.world.flights):
             self.land(lease, Outcome.SITE_ERROR, 0.0)
         for power in range(20):

@@ -1,4 +1,4 @@
-import io
+from pathlib import Path
 
 import pytest
 
@@ -51,33 +51,26 @@ def test_a_list_without_a_url_is_refused(lines: list[str], says: str) -> None:
         read_urls(lines, "urls.txt")
 
 
-class Named(io.StringIO):
-    """A file of that name."""
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__(text)
-        self.name = name
-
-
-def test_several_files_make_one_list() -> None:
+def test_several_files_make_one_list(tmp_path: Path) -> None:
     """What stands in two of them is fetched once, problems name their file, and an empty file is none."""
-    files = [
-        Named("a.txt", "https://a.example/1\nnonsense\n"),
-        Named("b.txt", ""),
-        Named("c.txt", "https://a.example/1\n"),
-    ]
+    names = [str(tmp_path / name) for name in ("a.txt", "b.txt", "c.txt")]
+    for name, text in zip(names, ("https://a.example/1\r\nnonsense\n", "", "\ufeffhttps://a.example/1"), strict=True):
+        Path(name).write_text(text, encoding="utf-8", newline="")
 
-    found = read_url_files(files)
+    found = read_url_files(names)
 
     assert found.urls == ["https://a.example/1"]
     assert found.duplicate_count == 1
-    assert [problem.partition(":")[0] for problem in found.problems] == ["a.txt, line 2"]
+    assert [problem.partition(":")[0] for problem in found.problems] == [f"{names[0]}, line 2"]
 
 
-def test_files_without_a_single_url_are_an_error() -> None:
+def test_files_without_a_single_url_are_an_error(tmp_path: Path) -> None:
     """It names all of them."""
-    with pytest.raises(ConfigError, match=r"a.txt and b.txt has no URLs in it"):
-        read_url_files([Named("a.txt", ""), Named("b.txt", "# none\n")])
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("# none\n")
+
+    with pytest.raises(ConfigError, match=r"a.txt and .*b.txt has no URLs in it"):
+        read_url_files([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")])
 
 
 def test_a_list_of_proxies_is_no_list_of_urls() -> None:

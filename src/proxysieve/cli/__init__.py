@@ -32,6 +32,10 @@ class Commands(click.Group):
         except (ConfigError, StoreError, MissingExtraError) as error:
             click.echo(f"proxysieve: {error}", err=True)
             ctx.exit(BAD_INPUT)
+        except click.UsageError as error:
+            command = (error.ctx or ctx).command_path
+            click.echo(f"proxysieve: {error.format_message().rstrip('.')}; {command} --help tells more", err=True)
+            ctx.exit(BAD_INPUT)
         except ProxySieveError as error:
             click.echo(f"proxysieve: {error}", err=True)
             ctx.exit(1)

@@ -20,6 +20,7 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
 from proxysieve.cli.judge import named, printable, shown_url
 from proxysieve.cli.options import (
+    Number,
     command,
     cookie_file_option,
     expect_option,
@@ -78,7 +79,7 @@ INDENT = "  "
     option(
         "--timeout",
         default=10.0,
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="Seconds for one try.",
     ),
@@ -89,7 +90,7 @@ INDENT = "  "
     option(
         "--max-rate",
         default=30.0,
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="RATE",
         help="Requests a second; 0 for no cap.",
     ),

@@ -7,13 +7,14 @@ import contextlib
 import resource
 import signal
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import (
+    Number,
     command,
     cookie_file_option,
     expect_option,
@@ -32,7 +33,7 @@ from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.pool import POLICIES
-from proxysieve.proxy_list import ProxyList
+from proxysieve.proxy_list import STANDARD_INPUT, ProxyList
 
 INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
@@ -42,7 +43,7 @@ MOST_FILES = 10_240
 
 
 @command()
-@click.argument("urls", nargs=-1, required=True, type=click.File(encoding="utf-8-sig"))
+@click.argument("urls", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @section(
     "Input",
     proxies_options,
@@ -73,7 +74,7 @@ MOST_FILES = 10_240
     option(
         "--max-rate",
         default=30.0,
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="RATE",
         help="Requests a second to a site, over all sessions; 0 for no cap.",
     ),
@@ -103,21 +104,21 @@ MOST_FILES = 10_240
     option(
         "--timeout",
         default=30.0,
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="SECONDS",
         help="Seconds for one try.",
     ),
     option(
         "--deadline",
         default=600.0,
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="SECONDS",
         help="Seconds after which a page is not tried again; 0 for no such limit.",
     ),
     option(
         "--max-wait",
         default=30.0,
-        type=click.FloatRange(min=0),
+        type=Number(min=0),
         metavar="SECONDS",
         help="Seconds to wait for something to be due where nothing works.",
     ),
@@ -134,7 +135,7 @@ MOST_FILES = 10_240
     option(
         "--thrift",
         default=1.0,
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="FACTOR",
         help="For adaptive: 2 tries half as many new proxies at once, which spares some and takes longer.",
     ),
@@ -147,7 +148,7 @@ MOST_FILES = 10_240
         "keeps looking.",
     ),
 )
-def fetch(urls: tuple[TextIO, ...], proxies: ProxyList, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
+def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
     """Fetch URLS (files with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
@@ -181,7 +182,7 @@ def fetch(urls: tuple[TextIO, ...], proxies: ProxyList, *, as_json: bool, quiet:
     Example:
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
     """
-    if proxies.takes_standard_input and any(file.name in {"-", "<stdin>"} for file in urls):
+    if proxies.takes_standard_input and STANDARD_INPUT in urls:
         raise ConfigError("the standard input cannot be both the URLs and the proxies: put one of them into a file")
     url_list = read_url_files(urls)
     warn([*url_list.problems, *proxies.read()])

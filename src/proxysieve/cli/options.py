@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, TypeVar
@@ -30,6 +31,17 @@ class Option(click.Option):
         super().__init__(*args, **settings)
         self.section = GENERAL
         self.is_shared = is_shared
+
+
+class Number(click.FloatRange):
+    """A number within a range, and neither "nan" nor "inf", of which nothing can be counted."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """The number that *value* is."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class Command(click.Command):

@@ -16,6 +16,7 @@ from proxysieve.clock import SystemClock
 from proxysieve.core.model import Outcome, Tried
 from proxysieve.detector import OwnSign
 from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
+from proxysieve.expect import expects
 from proxysieve.fetch.output import Output
 from proxysieve.fetch.queue import Queue
 from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
@@ -91,7 +92,7 @@ class Job:
     """A job under way; one job runs once.
 
     Raises:
-        ConfigError: The output cannot be written, or is that of something else.
+        ConfigError: An option is wrong, or the output cannot be written, or is that of something else.
     """
 
     def __init__(self, options: JobOptions) -> None:
@@ -99,6 +100,10 @@ class Job:
         self._tally = Tally()
         self._clock = SystemClock()
         self._started_at = self._clock.now()
+        # What is wrong with the options is said before a file is made.
+        self._made_pool = self._make_pool()
+        if options.expect:
+            expects(options.expect)
         self._output = Output(options.out, retry_failed=options.retry_failed)
         urls = options.urls.urls
         todo = [url for url in urls if not self._output.has(url)]
@@ -125,7 +130,7 @@ class Job:
         async with AsyncExitStack() as stack:
             stack.callback(self._output.close)
             if self._worker_count:
-                self._pool = await stack.enter_async_context(self._make_pool())
+                self._pool = await stack.enter_async_context(self._made_pool)
                 await self._work(self._pool)
             return self.report()
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import TextIO
+from io import StringIO
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.sites import site_of
+
+STANDARD_INPUT = "-"
 
 
 class UrlList(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,20 +45,25 @@ def read_urls(lines: Iterable[str], origin: str) -> UrlList:
     return reader.url_list()
 
 
-def read_url_files(files: Iterable[TextIO]) -> UrlList:
-    """The same for the lists in *files*; one that is empty is no problem if another has URLs.
+def read_url_files(files: Iterable[str]) -> UrlList:
+    """The same for the lists in *files*, or in the standard input (``-``).
+
+    One that is empty is no problem if another has URLs.
 
     Raises:
-        ConfigError: There is not one URL, or a file is no text.
+        ConfigError: There is not one URL, or a file cannot be read.
     """
     reader = Reader()
     for file in files:
+        name = "the standard input" if file == STANDARD_INPUT else file
         try:
-            reader.read(file, file.name)
+            content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+            # Some editors put a mark before the first line.
+            reader.read(StringIO(content.decode("utf-8-sig"), newline=None), name)
         except UnicodeDecodeError as error:
-            raise ConfigError(f"the URLs in {file.name} cannot be read: not UTF-8 text") from error
+            raise ConfigError(f"the URLs in {name} cannot be read: not UTF-8 text") from error
         except OSError as error:
-            raise ConfigError(f"the URLs in {file.name} cannot be read: {error.strerror}") from error
+            raise ConfigError(f"the URLs in {name} cannot be read: {error.strerror}") from error
     return reader.url_list()
 
 
