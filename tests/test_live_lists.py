@@ -366,8 +366,7 @@ async def test_a_job_goes_on_with_the_list_that_took_the_place_of_its_own(tmp_pa
             concurrency=4,
             seed=1,
         )
-        job = Job(options)
-        job._clock = clock  # type: ignore[assignment] # the site's and the sockets' time is their own
+        job = Job(options, clock=clock)
         running = asyncio.create_task(job.run())
         await until(clock, lambda: job.progress().done >= 60, 0.05)
 
@@ -418,8 +417,7 @@ async def test_a_job_takes_up_a_site_at_which_nothing_worked(tmp_path: Path, clo
         concurrency=8,
         looks=False,
     )
-    job = Job(options)
-    job._clock = clock  # type: ignore[assignment] # virtual
+    job = Job(options, clock=clock)
     running = asyncio.create_task(job.run())
     await until(clock, lambda: "hard.example" in job._stalled)
 

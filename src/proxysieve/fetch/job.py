@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxysieve.client import Client
-from proxysieve.clock import SystemClock
+from proxysieve.clock import Clock, SystemClock
 from proxysieve.core.model import Outcome, Tried
 from proxysieve.detector import OwnSign
 from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
@@ -95,10 +95,10 @@ class Job:
         ConfigError: An option is wrong, or the output cannot be written, or is that of something else.
     """
 
-    def __init__(self, options: JobOptions) -> None:
+    def __init__(self, options: JobOptions, *, clock: Clock | None = None) -> None:
         self._options = options
         self._tally = Tally()
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._started_at = self._clock.now()
         # What is wrong with the options is said before a file is made.
         self._made_pool = self._make_pool()
