@@ -34,7 +34,7 @@ class Output:
         retry_failed: Whether to forget what failed, so that it is tried again.
 
     Attributes:
-        batch_bytes: How much waits for the next commit.
+        batch_bytes: How much is in memory, the commits under way included.
 
     Raises:
         ConfigError: The files cannot be written, or are those of something else.
@@ -65,6 +65,7 @@ class Output:
             self._journal.close()
             raise
         self.batch_bytes = 0
+        self._taken_bytes = 0
 
     def has_page(self, url: str) -> bool:
         """Whether the page of *url* is committed."""
@@ -91,13 +92,18 @@ class Output:
         Raises:
             ConfigError: It cannot be written. What was committed before stays, and a later run goes on from there.
         """
-        self.batch_bytes = 0
+        # What earlier commits have taken is theirs to count off, once it is out of memory.
+        taken = self.batch_bytes - self._taken_bytes
+        self._taken_bytes += taken
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
         except OSError as error:
             raise ConfigError(
                 f"{self._unwritable(error)}; what it holds is kept, and the same command goes on from there"
             ) from error
+        finally:
+            self._taken_bytes -= taken
+            self.batch_bytes -= taken
 
     def close(self) -> None:
         """Let go of the files."""
