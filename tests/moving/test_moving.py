@@ -136,7 +136,7 @@ class TestOwnSessions:
         assert packing.left_out == {TOO_OLD: 1, UNLISTED: 1}
 
     @pytest.mark.parametrize("kind", ["session", "exit", "cookies", "data"])
-    @pytest.mark.parametrize("damage", [b"[" * 100_000, b'{"a": "\xff"}'])
+    @pytest.mark.parametrize("damage", [b"[" * 100_000, b'"\xff"'])
     def test_a_damaged_record_is_told_as_such(self, kind: str, damage: bytes) -> None:
         """Whatever it holds, and whatever the decoder says of it."""
         records = [one if one.kind != kind else Record(SITE, kind, one.key, damage) for one in store(session("a"))]
