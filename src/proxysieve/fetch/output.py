@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
+from proxysieve.fetch.disk import sync, write_all
 from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.layout import lay_out
 from proxysieve.fetch.records import failed_record, line
@@ -58,6 +60,9 @@ class Output:
                 self._journal.write([Entry(FAILED, "", 0)])
             self._files = {PAGES: self._open(layout.pages, PAGES), FAILED: self._open(layout.failed, FAILED)}
             self._format.settle(self._journal.ends[PAGES])
+            # Without it, a power cut may leave pages that are journaled and no file that has them.
+            with suppress(PermissionError):
+                sync(self._journal.path.parent)
         except OSError as error:
             self._journal.close()
             raise self._unwritable(error) from error
@@ -159,10 +164,3 @@ class Output:
             )
         os.ftruncate(file, end)
         return file
-
-
-def write_all(file: int, data: bytes) -> None:
-    """Write all of *data*, as the system may take it in parts."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
