@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from http.cookiejar import Cookie
+from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxysieve import ConfigError, Request, SessionPool
-from proxysieve.cookie_file import read_cookies
+from proxysieve.cookie_file import cookies_at, read_cookies
+from proxysieve.session import dump_cookies, load_cookies
+from proxysieve.sites import site_of
 from proxysieve.testbed import Testbed, World
 
 LINES = (
@@ -84,6 +86,11 @@ def test_what_browsers_and_tools_write_is_read_alike(tmp_path: Path, text: str) 
         ('["topsecret"]', "cookie 1: no cookie"),
         ('[{"name": "a", "value": "topsecret", "domain": "b", "expires": 1e999}]', "no JSON that can be read"),
         ("[]", "has no cookies in it"),
+        ("[" * 100_000, "no JSON that can be read"),
+        ('[{"name": "a", "value": "topsecret", "domain": "b", "expires": [1]}]', "cookie 1: its expiry is no number"),
+        ('[{"name": "a", "value": "topsecret", "domain": "b", "path": "/\\r\\n"}]', "cookie 1: no cookie"),
+        ('[{"name": "a", "value": "topsecret", "domain": "[b"}]', "cookie 1: no cookie"),
+        ("http://shop.example/\tFALSE\t/\tFALSE\t0\ta\ttopsecret", "line 1: no cookie"),
     ],
 )
 def test_a_file_that_holds_something_else_is_told_without_repeating_it(tmp_path: Path, text: str, says: str) -> None:
@@ -98,6 +105,46 @@ def test_a_file_that_holds_something_else_is_told_without_repeating_it(tmp_path:
     assert str(path) in str(caught.value)
     assert "expected cookies.txt" in str(caught.value)
     assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("expiry", ["9e99", "253402300800"])
+def test_a_cookie_for_ever_can_be_kept(tmp_path: Path, expiry: str) -> None:
+    """A store has no room for later moments, and neither have dates."""
+    path = tmp_path / "cookies.txt"
+    path.write_text(f"shop.example\tFALSE\t/\tFALSE\t{expiry}\ta\tb\n")
+
+    (cookie,) = read_cookies(path)
+
+    jar = CookieJar()
+    jar.set_cookie(cookie)
+    assert [one.expires for one in load_cookies(dump_cookies(jar))] == [253_402_300_799]
+
+
+JSON_COOKIES = st.lists(
+    st.dictionaries(
+        st.sampled_from(["name", "value", "domain", "path", "expires", "expirationDate", "secure", "hostOnly"]),
+        st.text(max_size=8) | st.integers() | st.floats() | st.none() | st.lists(st.integers(), max_size=1),
+    )
+)
+
+
+@given(JSON_COOKIES)
+@example([{"name": "a", "value": "b", "domain": "\N{ACCOUNT OF}.example"}])
+def test_whatever_json_has_in_it_is_kept_or_told(
+    tmp_path_factory: pytest.TempPathFactory, content: list[dict[str, object]]
+) -> None:
+    """What is read can be asked for by site, and kept in a store."""
+    path = tmp_path_factory.mktemp("any") / "cookies.json"
+    path.write_bytes(msgspec.json.encode(content))
+    jar = CookieJar()
+
+    try:
+        cookies = read_cookies(path)
+    except ConfigError:
+        return
+    for cookie in cookies_at("shop.example", cookies, site_of):
+        jar.set_cookie(cookie)
+    dump_cookies(jar)
 
 
 @given(st.binary(max_size=300))

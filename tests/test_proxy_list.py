@@ -12,7 +12,8 @@ import pytest
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_list import UNENDED_LOOKS, File, ProxyList, read_proxies
+from proxysieve.proxy_list import ProxyList, read_proxies
+from proxysieve.proxy_sources import UNENDED_LOOKS, File
 
 SECRET = "hunter2"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from http.cookiejar import Cookie
 from os import PathLike
@@ -18,6 +19,10 @@ EXPECTED = (
 )
 HTTP_ONLY = "#HttpOnly_"
 FIELD_COUNT = 7
+# What no host has in its name. An IPv6 address stands in brackets.
+HOST = re.compile(r"[^\s/?#@\\:\[\]]+|\[[0-9a-f:.]+\]")
+# The last moment that a date can be of; whoever says more means never.
+LAST_AT = 253_402_300_799
 # As extensions (expirationDate) and browsers under automation (expires) call it.
 EXPIRY_KEYS = ("expires", "expirationDate")
 
@@ -47,7 +52,15 @@ def read_cookies(path: str | PathLike[str]) -> list[Cookie]:
 def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], str]) -> list[Cookie]:
     """Those of *cookies* that are *site*'s, so that no other site's sessions keep them."""
     host = site.partition(":")[0]
-    return [one for one in cookies if site_of(f"http://{one.domain.removeprefix('.')}/").partition(":")[0] == host]
+    return [one for one in cookies if _host_of(one, site_of) == host]
+
+
+def _host_of(cookie: Cookie, site_of: Callable[[str], str]) -> str:
+    """The site of *cookie* without a port; empty if its domain is no host's, and so no site's."""
+    try:
+        return site_of(f"http://{cookie.domain.removeprefix('.')}/").partition(":")[0]
+    except ConfigError:
+        return ""
 
 
 def _from_lines(text: str) -> Iterator[Cookie]:
@@ -67,7 +80,7 @@ def _from_lines(text: str) -> Iterator[Cookie]:
 def _from_json(text: str) -> Iterator[Cookie]:
     try:
         found: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise ConfigError(": no JSON that can be read") from None
     if isinstance(found, dict):
         found = found.get("cookies")
@@ -88,14 +101,14 @@ def _cookie(
     where: str, name: str, value: str, domain: str, path: str, expires: str | float, *, is_secure: bool
 ) -> Cookie:
     # What a header cannot carry would be refused by the client, or change the request.
-    is_sendable = all(part.isprintable() and ";" not in part for part in (name, value))
+    is_sendable = all(part.isprintable() and ";" not in part for part in (name, value, path))
     host = domain.removeprefix(".").strip().lower()
-    if not name or not host or not is_sendable:
+    if not name or not HOST.fullmatch(host) or not is_sendable:
         raise ConfigError(f"{where}: no cookie")
     try:
         # Nought, and in some files less, stands for the end of the browser's session, which ours outlive.
-        expiry = max(0, int(float(expires or 0)))
-    except (ValueError, OverflowError):
+        expiry = min(max(0, int(float(expires or 0))), LAST_AT)
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{where}: its expiry is no number") from None
     is_for_all = domain.startswith(".")
     return Cookie(

@@ -29,16 +29,16 @@ Flag = bool | int | str | None
 class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What http.cookiejar wants to know of a cookie, without what no browser has kept for twenty years."""
 
-    version: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None
+    version: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = 0
     name: str
     value: str | None
     domain: str
     domain_specified: Flag
     domain_initial_dot: Flag
-    path: str
-    path_specified: Flag
-    secure: Flag
-    expires: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None
+    path: str = "/"
+    path_specified: Flag = True
+    secure: Flag = False
+    expires: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     discard: Flag
 
 

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.privileges import without_overrides
 
 from proxysieve import ConfigError
 from proxysieve.core.address import parse_proxy
@@ -57,6 +58,7 @@ def test_the_list_is_for_its_owner_only(proxies: Path, tmp_path: Path) -> None:
         "http://us%20er:p%40ss%3Aword@[2001:db8::1]:3128 cost=0.125",
         "https://key:@203.0.113.8:3128",
         "socks5://anna-session-{session}:s3cret@gateway.example:8000",
+        "203.0.113.8:3128 cost=3 name=berlin-1 ttl_seconds=1.5 max_in_flight=50",
     ],
 )
 def test_a_proxy_whose_line_is_not_known_gets_one(line: str, tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_a_proxy_whose_line_is_not_known_gets_one(line: str, tmp_path: Path) -> 
     good.save([proxy])
 
     (again,) = read_proxies(good.path)[0]
-    assert (again, again.cost, again.url("x")) == (proxy, proxy.cost, proxy.url("x"))
+    assert (again, again.options, again.url("x")) == (proxy, proxy.options, proxy.url("x"))
     assert line_of(again) == line_of(proxy)
 
 
@@ -153,3 +155,13 @@ def test_a_disk_that_fails_costs_nothing(proxies: Path, tmp_path: Path) -> None:
 
     assert "s3cret" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"proxies.txt", "good.txt"}
+
+
+def test_a_list_that_cannot_be_read_is_not_replaced(proxies: Path, tmp_path: Path) -> None:
+    """Nobody knows what is in it."""
+    path = tmp_path / "good.txt"
+    path.write_text(HEADER)
+    path.chmod(0o000)
+
+    with without_overrides():
+        assert "is there already" in refused(path, proxies)

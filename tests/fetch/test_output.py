@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -407,3 +408,23 @@ async def test_a_large_batch_is_translated_a_page_at_a_time(tmp_path: Path, monk
     await write(f"{tmp_path}/pages.jsonl", pages(20), size=20)
 
     assert len(sizes) == 20
+
+
+async def test_what_a_commit_is_writing_is_in_memory_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many commits wait for a slow disk, it counts until it is written, so that they do not add up."""
+    disk = threading.Event()
+    monkeypatch.setattr(module, "write_all", lambda *_: disk.wait())
+    output = Output(tmp_path / "pages.jsonl")
+    sizes, commits = [], []
+    for page in pages(2):
+        output.add_page(page)
+        commits.append(asyncio.create_task(output.commit()))
+        await asyncio.sleep(0)
+        sizes.append(output.batch_bytes)
+
+    disk.set()
+    await asyncio.gather(*commits)
+
+    assert sizes == [1 * sizes[0], 2 * sizes[0]]
+    assert output.batch_bytes == 0
+    output.close()

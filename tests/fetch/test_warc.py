@@ -119,6 +119,26 @@ def test_each_record_is_a_gzip_member(path: Path) -> None:
     assert [record.split(b"\r\n")[0] for record in found] == [b"WARC/1.1"] * 4
 
 
+@pytest.mark.parametrize(
+    ("ended", "target", "asked"),
+    [
+        ("https://shop.example", "https://shop.example/", "/"),
+        ("https://shop.example?a=1", "https://shop.example/?a=1", "/?a=1"),
+        ("https://shop.example//a", "https://shop.example//a", "//a"),
+        ("https://b\u00fccher.example/\u00e4", "https://xn--bcher-kva.example/%C3%A4", "/%C3%A4"),
+        ("https://a..b/c", "https://a..b/c", "/c"),
+        ("https://shop.\N{ACCOUNT OF}/a", "https://shop.%E2%84%80/a", "/a"),
+        ("https://[::1/a", "https://%5B::1/a", "/a"),
+    ],
+)
+def test_wherever_redirects_ended_is_told_as_it_was_asked_for(path: Path, ended: str, target: str, asked: str) -> None:
+    """Also where it is no address: a site may send its visitors anywhere."""
+    _, _, request, metadata = records(path, msgspec.structs.replace(PAGE, final_url=ended))
+
+    assert request.headers["WARC-Target-URI"] == metadata.headers["WARC-Target-URI"] == target
+    assert request.status_line == f"{asked} HTTP/1.1"
+
+
 @pytest.mark.parametrize("arguments", [["check", "-v"], ["index", "-f", "warc-type,warc-target-uri,http:status"]])
 def test_the_tools_of_archivists_read_it(path: Path, arguments: list[str]) -> None:
     """Without a complaint."""
@@ -133,25 +153,28 @@ def test_the_tools_of_archivists_read_it(path: Path, arguments: list[str]) -> No
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+# What libcurl takes for the name of a header: anything up to a colon.
+names = st.text(st.characters(min_codepoint=33, exclude_categories=["Cs"], exclude_characters=":"), min_size=1)
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     status=st.integers(100, 999),
-    headers=st.lists(st.tuples(st.sampled_from(["etag", "content-length", "link", "x-1"]), texts), max_size=5),
+    headers=st.lists(st.tuples(st.sampled_from(["etag", "content-length", "link", "x-1"]) | names, texts), max_size=5),
+    host=texts,
     tail=texts,
     body=st.binary(max_size=200),
     session=texts,
 )
 def test_whatever_a_site_says_the_body_is_read_again(
-    path: Path, status: int, headers: list[tuple[str, str]], tail: str, body: bytes, session: str
+    path: Path, status: int, headers: list[tuple[str, str]], host: str, tail: str, body: bytes, session: str
 ) -> None:
     """Nothing that stands in a header or an address can end a record, or begin another."""
     page = msgspec.structs.replace(
         PAGE,
         status=status,
         headers=tuple(headers),
-        final_url=f"https://shop.example/{tail}",
+        final_url=f"https://shop.example{host}/{tail}",
         body=body,
         session=session,
     )

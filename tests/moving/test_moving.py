@@ -23,17 +23,17 @@ from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks
 from proxysieve.moving.browsers import browser_of
-from proxysieve.moving.cookies import MovedCookie
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
-from proxysieve.moving.moved import Export, Found, Reasons
+from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
+from proxysieve.session import CookieRecord
 
 SITE = "shop.example"
 NOW = 1_800_000_000.0
 PLAIN = [parse_proxy(f"http://user:topsecret@10.1.2.{host}:8000") for host in range(1, 5)]
 PROVIDER = parse_proxy("http://user-session-{session}:topsecret@gate.example:8000")
 OTHER_PROVIDER = parse_proxy("http://me-{session}:{session}:x@other.example:8000")
-COOKIE = MovedCookie(
+COOKIE = CookieRecord(
     name="visitor", value="v1", domain=SITE, domain_specified=False, domain_initial_dot=False, discard=True
 )
 
@@ -135,6 +135,15 @@ class TestOwnSessions:
         assert [one.session.name for one in packing.export.sessions] == ["anna"]
         assert packing.left_out == {TOO_OLD: 1, UNLISTED: 1}
 
+    @pytest.mark.parametrize("kind", ["session", "exit", "cookies", "data"])
+    @pytest.mark.parametrize("damage", [b"[" * 100_000, b'"\xff"'])
+    def test_a_damaged_record_is_told_as_such(self, kind: str, damage: bytes) -> None:
+        """Whatever it holds, and whatever the decoder says of it."""
+        records = [one if one.kind != kind else Record(SITE, kind, one.key, damage) for one in store(session("a"))]
+
+        with pytest.raises(msgspec.DecodeError):
+            pack(SITE, Catalog(PLAIN), records, NOW)
+
     def test_a_proxy_may_say_how_long_a_session_lasts(self) -> None:
         """A session that is older does not go."""
         brief = parse_proxy("http://user:topsecret@10.1.2.1:8000 ttl_seconds=30")
@@ -206,6 +215,16 @@ class TestOwnSessions:
         arrival = admitted(export, [], is_replacing=True)
 
         assert (arrival.session_count, arrival.left_out) == (1, {TWICE: 1})
+
+    @pytest.mark.parametrize(
+        "damaged", [session("a", exit="berlin"), msgspec.structs.replace(session("a"), proxy=PROVIDER.key)]
+    )
+    def test_an_exit_that_is_not_its_proxys_is_damage(self, damaged: SessionRecord) -> None:
+        """A plain proxy has one exit without a name, so that it shows a site one visitor; a provider's have names."""
+        export = Export(site=SITE, sessions=[MovedSession(session=damaged, exit=ExitRecord())])
+
+        with pytest.raises(ConfigError, match="its exit is not its proxy's"):
+            admitted(export, [])
 
     def test_named_sessions_come_at_any_age(self) -> None:
         """Beside whoever is there."""

@@ -23,12 +23,11 @@ from tests.moving.files import (
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
-from proxysieve.moving.cookies import MovedCookie
 from proxysieve.moving.crawlee import RETIRED, UNPROVEN
 from proxysieve.moving.departing import encode
-from proxysieve.moving.moved import Export, Found, MovedSession
+from proxysieve.moving.moved import LAST_AT, Export, Found, MovedSession
 from proxysieve.moving.reading import read_sessions
-from proxysieve.session import COOKIE_FIELDS
+from proxysieve.session import COOKIE_FIELDS, CookieRecord
 
 NOW = 1_800_000_000.0
 OWN = Export(
@@ -40,7 +39,7 @@ OWN = Export(
             ),
             exit=ExitRecord(ok_count=3, used_at=[NOW, NOW + 1]),
             cookies=[
-                MovedCookie(
+                CookieRecord(
                     name="a",
                     value="1",
                     domain=".shop.example",
@@ -83,16 +82,13 @@ class TestOwn:
         """Some editors put one there."""
         assert read_sessions(b"\xef\xbb\xbf" + encode(OWN), NOW) == OWN
 
-    def test_cookies_have_the_fields_that_stores_keep(self) -> None:
-        """In the same order, so that a session that was moved has not changed."""
-        assert set(MovedCookie.__struct_fields__) == set(COOKIE_FIELDS)
-        assert list(MovedCookie.__struct_fields__) == list(COOKIE_FIELDS)
-
     @pytest.mark.parametrize(
         ("path", "value", "says"),
         [
             ("version", 2, "written by a newer proxysieve"),
             ("version", "one", "damaged"),
+            ("sessions.0.cookies.0.expires", 10**30, "damaged"),
+            ("sessions.0.cookies.0.version", 10**15, "damaged"),
             ("site", 5, "damaged"),
             ("sessions", None, "damaged"),
             ("sessions.0.session.name", "", "1 to 1,000 letters"),
@@ -196,6 +192,31 @@ class TestCrawlee:
         session = crawlee_js("a", NOW, userData={"headers": {"User-Agent": CHROME_70}})
 
         assert found(crawlee_js_pool(session)).sessions[0].user_agent == CHROME_70
+
+    @pytest.mark.parametrize(
+        ("expiry", "expires_at"),
+        [
+            ({"expires": "9999-12-31T23:59:59.000Z"}, LAST_AT),
+            ({"expires": "1969-12-31T23:59:59.000Z"}, 0),
+            ({"maxAge": 9_999_999_999, "creation": "2033-05-18T03:33:20.000Z"}, LAST_AT),
+        ],
+    )
+    def test_a_cookie_may_expire_whenever_its_site_says(self, expiry: dict[str, object], expires_at: float) -> None:
+        """The year 9999 is how many sites say never, and is no damage."""
+        jar = {"cookies": [{"key": "a", "value": "b", "domain": "shop.example", **expiry}]}
+
+        (one,) = found(crawlee_js_pool(crawlee_js("a", NOW, cookieJar=jar))).sessions
+
+        assert [cookie.expires for cookie in one.cookies] == [expires_at]
+
+    def test_a_cookie_that_ends_with_an_automated_browser_outlives_it(self) -> None:
+        """Such browsers say -1, and sessions go on."""
+        session = crawlee_js("a", NOW, cookies=[{"name": "a", "value": "b", "expires": -1}])
+        del session["cookieJar"]
+
+        (one,) = found(crawlee_js_pool(session)).sessions
+
+        assert [(cookie.expires, cookie.discard) for cookie in one.cookies] == [(None, True)]
 
     @pytest.mark.parametrize(
         "change",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import sqlite3
@@ -11,12 +10,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from proxysieve.core.records import Record
 from proxysieve.errors import StoreError
+from proxysieve.stores import sqlite as module
 from proxysieve.stores.sqlite import APPLICATION_ID, DATABASE, FORMAT_VERSION, SqliteStore
 
 TTL_SECONDS = 60.0
@@ -323,14 +324,14 @@ def flipped(path: Path) -> None:
 
 def foreign(path: Path) -> None:
     path.unlink()
-    with contextlib.closing(sqlite3.connect(path)) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE visits (url TEXT)")
         database.execute("INSERT INTO visits VALUES ('https://shop.example')")
         database.commit()
 
 
 def newer(path: Path) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {FORMAT_VERSION + 1}")
 
 
@@ -372,7 +373,7 @@ class TestDamage:
         """Looking at a newer store whose process was killed does not write its log into it."""
         path, crashed = await filled(tmp_path / "living"), tmp_path / "crashed"
         crashed.mkdir()
-        with contextlib.closing(sqlite3.connect(path)) as database:
+        with closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA user_version = {FORMAT_VERSION + 1}")
             for name in (DATABASE, f"{DATABASE}-wal"):
@@ -392,7 +393,7 @@ class TestDamage:
 
         await filled(tmp_path, count=600)
 
-        with contextlib.closing(sqlite3.connect(path)) as database:
+        with closing(sqlite3.connect(path)) as database:
             assert database.execute("SELECT count(*) FROM records").fetchone() == (600,)
             assert database.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
 
@@ -457,6 +458,33 @@ async def test_a_site_is_forgotten_with_its_bytes(tmp_path: Path) -> None:
     assert b"ended" not in files
     assert await store.load("other.test") == records[1:]
     await store.save(records[:1], fence)
+    await store.close()
+
+
+async def test_what_a_reader_keeps_in_the_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody reads, the files cannot be written anew; when the store is used next, they are."""
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0)
+    store = SqliteStore(tmp_path)
+    fence = await store.claim("", TTL_SECONDS)
+    await store.save([Record("shop.example", "cookies", "a", b"secret" * 500)], fence)
+    with closing(sqlite3.connect(f"file:{tmp_path / DATABASE}?mode=ro", uri=True)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM records").fetchone()
+
+        with pytest.raises(StoreError, match="is deleted, but another process is reading"):
+            await store.forget("shop.example", fence)
+
+        assert await store.load("shop.example") == []
+        await store.close()
+        assert b"secret" in contents(tmp_path)
+
+    await store_used_again(tmp_path)
+    assert b"secret" not in contents(tmp_path)
+
+
+async def store_used_again(directory: Path) -> None:
+    store = SqliteStore(directory)
+    await store.claim("", TTL_SECONDS)
     await store.close()
 
 

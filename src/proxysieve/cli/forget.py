@@ -67,10 +67,10 @@ async def delete(site: str, where: str) -> ForgetReport:
         name, kept = await load_first(store, site_names(site))
         if not kept:
             raise unknown(site, known, where)
-        await store.forget(name, fence)
         samples = samples_of(samples_directory(store), name, [one for one in known if one != name])
         for sample in samples:
             sample.unlink(missing_ok=True)
+        await store.forget(name, fence)
     finally:
         await store.close()
     kinds = [record.kind for record in kept]

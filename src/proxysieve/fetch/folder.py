@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from proxysieve.attempts import Page
+from proxysieve.fetch.disk import sync
 from proxysieve.fetch.formats import Format
 from proxysieve.fetch.names import file_name
 from proxysieve.fetch.records import index_record, line
@@ -46,9 +46,11 @@ class Folder(Format):
         if not self._unsynced:
             return
         with ThreadPoolExecutor(SYNCS_AT_ONCE) as threads:
-            for done in [threads.submit(_sync, path) for path in self._unsynced]:
+            for done in [threads.submit(sync, path) for path in self._unsynced]:
                 done.result()
-        _sync(self._aside)
+        sync(self._aside)
+        # The journal is to count on it that they are found there.
+        sync(self._path)
         self._unsynced.clear()
 
     def settle(self, end: int) -> None:
@@ -63,12 +65,4 @@ class Folder(Format):
         # Of somebody else's files in it, nothing is known.
         with suppress(OSError):
             self._aside.rmdir()
-        _sync(self._path)
-
-
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        sync(self._path)

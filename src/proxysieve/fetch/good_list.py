@@ -10,7 +10,7 @@ from pathlib import Path
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import SESSION_PLACEHOLDER, Proxy
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.output import write_all
+from proxysieve.moving.files import write_privately
 
 # By its first line a list is known to be one that may be replaced.
 HEADER = "# Proxies that worked, saved by proxysieve check; its next run may replace this list."
@@ -49,21 +49,18 @@ class GoodList:
         """
         lines = [self._lines.get(proxy.key) or line_of(proxy) for proxy in proxies]
         text = "".join(line if line.endswith("\n") else f"{line}\n" for line in [HEADER, *lines])
-        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            _write_aside(aside, text.encode())
-            aside.replace(self.path)
-        except OSError as error:
-            raise ConfigError(f"--save {self.path} cannot be written: {error.strerror}") from error
-        finally:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
+        write_privately(self.path, text.encode())
 
 
 def line_of(proxy: Proxy) -> str:
-    """*proxy* as a line, with its credentials."""
-    cost = f" cost={proxy.cost:.15g}" if proxy.cost != 1 else ""
-    return f"{proxy.url(SESSION_PLACEHOLDER)}{cost}"
+    """*proxy* as a line, with its credentials and options."""
+    options = {
+        "cost": f"{proxy.cost:.15g}" if proxy.cost != 1 else "",
+        "name": proxy.name,
+        "ttl_seconds": f"{proxy.ttl_seconds:.15g}" if proxy.ttl_seconds else "",
+        "max_in_flight": str(proxy.max_in_flight or ""),
+    }
+    return " ".join([proxy.url(SESSION_PLACEHOLDER), *(f"{key}={value}" for key, value in options.items() if value)])
 
 
 def _check_place(named: Path, path: Path, inputs: Iterable[Path]) -> None:
@@ -80,8 +77,11 @@ def _check_place(named: Path, path: Path, inputs: Iterable[Path]) -> None:
 def _is_replaceable(path: Path) -> bool:
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        start = file.read(len(HEADER))
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(HEADER))
+    except OSError:
+        return False
     return start in {HEADER.encode(), b""}
 
 
@@ -108,13 +108,3 @@ def _lines_by_proxy(lines: Iterable[str]) -> Mapping[str, str]:
         with suppress(ConfigError):
             known.setdefault(parse_proxy(line).key, line)
     return known
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        write_all(file, content)
-        os.fsync(file)
-    finally:
-        os.close(file)

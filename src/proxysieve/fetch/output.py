@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
+from proxysieve.fetch.disk import sync, write_all
 from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.layout import lay_out
 from proxysieve.fetch.records import failed_record, line
@@ -34,7 +36,7 @@ class Output:
         retry_failed: Whether to forget what failed, so that it is tried again.
 
     Attributes:
-        batch_bytes: How much waits for the next commit.
+        batch_bytes: How much is in memory, the commits under way included.
 
     Raises:
         ConfigError: The files cannot be written, or are those of something else.
@@ -58,6 +60,9 @@ class Output:
                 self._journal.write([Entry(FAILED, "", 0)])
             self._files = {PAGES: self._open(layout.pages, PAGES), FAILED: self._open(layout.failed, FAILED)}
             self._format.settle(self._journal.ends[PAGES])
+            # Without it, a power cut may leave pages that are journaled and no file that has them.
+            with suppress(PermissionError):
+                sync(self._journal.path.parent)
         except OSError as error:
             self._journal.close()
             raise self._unwritable(error) from error
@@ -65,6 +70,7 @@ class Output:
             self._journal.close()
             raise
         self.batch_bytes = 0
+        self._taken_bytes = 0
 
     def has_page(self, url: str) -> bool:
         """Whether the page of *url* is committed."""
@@ -91,13 +97,18 @@ class Output:
         Raises:
             ConfigError: It cannot be written. What was committed before stays, and a later run goes on from there.
         """
-        self.batch_bytes = 0
+        # What earlier commits have taken is theirs to count off, once it is out of memory.
+        taken = self.batch_bytes - self._taken_bytes
+        self._taken_bytes += taken
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._write)
         except OSError as error:
             raise ConfigError(
                 f"{self._unwritable(error)}; what it holds is kept, and the same command goes on from there"
             ) from error
+        finally:
+            self._taken_bytes -= taken
+            self.batch_bytes -= taken
 
     def close(self) -> None:
         """Let go of the files."""
@@ -153,10 +164,3 @@ class Output:
             )
         os.ftruncate(file, end)
         return file
-
-
-def write_all(file: int, data: bytes) -> None:
-    """Write all of *data*, as the system may take it in parts."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]

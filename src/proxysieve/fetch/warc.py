@@ -28,6 +28,8 @@ RENAMED = {name: f"x-orig-{name}" for name in ("content-encoding", "transfer-enc
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # What stands in addresses as it is: the reserved characters, and percent signs, as they encode something already.
 PLAIN = "%:/?#[]@!$&'()*+,;="
+BRACKETS = {ord("["): "%5B", ord("]"): "%5D"}
+LOGIN = re.compile(r"(?<=//)[^/?#]*@")
 
 
 class Warc(Format):
@@ -108,7 +110,8 @@ def _stored(page: Page) -> Headers:
     """The headers of the answer, as they are true of the body that is kept."""
     length = str(len(page.body))
     headers = [
-        (RENAMED.get(name, name), CONTROLS.sub(" ", value))
+        # Names that are not ASCII are nobody's business but the site's; values, the writer encodes by itself.
+        (RENAMED.get(name) or quote(name, safe=PLAIN), CONTROLS.sub(" ", value))
         for name, value in page.headers
         if name not in SECRET_HEADERS and (name, value) != ("content-length", length)
     ]
@@ -122,22 +125,24 @@ def _asked(url: SplitResult, page: Page) -> Headers:
 
 def _public(url: str) -> str:
     """*url* without a login, as archives are passed on."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return LOGIN.sub("", url)
 
 
 def _as_sent(url: str) -> SplitResult:
     """*url* as clients write it into a request: without a fragment, and in ASCII."""
-    parts = urlsplit(_public(url))
+    public = _public(url)
     try:
-        place = parts.netloc.encode("idna").decode()
-    except UnicodeError:
-        place = quote(parts.netloc, safe=PLAIN)
-    return SplitResult(parts.scheme, place, quote(parts.path, safe=PLAIN), quote(parts.query, safe=PLAIN), "")
+        parts = urlsplit(public)
+        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
+    except ValueError:
+        # Where a redirect led is for the site to say, and need be no name that there can be.
+        parts = urlsplit(quote(public.translate(BRACKETS), safe=PLAIN))
+    path = quote(parts.path, safe=PLAIN) or "/"
+    return SplitResult(parts.scheme, parts.netloc, path, quote(parts.query, safe=PLAIN), "")
 
 
 def _target(url: SplitResult) -> str:
-    return url._replace(scheme="", netloc="").geturl() or "/"
+    return f"{url.path}?{url.query}" if url.query else url.path
 
 
 def _status(status: int) -> str:

@@ -9,7 +9,8 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import Identity
-from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
+from proxysieve.errors import ConfigError
 from proxysieve.moving.binding import Bound, choose_looks
 from proxysieve.moving.departing import REFUSED, TOO_OLD, UNLISTED, is_over_age
 from proxysieve.moving.moved import Export, MovedSession, Reasons
@@ -40,13 +41,22 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
-    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *identities*."""
+    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *identities*.
+
+    Raises:
+        ConfigError: One of them is damaged.
+    """
     bound = Bound(sessions=[], left_out=Reasons(), other_looks=Reasons())
     for moved in export.sessions:
-        session = moved.session
-        if session.proxy not in catalog:
+        session, proxy = moved.session, catalog.get(moved.session.proxy)
+        if proxy is None:
             bound.left_out[UNLISTED] += 1
             continue
+        if bool(session.exit) != proxy.is_gateway:
+            # Several visitors would share one exit, each taken for the only one there.
+            raise ConfigError(
+                f"the record of the session {session.name[:40]!r} is damaged: its exit is not its proxy's"
+            )
         if session.identity not in identities:
             session.identity, change = choose_looks(session.identity.user_agent, identities, rng)
             if change:
@@ -72,7 +82,7 @@ class Admission:
         self._carried: dict[str, str] = {}
         for (kind, _), value in self._kept.items():
             if kind == "session":
-                session = msgspec.json.decode(value, type=SessionRecord)
+                session = decode(value, SessionRecord)
                 if not is_over_age(session, catalog.get(session.proxy), now):
                     self._note(session)
         self._new: set[str] = set()
@@ -123,7 +133,7 @@ class Admission:
         value = self._kept.get(("exit", moved.session.exit_id))
         if value is None:
             return False
-        known = msgspec.json.decode(value, type=ExitRecord)
+        known = decode(value, ExitRecord)
         return known.last in REFUSED and known.last_bad_at > moved.exit.last_ok_at
 
     def _let_in(self, moved: MovedSession) -> None:

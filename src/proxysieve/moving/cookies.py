@@ -7,38 +7,23 @@ import re
 import msgspec
 
 from proxysieve.errors import ConfigError
+from proxysieve.session import CookieRecord
 
 # In a header, these would end the cookie, or the header.
 BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f;]")
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
 
 
-class MovedCookie(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A cookie, with the fields and in the order in which stores keep it."""
-
-    version: int | None = 0
-    name: str
-    value: str | None
-    domain: str
-    domain_specified: bool
-    domain_initial_dot: bool
-    path: str = "/"
-    path_specified: bool = True
-    secure: bool = False
-    expires: int | None = None
-    discard: bool
-
-
 def make_cookie(
     name: str, value: str, domain: str, *, is_host_only: bool, path: str, secure: bool, expires: float | None
-) -> MovedCookie:
+) -> CookieRecord:
     """The cookie that is sent to *domain*, and if it is not *is_host_only*, to all below it; to no other host.
 
     Raises:
         ConfigError: No browser would keep it so.
     """
     host = domain.lstrip(".").lower()
-    cookie = MovedCookie(
+    cookie = CookieRecord(
         name=name,
         value=value,
         domain=host if is_host_only or not host else f".{host}",
@@ -53,7 +38,7 @@ def make_cookie(
     return cookie
 
 
-def settle(cookie: MovedCookie, site: str) -> MovedCookie:
+def settle(cookie: CookieRecord, site: str) -> CookieRecord:
     """*cookie*; where it names no domain, as one of *site*."""
     if cookie.domain:
         return cookie
@@ -67,7 +52,7 @@ def settle(cookie: MovedCookie, site: str) -> MovedCookie:
     )
 
 
-def check_cookie(cookie: MovedCookie) -> None:
+def check_cookie(cookie: CookieRecord) -> None:
     """Refuse what is no cookie.
 
     Raises:

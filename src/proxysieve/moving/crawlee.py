@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.moving.cookies import MovedCookie, make_cookie
-from proxysieve.moving.moved import Found, FoundSession, Reasons, check_name, is_moment
+from proxysieve.moving.cookies import make_cookie
+from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_name, is_moment
+from proxysieve.session import CookieRecord
 
 ORIGIN = "Crawlee"
 RETIRED = "they were retired there: blocked, or only used up, which is not kept"
@@ -128,7 +129,7 @@ def _ok_count(one: CrawleeSession) -> int:
     return max(0, math.ceil(least)) if math.isfinite(least) else 0
 
 
-def _cookies(one: CrawleeSession) -> list[MovedCookie]:
+def _cookies(one: CrawleeSession) -> list[CookieRecord]:
     if one.cookie_jar is not None:
         return [_tough(cookie) for cookie in one.cookie_jar.cookies if cookie.max_age != OVER]
     if not isinstance(one.cookies, list):
@@ -142,13 +143,14 @@ def _cookies(one: CrawleeSession) -> list[MovedCookie]:
             is_host_only=not cookie.domain.startswith("."),
             path=cookie.path,
             secure=cookie.secure,
-            expires=_seconds(cookie.expires),
+            # Automated browsers say so of what ends with the browser, and sessions outlive browsers.
+            expires=None if cookie.expires is None or cookie.expires < 0 else _bounded(cookie.expires),
         )
         for cookie in one.cookies
     ]
 
 
-def _tough(cookie: ToughCookie) -> MovedCookie:
+def _tough(cookie: ToughCookie) -> CookieRecord:
     return make_cookie(
         cookie.key,
         cookie.value,
@@ -162,32 +164,38 @@ def _tough(cookie: ToughCookie) -> MovedCookie:
 
 def _tough_expiry(cookie: ToughCookie) -> float | None:
     if isinstance(cookie.max_age, float) and cookie.creation:
-        return _seconds(_parsed(cookie.creation) + cookie.max_age)
-    return None if cookie.expires in {None, ENDLESS} else _parsed(cookie.expires or "")
+        return _bounded(_parsed(cookie.creation) + cookie.max_age)
+    return None if cookie.expires in {None, ENDLESS} else _bounded(_parsed(cookie.expires or ""))
 
 
 def _parsed(text: str) -> float:
     try:
-        return _moment(datetime.fromisoformat(text))
+        return _seconds(datetime.fromisoformat(text))
     except ValueError:
         raise ConfigError(f"the session pool of {ORIGIN} is damaged: {text[:40]!r} is no moment") from None
 
 
 def _moment(at: datetime) -> float:
-    # What names no zone was written by a Python that did not say UTC.
     try:
-        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (OverflowError, ValueError):
+        seconds = _seconds(at)
+    except ValueError:
         seconds = math.nan
     if not is_moment(seconds):
         raise ConfigError(f"the session pool of {ORIGIN} is damaged: {at} is no moment of its time")
     return seconds
 
 
-def _seconds(at: float | None) -> float | None:
-    if at is not None and not is_moment(at):
-        raise ConfigError(f"the session pool of {ORIGIN} is damaged: a cookie expires at {at!r}")
-    return at
+def _seconds(at: datetime) -> float:
+    """*at* in Unix seconds; what names no zone was written by a Python that did not say UTC."""
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except OverflowError as error:
+        raise ValueError from error
+
+
+def _bounded(at: float) -> float:
+    """When a cookie expires: sites say the year 9999 for never, and any time in the past for at once."""
+    return min(max(0.0, at), LAST_AT)
 
 
 def _user_agent(data: dict[str, Any]) -> str:

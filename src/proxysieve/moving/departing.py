@@ -10,9 +10,9 @@ import msgspec
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.facts import ends_at
 from proxysieve.core.model import Outcome, Proxy
-from proxysieve.core.records import ExitRecord, Record, SessionRecord
-from proxysieve.moving.cookies import MovedCookie
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.moving.moved import Export, MovedSession, Reasons
+from proxysieve.session import CookieRecord
 
 UNLISTED = "their proxies are not in the list"
 TOO_OLD = "they are older than 24 h, or than their proxy's ttl_seconds, and their exits may be others' by now"
@@ -42,7 +42,7 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
     for (kind, name), value in kept.items():
         if kind != "session":
             continue
-        session = msgspec.json.decode(value, type=SessionRecord)
+        session = decode(value, SessionRecord)
         proxy = catalog.get(session.proxy)
         if proxy is None:
             left_out[UNLISTED] += 1
@@ -53,9 +53,9 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
                 MovedSession(
                     session=session,
                     address=address_of(proxy),
-                    exit=msgspec.json.decode(kept.get(("exit", session.exit_id), b"{}"), type=ExitRecord),
-                    cookies=msgspec.json.decode(kept.get(("cookies", name), b"[]"), type=list[MovedCookie]),
-                    data=msgspec.json.decode(kept.get(("data", name), b"{}"), type=dict[str, Any]),
+                    exit=decode(kept.get(("exit", session.exit_id), b"{}"), ExitRecord),
+                    cookies=decode(kept.get(("cookies", name), b"[]"), list[CookieRecord]),
+                    data=decode(kept.get(("data", name), b"{}"), dict[str, Any]),
                 )
             )
     moved.sort(key=lambda one: (one.session.opened_at, one.session.name))

@@ -10,7 +10,8 @@ import msgspec
 
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
-from proxysieve.moving.cookies import MovedCookie, check_cookie
+from proxysieve.moving.cookies import check_cookie
+from proxysieve.session import CookieRecord
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
 FORMAT_VERSION = 1
@@ -37,7 +38,7 @@ class MovedSession(msgspec.Struct, kw_only=True):
     session: SessionRecord
     address: str = ""
     exit: ExitRecord
-    cookies: list[MovedCookie] = []
+    cookies: list[CookieRecord] = []
     data: dict[str, Any] = {}
 
 
@@ -71,7 +72,7 @@ class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     proxy_url: str = ""
     ok_count: int = 1
-    cookies: list[MovedCookie] = []
+    cookies: list[CookieRecord] = []
     data: dict[str, Any] = {}
 
 

@@ -68,7 +68,11 @@ class SqliteStore:
         await self._run(lambda: self._save(records, fence))
 
     async def forget(self, site: str, fence: int) -> None:
-        """Delete all that is kept of *site*, and write the files anew, so that nothing of it stays in them."""
+        """Delete all that is kept of *site*, and write the files anew, so that nothing of it stays in them.
+
+        Raises:
+            StoreError: As anywhere; or it is deleted, and stays in the files for now, as somebody is reading them.
+        """
         await self._run(lambda: self._forget(site, fence))
 
     async def look(self, site: str) -> list[Record]:
@@ -141,7 +145,12 @@ class SqliteStore:
             database.execute("DELETE FROM records WHERE site = ?", (site,))
         # A row that is deleted stays in the file until its place is needed, and in the log that is written ahead.
         self._database.execute("VACUUM")
-        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        (is_busy, *_) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise StoreError(
+                f"all of {site} is deleted, but another process is reading the store {self.directory}, so its files "
+                "hold it still: they are written anew when that has ended and a job uses the store"
+            )
 
     def _check_fence(self, fence: int) -> None:
         (highest,) = self._database.execute("SELECT max(fence) FROM claims").fetchone()
