@@ -307,6 +307,20 @@ async def test_eight_requests_of_a_session_go_out_at_once(clients: Clients) -> N
         assert time.monotonic() - started_at < 0.8
 
 
+async def test_idle_sessions_keep_their_connections_and_no_handles(clients: Clients) -> None:
+    """What requests at once took besides their tunnels is given back: 130 KB for each."""
+    async with Testbed(World(proxies=1, networks=1, https=True)) as bed:
+        session, client = session_on(bed.proxy_lines[0], clients), client_of(bed)
+        await asyncio.gather(*(client.send(Request(url=url), session) for url in bed.page_urls(3)))
+        tunnel_count = sum(bed.truth().tunnel_count.values())
+
+        await client.send(Request(url=bed.page_url(4)), session)
+
+        connections = session.client(client._open)
+        assert {connections.pool.get_nowait() for _ in range(connections.pool.qsize())} == {None}
+        assert sum(bed.truth().tunnel_count.values()) == tunnel_count
+
+
 async def test_a_redirect_away_from_tls_offers_no_h2c(clients: Clients) -> None:
     """No browser asks for an upgrade to HTTP/2 without TLS, not even where it was sent there."""
     world = World(proxies=1, networks=1)

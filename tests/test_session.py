@@ -13,7 +13,7 @@ from tests.fakes import BLOCK, OK, SITE, URL, Scripted, answers, pool_of
 from proxysieve import Client, Exchange, Lease, Page, Request, Response, Session, SessionPool
 from proxysieve.client import CurlClient
 from proxysieve.clock import VirtualClock, settle
-from proxysieve.core.facts import SESSION_SECONDS
+from proxysieve.core.roster import SESSION_SECONDS
 from proxysieve.session import close_client, dump_cookies, load_cookies
 from proxysieve.testbed import Testbed, World
 

@@ -13,7 +13,7 @@ import msgspec
 
 from proxysieve.client import Client, Request
 from proxysieve.clock import Clock
-from proxysieve.core.facts import is_weak
+from proxysieve.core.contrast import is_weak
 from proxysieve.core.failures import failure_of
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Identity, Outcome, Tried, Verdict

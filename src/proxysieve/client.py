@@ -122,6 +122,9 @@ class Connections(AsyncSession[CurlResponse]):
 
     Libcurl takes the headers that it has for all there are. If they have not said yet how long the body is, that makes
     a 404 of a connection that was cut.
+
+    Of libcurl's handles, of which each request that is out takes one, none is kept: one takes 130 KB for as long as it
+    lives, and 10 microseconds to make. The connections are not theirs, and stay open.
     """
 
     @property
@@ -129,6 +132,11 @@ class Connections(AsyncSession[CurlResponse]):
         if self._acurl is None:
             self._acurl = CalmCurl(loop=self.loop)
         return self._acurl
+
+    def push_curl(self, curl: Curl | None) -> None:
+        if curl is not None:
+            curl.close()
+        super().push_curl(None)
 
     def _parse_response(
         self,

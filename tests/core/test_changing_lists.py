@@ -14,12 +14,12 @@ from tests.core.worlds import POLICIES, START, gateway, new_policy, plain, plain
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Reported
-from proxysieve.core.facts import SESSION_SECONDS
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.loads import Loads
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import SessionRecord
+from proxysieve.core.roster import SESSION_SECONDS
 
 ALL_POLICIES = [*sorted(POLICIES), "adaptive"]
 PROXIES = [plain(0), plain(1), plain(2), gateway(0), gateway(1)]

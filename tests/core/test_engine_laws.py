@@ -184,7 +184,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule()
     def save(self) -> None:
         self.world.save()
-        self.twin.changed = set()
+        self.twin.changed.clear()
 
     # With other proxies than before, in a drought and under a cap, a restart is a new beginning: see their own tests.
     @precondition(lambda self: not self.world.flights and self.all_is_in_the_catalog() and self.nothing_is_held())
@@ -196,7 +196,7 @@ class AnyHistory(RuleBasedStateMachine):
         assert choices(loaded, world.now) == choices(world.engine, world.now)
         assert loaded.standing(world.now) == world.engine.standing(world.now)
 
-        self.twin.changed = set()
+        self.twin.changed.clear()
         if goes_on:
             world.engine = loaded
             self.twin = world.restart().facts
@@ -337,7 +337,7 @@ class AnyAdaptiveHistory(AnyHistory):
             one.name for one in self.open() if one.has_worked or one.pinned
         }
 
-        self.twin.changed = set()
+        self.twin.changed.clear()
         if goes_on:
             world.engine = loaded
             self.twin = world.restart().facts

@@ -10,13 +10,13 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
-from proxysieve.core.facts import Flight
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
+from proxysieve.core.roster import Flight
 
 START = 1_000_000.0
 DAY = 24 * 3600.0

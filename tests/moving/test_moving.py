@@ -14,11 +14,11 @@ from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, 
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
-from proxysieve.core.facts import SESSION_SECONDS
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
+from proxysieve.core.roster import SESSION_SECONDS
 from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks

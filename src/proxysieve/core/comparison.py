@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxysieve.core.facts import ACCIDENTS, is_weak
+from proxysieve.core.contrast import ACCIDENTS, is_weak
 from proxysieve.core.judge import LIKELY
 from proxysieve.core.looks import ALIKE, SKETCH, UNLIKE, Layout, is_page, look_of
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict

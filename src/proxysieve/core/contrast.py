@@ -26,10 +26,19 @@ USUAL_COUNT = 3
 SAME_TIME_SECONDS = 1.0
 # One page that bore a sign by itself weighs as much as so many blocks.
 MISTAKES_WEIGHT = 10
+# What happens by accident to any request, and says too little of a session to keep it from others.
+ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504"})
+# What may be the page's own.
+DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
 # What is no refusal if it is all that there is.
 HARMLESS = frozenset({"empty-body", "unlike"})
 # Pages that are remembered, and those who were refused each.
 MOST_PAGES, MOST_SUSPECTS = 2_000, 30
+
+
+def is_weak(verdict: Verdict) -> bool:
+    """Whether *verdict* is a refusal that may as well be the page's own."""
+    return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
 
 
 class Suspect(NamedTuple):

@@ -11,10 +11,10 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
-from proxysieve.core.contrast import own_verdict
+from proxysieve.core.contrast import DISPUTABLE, is_weak, own_verdict
 from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
-from proxysieve.core.facts import DISPUTABLE, DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts, is_weak
+from proxysieve.core.facts import DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.loads import Loads
@@ -274,8 +274,9 @@ class Engine:
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
-        changed, self.facts.changed = self.facts.changed, set()
-        return [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in changed]
+        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in self.facts.changed]
+        self.facts.changed.clear()
+        return changes
 
     def _hold(self, now: float) -> Wait | None:
         """The rules that come before any policy: the site's cap, and single probes while nothing works."""

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.facts import ends_at
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
+from proxysieve.core.roster import ends_at
 from proxysieve.moving.moved import Export, MovedSession, Reasons
 from proxysieve.session import CookieRecord
 
