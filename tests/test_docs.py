@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
 import cli_reference
-from proxysieve.cli import main
+from proxysieve.cli import SECTIONS, main
 from proxysieve.testbed import TestbedProcess, World
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +94,16 @@ def test_the_help_of_every_command_is_readable(name: str) -> None:
     )
 
     assert "Example:" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_every_command_is_told_in_a_line() -> None:
+    """In one of the sections, whole, and at most 80 columns wide."""
+    listed = [command for commands in SECTIONS.values() for command in commands]
+    done = CliRunner().invoke(main, ["--help"], terminal_width=80)
+
+    assert {command.name for command in listed} == set(main.commands)
+    assert all(f"{command.name:<12}{command.short_help}" in done.stdout for command in listed)
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 

@@ -68,12 +68,15 @@ WRONG = {
     "proxies-from-nowhere": Wrong(
         FETCH.replace("proxies.txt", "http://127.0.0.1:9/l?t=topsecret"), "it cannot be reached"
     ),
+    "proxy-given-as-a-list": Wrong(FETCH.replace("proxies.txt", PROXY), "this is one proxy: give it with --proxy"),
+    "list-given-as-a-proxy": Wrong(FETCH.replace("--proxies", "--proxy"), "proxies.txt is a file: give it with --pro"),
     "standard-input-twice": Wrong(
         "fetch - --proxies - --out pages.jsonl", "the standard input cannot be both", stdin=URL
     ),
     # Lists of URLs.
     "no-urls": Wrong("fetch --proxies proxies.txt --out pages.jsonl", "Missing argument 'URLS...'"),
     "urls-not-there": Wrong(FETCH.replace("urls.txt", "none.txt"), "the URLs in none.txt cannot be read: No such file"),
+    "url-on-the-line": Wrong(FETCH.replace("urls.txt", URL), "put addresses into a file, or pipe them to -"),
     "urls-are-a-directory": Wrong(FETCH.replace("urls.txt", "folder"), "folder", {"folder": None}),
     "urls-empty": urls("# none\n", "urls.txt has no URLs in it: expected one a line"),
     "urls-no-text": urls(b"http://a.example/\xff\n", "urls.txt cannot be read: not UTF-8 text"),
@@ -84,6 +87,10 @@ WRONG = {
     "lists-exchanged-colons": urls("203.0.113.7:8000:ann:topsecret", "line 1: not a URL"),
     # Options.
     "unknown-command": Wrong("fetsh urls.txt", "No such command 'fetsh'"),
+    "option-before-the-command": Wrong(f"--json {FETCH}", "--json stands behind the command"),
+    "option-behind-the-command": option("-v", "-v stands before the command"),
+    "unknown-option-before": Wrong("--colour fetch", "No such option '--colour'; main --help"),
+    "option-like-another": option("--output x", "Did you mean '--out'? main fetch --help"),
     "unknown-option": option("--sessions 5", "No such option"),
     "no-output": Wrong("fetch urls.txt --proxies proxies.txt", "Missing option '--out'"),
     "none-at-a-time": option("--concurrency 0", "0 is not in the range"),
@@ -147,6 +154,7 @@ WRONG = {
     "simulate-unknown": Wrong("simulate no-such-world", "no-such-world"),
     "simulate-no-toml": Wrong("simulate own.toml", "own.toml", {"own.toml": "name ="}),
     "simulate-unknown-policy": Wrong("simulate mostly-banned --policy best", "best"),
+    "completion-of-which-shell": Wrong("completion", "Choose from: bash, zsh, fish; main completion --help"),
     "completion-of-no-shell": Wrong("completion tcsh", "'tcsh' is not one of"),
 }
 

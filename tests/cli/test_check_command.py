@@ -100,6 +100,19 @@ def test_many_are_summed_up_unless_all_are_wanted(tmp_path: Path) -> None:
     assert short.count("http://user:***@") == 20
 
 
+def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
+    """Nothing where a proxy works; why none does, on the standard error."""
+    with TestbedProcess(World(proxies=4, banned_share=0.5, refusing=1)) as bed:
+        shell = Shell(tmp_path, bed.proxy_lines)
+
+        assert shell.run(bed.page_url(1), "--quiet", "--save", "good.txt") == (0, "", "")
+        assert (tmp_path / "good.txt").exists()
+    with TestbedProcess(World(proxies=2, refusing=2)) as bed:
+        shell = Shell(tmp_path, bed.proxy_lines)
+
+        assert shell.run(bed.page_url(1), "--quiet") == (1, "", "proxysieve: none of 2 works: 2 dead\n")
+
+
 def test_machines_read_one_object(tmp_path: Path) -> None:
     """With each proxy in it, and no password."""
     with TestbedProcess(WORLD) as bed:

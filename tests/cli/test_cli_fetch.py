@@ -107,6 +107,21 @@ def test_a_person_reads_what_happened(tmp_path: Path) -> None:
         assert "nothing was left to do" in second
 
 
+@pytest.mark.parametrize(
+    ("out", "failed"), [("pages.jsonl.gz", "pages.failed.jsonl"), ("pages/", "pages/failed.jsonl")]
+)
+def test_a_person_reads_where_the_failed_are(tmp_path: Path, out: str, failed: str) -> None:
+    """And how to take them up again; where there is no page, nothing is counted for each."""
+    with TestbedProcess(World(proxies=3, flaky_share=1.0)) as bed:
+        shell = Shell(tmp_path, [bed.page_url(1)], bed.proxy_lines, out)
+
+        status, told, _ = shell.run("--attempts", "1", "--no-robots")
+
+        assert status == 1
+        assert "1 wasted, and no page" in told
+        assert f"1 in {failed}, and why; --retry-failed" in told
+
+
 def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path) -> None:
     """The classic goes on looking until as many work as it was told; a person cannot guess that."""
     with TestbedProcess(WORLD) as bed:

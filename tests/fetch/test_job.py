@@ -15,6 +15,7 @@ from proxysieve.fetch.urls import read_urls
 from proxysieve.session import Session
 from proxysieve.testbed import Testbed, World
 
+NOT_PAGE_1 = "User-agent: *\nDisallow: /page/1\n"
 QUICK = {"store": "memory:", "max_rate": 0.0, "timeout": 2.0, "max_wait": 0.0}
 
 
@@ -72,7 +73,7 @@ async def test_every_page_is_there_once_and_right(tmp_path: Path) -> None:
 
 async def test_what_robots_txt_disallows_is_skipped_and_counted(tmp_path: Path) -> None:
     """Obeyed by default; the switch turns it off."""
-    async with Testbed(World(proxies=3, robots="User-agent: *\nDisallow: /page/1\n")) as bed:
+    async with Testbed(World(proxies=3, robots=NOT_PAGE_1)) as bed:
         urls = [bed.page_url(number) for number in (1, 2, 3, 11)]
 
         obeyed = await Job(options(tmp_path, urls, bed.proxy_lines)).run()
@@ -94,6 +95,32 @@ async def test_robots_that_cannot_be_read_forbid_everything_for_now(tmp_path: Pa
 
     assert (report.pages, report.skipped, report.pending, report.is_complete) == (0, 0, 1, False)
     assert "robots.txt cannot be read (status 500)" in report.stalled[0].why
+
+
+async def test_robots_are_looked_for_until_somebody_gets_them(tmp_path: Path) -> None:
+    """Exits that are blocked or dead say nothing of them, however many there are."""
+    async with Testbed(
+        World(proxies=120, banned_share=0.98, refusing=20, block_styles=("challenge", "forbidden"), robots=NOT_PAGE_1)
+    ) as bed:
+        urls = [bed.page_url(1), bed.page_url(2)]
+
+        report = await Job(options(tmp_path, urls, bed.proxy_lines, seed=1)).run()
+
+    assert (report.pages, report.skipped, report.is_complete) == (1, 1, True)
+    assert report.requests > 30
+
+
+async def test_a_proxy_that_refuses_says_nothing_of_robots(tmp_path: Path) -> None:
+    """Its 407 is no answer of the site, so it does not come to mean that nothing is asked."""
+
+    async def answer(_: Request) -> int:
+        return 407
+
+    proxies = [f"10.0.0.{number}:8000" for number in range(60)]
+    report = await Job(options(tmp_path, ["https://shop.example/1"], proxies, client=FakeClient(answer))).run()
+
+    assert (report.pages, report.pending, report.requests) == (0, 1, 60)
+    assert report.stalled[0].why.startswith("none of the 60 exits tried since the last good answer works")
 
 
 async def test_robots_that_are_refused_everywhere_ask_nothing(tmp_path: Path) -> None:

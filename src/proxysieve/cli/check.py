@@ -28,6 +28,7 @@ from proxysieve.cli.options import (
     json_option,
     option,
     proxies_options,
+    quiet_option,
     section,
     signs_option,
     warn,
@@ -53,7 +54,7 @@ HEADINGS = {
 INDENT = "  "
 
 
-@command()
+@command(short_help="Ask for one page through each proxy: which of them work?")
 @click.argument("url")
 @section("Input", proxies_options, header_option, cookie_file_option, config_option)
 @section(
@@ -66,6 +67,7 @@ INDENT = "  "
     ),
     option("--all", "is_all", is_flag=True, help="Show every proxy, and not a few of many."),
     json_option,
+    quiet_option,
 )
 @section(
     "Pace",
@@ -103,6 +105,7 @@ def check(
     save: Path | None,
     is_all: bool,
     as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401 - named above
 ) -> None:
     """Ask for URL once through each proxy, and show which of them work there.
@@ -134,10 +137,12 @@ def check(
     warn(problems)
     raise_file_limit()
     job = Check(CheckOptions(url=url, proxies=usable, **options))
-    report = asyncio.run(_run(job))
+    report = asyncio.run(_run(job, show=not quiet))
     saved = save_working(good_list, job.working(), is_whole=not report.interrupted) if good_list else None
     if as_json:
         click.echo(_as_json(url, report, saved.proxy_count if saved else 0))
+    elif quiet:
+        _show_failing(report)
     else:
         show_check(report, is_all=is_all)
         if saved:
@@ -160,18 +165,19 @@ def _sources() -> tuple[Sequence[str], Sequence[str]]:
     return named_by_user.get("proxies", ()), named_by_user.get("proxy", ())
 
 
-async def _run(job: Check) -> CheckReport:
-    """Run *job* to its end or to the first Ctrl-C, showing its progress."""
+async def _run(job: Check, *, show: bool) -> CheckReport:
+    """Run *job* to its end or to the first Ctrl-C, showing its progress if it is to be *show*n."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, job.interrupt)
-    progress = asyncio.create_task(show_steps(lambda: describe(job.progress()), "proxies"))
+    progress = asyncio.create_task(show_steps(lambda: describe(job.progress()), "proxies")) if show else None
     try:
         return await job.run()
     finally:
-        progress.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await progress
+        if progress:
+            progress.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await progress
 
 
 def describe(now: Progress) -> tuple[int, int, str]:
@@ -277,10 +283,12 @@ def _size(count: int) -> str:
     return f"{count:,} B" if count < 1_000 else f"{count / 1_000:,.1f} KB"
 
 
-def _show_summary(report: CheckReport) -> None:
-    good = [one for one in report.results if one.verdict is Outcome.OK]
-    half = f", half of them within {median(one.seconds for one in good):.2f} s" if len(good) > 1 else ""
-    line("works", f"{report.works:,} of {report.tried:,}{half}")
+def _show_failing(report: CheckReport) -> None:
+    if not report.works:
+        click.echo(f"proxysieve: none of {report.tried:,} works: {_others(report)}", err=True)
+
+
+def _others(report: CheckReport) -> str:
     counts = (
         (report.blocked, "blocked"),
         (report.throttled, "throttled"),
@@ -288,7 +296,14 @@ def _show_summary(report: CheckReport) -> None:
         (report.site_errors, "the site's own errors"),
         (report.proxy_errors, "dead"),
     )
-    others = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def _show_summary(report: CheckReport) -> None:
+    good = [one for one in report.results if one.verdict is Outcome.OK]
+    half = f", half of them within {median(one.seconds for one in good):.2f} s" if len(good) > 1 else ""
+    line("works", f"{report.works:,} of {report.tried:,}{half}")
+    others = _others(report)
     if others:
         line("others", others)
     if good:

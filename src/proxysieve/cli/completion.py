@@ -10,7 +10,7 @@ from proxysieve.cli.options import command
 SHELLS = ("bash", "zsh", "fish")
 
 
-@command()
+@command(short_help="Print what a shell needs to complete commands and options.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

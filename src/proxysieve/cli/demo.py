@@ -42,7 +42,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     wrong_pages: int
 
 
-@command()
+@command(short_help="Watch the job here: a site that bans 75 of 100 proxies.")
 def demo() -> None:
     """Watch the main job: a site that bans, 100 proxies of which 75 are banned, 300 pages.
 

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, json_option, proxies_options, store_option
+from proxysieve.cli.options import command, json_option, kept_store_option, proxies_options
 from proxysieve.cli.show import LABEL_WIDTH, WIDTH
 from proxysieve.cli.stored import load, read_records
 from proxysieve.cli.words import ago, count, moment, share, span
@@ -54,11 +54,11 @@ class SubjectStory(msgspec.Struct, frozen=True, kw_only=True):
     sessions: list[SessionStory]
 
 
-@command()
+@command(short_help="Tell what is known of a site or a session, and why.")
 @click.argument("site")
 @click.argument("session", default="", metavar="[SESSION]")
 @proxies_options
-@store_option
+@kept_store_option
 @json_option
 @config_option
 def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: bool) -> None:

@@ -22,6 +22,7 @@ from proxysieve.cli.options import (
     json_option,
     option,
     proxies_options,
+    quiet_option,
     section,
     signs_option,
     store_option,
@@ -43,7 +44,7 @@ INTERRUPTED = 130
 MOST_FILES = 10_240
 
 
-@command()
+@command(short_help="Fetch pages through proxies, each exactly once.")
 @click.argument("urls", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @section(
     "Input",
@@ -65,7 +66,7 @@ MOST_FILES = 10_240
     option("--retry-failed", is_flag=True, help="Take up again what failed in an earlier run."),
     store_option,
     json_option,
-    option("--quiet", is_flag=True, help="Print nothing but errors."),
+    quiet_option,
 )
 @section(
     "Pace",
@@ -153,8 +154,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     """Fetch URLS (files with one a line, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
-    What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of
-    its attempts.
+    What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of its attempts.
 
     \b
     Proxies, one a line:
@@ -185,6 +185,8 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     """
     if proxies.takes_standard_input and STANDARD_INPUT in urls:
         raise ConfigError("the standard input cannot be both the URLs and the proxies: put one of them into a file")
+    if any("://" in name for name in urls):
+        raise ConfigError("URLS are files, and one of them is an address: put addresses into a file, or pipe them to -")
     url_list = read_url_files(urls)
     warn([*url_list.problems, *proxies.read()])
     raise_file_limit()

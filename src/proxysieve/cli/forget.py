@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, json_option, store_option
+from proxysieve.cli.options import command, json_option, kept_store_option
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import load_first, site_names, store_at, unknown
 from proxysieve.cli.words import count, plain
@@ -27,9 +27,9 @@ class ForgetReport(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
-@command()
+@command(short_help="Delete one site from the store.")
 @click.argument("site")
-@store_option
+@kept_store_option
 @json_option
 @config_option
 def forget(site: str, store: str, *, as_json: bool) -> None:

@@ -111,9 +111,15 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     return url
 
 
-@command()
+@command(short_help="Tell whether saved responses are blocks, and by which sign.")
 @click.argument("files", nargs=-1, metavar="FILE|URL...")
-@option("--status", default=200, type=click.IntRange(100, 999), help="HTTP status, for bodies that are saved without.")
+@option(
+    "--status",
+    default=200,
+    type=click.IntRange(100, 999),
+    metavar="STATUS",
+    help="HTTP status, for bodies that are saved without.",
+)
 @option(
     "--header",
     "headers",
@@ -123,7 +129,12 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     help="A header, for bodies that are saved without; may be repeated.",
 )
 @option(
-    "--url", default="", show_default=False, callback=read_url, help="What was asked for, for files that do not say it."
+    "--url",
+    default="",
+    show_default=False,
+    metavar="URL",
+    callback=read_url,
+    help="What was asked for, for files that do not say it.",
 )
 @expect_option
 @signs_option

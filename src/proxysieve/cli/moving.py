@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, json_option, option, proxies_options, store_option
+from proxysieve.cli.options import command, json_option, kept_store_option, option, proxies_options
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
 from proxysieve.cli.words import count, plain
@@ -55,10 +55,10 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-@command()
+@command(short_help="Write a site's sessions to a file.")
 @click.argument("site")
 @proxies_options
-@store_option
+@kept_store_option
 @option("--out", type=click.Path(), metavar="FILE", help="Write there, for nobody but you to read (mode 0600).")
 @option(
     "--format",
@@ -95,11 +95,11 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
     click.echo(_told_of_export(packing), err=True)
 
 
-@command("import")
+@command("import", short_help="Take sessions from a file into the store.")
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
 @option("--site", metavar="SITE", help="Whose sessions they are; needed for those of other tools.")
 @proxies_options
-@store_option
+@kept_store_option
 @option("--replace", is_flag=True, help="Let sessions that the store knows already go for those of the file.")
 @json_option
 @config_option

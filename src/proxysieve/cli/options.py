@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from proxysieve.core.address import parse_proxy
 from proxysieve.errors import ConfigError
 from proxysieve.own_headers import check_headers, parse_header
 from proxysieve.proxy_list import ProxyList
@@ -84,14 +86,12 @@ def _params_of(function: Callable[..., Any]) -> list[click.Parameter]:
     return params
 
 
-store_option = option(
-    "--store",
-    is_shared=True,
-    default=".proxysieve",
-    type=click.Path(),
-    metavar="DIRECTORY",
-    help="Where what is learned is kept; memory: keeps nothing.",
+_store_option = partial(
+    option, "--store", is_shared=True, default=".proxysieve", type=click.Path(), metavar="DIRECTORY"
 )
+store_option = _store_option(help="Where what is learned is kept; memory: keeps nothing.")
+kept_store_option = _store_option(help="Where a job keeps what it learns.")
+quiet_option = option("--quiet", is_flag=True, help="Print nothing but errors, and what --json asks for.")
 json_option = option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 expect_option = option(
     "--expect",
@@ -99,7 +99,7 @@ expect_option = option(
     default="",
     show_default=False,
     metavar="WHAT",
-    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT; others are tried again.",
+    help="What a good page has: a text, css:SELECTOR, json:KEY or bytes:COUNT.",
 )
 signs_option = option(
     "--signs",
@@ -176,9 +176,29 @@ def _with_proxies(function: Function, *, is_needed: bool) -> Function:
         is_given = bool(proxies or proxy)
         if is_needed and not is_given:
             raise ConfigError("which proxies? Name a file with --proxies, or one with --proxy")
+        _check_kinds(proxies, proxy)
         return function(*args, proxies=ProxyList(*proxies, lines=proxy) if is_given else None, **options)
 
     return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
+
+
+def _check_kinds(sources: Sequence[str], lines: Sequence[str]) -> None:
+    """Tell a list from one proxy before a list is looked for at the address of a proxy."""
+    if any(map(_is_one_proxy, sources)):
+        raise ConfigError("--proxies names a list, and this is one proxy: give it with --proxy")
+    for line in lines:
+        if Path(line).is_file():
+            raise ConfigError(f"--proxy is one proxy, and {line} is a file: give it with --proxies")
+
+
+def _is_one_proxy(source: str) -> bool:
+    if Path(source).exists():
+        return False
+    try:
+        parse_proxy(source)
+    except ConfigError:
+        return False
+    return True
 
 
 def warn(problems: list[str]) -> None:

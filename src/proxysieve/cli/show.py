@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 
 from proxysieve.core.model import Outcome
 from proxysieve.fetch.job import Job, Progress
+from proxysieve.fetch.layout import lay_out
 from proxysieve.fetch.report import Report, Stalled
 
 TERMINAL_SECONDS = 0.2
@@ -77,7 +78,7 @@ def show_report(report: Report, out: str) -> None:
     if not fetched and not report.requests:
         line("", "nothing was left to do" if report.is_complete else "nothing was done")
     else:
-        line("requests", f"{report.requests:,}: {report.wasted_per_page:.2f} wasted a page")
+        line("requests", f"{report.requests:,}: {_wasted(report)}")
         line("time", f"{report.seconds:.1f} s, {rate:.1f} pages a second")
         line(
             "sessions",
@@ -94,6 +95,8 @@ def show_report(report: Report, out: str) -> None:
             ("unclear", Outcome.UNCLEAR),
         ):
             show_reasons(label, outcome, report)
+    if report.failed:
+        line("failed", f"{report.failed:,} in {lay_out(out).failed}, and why; --retry-failed takes up what failed")
     for suspicion in report.suspicions:
         line("suspicious", f"{suspicion}; if it is a good page, switch the sign off (--signs)")
     for stalled in report.stalled:
@@ -133,7 +136,7 @@ def show_failings(report: Report) -> None:
 
 def describe_stalled(stalled: Stalled) -> tuple[str, str]:
     """Why a site was given up for now, and what is left to be done there."""
-    due = "nothing will be due by itself"
+    due = "when it will be otherwise is not known"
     if stalled.retry_at is not None:
         moment = datetime.fromtimestamp(stalled.retry_at, UTC).astimezone()
         due = f"the next is due at {moment:%Y-%m-%d %H:%M:%S}"
@@ -145,6 +148,12 @@ def line(label: str, text: str) -> None:
     """Print *text* behind *label*, wrapped."""
     first = f"{label:<{LABEL_WIDTH}}"
     click.echo(click.wrap_text(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL_WIDTH))
+
+
+def _wasted(report: Report) -> str:
+    if report.pages:
+        return f"{report.wasted_per_page:.2f} wasted a page"
+    return f"{report.wasted_per_page:,.0f} wasted, and no page"
 
 
 def _of_which(report: Report) -> str:

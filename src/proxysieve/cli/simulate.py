@@ -26,12 +26,12 @@ HEADER = (
 )
 
 
-@command()
+@command(short_help="Play policies in imagined worlds, in virtual time.")
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO.toml]...")
 @option(
     "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual six."
 )
-@option("--seeds", type=click.IntRange(min=1), default=1, help="How many worlds of each scenario.")
+@option("--seeds", type=click.IntRange(min=1), default=1, metavar="COUNT", help="How many worlds of each scenario.")
 @option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
 @option("--plot", "plot_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the comparison.")
 @config_option

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
+from proxysieve.core.model import Outcome, Tried
 from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of
@@ -19,8 +20,11 @@ READ_CHARACTERS = 512_000
 
 # A refusal may be meant for the exit, or it may be how a server says that there is no such file. So many exits are
 # asked before the second is believed: where three in four are banned, all of them are once in 5,000 times.
-MAX_TRIES = 30
+REFUSALS_BELIEVED = 30
 REFUSALS = range(400, 429)
+# Where few work, many are tried until one of them does. The pool knows when that is hopeless, but not while other
+# origins of the site go on working.
+MOST_TRIES = 990
 
 
 class Robots:
@@ -56,15 +60,25 @@ class Robots:
             task.cancel()
 
     async def _read(self, url: str) -> Protego:
-        try:
-            page = await self._pool.get(url, max_tries=MAX_TRIES)
-        except GaveUp as error:
-            if all(tried.status in REFUSALS for tried in error.attempts):
-                return NO_RULES
-            why = f"its robots.txt cannot be read ({error.attempts[-1].why}); --no-robots goes on without"
-            raise NoSessionAvailable(site_of(url), why, retry_at=None) from error
-        # No such file means that nothing is asked.
-        return Protego.parse(page.text[:READ_CHARACTERS]) if page.status < 400 else NO_RULES
+        try_count = refusal_count = 0
+        while True:
+            try:
+                page = await self._pool.get(url, max_tries=REFUSALS_BELIEVED)
+            except GaveUp as error:
+                refused = sum(map(_is_refusal, error.attempts))
+                try_count, refusal_count = try_count + len(error.attempts), refusal_count + refused
+                if refusal_count >= REFUSALS_BELIEVED or refused == len(error.attempts):
+                    return NO_RULES
+                if try_count >= MOST_TRIES or len(error.attempts) < REFUSALS_BELIEVED:
+                    why = f"its robots.txt cannot be read ({error.attempts[-1].why}); --no-robots goes on without"
+                    raise NoSessionAvailable(site_of(url), why, retry_at=None) from error
+            else:
+                # No such file means that nothing is asked.
+                return Protego.parse(page.text[:READ_CHARACTERS]) if page.status < 400 else NO_RULES
+
+
+def _is_refusal(tried: Tried) -> bool:
+    return tried.status in REFUSALS and tried.verdict is not Outcome.PROXY_ERROR
 
 
 NO_RULES = Protego.parse("")

@@ -122,7 +122,7 @@ class SqliteStore:
 
     def _read(self, query: str, values: tuple[str, ...], make: Callable[..., T]) -> list[T]:
         if not self._path.exists():
-            raise StoreError(f"there is no store at {self.directory}: name the directory that a job keeps it in")
+            raise StoreError(f"there is no store at {self.directory}: a job makes one, there or where its --store says")
         check(self._path)
         with closing(_open_to_read(self._path)) as database:
             return [make(*row) for row in database.execute(query, values)]
