@@ -37,8 +37,9 @@ class Journal:
 
     Attributes:
         ends: How many bytes of each file are accounted for.
-        done: The URLs that stand in the pages.
-        failed: The URLs that stand among the failed.
+        done: The URLs that stood in the pages when it was opened. Nobody asks for those that came since, and to
+            keep them would have a long job grow.
+        failed: Those that stood among the failed.
 
     Raises:
         ConfigError: The file is no journal, or another process is writing to it.
@@ -62,7 +63,9 @@ class Journal:
         self._file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
         self._sync()
         for entry in entries:
-            self._note(entry)
+            self.ends[entry.file] = entry.end
+            if not entry.url:
+                self.failed.clear()
 
     def close(self) -> None:
         """Let go of the file and its lock."""

@@ -73,11 +73,11 @@ class Output:
         self._taken_bytes = 0
 
     def has_page(self, url: str) -> bool:
-        """Whether the page of *url* is committed."""
+        """Whether the page of *url* was committed when the output was opened."""
         return url in self._journal.done
 
     def has(self, url: str) -> bool:
-        """Whether *url* is committed, as a page or as failed."""
+        """Whether *url* was committed then, as a page or as failed."""
         return self.has_page(url) or url in self._journal.failed
 
     def add_page(self, page: Page) -> None:
