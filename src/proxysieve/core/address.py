@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv6Address
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from proxysieve.core.model import LONGEST_NAME, PLAIN_IPV4, Proxy
@@ -31,8 +31,6 @@ EXPECTED = (
     "expected scheme://user:password@host:port, host:port:user:password or host:port, where the scheme is http, https, "
     "socks5 or socks5h"
 )
-OPTIONS = ("cost", "name", "ttl_seconds", "max_in_flight")
-EXPECTED_OPTIONS = f"expected host:port and behind a blank at most {', '.join(f'{key}=' for key in OPTIONS)}"
 # Those that lists have and nobody here speaks. Another word in this place may be a password.
 OTHER_SCHEMES = {
     "socks4": "socks4 has no passwords and no names",
@@ -93,15 +91,6 @@ class Reading(NamedTuple):
     ends_openly: bool = False
 
 
-class Options(TypedDict, total=False):
-    """What follows an address."""
-
-    cost: float
-    name: str
-    ttl_seconds: float
-    max_in_flight: int
-
-
 def parse_proxy(line: str) -> Proxy:
     """The proxy that *line* names, in any of the forms above.
 
@@ -129,8 +118,6 @@ def parse_proxy(line: str) -> Proxy:
             "write it in quotes, or as user:password@host:port",
         )
     host, port, username, password, _ = reading
-    if not words:
-        return Proxy(scheme=scheme, host=host, port=port, username=username, password=password)
     return Proxy(scheme=scheme, host=host, port=port, username=username, password=password, **_options(words))
 
 
@@ -321,27 +308,11 @@ def _decoded(part: str) -> str:
 
 
 def _explained(text: str) -> ConfigError:
+    credentials, at, place = text.rpartition("@")
     if {""} != set(re.split(r"\W+", text.lower())) <= HEADINGS | {""}:
         return _refused("it looks like the heading of a table")
-    if _is_bare_ipv6(text) or _is_bare_ipv6(text.rpartition("@")[2]):
+    if _is_bare_ipv6(text) or _is_bare_ipv6(place):
         return _refused("an IPv6 address needs brackets", "write [2001:db8::1]:8080")
-    if "@" in text:
-        return _explained_url(text)
-    place, slash, _ = re.sub(r"[/?#]", "/", text).partition("/")
-    if slash and _address(place):
-        return _refused("something follows the port")
-    parts = re.sub(r"\[[^\]]*\]", "6", text).split(":")
-    if len(parts) == 1 and re.search(r"[,;|]", text):
-        return _refused(*IN_COLUMNS)
-    if len(parts) == WHOLE - 1:
-        return _refused("it has three parts", "write host:port:user:password, and host:port:user: without a password")
-    if len(parts) >= WHOLE:
-        return _explained_colons(parts)
-    return _refused(_why_no_address(text))
-
-
-def _explained_url(text: str) -> ConfigError:
-    credentials, _, place = text.rpartition("@")
     if set("/?#") & set(credentials):
         hint = "in user and password, write / as %2F, ? as %3F and # as %23 (scheme://user:a%2Fb@host:port)"
         return _refused("a /, ? or # stands before the @", hint)
@@ -350,10 +321,17 @@ def _explained_url(text: str) -> ConfigError:
     bare, slash, _ = re.sub(r"[/?#]", "/", place).partition("/")
     if slash and _address(bare):
         return _refused("something follows the port")
-    return _refused(_why_no_address(bare))
+    return _refused(_why_no_address(bare)) if at else _explained_parts(text)
 
 
-def _explained_colons(parts: Sequence[str]) -> ConfigError:
+def _explained_parts(text: str) -> ConfigError:
+    parts = re.sub(r"\[[^\]]*\]", "6", text).split(":")
+    if len(parts) == 1 and re.search(r"[,;|]", text):
+        return _refused(*IN_COLUMNS)
+    if len(parts) == WHOLE - 1:
+        return _refused("it has three parts", "write host:port:user:password, and host:port:user: without a password")
+    if len(parts) < WHOLE:
+        return _refused(_why_no_address(text))
     if parts[1].isdigit():
         return _refused(_why_no_address(f"{parts[0]}:{parts[1]}"))
     if _address(f"{parts[-2]}:{parts[-1]}"):
@@ -388,28 +366,17 @@ def _why_no_address(text: str) -> str:
 # The options.
 
 
-def _options(words: Sequence[str]) -> Options:
-    given: dict[str, str] = {}
+def _options(words: Sequence[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
     for word in words:
         key, is_option, value = word.partition("=")
         if not is_option:
             raise _refused("something follows the address", EXPECTED_OPTIONS)
         if key not in OPTIONS:
             raise _refused(f"an unknown key follows the address{_meant(key)}", EXPECTED_OPTIONS)
-        if key in given:
+        if key in options:
             raise _refused(f"its {key} is given twice", EXPECTED_OPTIONS)
-        given[key] = value
-    options = Options()
-    if "cost" in given:
-        options["cost"] = _positive("cost", given["cost"])
-    if "ttl_seconds" in given:
-        options["ttl_seconds"] = _positive("ttl_seconds", given["ttl_seconds"])
-    if "max_in_flight" in given:
-        options["max_in_flight"] = _whole("max_in_flight", given["max_in_flight"])
-    if "name" in given:
-        if not 0 < len(given["name"]) <= LONGEST_NAME:
-            raise _refused(f"its name has not between 1 and {LONGEST_NAME} characters", "write host:port name=NAME")
-        options["name"] = given["name"]
+        options[key] = OPTIONS[key](key, value)
     return options
 
 
@@ -433,3 +400,18 @@ def _whole(key: str, value: str) -> int:
     if not re.fullmatch("0*[1-9][0-9]{0,8}", value):
         raise _refused(f"its {key} is no whole number above 0", f"write host:port {key}=NUMBER")
     return int(value)
+
+
+def _short(key: str, value: str) -> str:
+    if not 0 < len(value) <= LONGEST_NAME:
+        raise _refused(f"its {key} has not between 1 and {LONGEST_NAME} characters", "write host:port name=NAME")
+    return value
+
+
+OPTIONS: dict[str, Callable[[str, str], object]] = {
+    "cost": _positive,
+    "name": _short,
+    "ttl_seconds": _positive,
+    "max_in_flight": _whole,
+}
+EXPECTED_OPTIONS = f"expected host:port and behind a blank at most {', '.join(f'{key}=' for key in OPTIONS)}"
