@@ -375,6 +375,22 @@ def test_the_standard_input_is_one_list_only(tmp_path: Path) -> None:
     assert "the standard input cannot be both the URLs and the proxies" in done.stderr
 
 
+def test_a_list_that_becomes_unusable_is_told_of(tmp_path: Path) -> None:
+    """Once, and in a sentence, also without --verbose: whoever changed it would think that it was taken."""
+    with TestbedProcess(WORLD) as bed:
+        shell = Shell(tmp_path, bed.page_urls(5_000), bed.proxy_lines)
+        process = shell.start("--quiet", "--max-rate", "50")
+        shell.wait_for_pages(process, 1)
+
+        (tmp_path / "proxies.txt").write_text("# none\n")
+        line = process.stderr.readline() if process.stderr else ""
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    assert line == "proxysieve: proxies.txt has no proxies in it any more; they stay as they were\n"
+    assert (process.returncode, out, err) == (130, "", "")
+
+
 def test_an_address_of_proxies_shows_no_token(tmp_path: Path) -> None:
     """What cannot be fetched is told by its host."""
     shell = Shell(tmp_path, ["https://shop.example/"], ["127.0.0.1:9"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import NoReturn
 
 import click
@@ -15,6 +13,7 @@ from proxysieve.cli.explain import explain
 from proxysieve.cli.fetch import fetch
 from proxysieve.cli.forget import forget
 from proxysieve.cli.judge import judge
+from proxysieve.cli.log import logging_to_terminal
 from proxysieve.cli.moving import export, import_
 from proxysieve.cli.sessions import sessions
 from proxysieve.cli.show import WIDTH
@@ -85,7 +84,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="proxysieve")
-@click.option("--verbose", "-v", is_flag=True, help="Log every decision to the standard error.")
+@click.option("--verbose", "-v", is_flag=True, help="Log every decision on the standard error.")
 def main(*, verbose: bool) -> None:
     """Fetch pages through proxies most of which are blocked.
 
@@ -96,11 +95,7 @@ def main(*, verbose: bool) -> None:
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
         proxysieve fetch --help
     """
-    if verbose:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        logging.getLogger("proxysieve").addHandler(handler)
-        logging.getLogger("proxysieve").setLevel(logging.DEBUG)
+    click.get_current_context().with_resource(logging_to_terminal(verbose=verbose))
 
 
 for _commands in SECTIONS.values():

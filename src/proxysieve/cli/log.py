@@ -1,0 +1,40 @@
+"""What is logged, on the standard error: every decision if that is wanted, else what somebody should know of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+class Plain(logging.Formatter):
+    """Sentences without the traceback, which would help nobody who did not ask for all."""
+
+    def formatException(self, _: object) -> str:  # noqa: N802 - logging's
+        """Nothing."""
+        return ""
+
+
+class Echo(logging.Handler):
+    """Prints on what the standard error is by then: a progress bar takes its place, and gives way to lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print *record*."""
+        click.echo(self.format(record), err=True)
+
+
+@contextmanager
+def logging_to_terminal(*, verbose: bool) -> Iterator[None]:
+    """Print what is logged meanwhile."""
+    log, handler = logging.getLogger("proxysieve"), Echo()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s") if verbose else Plain("proxysieve: %(message)s"))
+    before = log.level
+    log.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
