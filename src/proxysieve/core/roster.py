@@ -6,6 +6,7 @@ It keeps the books for what events change; what events mean is for *facts*, and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from random import Random
@@ -105,6 +106,8 @@ class Roster:
         self.lore = Lore(catalog, self.exits, hearsay, self.session_on) if hearsay is not None else None
         # When the first of those that nobody named is too old, and its name; what has ended since counts no more.
         self._ends: list[tuple[float, str]] = []
+        # How many open sessions share an exit: a provider may have fewer names than there are sessions.
+        self._sharing: Counter[str] = Counter()
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
@@ -119,6 +122,7 @@ class Roster:
     def admit(self, session: SessionRecord) -> None:
         """*session* is open."""
         self.sessions[session.name] = session
+        self._sharing[session.exit_id] += 1
         if session.pinned:
             return
         self.note_end(session)
@@ -148,8 +152,11 @@ class Roster:
             self.lore.leave(session, self.exits.get(session.exit_id))
         if self.session_on.get(session.proxy) is session:
             del self.session_on[session.proxy]
-        if session.exit_id in self.exits and session.exit:
-            self.sum_up(session.exit_id)
+        self._sharing[session.exit_id] -= 1
+        if not self._sharing[session.exit_id]:
+            del self._sharing[session.exit_id]
+            if session.exit_id in self.exits and session.exit:
+                self.sum_up(session.exit_id)
         return [session.name]
 
     def take_off_work(self, session: SessionRecord) -> None:
