@@ -334,6 +334,8 @@ class Facts:
         session.ok_count += 1
         session.unclear_count = 0
         if self.sessions.get(session.name) is not session:
+            if self.lore:
+                self.lore.outlast(session, record)
             return
         self.changed.add(("session", session.name))
         is_first = not session.has_worked

@@ -125,6 +125,12 @@ class Lore:
         if not session.exit:
             self.supply.carry(proxy)
 
+    def outlast(self, session: SessionRecord, exit_: ExitRecord) -> None:
+        """*session*, which had ended meanwhile, was answered well."""
+        proxy = self._catalog.get(session.proxy)
+        if proxy is not None and not session.exit:
+            self.supply.free(proxy, exit_)
+
     def stop(self, session: SessionRecord) -> None:
         """*session* has no turns any more."""
         for turns in self.turns.values():

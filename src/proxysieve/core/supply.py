@@ -325,6 +325,12 @@ class Supply:
         for blocked in tier.blocked.values():
             blocked.pop(proxy.key, None)
 
+    def free(self, proxy: Proxy, record: ExitRecord) -> None:
+        """The exit of *proxy* is known to work; unless it carries a session, another may use it."""
+        if proxy.key not in self._carrying:
+            self.carry(proxy)
+            self.leave(proxy, record, record.last_bad_at)
+
     def leave(self, proxy: Proxy, record: ExitRecord, at: float, *, is_news: bool = True) -> None:
         """A session on a plain *proxy* has ended; unless it was blocked, its exit may be used by another."""
         if proxy.is_gateway:
