@@ -22,7 +22,8 @@ from proxysieve.core.records import SessionRecord
 from proxysieve.core.roster import SESSION_SECONDS
 
 ALL_POLICIES = [*sorted(POLICIES), "adaptive"]
-PROXIES = [plain(0), plain(1), plain(2), gateway(0), gateway(1)]
+FEW_NAMES = msgspec.structs.replace(gateway(2), numbers=(1, 3))
+PROXIES = [plain(0), plain(1), plain(2), gateway(0), gateway(1), FEW_NAMES]
 SITES = ["north.example", "south.example"]
 OPTIONS = st.fixed_dictionaries(
     {
@@ -38,8 +39,8 @@ STEPS = st.lists(
         st.tuples(st.just("ask"), st.integers(0, 1)),
         st.tuples(st.just("answer"), st.integers(0, 20), OUTCOMES, st.integers(0, 3)),
         st.tuples(st.just("answer"), st.integers(0, 20), OUTCOMES, st.integers(0, 3)),
-        st.tuples(st.just("remove"), st.integers(0, 4)),
-        st.tuples(st.just("add"), st.integers(0, 4), OPTIONS),
+        st.tuples(st.just("remove"), st.integers(0, 5)),
+        st.tuples(st.just("add"), st.integers(0, 5), OPTIONS),
         st.tuples(st.just("pass"), st.sampled_from([0.1, 1.0, 30.0, 4000.0])),
     ),
     min_size=10,
@@ -115,6 +116,9 @@ class Crawl:
                 assert session.proxy in self.catalog
                 assert facts.sessions[session.name] is session
             if facts.lore:
+                for session in facts.sessions.values():
+                    if session.has_worked and not session.pinned and facts.is_open(session, self.now):
+                        assert (session in facts.working) != facts.lore.doubts.is_held(session.name)
                 for cost, turns in facts.lore.turns.items():
                     for turn in turns.all.values():
                         assert self.catalog.get(turn.session.proxy) is turn.proxy

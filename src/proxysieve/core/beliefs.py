@@ -106,12 +106,12 @@ class Beliefs:
                 return []
             if lore.doubts.postpone(session.name, at):
                 return []
-            doomed = lore.doubts.take(session.name)
             if is_doubtful:
-                # Now that page is the question.
+                # Now that page is the question, and of those whose fate it shared nothing is known yet.
+                lore.doubts.forget(session.name)
                 lore.doubts.hold(incident)
                 return []
-            return [name for one in doomed for name in self._condemn(one, at)]
+            return [name for one in lore.doubts.take(session.name) for name in self._condemn(one, at)]
         self._roster.take_off_work(session)
         if session.pinned:
             session.lost = f"{outcome}: {verdict.why}"
@@ -177,7 +177,10 @@ class Beliefs:
         record.count(Outcome.BLOCKED)
         record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, suspect.asked_at)
         roster.changed.add(("exit", suspect.exit_id))
-        if not suspect.is_presumed:
+        if suspect.is_presumed:
+            # It stands among the blocked, unless its proxy has been away meanwhile.
+            lore.supply.leave(proxy, record, at, is_news=False)
+        else:
             lore.supply.convict(proxy, record, at)
 
     def _release_alike(self, name: str) -> None:
@@ -197,7 +200,7 @@ class Beliefs:
             roster.put_to_work(session)
         proxy = roster.catalog.get(session.proxy)
         if proxy:
-            self._lore.supply.carry(proxy)
+            self._lore.supply.free(proxy, incident.exit)
 
     def _condemn(self, incident: Incident, at: float) -> list[str]:
         """It was."""

@@ -420,5 +420,5 @@ class Engine:
             case _:
                 record = facts.exits.get(key)
                 if record is not None and facts.lore:
-                    record = msgspec.structs.replace(record, used_at=facts.lore.wear.used_at(key))
+                    record = msgspec.structs.replace(record, used_at=facts.lore.wear.used_at(key) or record.used_at)
                 return record

@@ -268,7 +268,9 @@ class Facts:
         site.last_proxy = session.proxy
         site.next_at = max(site.next_at, event.at) + self.seconds_apart
         self.changed.add(("site", ""))
-        return self._roster.close_over_age(event.at)
+        closed = self._roster.close_over_age(event.at)
+        self._roster.forget_absent(event.at)
+        return closed
 
     def _report(self, event: Reported) -> list[str]:
         flight = self.flights.pop(event.lease)
@@ -334,6 +336,8 @@ class Facts:
         session.ok_count += 1
         session.unclear_count = 0
         if self.sessions.get(session.name) is not session:
+            if self.lore:
+                self.lore.outlast(session, record)
             return
         self.changed.add(("session", session.name))
         is_first = not session.has_worked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 from proxysieve.core.bag import Bag
@@ -26,6 +27,17 @@ class Hearsay:
             self.good.add(exit_id)
         else:
             self.good.discard(exit_id)
+
+    def part(self, exit_ids: Iterable[str]) -> None:
+        """These have left: nobody is to draw them, but what was heard of them is kept."""
+        for exit_id in exit_ids:
+            self.good.discard(exit_id)
+
+    def welcome(self, exit_ids: Iterable[str]) -> None:
+        """These have come, or come back."""
+        for exit_id in exit_ids:
+            if self._balance.get(exit_id, 0) > 0:
+                self.good.add(exit_id)
 
     def is_bad(self, exit_id: str) -> bool:
         """Whether the exit is blocked at more sites than it works at."""

@@ -12,7 +12,7 @@ from proxysieve.core.contrast import Contrast, Tally
 from proxysieve.core.doubts import FAILED_ANSWER, FAILED_SESSION, Doubts, Incident
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
-from proxysieve.core.pace import FLOOR, PaceRecord
+from proxysieve.core.pace import FLOOR, WINDOWS, PaceRecord
 from proxysieve.core.records import ExitRecord, Moment, Positive, SessionRecord, Weight
 from proxysieve.core.supply import Supply
 from proxysieve.core.turns import Turn, Turns
@@ -63,6 +63,7 @@ class Lore:
         self, catalog: Catalog, exits: Mapping[str, ExitRecord], hearsay: Hearsay, carrying: Container[str] = ()
     ) -> None:
         self._catalog = catalog
+        self._hearsay = hearsay
         # Exits of proxies that were not in the list when what is known of them was to be taken back.
         self._absent: set[str] = set()
         self._exits = exits
@@ -72,6 +73,8 @@ class Lore:
         self.contrast = Contrast()
         self.turns: dict[float, Turns] = {}
         self.at = 0.0
+        # When any exit was used last, in this run.
+        self._used_at = 0.0
 
     # What happens.
 
@@ -79,6 +82,7 @@ class Lore:
         """A request goes out; which one of its exit it is, and the moment it is known by."""
         self._age(at)
         number, at = self.wear.use(session.exit_id, proxy.network, at)
+        self._used_at = max(self._used_at, at)
         if session.has_worked:
             turns = self.turns.get(proxy.cost)
             if turns is not None:
@@ -93,9 +97,13 @@ class Lore:
         """*proxies* have left."""
         for key in proxies.keys() & self._exits.keys():
             self.supply.part(proxies[key])
+        self._hearsay.part(proxies)
+        networks = {network for _, network in self._catalog.groups}
+        self.wear.drop_old(self._used_at - WINDOWS[-1], self._is_there, networks)
 
     def welcome(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies* have come, or come back."""
+        self._hearsay.welcome(proxies)
         for exit_id in [one for one in self._absent if one.partition("/")[0] in proxies]:
             self._absent.discard(exit_id)
             self._recall(exit_id, self._exits.get(exit_id))
@@ -124,6 +132,12 @@ class Lore:
         turns.add(Turn(session, proxy, exit_, uses, network))
         if not session.exit:
             self.supply.carry(proxy)
+
+    def outlast(self, session: SessionRecord, exit_: ExitRecord) -> None:
+        """*session*, which had ended meanwhile, was answered well."""
+        proxy = self._catalog.get(session.proxy)
+        if proxy is not None and not session.exit:
+            self.supply.free(proxy, exit_)
 
     def stop(self, session: SessionRecord) -> None:
         """*session* has no turns any more."""
@@ -179,6 +193,9 @@ class Lore:
         """When the exit was used does not matter any more."""
         self.wear.exits.pop(exit_id, None)
 
+    def _is_there(self, exit_id: str) -> bool:
+        return exit_id.partition("/")[0] in self._catalog
+
     # What is known.
 
     def working(self) -> Iterator[Turn]:
@@ -228,9 +245,10 @@ class Lore:
         """Take back what was kept."""
         used_at: defaultdict[str, list[float]] = defaultdict(list)
         for exit_id, kept in exits:
+            times = kept.used_at
             proxy = self._recall(exit_id, kept)
-            if proxy and kept.used_at:
-                used_at[proxy.network] += kept.used_at
+            if proxy and times:
+                used_at[proxy.network] += times
         self.wear.networks = {network: Uses(sorted(times)) for network, times in used_at.items() if network}
         if record is None:
             return
@@ -251,7 +269,8 @@ class Lore:
         if proxy is None or kept is None:
             return None
         if kept.used_at:
-            self.wear.exits[exit_id] = Uses(kept.used_at)
+            # From here on they stand there, and take a quarter of the room.
+            self.wear.exits[exit_id], kept.used_at = Uses(kept.used_at), None
         if not proxy.is_gateway and kept.is_judged:
             self.supply.know(proxy, kept)
         return proxy

@@ -6,8 +6,9 @@ It keeps the books for what events change; what events mean is for *facts*, and 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from random import Random
 from typing import NamedTuple
 
@@ -19,6 +20,12 @@ from proxysieve.core.records import ExitRecord, SessionRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
 SESSION_SECONDS = 24 * 3600.0
+# What nobody heard of for so long, at a proxy that is not in the list any more, is forgotten: it tells nothing by then.
+ABSENT_SECONDS = 30 * 24 * 3600.0
+# How often it is looked for.
+LOOK_SECONDS = 24 * 3600.0
+# A heap of ends may be twice as long as there are sessions, and so much longer, before those that ended are taken out.
+ENDS_KEPT = 64
 # Of more draws than these no chance is any different, and each takes its place in a list.
 MOST_DRAWS = 100_000
 
@@ -105,6 +112,9 @@ class Roster:
         self.lore = Lore(catalog, self.exits, hearsay, self.session_on) if hearsay is not None else None
         # When the first of those that nobody named is too old, and its name; what has ended since counts no more.
         self._ends: list[tuple[float, str]] = []
+        self._look_at = 0.0
+        # How many open sessions share an exit: a provider may have fewer names than there are sessions.
+        self._sharing: Counter[str] = Counter()
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
@@ -119,6 +129,7 @@ class Roster:
     def admit(self, session: SessionRecord) -> None:
         """*session* is open."""
         self.sessions[session.name] = session
+        self._sharing[session.exit_id] += 1
         if session.pinned:
             return
         self.note_end(session)
@@ -148,8 +159,11 @@ class Roster:
             self.lore.leave(session, self.exits.get(session.exit_id))
         if self.session_on.get(session.proxy) is session:
             del self.session_on[session.proxy]
-        if session.exit_id in self.exits and session.exit:
-            self.sum_up(session.exit_id)
+        self._sharing[session.exit_id] -= 1
+        if not self._sharing[session.exit_id]:
+            del self._sharing[session.exit_id]
+            if session.exit_id in self.exits and session.exit:
+                self.sum_up(session.exit_id)
         return [session.name]
 
     def take_off_work(self, session: SessionRecord) -> None:
@@ -190,4 +204,27 @@ class Roster:
 
     def note_end(self, session: SessionRecord) -> None:
         """Have *session* looked at when it may be too old."""
-        heappush(self._ends, (ends_at(session, self.catalog.get(session.proxy)), session.name))
+        heappush(self._ends, self._end_of(session))
+        if len(self._ends) > 2 * len(self.sessions) + ENDS_KEPT:
+            self._ends = [self._end_of(one) for one in self.sessions.values() if not one.pinned]
+            heapify(self._ends)
+
+    def _end_of(self, session: SessionRecord) -> tuple[float, str]:
+        return ends_at(session, self.catalog.get(session.proxy)), session.name
+
+    def forget_absent(self, now: float) -> None:
+        """Forget the exits of proxies that have left long before *now*; a store would grow by them for ever."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        for exit_id in [one for one, record in self.exits.items() if self._is_long_absent(one, record, now)]:
+            del self.exits[exit_id]
+            self.changed.add(("exit", exit_id))
+            if self.lore:
+                self.lore.forget_exit(exit_id)
+
+    def _is_long_absent(self, exit_id: str, record: ExitRecord, now: float) -> bool:
+        if exit_id.partition("/")[0] in self.catalog or self._sharing[exit_id]:
+            return False
+        heard_at = max(record.last_ok_at, record.last_bad_at, record.last_unclear_at, record.rests_until)
+        return now - heard_at > ABSENT_SECONDS

@@ -186,8 +186,15 @@ class Supply:
             for key in self._groups.keys() - self._catalog.groups.keys():
                 self._groups[key].fresh = []
                 self._tier(key[0]).take_out(self._groups[key])
+            self._drop_empty_groups()
             self._find_lost()
         return sorted(self._tiers.values(), key=_cost)
+
+    def _drop_empty_groups(self) -> None:
+        """Forget groups of which there is nothing to be known: lists that change for days name networks without end."""
+        for key in self._groups.keys() - self._catalog.groups.keys():
+            if self._groups[key].place == (0, 0):
+                del self._groups[key]
 
     def _find_lost(self) -> None:
         """Have those found again that were used, and are neither blocked nor at work: proxies may have been away."""
@@ -325,6 +332,12 @@ class Supply:
         for blocked in tier.blocked.values():
             blocked.pop(proxy.key, None)
 
+    def free(self, proxy: Proxy, record: ExitRecord) -> None:
+        """The exit of *proxy* is known to work; unless it carries a session, another may use it."""
+        if proxy.key not in self._carrying:
+            self.carry(proxy)
+            self.leave(proxy, record, record.last_bad_at)
+
     def leave(self, proxy: Proxy, record: ExitRecord, at: float, *, is_news: bool = True) -> None:
         """A session on a plain *proxy* has ended; unless it was blocked, its exit may be used by another."""
         if proxy.is_gateway:
@@ -385,6 +398,7 @@ class Supply:
         for key, group in self._groups.items():
             ok, bad = int(group.ok * share), int(group.bad * share)
             self._move(self._tier(key[0]), group, ok=ok - group.ok, bad=bad - group.bad)
+        self._drop_empty_groups()
 
     def has_blocked(self, standing: str) -> bool:
         """Whether an exit is blocked that had that *standing* before."""

@@ -70,6 +70,8 @@ class Turns:
             self._leave_queue(turn)
             self.ready.pop(name, None)
             self.in_network[turn.proxy.network] -= 1
+            if not self.in_network[turn.proxy.network]:
+                del self.in_network[turn.proxy.network]
 
     def use(self, name: str) -> None:
         """The session called *name* got a request."""

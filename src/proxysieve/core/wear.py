@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 from proxysieve.core.curves import Surprise
@@ -88,6 +88,11 @@ class Wear:
         uses = self.exits.get(exit_id)
         return [round(at, 3) for at in uses.latest(WINDOWS[-1])] if uses else None
 
+    def drop_old(self, until: float, is_there: Callable[[str], bool], networks: Container[str]) -> None:
+        """Forget the uses before *until* of exits that are not there, and of networks other than *networks*."""
+        self.exits = {one: uses for one, uses in self.exits.items() if uses.last > until or is_there(one)}
+        self.networks = {one: uses for one, uses in self.networks.items() if uses.last > until or one in networks}
+
     def serve(self, exit_id: str, number: int) -> None:
         """The exit's request of that *number* was answered well."""
         uses = self.exits.get(exit_id)
@@ -120,8 +125,9 @@ class Wear:
         self.exit_pace.prove(exit_id, uses, asked_at, now)
         if self.exit_pace.version != version:
             self.network_pace.raise_to(self.exit_pace)
-        if network and self.networks[network].count > uses.count:
-            self.network_pace.prove(network, self.networks[network], asked_at, now)
+        others = self.uses_of_network(network) if network else uses
+        if others.count > uses.count:
+            self.network_pace.prove(network, others, asked_at, now)
 
     def bear(self, exit_id: str, asked_at: float, now: float) -> None:
         """The same, of an exit that was asked before it was blocked and is blocked now."""
@@ -141,6 +147,9 @@ class Wear:
             networks: Those of the networks that work.
             now: When the block came to be believed.
         """
+        if blocked.exit_id not in self.exits:
+            # It was away for so long that its uses tell nothing any more.
+            return ""
         why = self._explain_by_use(blocked, exits, networks, now)
         self._lately.append((self.exits[blocked.exit_id], blocked.asked_at))
         is_news = not blocked.is_expected and blocked.asked_at >= self.exit_pace.began_at
@@ -174,7 +183,7 @@ class Wear:
         self, blocked: Blocked, networks: Iterable[Uses], now: float, out_count: int, sure: float
     ) -> str:
         network, pace = blocked.network, self.network_pace
-        uses = self.networks[network]
+        uses = self.uses_of_network(network)
         counts = pace.counts(uses, blocked.asked_at - pace.lag)
         why = pace.explain(network, counts, uses, networks, now)
         why = why or pace.suspect(network, counts, uses, now, out_count, sure)
