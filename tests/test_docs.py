@@ -112,6 +112,14 @@ def test_the_reference_is_what_the_commands_say() -> None:
     assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.render()
 
 
+def test_the_index_has_every_page() -> None:
+    """Once."""
+    index = ROOT / "docs" / "README.md"
+    pages = {page.name for page in index.parent.glob("*.md")} - {index.name}
+
+    assert sorted(LINK.findall(index.read_text())) == sorted(pages)
+
+
 def test_the_readme_is_short() -> None:
     """It is for a newcomer's first five minutes."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 110
