@@ -279,6 +279,15 @@ async def test_a_named_session_that_finds_nothing_is_told_so(clock: VirtualClock
         assert facts_of(pool).flights == {}
 
 
+async def test_names_leave_no_queues_behind(clock: VirtualClock) -> None:
+    """Users may name sessions without end."""
+    async with pool_of(9, Scripted(answers(200)), clock=clock) as pool:
+        for number in range(5):
+            await pool.session(f"user-{number}", site=SITE).get(URL)
+
+        assert not pool._desks[SITE]._queues
+
+
 async def test_requests_beyond_what_sessions_may_carry_wait_in_turn(clock: VirtualClock) -> None:
     """Who came first is served first, as soon as one place is free."""
     async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:

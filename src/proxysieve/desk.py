@@ -236,6 +236,9 @@ class Desk:
             self._apply(pick.leased)
         finally:
             queue.leave(place)
+            if name and not queue.count:
+                # Users may name sessions without end.
+                self._queues.pop(name, None)
         leased = pick.leased
         record = self.engine.facts.flights[leased.lease].session
         session = self._session(leased.session)

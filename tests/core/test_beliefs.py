@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from tests.core.worlds import START, gateway, plain, plains, verdict
+from tests.core.worlds import START, World, gateway, plain, plains, verdict
 
 from proxysieve.core.catalog import Catalog
+from proxysieve.core.engine import Pick
 from proxysieve.core.events import Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.facts import Facts
 from proxysieve.core.hearsay import Hearsay
@@ -123,3 +124,28 @@ def test_a_trial_that_ends_in_another_doubt_decides_nothing_for_others() -> None
 
     assert set(site.facts.sessions) == {"ann", "bob", "eve"}
     assert site.held() == {"ann", "bob"}
+
+
+def test_who_is_held_is_tried_where_no_suspect_can_be() -> None:
+    """The proxy of the only suspect has left; else nobody would ever tell, and nothing would be sent any more."""
+    world = World(plains(2), "adaptive")
+    for leased in [world.take(world.choose(waiting=20)) for _ in range(2)]:
+        world.report(leased, Outcome.OK)
+    for page in (PAGE, PAGE + 1):
+        leased = world.lease()
+        world.pass_time(1)
+        world.apply(Reported(world.now, leased.lease, WEAK, 0, page))
+    world.pass_time(60)
+    trial = world.lease()
+    suspect = world.session(trial)
+    left = world.catalog.get(suspect.proxy)
+    assert left is not None
+    world.catalog.remove(left.key)
+    world.engine.part({left.key: left})
+    world.report(trial, None)
+
+    world.pass_time(60)
+    choice = world.choose()
+
+    assert isinstance(choice, Pick), choice
+    assert choice.leased.session != suspect.name

@@ -143,7 +143,7 @@ class Engine:
         choice = self._policy.choose(self.facts, now, rng)
         if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
-            trial = self._trial(lore.doubts.on_trial(now), now, 0)
+            trial = self._last_trial(lore.doubts, now)
             proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
             if trial:
                 return trial
@@ -200,6 +200,14 @@ class Engine:
             if not session.pinned and is_free and is_news and facts.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
         return None
+
+    def _last_trial(self, doubts: Doubts, now: float) -> Pick | None:
+        """The same where nothing else can be done, so that those who are held have their turn as well."""
+        trial = self._trial(doubts.on_trial(now), now, 0)
+        if trial or any(self.facts.is_open(incident.session, now) for incident in doubts.suspects.values()):
+            return trial
+        # The proxies of all suspects have left, or they have names.
+        return self._trial(doubts.held, now, 0)
 
     def settle(self, page: int, verdict: Verdict) -> Verdict:
         """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
