@@ -314,6 +314,8 @@ class Engine:
             return f"the last {facts.site.bad_count} answers were the site's own errors"
         why, _ = Counter(failing).most_common(1)[0]
         count = facts.site.failing_count
+        if count == 1:
+            return f"the only exit tried since the last good answer does not work: {why}"
         return f"none of the {count} exits tried since the last good answer works, most often: {why}"
 
     def _capped(self, now: float) -> Wait | None:
