@@ -348,3 +348,13 @@ def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it
     assert engine.facts.lore
     assert engine.facts.lore.wear.exits[away.key].count == used.count(away.key)
     assert crawl.serve(0) == away.key
+
+
+@pytest.mark.parametrize("policy", ALL_POLICIES)
+def test_an_exit_that_is_kept_for_hardly_any_time_carries_a_request(policy: str) -> None:
+    """A session that ended as it was opened would be none to send the request with."""
+    proxy = msgspec.structs.replace(plain(0), ttl_seconds=1e-9)
+    crawl = Crawl(policy, [proxy])
+    crawl.now = 1.7e9
+
+    assert crawl.serve(0) == proxy.key

@@ -26,6 +26,8 @@ ABSENT_SECONDS = 30 * 24 * 3600.0
 LOOK_SECONDS = 24 * 3600.0
 # A heap of ends may be twice as long as there are sessions, and so much longer, before those that ended are taken out.
 ENDS_KEPT = 64
+# Less cannot be told apart in Unix seconds, and a session would end as it is opened.
+LEAST_SECONDS = 0.001
 # Of more draws than these no chance is any different, and each takes its place in a list.
 MOST_DRAWS = 100_000
 
@@ -79,7 +81,7 @@ class Working:
 def ends_at(session: SessionRecord, proxy: Proxy | None) -> float:
     """From when on the exit of *session*, whose proxy is *proxy*, cannot be trusted to be the same."""
     seconds = proxy.ttl_seconds if proxy else 0.0
-    end = session.opened_at + min(SESSION_SECONDS, seconds or SESSION_SECONDS)
+    end = session.opened_at + min(SESSION_SECONDS, max(seconds, LEAST_SECONDS) if seconds else SESSION_SECONDS)
     if proxy and session.exit and proxy.idle_seconds:
         return min(end, max(session.used_at, session.opened_at) + proxy.idle_seconds)
     return end
