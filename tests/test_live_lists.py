@@ -389,7 +389,8 @@ async def test_a_job_goes_on_with_the_list_that_took_the_place_of_its_own(tmp_pa
     assert {hit.exit for hit in hits[:early]} <= set(exits[:6])
     late = [hit for hit in hits[hit_count:] if hit.exit in exits[:6]]
     assert len(late) <= out_count
-    assert len({hit.exit for hit in hits[hit_count:]} & set(exits[6:])) > 1
+    # One that works may carry all of them.
+    assert {hit.exit for hit in hits[hit_count:]} & set(exits[6:])
 
 
 async def test_a_job_takes_up_a_site_at_which_nothing_worked(tmp_path: Path, clock: VirtualClock) -> None:
