@@ -116,10 +116,10 @@ async def test_socks5_proxies_work_as_well(*, https: bool) -> None:
 @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
 async def test_a_providers_sessions_have_exits_of_their_own(*, https: bool) -> None:
     """Each session fills its own name in, and keeps the exit that this name gets."""
-    world = World(proxies=40, banned_share=0.5, provider_names=True, https=https, page_bytes=3000)
+    world = World(proxies=40, banned_share=0.5, provider_names=True, https=https, page_bytes=3000, latency_seconds=0.02)
     async with (
         Testbed(world) as bed,
-        SessionPool(bed.proxy_lines, store="memory:", client=client_of(bed), max_rate=0, max_sessions=5) as pool,
+        SessionPool(bed.proxy_lines, store="memory:", client=client_of(bed), max_rate=0, seed=1) as pool,
     ):
         pages = await fetch(pool, bed.page_urls(30))
 
