@@ -20,8 +20,8 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
 from proxysieve.cli.judge import named, printable, shown_url
 from proxysieve.cli.options import (
-    Number,
     command,
+    concurrency_option,
     cookie_file_option,
     expect_option,
     header_option,
@@ -29,8 +29,10 @@ from proxysieve.cli.options import (
     option,
     proxies_options,
     quiet_option,
+    rate_option,
     section,
     signs_option,
+    timeout_option,
     warn,
 )
 from proxysieve.cli.show import WIDTH, line, show_steps
@@ -78,24 +80,10 @@ INDENT = "  "
         metavar="COUNT",
         help="Session names to try of each gateway provider, a fresh one each: its exits differ.",
     ),
-    option(
-        "--timeout",
-        default=10.0,
-        type=Number(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Seconds for one try.",
-    ),
+    timeout_option(10.0),
     # As many as go out before the first of them has timed out, so that proxies that hang do not slow it down.
-    option(
-        "--concurrency", default=300, type=click.IntRange(min=1), metavar="COUNT", help="Requests under way at most."
-    ),
-    option(
-        "--max-rate",
-        default=30.0,
-        type=Number(min=0),
-        metavar="RATE",
-        help="Requests a second; 0 for no cap.",
-    ),
+    concurrency_option(300),
+    rate_option,
 )
 @section("Good pages", expect_option, signs_option)
 def check(

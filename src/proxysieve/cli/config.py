@@ -16,10 +16,10 @@ import click
 
 from proxysieve.cli.options import Option, option
 from proxysieve.errors import ConfigError
+from proxysieve.proxy_sources import STANDARD_INPUT
 
 # What is about the file itself, or ends the program before there is anything to set.
 NOT_FOR_FILES = frozenset({"config", "help", "version"})
-STANDARD_INPUT = "-"
 KEEPS_NOTHING = "memory:"
 
 

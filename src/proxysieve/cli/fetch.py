@@ -16,6 +16,7 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.options import (
     Number,
     command,
+    concurrency_option,
     cookie_file_option,
     expect_option,
     header_option,
@@ -23,9 +24,11 @@ from proxysieve.cli.options import (
     option,
     proxies_options,
     quiet_option,
+    rate_option,
     section,
     signs_option,
     store_option,
+    timeout_option,
     warn,
 )
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
@@ -70,16 +73,8 @@ MOST_FILES = 10_240
 )
 @section(
     "Pace",
-    option(
-        "--concurrency", default=50, type=click.IntRange(min=1), metavar="COUNT", help="Requests under way at most."
-    ),
-    option(
-        "--max-rate",
-        default=30.0,
-        type=Number(min=0),
-        metavar="RATE",
-        help="Requests a second to a site, over all sessions; 0 for no cap.",
-    ),
+    concurrency_option(50),
+    rate_option,
     option("--robots/--no-robots", default=True, help="Whether to obey robots.txt."),
 )
 @section(
@@ -103,13 +98,7 @@ MOST_FILES = 10_240
         help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the "
         "site's own error it may fail three times at most.",
     ),
-    option(
-        "--timeout",
-        default=30.0,
-        type=Number(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Seconds for one try.",
-    ),
+    timeout_option(30.0),
     option(
         "--deadline",
         default=600.0,

@@ -93,6 +93,13 @@ store_option = _store_option(help="Where what is learned is kept; memory: keeps 
 kept_store_option = _store_option(help="Where a job keeps what it learns.")
 quiet_option = option("--quiet", is_flag=True, help="Print nothing but errors, and what --json asks for.")
 json_option = option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+rate_option = option(
+    "--max-rate",
+    default=30.0,
+    type=Number(min=0),
+    metavar="RATE",
+    help="Requests a second to a site, over all sessions; 0 for no cap.",
+)
 expect_option = option(
     "--expect",
     is_shared=True,
@@ -119,6 +126,28 @@ cookie_file_option = option(
     metavar="FILE",
     help="Cookies that every session starts with: cookies.txt, or JSON.",
 )
+
+
+def timeout_option(seconds: float) -> Callable[[Function], Function]:
+    """The option ``--timeout``; a command says what is usual for it."""
+    return option(
+        "--timeout",
+        default=seconds,
+        type=Number(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Seconds for one try.",
+    )
+
+
+def concurrency_option(count: int) -> Callable[[Function], Function]:
+    """The option ``--concurrency``, likewise."""
+    return option(
+        "--concurrency",
+        default=count,
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        help="Requests under way at most.",
+    )
 
 
 def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:

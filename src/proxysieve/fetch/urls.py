@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from proxysieve.errors import ConfigError
+from proxysieve.proxy_sources import STANDARD_INPUT
 from proxysieve.sites import site_of
-
-STANDARD_INPUT = "-"
 
 
 class UrlList(msgspec.Struct, frozen=True, kw_only=True):
