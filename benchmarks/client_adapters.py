@@ -14,11 +14,12 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from proxysieve.belongings import dump_cookies, load_cookies
 from proxysieve.client import CurlClient, Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Identity
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session, dump_cookies, load_cookies
+from proxysieve.session import Clients, Session
 
 MAX_REDIRECTS = 20
 MAX_BYTES = 1_000_000

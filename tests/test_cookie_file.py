@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxysieve import ConfigError, Request, SessionPool
+from proxysieve.belongings import dump_cookies, load_cookies
 from proxysieve.cookie_file import cookies_at, read_cookies
-from proxysieve.session import dump_cookies, load_cookies
 from proxysieve.sites import site_of
 from proxysieve.testbed import Testbed, World
 

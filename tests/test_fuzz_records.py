@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from http.cookiejar import Cookie, CookieJar
+from http.cookiejar import CookieJar
 from random import Random
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.core.made_up_sites import Make
 from tests.core.worlds import BAD, World, gateway, new_policy, plain
 
+from proxysieve.belongings import PLAIN_FIELDS, BrowserRecord, CookieRecord, cookie_of, dump_cookies
 from proxysieve.clock import VirtualClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine, Pick
@@ -27,13 +28,13 @@ from proxysieve.core.story import tell_site
 from proxysieve.desk import Desk
 from proxysieve.detector import make_judge
 from proxysieve.samples import Samples
-from proxysieve.session import COOKIE_FIELDS, Clients, dump_cookies
+from proxysieve.session import Clients
 
 SITE = "shop.example"
 PROXIES = [*(plain(number) for number in range(4)), gateway(0)]
 # Whatever it can hold.
 Json = Any
-KINDS = ("site", "exit", "session", "lore", "looks", "cookies", "data")
+KINDS = ("site", "exit", "session", "lore", "looks", "cookies", "data", "browser")
 # Statistics of many answers: those of a site that mostly answers well.
 ANSWERS = [*[Outcome.OK] * 12, *Outcome, Outcome.BLOCKED, None]
 CHOICE_COUNT = 50
@@ -71,12 +72,13 @@ def looks_record(rng: Random) -> Record:
 def belongings(name: str) -> list[Record]:
     """Cookies and data of the session called *name*."""
     jar = CookieJar()
-    fields = dict.fromkeys(COOKIE_FIELDS, 0) | {"name": "sid", "value": "1", "domain": SITE, "path": "/"}
-    unkept: dict[str, Any] = {"port": None, "port_specified": False, "comment": None, "comment_url": None, "rest": {}}
-    jar.set_cookie(Cookie(**fields | unkept))
+    fields: dict[str, Any] = dict.fromkeys(PLAIN_FIELDS, 0) | {"name": "sid", "value": "1", "domain": SITE, "path": "/"}
+    jar.set_cookie(cookie_of(CookieRecord(**fields, http_only=True, same_site="Lax")))
+    browser = BrowserRecord(window={"width": 1500}, timezone="Europe/Berlin", origins=[{"origin": f"https://{SITE}"}])
     return [
         Record(SITE, "cookies", name, dump_cookies(jar)),
         Record(SITE, "data", name, msgspec.json.encode({"cart": [1, 2]})),
+        Record(SITE, "browser", name, msgspec.json.encode(browser)),
     ]
 
 

@@ -19,7 +19,7 @@ from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Identity, Outcome, Tried, Verdict
 from proxysieve.core.retry import REFUSALS, Again, Budget, Over
 from proxysieve.desk import Desk, Lease, page_number
-from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError
+from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError, SessionEnded
 from proxysieve.expect import expects
 from proxysieve.session import Session
 
@@ -158,11 +158,27 @@ class Attempt:
         self._error = self._attempts.count(self._lease, exchange, verdict)
         return verdict
 
+    def follow_up(self, exchange: Exchange) -> Verdict:
+        """What the session went on to ask for by itself, once the attempt is reported; see :class:`Lease`."""
+        if self._lease is None or not self._is_reported:
+            raise ProxySieveError("what follows an answer is reported after it: check() or report() it first")
+        return self._lease.follow_up(exchange)
+
+    def keep(self) -> None:
+        """Have the session's cookies and data saved, where they changed since the report."""
+        if self._lease is not None:
+            self._lease.keep()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if self._lease is None:
             return False
+        if isinstance(error, SessionEnded):
+            # It says nothing of this request, which takes another session, and costs it nothing.
+            if not self._is_reported:
+                self._lease.drop()
+            return True
         if self._is_reported:
             return self._leave_reported(error)
         failure = None if error is None else failure_of(error)

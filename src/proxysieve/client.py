@@ -78,12 +78,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client(Protocol):
-    """Sends a request as a session. It translates and never judges."""
+    """Sends a request as a session. It translates and never judges.
+
+    One that cannot look like every browser has an attribute ``identities``: the visitors that it can be.
+    """
 
     async def send(self, request: Request, session: Session) -> Response:
         """The answer, whatever its status, with redirects followed as the same session.
 
         Raises:
+            SessionEnded: The session was given up meanwhile, for something else than this request.
             Exception: The client's own, if :func:`~proxysieve.core.failures.failure_of` knows it.
         """
         ...
@@ -174,6 +178,8 @@ class CurlClient:
         trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
         return Connections(
             impersonate=session.identity.impersonate,
+            # A real browser's visitor looks like that browser, whose version need not be the imitated one's.
+            headers=session.identity.headers if session.identity.engine else None,
             cookies=session.cookies,
             trust_env=False,
             curl_options={

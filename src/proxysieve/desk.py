@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from proxysieve.belongings import OWN_KINDS, check_belongings
 from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Event, Reported, SessionClosed
@@ -23,7 +24,7 @@ from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
 from proxysieve.samples import Samples
-from proxysieve.session import OWN_KINDS, Clients, Session, check_belongings, dump_belongings
+from proxysieve.session import Clients, Session, dump_belongings
 
 log = logging.getLogger("proxysieve")
 
@@ -64,6 +65,22 @@ class Lease:
             self._desk.drop(self._number, self.session)
             raise
         return self._desk.take_back(self._number, self.session, verdict, exchange)
+
+    def follow_up(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
+        """Judge what the session went on to ask for by itself after the report, and learn from it.
+
+        Nobody was asked for that request, but it was made and counts. Of a session that ended meanwhile it is judged
+        and no more.
+        """
+        if self._is_out:
+            raise ProxySieveError("what follows an answer is reported after it")
+        exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
+        verdict = self._desk.judge_page(exchange, extra_signs)
+        return self._desk.take_in(self.session, verdict, exchange)
+
+    def keep(self) -> None:
+        """Have the session's cookies and data saved, where they changed since the report."""
+        self._desk.keep(self.session)
 
     def drop(self) -> None:
         """Give the lease back without a word on the session: what happened was not its doing."""
@@ -192,10 +209,17 @@ class Desk:
         self._looks = self._load_looks(records) if looks else None
         self._looks_saved_at = 0
         self._used: set[str] = set()
+        self._forget_orphans()
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
+
+    def _forget_orphans(self) -> None:
+        """Have deleted what belonged to sessions that are no more."""
+        orphans = {name for _, name in self._saved} - self.engine.facts.sessions.keys()
+        self._saved.update({one: STALE for one in self._saved if one[1] in orphans})
+        self._used |= orphans
 
     async def lease(
         self,
@@ -277,6 +301,20 @@ class Desk:
         elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
             self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
         return settled
+
+    def take_in(self, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
+        """The same for a request that *session* made without a lease."""
+        if self._sessions.get(session.name) is not session:
+            return verdict
+        leased = self.engine.leased(session.name, self.clock.now())
+        self._apply(leased)
+        self._clients.hold(session)
+        return self.take_back(leased.lease, session, verdict, exchange)
+
+    def keep(self, session: Session) -> None:
+        """Have the cookies and data of *session* saved, if they changed."""
+        if self._sessions.get(session.name) is session:
+            self._used.add(session.name)
 
     def drop(self, lease: int, session: Session) -> None:
         """The request of *lease* is over, and says nothing of the session."""
@@ -426,10 +464,8 @@ class Desk:
             record = self.engine.facts.sessions[name]
             proxy = self.engine.facts.catalog.get(record.proxy)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
-            cookies, data = (self._saved.get((kind, name)) for kind in OWN_KINDS)
-            session = Session(
-                record, self.engine.site, proxy, self._clients, cookies=cookies, data=data, given=self._cookies
-            )
+            own = {kind: self._saved.get((kind, name)) for kind in OWN_KINDS}
+            session = Session(record, self.engine.site, proxy, self._clients, **own, given=self._cookies)
             self._sessions[name] = session
         return session
 

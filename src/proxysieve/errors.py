@@ -59,6 +59,20 @@ class NoSessionAvailable(ProxySieveError):  # noqa: N818 - it names a state of a
         return _story(self, self.attempts)
 
 
+class SessionEnded(ProxySieveError):  # noqa: N818 - likewise
+    """What was under way with a session cannot go on, because the session is given up for something else.
+
+    Attributes:
+        session: Its name.
+        why: What ended it, in words.
+    """
+
+    def __init__(self, session: str, why: str) -> None:
+        super().__init__(f"the session {session} ended: {why}")
+        self.session = session
+        self.why = why
+
+
 class GaveUp(ProxySieveError):  # noqa: N818 - likewise
     """A request used up its attempts, or its time, without a good answer.
 

@@ -22,8 +22,9 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import Policy
 from proxysieve.core.engine import Engine, Standing
 from proxysieve.core.hearsay import Hearsay
+from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.loads import Loads
-from proxysieve.core.model import Proxy
+from proxysieve.core.model import Identity, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
@@ -140,6 +141,7 @@ class SessionPool(Sender):
                 raise ConfigError(f"{name} is {value}: expected {least} or more")
         if not thrift > 0:
             raise ConfigError(f"thrift is {thrift}: expected more than 0")
+        self._identities: Sequence[Identity] | None = None
         self._listed = list_proxies(proxies)
         self._on_joined = on_joined
         self._clock = clock or SystemClock()
@@ -288,6 +290,25 @@ class SessionPool(Sender):
         for desk in self._desks.values():
             desk.wake()
 
+    def appear_as(self, identities: Sequence[Identity]) -> None:
+        """Have all sessions be one of *identities*, as a browser wants it that does not imitate others.
+
+        What a store kept of another kind of visitor ends when its site is opened: its cookies would not be known
+        again. What is known of the exits stays.
+
+        Raises:
+            ProxySieveError: Sessions were used already that look otherwise.
+        """
+        if self._desks and tuple(identities) != tuple(self._visitors):
+            raise ProxySieveError("the pool has sessions that look otherwise already: open the browser before using it")
+        self._identities = tuple(identities)
+
+    @property
+    def _visitors(self) -> Sequence[Identity]:
+        # What a client looks like may be known only once it is open.
+        clients: Sequence[Identity] = getattr(self._settings.client, "identities", IDENTITIES)
+        return self._identities or clients
+
     def session(self, name: str, *, site: str) -> NamedSession:
         """The session called *name* at *site* (``shop.example``), and no other, on every run.
 
@@ -338,6 +359,7 @@ class SessionPool(Sender):
                 self._catalog,
                 self._make_policy(),
                 max_rate=self._max_rate,
+                identities=self._visitors,
                 hearsay=self._hearsay,
                 loads=self._loads,
                 records=records,

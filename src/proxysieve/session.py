@@ -9,40 +9,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from http.cookiejar import Cookie, CookieJar
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from proxysieve.belongings import BrowserRecord, dump_cookies, load_cookies
 from proxysieve.core.model import Identity, Proxy
 from proxysieve.core.records import SessionRecord, decode
 
 log = logging.getLogger("proxysieve")
 
 C = TypeVar("C")
-
-# What belongs to a session and not to its record, because it can be large and changes at its own pace.
-OWN_KINDS = ("cookies", "data")
-# What clients put where http.cookiejar has no more than a question for it.
-Flag = bool | int | str | None
-
-
-class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What http.cookiejar wants to know of a cookie, without what no browser has kept for twenty years."""
-
-    version: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = 0
-    name: str
-    value: str | None
-    domain: str
-    domain_specified: Flag
-    domain_initial_dot: Flag
-    path: str = "/"
-    path_specified: Flag = True
-    secure: Flag = False
-    expires: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    discard: Flag
-
-
-COOKIE_FIELDS = CookieRecord.__struct_fields__
 
 
 class Session:
@@ -54,6 +31,7 @@ class Session:
         identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
         cookies: Its own, kept across restarts. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
+        browser: What it has beside its cookies where it is a visitor by a real browser; kept, too.
 
     Args:
         given: Cookies that it starts with.
@@ -68,6 +46,7 @@ class Session:
         *,
         cookies: bytes | None = None,
         data: bytes | None = None,
+        browser: bytes | None = None,
         given: Iterable[Cookie] = (),
     ) -> None:
         self.site = site
@@ -79,6 +58,7 @@ class Session:
         for cookie in (*given, *(load_cookies(cookies) if cookies else ())):
             self.cookies.set_cookie(cookie)
         self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
+        self.browser: BrowserRecord = decode(browser, BrowserRecord) if browser else BrowserRecord()
         self._exit = record.exit
         self._clients = clients
 
@@ -86,6 +66,11 @@ class Session:
     def proxy_url(self) -> str:
         """The proxy with credentials and session name filled in: for a client, never for a log."""
         return self.proxy.url(self._exit)
+
+    @property
+    def proxy_login(self) -> tuple[str, str]:
+        """User and password at the proxy, session name filled in: for a client, never for a log."""
+        return self.proxy.login(self._exit)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -188,36 +173,5 @@ def dump_belongings(session: Session) -> dict[str, bytes | None]:
     return {
         "cookies": dump_cookies(session.cookies) if len(session.cookies) else None,
         "data": msgspec.json.encode(session.data) if session.data else None,
+        "browser": msgspec.json.encode(session.browser) if session.browser != BrowserRecord() else None,
     }
-
-
-def check_belongings(kind: str, saved: bytes) -> None:
-    """Read a record of one of the :data:`OWN_KINDS`, to know that it can be read.
-
-    Raises:
-        msgspec.DecodeError: The record is damaged.
-    """
-    if kind == "cookies":
-        load_cookies(saved)
-    else:
-        decode(saved, dict[str, Any])
-
-
-def dump_cookies(jar: CookieJar) -> bytes:
-    """The cookies of *jar* as a record keeps them."""
-    # Clients of synchronous callers fill the jar from threads of their own.
-    with jar._cookies_lock:  # type: ignore[attr-defined] # noqa: SLF001 - the jar offers no other way
-        return msgspec.json.encode([{name: getattr(cookie, name) for name in COOKIE_FIELDS} for cookie in jar])
-
-
-def load_cookies(saved: bytes) -> CookieJar:
-    """The jar that :func:`dump_cookies` saved.
-
-    Raises:
-        msgspec.DecodeError: The record is damaged.
-    """
-    jar = CookieJar()
-    unkept: dict[str, Any] = {"port": None, "port_specified": False, "comment": None, "comment_url": None, "rest": {}}
-    for kept in decode(saved, list[CookieRecord]):
-        jar.set_cookie(Cookie(**msgspec.structs.asdict(kept), **unkept))
-    return jar

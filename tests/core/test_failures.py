@@ -26,7 +26,7 @@ from tests.core.wires import (
     tunnel_then_reset,
 )
 
-from proxysieve.core.failures import BENEATH, CLASSES, VAGUE, failure_of
+from proxysieve.core.failures import BENEATH, CLASSES, PLAYWRIGHTS, VAGUE, failure_of
 from proxysieve.core.model import Failure
 
 TIMEOUT_SECONDS = 0.2
@@ -185,7 +185,7 @@ def test_an_error_while_a_clients_error_is_handled_is_the_callers_own() -> None:
     assert failure_of(caught.value) is None
 
 
-@pytest.mark.parametrize("name", sorted({*CLASSES, *VAGUE, *BENEATH}))
+@pytest.mark.parametrize("name", sorted({*CLASSES, *VAGUE, *BENEATH, PLAYWRIGHTS}))
 def test_every_class_exists_under_its_name(name: str) -> None:
     """Clients are told by the names of their exceptions, so a name that is gone would go unnoticed."""
     module, _, kind = name.rpartition(".")

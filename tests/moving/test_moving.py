@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
 
+from proxysieve.belongings import CookieRecord
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
@@ -26,7 +27,6 @@ from proxysieve.moving.browsers import browser_of
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
-from proxysieve.session import CookieRecord
 
 SITE = "shop.example"
 NOW = 1_800_000_000.0

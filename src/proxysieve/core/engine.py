@@ -16,7 +16,7 @@ from proxysieve.core.doubts import Doubts, Incident
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.identity import IDENTITIES, follow
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
@@ -208,6 +208,10 @@ class Engine:
             return trial
         # The proxies of all suspects have left, or they have names.
         return self._trial(doubts.held, now, 0)
+
+    def leased(self, name: str, now: float) -> Leased:
+        """The event that the open session called *name* carries a request that nobody chose it for."""
+        return Leased(now, self.facts.site.lease_count, name)
 
     def settle(self, page: int, verdict: Verdict) -> Verdict:
         """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
@@ -405,7 +409,19 @@ class Engine:
                     pass
         if facts.lore:
             facts.lore.restore(kept, facts.exits.items())
-        facts.restore(sessions)
+        facts.restore([session for session in sessions if self._is_still_itself(session)])
+
+    def _is_still_itself(self, session: SessionRecord) -> bool:
+        """Whether *session* can go on; one that was another kind of visitor ends, and its exit gets another."""
+        identity = follow(session.identity, self._identities)
+        if identity is not None:
+            session.identity = identity
+        elif session.pinned:
+            session.lost = f"it is a visitor by {session.identity.browser}, and this pool's are by another browser"
+        else:
+            self.facts.changed.add(("session", session.name))
+            return False
+        return True
 
     def _encode(self, kind: str, key: str) -> bytes | None:
         value = self._value(kind, key)

@@ -8,6 +8,7 @@ came: what goes wrong before TLS with the site began is the proxy's doing, and w
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any
 
 from proxysieve.core.model import Failure
@@ -85,7 +86,60 @@ CLASSES = {
     "aiohttp.client_exceptions.TooManyRedirects": Failure.REDIRECTS,
     "aiohttp.client_exceptions.ClientResponseError": Failure.GARBLED,
     "aiohttp.client_exceptions.ClientPayloadError": Failure.RESET,
+    "playwright._impl._errors.TimeoutError": Failure.TIMEOUT,
 }
+
+# Playwright has one class for most, with Chromium's name of what went wrong in the message:
+# https://chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h
+PLAYWRIGHTS = "playwright._impl._errors.Error"
+NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+NET_ERRORS = {
+    "ERR_PROXY_CONNECTION_FAILED": Failure.PROXY_UNREACHABLE,
+    "ERR_MANDATORY_PROXY_CONFIGURATION_FAILED": Failure.PROXY_UNREACHABLE,
+    "ERR_PROXY_CERTIFICATE_INVALID": Failure.PROXY_REFUSED,
+    "ERR_PROXY_AUTH_UNSUPPORTED": Failure.PROXY_REFUSED,
+    "ERR_PROXY_AUTH_REQUESTED": Failure.PROXY_REFUSED,
+    "ERR_PROXY_AUTH_REQUESTED_WITH_NO_CONNECTION": Failure.PROXY_REFUSED,
+    "ERR_TUNNEL_CONNECTION_FAILED": Failure.PROXY_REFUSED,
+    "ERR_SOCKS_CONNECTION_FAILED": Failure.PROXY_REFUSED,
+    "ERR_SOCKS_CONNECTION_HOST_UNREACHABLE": Failure.PROXY_REFUSED,
+    "ERR_INVALID_AUTH_CREDENTIALS": Failure.PROXY_REFUSED,
+    "ERR_UNEXPECTED_PROXY_AUTH": Failure.PROXY_REFUSED,
+    # An error status without a body; the site's own have been told by the answer, so what is left is that of a CONNECT.
+    "ERR_HTTP_RESPONSE_CODE_FAILURE": Failure.PROXY_REFUSED,
+    "ERR_NAME_NOT_RESOLVED": Failure.UNRESOLVED,
+    "ERR_NAME_RESOLUTION_FAILED": Failure.UNRESOLVED,
+    "ERR_TIMED_OUT": Failure.TIMEOUT,
+    "ERR_CONNECTION_TIMED_OUT": Failure.TIMEOUT,
+    "ERR_TOO_MANY_REDIRECTS": Failure.REDIRECTS,
+    "ERR_UNKNOWN_URL_SCHEME": Failure.MISLED,
+    "ERR_UNSAFE_REDIRECT": Failure.MISLED,
+    "ERR_DISALLOWED_URL_SCHEME": Failure.MISLED,
+    "ERR_INVALID_URL": Failure.UNSENDABLE,
+    "ERR_UNSAFE_PORT": Failure.UNSENDABLE,
+    "ERR_INSUFFICIENT_RESOURCES": Failure.UNREADABLE,
+    "ERR_OUT_OF_MEMORY": Failure.UNREADABLE,
+}
+# What the others are told by, as they begin.
+NET_FAMILIES = {
+    "ERR_CERT_": Failure.CERTIFICATE,
+    "ERR_SSL_": Failure.TLS,
+    "ERR_BAD_SSL_": Failure.TLS,
+    "ERR_ECH_": Failure.TLS,
+    "ERR_CONNECTION_": Failure.RESET,
+    "ERR_EMPTY_RESPONSE": Failure.RESET,
+    "ERR_SOCKET_": Failure.RESET,
+    "ERR_NETWORK_": Failure.RESET,
+    "ERR_INTERNET_": Failure.RESET,
+    "ERR_ADDRESS_": Failure.RESET,
+    "ERR_INCOMPLETE_": Failure.RESET,
+    "ERR_CONTENT_LENGTH_MISMATCH": Failure.RESET,
+    "ERR_HTTP2_": Failure.RESET,
+    "ERR_QUIC_": Failure.RESET,
+    "ERR_": Failure.GARBLED,
+}
+# A page that is too much for a browser is no fault of the proxy's.
+CRASHES = ("Page crashed", "Target crashed")
 
 
 # These stand for anything on the way to the site; what they were raised from says how far it came.
@@ -104,7 +158,10 @@ def failure_of(error: BaseException) -> Failure | None:
     curl_error = _curl_error(error)
     if curl_error is not None:
         return _curl_failure(curl_error)
-    name = next((name for name in _names(error) if name in CLASSES), "")
+    names = _names(error)
+    name = next((name for name in names if name in CLASSES), "")
+    if not name and PLAYWRIGHTS in names:
+        return _browser_failure(str(error))
     if name in VAGUE:
         return _beneath(error) or CLASSES[name]
     return CLASSES.get(name) or _plain_failure(error)
@@ -120,6 +177,15 @@ def _plain_failure(error: BaseException) -> Failure | None:
     # A first header that goes on from one before it makes it look up what is not there.
     stumbles = {UnicodeError: Failure.UNREADABLE, IndexError: Failure.GARBLED}
     return next((failure for kind, failure in stumbles.items() if isinstance(error, kind)), None)
+
+
+def _browser_failure(message: str) -> Failure | None:
+    """What a browser says; None where it is what its user wanted of the page that went wrong."""
+    told = NET_ERROR.search(message)
+    if told:
+        family = next(family for beginning, family in NET_FAMILIES.items() if told[1].startswith(beginning))
+        return NET_ERRORS.get(told[1], family)
+    return Failure.UNREADABLE if any(crash in message for crash in CRASHES) else None
 
 
 def _modules(error: BaseException) -> list[str]:

@@ -10,6 +10,8 @@ did before 26.3, and on its first connection a ticket that it cannot have yet.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from proxysieve.core.model import Identity
 
 _MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
@@ -45,13 +47,43 @@ def _firefox(version: int, languages: str) -> Identity:
     )
 
 
+NEWEST_CHROME = _chrome(150, '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"')
+
 IDENTITIES = (
     _chrome(142, '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'),
     _chrome(145, '"Not:A-Brand";v="99", "Google Chrome";v="145", "Chromium";v="145"'),
     _chrome(146, '"Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"'),
-    _chrome(150, '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'),
+    NEWEST_CHROME,
     _safari("safari184", "18.4"),
     _safari("safari2601", "26.0.1"),
     _firefox(144, "en-US,en;q=0.5"),
     _firefox(147, "en-US,en;q=0.9"),
 )
+
+
+def real_chromium(
+    user_agent: str, accept_language: str, client_hints: Sequence[tuple[str, str]], engine: str = "chromium"
+) -> Identity:
+    """The identity of a Chromium that runs here, by what it says of itself.
+
+    Where a client sends a session's requests in its place, the newest Chrome's TLS is the nearest to it.
+    """
+    return Identity(
+        impersonate=NEWEST_CHROME.impersonate,
+        user_agent=user_agent,
+        accept_language=accept_language,
+        client_hints=tuple(client_hints),
+        engine=engine,
+    )
+
+
+def follow(identity: Identity, identities: Sequence[Identity]) -> Identity | None:
+    """What a visitor that was *identity* looks like where visitors are *identities* now.
+
+    A real browser is the version that runs, as its users' are after an update; an imitation stays what it was. None
+    where it is another kind of visitor, whom cookies bound to a browser would not know again.
+    """
+    of_kind = [one for one in identities if one.engine == identity.engine]
+    if not of_kind:
+        return None
+    return identity if identity in of_kind or not identity.engine else of_kind[0]

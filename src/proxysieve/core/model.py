@@ -101,6 +101,13 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def login(self, session: str = "") -> tuple[str, str]:
+        """User and password in clear, *session* filled in: for a client, never for a log."""
+        return (
+            self.username.replace(SESSION_PLACEHOLDER, session),
+            self.password.replace(SESSION_PLACEHOLDER, session),
+        )
+
     def url(self, session: str = "") -> str:
         """The address with its credentials, *session* filled in: for a client, never for a log."""
         if not self.username and not self.password:
@@ -157,12 +164,19 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         impersonate: The curl_cffi target whose TLS and HTTP/2 look like this browser.
         client_hints: The ``sec-ch-ua`` headers; browsers other than Chromium send none.
+        engine: The real browser that it is, such as ``chromium``; empty where a client only imitates one.
     """
 
     impersonate: str
     user_agent: str
     accept_language: str
     client_hints: tuple[tuple[str, str], ...] = ()
+    engine: str = ""
+
+    @property
+    def browser(self) -> str:
+        """What it is called where it is shown."""
+        return self.engine or self.impersonate
 
     @property
     def headers(self) -> dict[str, str]:

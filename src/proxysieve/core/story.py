@@ -406,7 +406,7 @@ def _session(
         is_named=session.pinned,
         opened_at=session.opened_at,
         worked_at=session.worked_at or None,
-        browser=session.identity.impersonate,
+        browser=session.identity.browser,
         user_agent=session.identity.user_agent,
         ok_count=session.ok_count,
         lost=session.lost,

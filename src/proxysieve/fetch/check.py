@@ -349,7 +349,7 @@ def _checked(told: Told, verdict: Verdict) -> Checked:
     return Checked(
         proxy=str(told.session.proxy),
         name=told.session.name if told.session.proxy.is_gateway else None,
-        browser=told.session.identity.impersonate,
+        browser=told.session.identity.browser,
         verdict=verdict.outcome,
         why=verdict.why or None,
         vendor=verdict.vendor or None,

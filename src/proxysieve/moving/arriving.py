@@ -7,6 +7,7 @@ from random import Random
 
 import msgspec
 
+from proxysieve.belongings import OWN_KINDS, BrowserRecord
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import Identity
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
@@ -57,7 +58,7 @@ def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], r
             raise ConfigError(
                 f"the record of the session {session.name[:40]!r} is damaged: its exit is not its proxy's"
             )
-        if session.identity not in identities:
+        if not session.identity.engine and session.identity not in identities:
             session.identity, change = choose_looks(session.identity.user_agent, identities, rng)
             if change:
                 bound.other_looks[change] += 1
@@ -146,7 +147,8 @@ class Admission:
         self._put("session", session.name, session)
         if self._is_replacing or ("exit", session.exit_id) not in self._kept:
             self._put("exit", session.exit_id, moved.exit)
-        for kind, value in (("cookies", moved.cookies), ("data", moved.data)):
+        browser = moved.browser if moved.browser != BrowserRecord() else None
+        for kind, value in (("cookies", moved.cookies), ("data", moved.data), ("browser", browser)):
             # What an older session of this name left must not be found by it.
             if value or (kind, session.name) in self._kept:
                 self._put(kind, session.name, value or None)
@@ -163,7 +165,7 @@ class Admission:
         if self._carried.get(session.exit_id) == name:
             del self._carried[session.exit_id]
         self._replaced.add(name)
-        for kind in ("session", "cookies", "data"):
+        for kind in ("session", *OWN_KINDS):
             if (kind, name) in self._kept:
                 self._changes[kind, name] = None
 

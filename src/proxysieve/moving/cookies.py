@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
+from proxysieve.belongings import CookieRecord
 from proxysieve.errors import ConfigError
-from proxysieve.session import CookieRecord
 
 # In a header, these would end the cookie, or the header.
 BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f;]")

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from proxysieve.belongings import CookieRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import make_cookie
 from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_name, is_moment
-from proxysieve.session import CookieRecord
 
 ORIGIN = "Crawlee"
 RETIRED = "they were retired there: blocked, or only used up, which is not kept"

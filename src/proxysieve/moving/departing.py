@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from proxysieve.belongings import BrowserRecord, CookieRecord
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.core.roster import ends_at
 from proxysieve.moving.moved import Export, MovedSession, Reasons
-from proxysieve.session import CookieRecord
 
 UNLISTED = "their proxies are not in the list"
 TOO_OLD = "they are older than 24 h, or than their proxy's ttl_seconds, and their exits may be others' by now"
@@ -56,6 +56,7 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
                     exit=decode(kept.get(("exit", session.exit_id), b"{}"), ExitRecord),
                     cookies=decode(kept.get(("cookies", name), b"[]"), list[CookieRecord]),
                     data=decode(kept.get(("data", name), b"{}"), dict[str, Any]),
+                    browser=decode(kept.get(("browser", name), b"{}"), BrowserRecord),
                 )
             )
     moved.sort(key=lambda one: (one.session.opened_at, one.session.name))

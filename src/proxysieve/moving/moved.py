@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from proxysieve.belongings import BrowserRecord, CookieRecord
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import check_cookie
-from proxysieve.session import CookieRecord
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
 FORMAT_VERSION = 1
@@ -33,6 +33,7 @@ class MovedSession(msgspec.Struct, kw_only=True):
         address: Where the proxy is, without who uses it; for a reader, and empty if it is not known.
         exit: What happened to its exit at the site.
         data: The user's own.
+        browser: What it has beside its cookies, if it is a visitor by a real browser.
     """
 
     session: SessionRecord
@@ -40,6 +41,7 @@ class MovedSession(msgspec.Struct, kw_only=True):
     exit: ExitRecord
     cookies: list[CookieRecord] = []
     data: dict[str, Any] = {}
+    browser: BrowserRecord = msgspec.field(default_factory=BrowserRecord)
 
 
 class Export(msgspec.Struct, kw_only=True):
