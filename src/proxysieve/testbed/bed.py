@@ -172,6 +172,8 @@ class Testbed(Bed):
             connection_count=dict(self._tally.connection_count),
             tunnel_count=dict(self._tally.tunnel_count),
             proxy_answers={int(status): count for status, count in self._tally.answers.items()},
+            passed_count=self._site.clearances.passed_count,
+            foreign_clearance_count=self._site.clearances.foreign_count,
         )
 
     def _start(self) -> Places:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import html
+import json
 import random
 
+from proxysieve.testbed.scripts import script
 from proxysieve.testbed.world import BlockStyle, World
 
 _VOCABULARY = (
@@ -26,6 +28,9 @@ _PARAGRAPH_COUNT = 251
 _MARKED_BYTES = 2_000
 _FALSE_MARK = "<script>window.ready = window.ready || !window._cf_chl_opt;</script>\n"
 
+# Shorter than any mark, and than the tag that would end a script.
+_PIECE_LENGTH = 4
+
 
 class Pages:
     """The pages of one world."""
@@ -40,6 +45,17 @@ class Pages:
         """Return the page; equal worlds have equal pages. Where it *is_marked*, a detector takes it for a challenge."""
         if self._world.fate_of(page_id) == "empty":
             return b""
+        # Detectors believe in no challenge that has much to say.
+        size = min(self._world.page_bytes, _MARKED_BYTES) if is_marked else self._world.page_bytes
+        return self._page(page_id, size, _FALSE_MARK if is_marked else "")
+
+    def block(self, style: BlockStyle, page_id: int) -> bytes:
+        """Return what is sent to the blocked who ask for the page; a hidden captcha is a page with a script."""
+        if style == "hidden_captcha":
+            return self._page(page_id, self._world.page_bytes, _hiding(block_page(style)))
+        return block_page(style)
+
+    def _page(self, page_id: int, size: int, ending: str) -> bytes:
         rng = random.Random(self._world.seed * 1_000_003 + page_id)
         name = " ".join(rng.choices(_WORDS, k=3)).title()
         links = "".join(
@@ -50,12 +66,10 @@ class Pages:
             f"</head>\n<body>\n<h1>{name}</h1>\n<p>Item {page_id}, {rng.randrange(500, 90_000) / 100:.2f} in stock "
             f"at warehouse {rng.randrange(40)}.</p>\n<ul>\n{links}</ul>\n"
         )
-        # Detectors believe in no challenge that has much to say.
-        size = min(self._world.page_bytes, _MARKED_BYTES) if is_marked else self._world.page_bytes
         count = round(max(0, size - len(head)) / self._paragraph_bytes)
         start, stride = rng.randrange(_PARAGRAPH_COUNT), rng.randrange(1, _PARAGRAPH_COUNT)
         text = "".join([self._paragraphs[(start + step * stride) % _PARAGRAPH_COUNT] for step in range(count)])
-        return f"{head}{text}{_FALSE_MARK if is_marked else ''}</body>\n</html>\n".encode()
+        return f"{head}{text}{ending}</body>\n</html>\n".encode()
 
 
 def missing_page(path: str) -> bytes:
@@ -80,7 +94,7 @@ def throttled_page() -> bytes:
 
 @functools.cache
 def block_page(style: BlockStyle) -> bytes:
-    """Return the text of a block; what marks it is known of the systems that it is in the style of."""
+    """Return what a block shows; what marks it is known of the systems that it is in the style of."""
     match style:
         case "forbidden":
             return _document("403 Forbidden", "<p>You do not have permission to see this page.</p>")
@@ -88,7 +102,7 @@ def block_page(style: BlockStyle) -> bytes:
             return throttled_page()
         case "challenge":
             return _CHALLENGE
-        case "captcha":
+        case "captcha" | "hidden_captcha":
             return _CAPTCHA
         case "sorry":
             return _document("302 Moved", "<p>The document has moved.</p>")
@@ -160,6 +174,14 @@ _NETWORK = b"""<!DOCTYPE html>
 <p>Cloudflare Ray ID: 0000000000000000</p></div></body>
 </html>
 """
+
+
+@functools.cache
+def _hiding(page: bytes) -> str:
+    """Return the script that puts *page* in the place of the one that it stands in."""
+    text = page.decode()
+    pieces = [text[at : at + _PIECE_LENGTH] for at in range(0, len(text), _PIECE_LENGTH)]
+    return f"<script>\n{script('hidden_captcha.js').replace('PIECES', json.dumps(pieces))}</script>\n"
 
 
 def _paragraph(rng: random.Random) -> str:

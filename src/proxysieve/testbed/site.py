@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
 from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.clearance import Clearances
 from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
 from proxysieve.testbed.connections import Caller
 from proxysieve.testbed.fingerprint import Fingerprint
@@ -67,6 +68,7 @@ class Site:
 
     def __init__(self, world: World, *, pages: Pages, bans: Bans, clock: Callable[[], float]) -> None:
         self.hits = HitLedger(kept=world.hits_kept)
+        self.clearances = Clearances(world.seed)
         self._world = world
         self._bans = bans
         self._clock = clock
@@ -159,10 +161,12 @@ class Site:
         return answer
 
     def _admit(self, visit: Visit) -> Answer:
+        if self._world.script_challenge and visit.page == "page" and not self.clearances.admits(visit):
+            return Answer(kind="challenged", response=self.clearances.challenge(visit))
         if not self._world.bound_cookies:
             return self._serve_unless_flaky(visit)
         cookie = self._visitor_cookie(visit)
-        presented = _presented_visitor(visit.request)
+        presented = visit.request.cookie("visitor")
         if presented is None:
             answer = self._serve_unless_flaky(visit)
             headers = (*answer.response.headers, ("Set-Cookie", f"visitor={cookie}; Path=/"))
@@ -182,8 +186,13 @@ class Site:
 
     def _block(self, visit: Visit, wait_seconds: float) -> Answer:
         style = self._world.style_of(visit.exit)
+        if style == "challenge" and self._world.script_challenge:
+            return Answer(kind="blocked", response=self.clearances.challenge(visit))
+        page_id = visit.rest_number or 0
         response = Response(
-            status=_status_of(style), headers=_headers_of(style, visit, wait_seconds), body=block_page(style)
+            status=_status_of(style),
+            headers=_headers_of(style, visit, wait_seconds),
+            body=self._pages.block(style, page_id),
         )
         return Answer(kind="blocked", response=response, is_reset=style == "reset")
 
@@ -245,7 +254,7 @@ def _status_of(style: BlockStyle) -> int:
             return 503
         case "sorry":
             return 302
-        case "captcha" | "empty" | "unknown" | "reset":
+        case "captcha" | "empty" | "unknown" | "reset" | "hidden_captcha":
             return 200
 
 
@@ -259,12 +268,6 @@ def _headers_of(style: BlockStyle, visit: Visit, wait_seconds: float) -> Headers
             return JSON
         case _:
             return HTML
-
-
-def _presented_visitor(request: Request) -> str | None:
-    cookies = request.header("cookie").split(";")
-    pairs = (cookie.strip().partition("=") for cookie in cookies)
-    return next((value for name, _, value in pairs if name == "visitor"), None)
 
 
 def _retry_after(wait_seconds: float) -> tuple[str, str]:

@@ -22,9 +22,13 @@ BlockStyle = Literal[
     "json",
     "country",
     "network",
+    "hidden_captcha",
 ]
 Fate = Literal["ok", "missing", "forbidden", "empty"]
 Kind = Literal["plain", "refusing", "hanging", "slow", "demanding", "failing"]
+
+SCRIPTED_STYLES: frozenset[BlockStyle] = frozenset({"hidden_captcha"})
+"""Blocks that scripts make: whoever runs none is shown a page of the site."""
 
 _HOSTS_PER_NETWORK = 254
 _MOST_NETWORKS = 120 * 256
@@ -101,7 +105,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             the same one. Of its exits, the refusing ones fail too.
         limit: How much the site bears; None bears all.
         block_styles: What blocks look like; each exit has one of them by the seed. All but `unknown` bear marks of
-            the systems that they are in the style of.
+            the systems that they are in the style of, `hidden_captcha` once its script has run.
         flaky_share: Share of the requests that the site answers 500, at random.
         outages: When the site serves nobody.
         missing_share: Share of the page ids that are honest 404s.
@@ -111,6 +115,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             which detectors take for one; 0 for never.
         bound_cookies: Whether the site gives out a visitor cookie, and blocks it from any other address or
             user agent.
+        script_challenge: Whether the site challenges all who ask for `/page/...` by a script, which takes a browser
+            some tenths of a second, sets the cookie `clearance` and loads the page again. The cookie is good for one
+            address and user agent, and anything else is challenged. Who is banned with the style `challenge` meets
+            the same page for ever.
         page_bytes: About the size of a page.
         latency_seconds: How long the site thinks before each answer.
         https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 inside of it
@@ -142,6 +150,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     empty_share: float = 0.0
     false_mark_after: int = 0
     bound_cookies: bool = False
+    script_challenge: bool = False
     page_bytes: int = 15_000
     latency_seconds: float = 0.0
     https: bool = False
