@@ -172,25 +172,31 @@ class Testbed(Bed):
             connection_count=dict(self._tally.connection_count),
             tunnel_count=dict(self._tally.tunnel_count),
             proxy_answers={int(status): count for status, count in self._tally.answers.items()},
+            direct_connection_count=self._site.callers.total() - sum(map(self._site.callers.__getitem__, addresses)),
             passed_count=self._site.clearances.passed_count,
             foreign_clearance_count=self._site.clearances.foreign_count,
         )
 
     def _start(self) -> Places:
         authority, ca_path = self._found_authority() if self.world.https or self.world.https_proxies else (None, None)
-        tls = authority.site_context() if authority and self.world.https else None
+        tls = authority.site_context(self.world.host) if authority and self.world.https else None
         listener = _bind(_SITE_ADDRESS)
         port: int = listener.getsockname()[1]
         self._connections.listen(listener, self._site.serve, tls=tls, hears_announcements=self._announces)
-        dialer = Dialer(announced_port=port if self._announces else None)
+        dialer = Dialer(announced_port=port if self._announces else None, site_host=self.world.host)
         proxy_tls = self._proxy_context(authority) if authority and self.world.https_proxies else None
         gateways = [self._start_proxy(exit_, gate, dialer, proxy_tls) for exit_, gate in self._gates()]
         return Places(
-            site_url=f"https://{SITE_HOST}:{port}" if tls else f"http://{_SITE_ADDRESS}:{port}",
+            site_url=self._site_url(port),
             gateways=tuple(gateways),
             ca_path=ca_path,
             announces_exits=self._announces,
         )
+
+    def _site_url(self, port: int) -> str:
+        if self.world.https:
+            return f"https://{self.world.host or SITE_HOST}:{port}"
+        return f"http://{self.world.host or _SITE_ADDRESS}:{port}"
 
     async def _stop(self) -> None:
         with self._folder:

@@ -9,6 +9,7 @@ import itertools
 import math
 import random
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -68,6 +69,7 @@ class Site:
 
     def __init__(self, world: World, *, pages: Pages, bans: Bans, clock: Callable[[], float]) -> None:
         self.hits = HitLedger(kept=world.hits_kept)
+        self.callers: Counter[str] = Counter()
         self.clearances = Clearances(world.seed)
         self._world = world
         self._bans = bans
@@ -88,6 +90,7 @@ class Site:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller) -> None:
         """Answer the requests of one connection."""
+        self.callers[caller.address] += 1
         tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
         guest = _Guest(
             address=caller.address,

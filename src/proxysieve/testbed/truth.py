@@ -65,6 +65,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         tunnel_count: Tunnels that each proxy opened, by CONNECT or SOCKS5.
         proxy_answers: How often proxies gave each status of their own, such as 407 and 502; refusals by SOCKS5
             count as their like.
+        direct_connection_count: Connections to the site that came from no exit, so not through a proxy.
         passed_count: How many visitors have passed the challenge by script; an address with a user agent is one.
         foreign_clearance_count: How many requests came with a clearance that is another visitor's.
     """
@@ -77,6 +78,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     connection_count: dict[str, int]
     tunnel_count: dict[str, int]
     proxy_answers: dict[int, int]
+    direct_connection_count: int
     passed_count: int
     foreign_clearance_count: int
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -31,6 +32,7 @@ SCRIPTED_STYLES: frozenset[BlockStyle] = frozenset({"hidden_captcha"})
 """Blocks that scripts make: whoever runs none is shown a page of the site."""
 
 _HOSTS_PER_NETWORK = 254
+_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?")
 _MOST_NETWORKS = 120 * 256
 _SHARES = ("banned_share", "banned_network_share", "flaky_share", "missing_share", "forbidden_share", "empty_share")
 _COUNTS = ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", "hits_kept", "false_mark_after")
@@ -121,6 +123,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             the same page for ever.
         page_bytes: About the size of a page.
         latency_seconds: How long the site thinks before each answer.
+        host: The name that the site is addressed by, such as `shop.example`, which only the proxies resolve; without
+            one it is `127.0.0.1`, or `localhost` where it speaks TLS.
         https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 inside of it
             to those who offer that.
         https_proxies: Whether the proxies speak TLS too, to those who begin with it.
@@ -153,6 +157,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     script_challenge: bool = False
     page_bytes: int = 15_000
     latency_seconds: float = 0.0
+    host: str = ""
     https: bool = False
     https_proxies: bool = False
     robots: str = "User-agent: *\nAllow: /\n"
@@ -174,6 +179,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"networks is a number from 1 to {_MOST_NETWORKS}, not {self.networks!r}")
         if not 1 <= self.proxies <= self.networks * _HOSTS_PER_NETWORK:
             raise ConfigError(f"{self.networks} networks hold 1 to {self.networks * _HOSTS_PER_NETWORK} proxies")
+        if self.host and not _HOST.fullmatch(self.host):
+            raise ConfigError(f"host is a name in lower case such as shop.example, not {self.host!r}")
         if not self.block_styles or not set(self.block_styles) <= set(get_args(BlockStyle)):
             raise ConfigError(f"block_styles are some of {get_args(BlockStyle)}, not {self.block_styles!r}")
 
