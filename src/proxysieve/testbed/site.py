@@ -20,6 +20,7 @@ from proxysieve.testbed.clearance import Clearances
 from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
 from proxysieve.testbed.connections import Caller
 from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.mirror_pages import MirrorPages
 from proxysieve.testbed.outages import Outages
 from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
 from proxysieve.testbed.truth import HitLedger
@@ -67,7 +68,9 @@ class _Guest:
 class Site:
     """The site of one world, which remembers its visitors by their addresses."""
 
-    def __init__(self, world: World, *, pages: Pages, bans: Bans, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, world: World, *, pages: Pages, bans: Bans, mirror: MirrorPages, clock: Callable[[], float]
+    ) -> None:
         self.hits = HitLedger(kept=world.hits_kept)
         self.callers: Counter[str] = Counter()
         self.clearances = Clearances(world.seed)
@@ -85,6 +88,7 @@ class Site:
             "page": self._page,
             "gzip": self._gzip,
             "slow": self._slow,
+            "mirror": mirror.answer,
             "robots.txt": self._robots,
         }
 

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.mirror import Mirror
 from proxysieve.testbed.world import network_of
 
 HitAnswer = Literal[
@@ -66,6 +67,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         proxy_answers: How often proxies gave each status of their own, such as 407 and 502; refusals by SOCKS5
             count as their like.
         direct_connection_count: Connections to the site that came from no exit, so not through a proxy.
+        mirrors: What was reported at `/mirror`, oldest first.
+        stun_senders: How many packets the STUN server of the mirror had from each address, which no proxy carries.
         passed_count: How many visitors have passed the challenge by script; an address with a user agent is one.
         foreign_clearance_count: How many requests came with a clearance that is another visitor's.
     """
@@ -79,6 +82,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     tunnel_count: dict[str, int]
     proxy_answers: dict[int, int]
     direct_connection_count: int
+    mirrors: list[Mirror]
+    stun_senders: dict[str, int]
     passed_count: int
     foreign_clearance_count: int
 
