@@ -7,6 +7,7 @@ import html
 import json
 import random
 
+from proxysieve.testbed.font import GLYPH
 from proxysieve.testbed.scripts import script
 from proxysieve.testbed.world import BlockStyle, World
 
@@ -27,6 +28,7 @@ _LINKED_IDS = range(10_000)
 _PARAGRAPH_COUNT = 251
 _MARKED_BYTES = 2_000
 _FALSE_MARK = "<script>window.ready = window.ready || !window._cf_chl_opt;</script>\n"
+_STYLES = "<style>@font-face{font-family:icons;src:url(/assets/icons.ttf)}.stars{font-family:icons}</style>"
 
 # Shorter than any mark, and than the tag that would end a script.
 _PIECE_LENGTH = 4
@@ -61,10 +63,13 @@ class Pages:
         links = "".join(
             f'<li><a href="/page/{other}">Item {other}</a></li>\n' for other in rng.choices(_LINKED_IDS, k=8)
         )
+        price = f"{rng.randrange(500, 90_000) / 100:.2f}"
+        styles, figures = (_STYLES, _figures(page_id)) if self._world.assets else ("", "")
         head = (
             f"<!DOCTYPE html>\n<html lang=en>\n<head><meta charset=utf-8><title>{name} - item {page_id}</title>"
-            f"</head>\n<body>\n<h1>{name}</h1>\n<p>Item {page_id}, {rng.randrange(500, 90_000) / 100:.2f} in stock "
-            f"at warehouse {rng.randrange(40)}.</p>\n<ul>\n{links}</ul>\n"
+            f"{styles}</head>\n<body>\n<h1>{name}</h1>\n{figures}"
+            f"<p>Item {page_id}, {price} in stock at warehouse {rng.randrange(40)}.</p>\n"
+            f"<ul>\n{links}</ul>\n"
         )
         count = round(max(0, size - len(head)) / self._paragraph_bytes)
         start, stride = rng.randrange(_PARAGRAPH_COUNT), rng.randrange(1, _PARAGRAPH_COUNT)
@@ -182,6 +187,13 @@ def _hiding(page: bytes) -> str:
     text = page.decode()
     pieces = [text[at : at + _PIECE_LENGTH] for at in range(0, len(text), _PIECE_LENGTH)]
     return f"<script>\n{script('hidden_captcha.js').replace('PIECES', json.dumps(pieces))}</script>\n"
+
+
+def _figures(page_id: int) -> str:
+    return (
+        f'<img src="/assets/picture/{page_id}.png" width="240" height="240" alt="">\n'
+        f'<p class="stars">{GLYPH * 5}</p>\n<audio src="/assets/sound.wav" preload="auto" controls></audio>\n'
+    )
 
 
 def _paragraph(rng: random.Random) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
+from proxysieve.testbed.assets import Assets
 from proxysieve.testbed.bans import Bans
 from proxysieve.testbed.clearance import Clearances
 from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
@@ -82,6 +83,7 @@ class Site:
         self._connection_numbers = itertools.count(1)
         self._outages = Outages(world.outages)
         self._served_count = 0
+        self._assets = Assets(world.seed, world.assets)
         self._paths: dict[str, Callable[[Visit], Answer]] = {
             **TRIALS,
             "": self._page,
@@ -139,6 +141,8 @@ class Site:
         outage = self._outages.meet(now) if visit.page in _OF_PAGES else None
         if outage is not None:
             return _fail(outage)
+        if visit.page == "assets" and self._world.assets:
+            return self._assets.answer(visit)
         ruling = self._bans.judge(visit.exit, now)
         # Where the blocked are sent is not blocked too, or they would be sent there in circles.
         if visit.page == "sorry":

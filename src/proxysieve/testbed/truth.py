@@ -24,6 +24,7 @@ HitAnswer = Literal[
     "outage",
     "sorry",
     "robots",
+    "asset",
 ]
 
 

@@ -32,6 +32,7 @@ SCRIPTED_STYLES: frozenset[BlockStyle] = frozenset({"hidden_captcha"})
 """Blocks that scripts make: whoever runs none is shown a page of the site."""
 
 _HOSTS_PER_NETWORK = 254
+_LEAST_ASSET_BYTES = 1_000
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?")
 _MOST_NETWORKS = 120 * 256
 _SHARES = ("banned_share", "banned_network_share", "flaky_share", "missing_share", "forbidden_share", "empty_share")
@@ -122,6 +123,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             address and user agent, and anything else is challenged. Who is banned with the style `challenge` meets
             the same page for ever.
         page_bytes: About the size of a page.
+        assets: How many bytes a picture, a font and a sound have that pages then refer to, each; 0 for none, else
+            1,000 at least. They can be cached, and are served to everybody: no ban, limit or outage touches them.
         latency_seconds: How long the site thinks before each answer.
         host: The name that the site is addressed by, such as `shop.example`, which only the proxies resolve; without
             one it is `127.0.0.1`, or `localhost` where it speaks TLS.
@@ -156,6 +159,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bound_cookies: bool = False
     script_challenge: bool = False
     page_bytes: int = 15_000
+    assets: int = 0
     latency_seconds: float = 0.0
     host: str = ""
     https: bool = False
@@ -179,6 +183,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"networks is a number from 1 to {_MOST_NETWORKS}, not {self.networks!r}")
         if not 1 <= self.proxies <= self.networks * _HOSTS_PER_NETWORK:
             raise ConfigError(f"{self.networks} networks hold 1 to {self.networks * _HOSTS_PER_NETWORK} proxies")
+        if self.assets and self.assets < _LEAST_ASSET_BYTES:
+            raise ConfigError(f"assets is 0, or {_LEAST_ASSET_BYTES} bytes and more, not {self.assets!r}")
         if self.host and not _HOST.fullmatch(self.host):
             raise ConfigError(f"host is a name in lower case such as shop.example, not {self.host!r}")
         if not self.block_styles or not set(self.block_styles) <= set(get_args(BlockStyle)):
