@@ -18,13 +18,14 @@ from proxysieve.fetch.check import Checked, CheckReport, Progress
 from proxysieve.fetch.good_list import HEADER
 from proxysieve.proxy_list import read_proxies
 from proxysieve.testbed import Bed, BlockStyle, TestbedProcess, World
+from proxysieve.testbed.world import SCRIPTED_STYLES
 
 # With a proxy of every kind, each of which is told at once.
 WORLD = World(
     proxies=40,
     networks=40,
     banned_share=0.5,
-    block_styles=get_args(BlockStyle),
+    block_styles=tuple(style for style in get_args(BlockStyle) if style not in SCRIPTED_STYLES),
     refusing=2,
     demanding=2,
     failing=2,

@@ -16,10 +16,11 @@ import pytest
 from tests.fetch.crawls import Crawl, crawl
 
 from proxysieve.testbed import BlockStyle, Outage, World
+from proxysieve.testbed.world import SCRIPTED_STYLES
 
 PAGE_COUNT = 350
-# What nobody has a sign for is another matter, below.
-STYLES = tuple(style for style in get_args(BlockStyle) if style != "unknown")
+# What nobody has a sign for is another matter, below, and what takes a browser to see.
+STYLES = tuple(style for style in get_args(BlockStyle) if style not in {"unknown", *SCRIPTED_STYLES})
 WORLD = World(
     proxies=60,
     # Each in a network of its own, as one of the blocks says that all of the network is banned.

@@ -47,6 +47,43 @@ async def test_the_site_can_be_visited_without_a_proxy(*, https: bool, announce:
         assert await seen_address(bed, None) == "127.0.0.1"
 
 
+@pytest.mark.parametrize("https", [False, True])
+@pytest.mark.parametrize("announce", [False, True])
+async def test_a_site_by_a_name_of_its_own_is_found_by_the_proxies(*, https: bool, announce: bool) -> None:
+    """They know where it is, and its certificate is for that name."""
+    async with Testbed(World(proxies=2, host="shop.example", https=https), announce=announce) as bed:
+        seen = [await seen_address(bed, line) for line in bed.proxy_lines]
+
+        parts = urlsplit(bed.site_url)
+        assert (parts.scheme, parts.hostname) == ("https" if https else "http", "shop.example")
+        assert seen == [exit_.address for exit_ in bed.exits]
+
+
+async def test_each_world_has_the_name_of_its_own_site_alone() -> None:
+    """Another name leads nowhere, and where the world has none, so does this."""
+    for host in ("", "other.example", "ashop.example"):
+        async with Testbed(World(proxies=1, credentials=False, host=host)) as bed:
+            reader, writer = await connect(bed.proxy_lines[0])
+            port = urlsplit(bed.site_url).port
+            writer.write(f"CONNECT shop.example:{port} HTTP/1.1\r\n\r\n".encode())
+
+            assert (await reader.read()).startswith(b"HTTP/1.1 502 ")
+            writer.close()
+
+
+@pytest.mark.parametrize("announce", [False, True])
+async def test_connections_past_the_proxies_are_counted(*, announce: bool) -> None:
+    """Once each, and those through proxies are none."""
+    async with Testbed(World(proxies=2), announce=announce) as bed:
+        for line in bed.proxy_lines:
+            await seen_address(bed, line)
+        before = bed.truth().direct_connection_count
+        for _ in range(3):
+            await seen_address(bed, None)
+
+        assert (before, bed.truth().direct_connection_count) == (0, 3)
+
+
 async def test_announcing_exits_is_for_machines_with_one_loopback_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """The testbed finds out by itself."""
     for has_all in (True, False):

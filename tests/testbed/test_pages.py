@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -114,3 +115,31 @@ def test_the_sorry_page_escapes_where_it_continues() -> None:
 
     assert b'id="captcha-form"' in page
     assert b"<script>" not in page
+
+
+def rendered(page: bytes) -> bytes:
+    """What the script of a hidden captcha leaves of *page* in a browser."""
+    pieces = re.search(rb"innerHTML = (\[.+\])\.join", page)
+    assert pieces
+    return "".join(json.loads(pieces[1])).encode()
+
+
+@pytest.mark.parametrize("page_bytes", [0, 15_000])
+def test_a_hidden_captcha_is_a_page_until_its_script_has_run(page_bytes: int) -> None:
+    """Nothing in its bytes is known to the judge, who knows what a browser makes of it."""
+    pages = Pages(World(page_bytes=page_bytes))
+
+    raw = pages.block("hidden_captcha", 7)
+
+    assert raw.startswith(pages.body(7).removesuffix(b"</body>\n</html>\n"))
+    assert make_judge().see(Exchange(url="https://shop.example/page/7", status=200, body=raw)) == []
+    verdict = make_judge().judge(Exchange(url="https://shop.example/page/7", status=200, body=rendered(raw)))
+    assert (verdict.outcome, verdict.sign) == (Outcome.BLOCKED, "human-captcha")
+
+
+def test_a_hidden_captcha_shows_the_captcha() -> None:
+    """The same as the style that does not hide it, and another page for each id before."""
+    pages = Pages(World())
+
+    assert rendered(pages.block("hidden_captcha", 7)) == block_page("captcha")
+    assert pages.block("hidden_captcha", 7) != pages.block("hidden_captcha", 8)

@@ -109,6 +109,18 @@ async def test_the_sorry_style_leads_to_a_captcha() -> None:
         assert bed.truth().answer_counts == {"blocked": 1, "sorry": 1}
 
 
+async def test_a_hidden_captcha_is_sent_as_a_page() -> None:
+    """As that which was asked for, where it was a page; the truth says that it was a block."""
+    world = World(proxies=1, banned_share=1.0, block_styles=("hidden_captcha",))
+    async with Testbed(world) as bed, visitor(bed) as client:
+        page, robots = await client.get("/page/7"), await client.get("/robots.txt")
+
+        assert (page.status_code, robots.status_code) == (200, 200)
+        assert " - item 7</title>" in page.text
+        assert " - item 0</title>" in robots.text
+        assert bed.truth().answer_counts == {"blocked": 2}
+
+
 async def test_a_limit_bans_by_the_clock_of_the_site() -> None:
     """The exit is burned, its neighbour is not, and time heals it."""
     now = 0.0

@@ -107,6 +107,12 @@ def test_other_fates_leave_the_missing_missing() -> None:
         {"missing_share": 0.5, "forbidden_share": 0.3, "empty_share": 0.3},
         {"proxies": 10, "hanging": 6, "refusing": 5},
         {"block_styles": ()},
+        {"assets": 999},
+        {"assets": -1},
+        {"host": "shop"},
+        {"host": "127.0.0.1"},
+        {"host": "Shop.example"},
+        {"host": "shop.example:80"},
         {"block_styles": ("unheard-of",)},
     ],
 )

@@ -2,6 +2,7 @@
 
 from proxysieve.testbed.bed import Bed, Testbed
 from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.mirror import Mirror
 from proxysieve.testbed.process import TestbedProcess
 from proxysieve.testbed.truth import Hit, Truth
 from proxysieve.testbed.world import BlockStyle, Exit, Fate, Kind, Limit, Outage, World
@@ -15,6 +16,7 @@ __all__ = [
     "Hit",
     "Kind",
     "Limit",
+    "Mirror",
     "Outage",
     "Testbed",
     "TestbedProcess",

@@ -17,9 +17,11 @@ import msgspec
 from proxysieve.testbed.bans import Bans
 from proxysieve.testbed.certificates import SITE_HOST, Authority
 from proxysieve.testbed.connections import Connections
+from proxysieve.testbed.mirror_pages import MirrorPages
 from proxysieve.testbed.pages import Pages
 from proxysieve.testbed.proxies import PASSWORD, USER, Dialer, ForwardProxy, Gate, plain_gate, provider_gate
 from proxysieve.testbed.site import Site
+from proxysieve.testbed.stun import StunServer
 from proxysieve.testbed.truth import ProxyTally, Truth
 from proxysieve.testbed.world import Exit, World, lay_out
 
@@ -142,10 +144,12 @@ class Testbed(Bed):
         self._clock = clock
         self._announces = not _has_all_of_loopback() if announce is None else announce
         self._bans = Bans(limit=world.limit, banned=[exit_.address for exit_ in self.exits if exit_.banned])
-        self._site = Site(world, pages=self._pages, bans=self._bans, clock=clock)
+        self._stun = StunServer()
+        self._mirror = MirrorPages(self._stun)
+        self._site = Site(world, pages=self._pages, bans=self._bans, mirror=self._mirror, clock=clock)
         self._tally = ProxyTally()
         self._connections = Connections()
-        self._folder = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
 
     async def __aenter__(self) -> Self:
         _allow_files(4 * self.world.proxies + 4096)
@@ -172,30 +176,41 @@ class Testbed(Bed):
             connection_count=dict(self._tally.connection_count),
             tunnel_count=dict(self._tally.tunnel_count),
             proxy_answers={int(status): count for status, count in self._tally.answers.items()},
+            direct_connection_count=self._site.callers.total() - sum(map(self._site.callers.__getitem__, addresses)),
+            mirrors=list(self._mirror.mirrors),
+            stun_senders=dict(self._stun.packet_counts),
+            passed_count=self._site.clearances.passed_count,
+            foreign_clearance_count=self._site.clearances.foreign_count,
         )
 
     def _start(self) -> Places:
+        self._resources.enter_context(self._stun)
         authority, ca_path = self._found_authority() if self.world.https or self.world.https_proxies else (None, None)
-        tls = authority.site_context() if authority and self.world.https else None
+        tls = authority.site_context(self.world.host) if authority and self.world.https else None
         listener = _bind(_SITE_ADDRESS)
         port: int = listener.getsockname()[1]
         self._connections.listen(listener, self._site.serve, tls=tls, hears_announcements=self._announces)
-        dialer = Dialer(announced_port=port if self._announces else None)
+        dialer = Dialer(announced_port=port if self._announces else None, site_host=self.world.host)
         proxy_tls = self._proxy_context(authority) if authority and self.world.https_proxies else None
         gateways = [self._start_proxy(exit_, gate, dialer, proxy_tls) for exit_, gate in self._gates()]
         return Places(
-            site_url=f"https://{SITE_HOST}:{port}" if tls else f"http://{_SITE_ADDRESS}:{port}",
+            site_url=self._site_url(port),
             gateways=tuple(gateways),
             ca_path=ca_path,
             announces_exits=self._announces,
         )
 
+    def _site_url(self, port: int) -> str:
+        if self.world.https:
+            return f"https://{self.world.host or SITE_HOST}:{port}"
+        return f"http://{self.world.host or _SITE_ADDRESS}:{port}"
+
     async def _stop(self) -> None:
-        with self._folder:
+        with self._resources:
             await self._connections.close()
 
     def _found_authority(self) -> tuple[Authority, str]:
-        folder = self._folder.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
+        folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="testbed-"))
         ca_path = Path(folder) / "ca.pem"
         authority = Authority()
         authority.write_to(ca_path)

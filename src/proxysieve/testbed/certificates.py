@@ -32,9 +32,11 @@ class Authority:
         """Write the certificate that clients are to trust."""
         self._authority.cert_pem.write_to_path(path)
 
-    def site_context(self) -> ssl.SSLContext:
-        """What makes a connection to the site a TLS one."""
-        return self._context((SITE_HOST, f"*.{SITE_HOST}", "127.0.0.1"), ("h2", "http/1.1"))
+    def site_context(self, host: str = "") -> ssl.SSLContext:
+        """What makes a connection to the site a TLS one, by the name *host* too."""
+        hosts = [SITE_HOST, host] if host else [SITE_HOST]
+        names = [name for one in hosts for name in (one, f"*.{one}")]
+        return self._context((*names, "127.0.0.1"), ("h2", "http/1.1"))
 
     def proxy_context(self, addresses: Iterable[str]) -> ssl.SSLContext:
         """What makes a connection to a proxy at one of *addresses* a TLS one."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import html
+import json
 import random
 
+from proxysieve.testbed.font import GLYPH
+from proxysieve.testbed.scripts import script
 from proxysieve.testbed.world import BlockStyle, World
 
 _VOCABULARY = (
@@ -25,6 +28,10 @@ _LINKED_IDS = range(10_000)
 _PARAGRAPH_COUNT = 251
 _MARKED_BYTES = 2_000
 _FALSE_MARK = "<script>window.ready = window.ready || !window._cf_chl_opt;</script>\n"
+_STYLES = "<style>@font-face{font-family:icons;src:url(/assets/icons.ttf)}.stars{font-family:icons}</style>"
+
+# Shorter than any mark, and than the tag that would end a script.
+_PIECE_LENGTH = 4
 
 
 class Pages:
@@ -40,22 +47,34 @@ class Pages:
         """Return the page; equal worlds have equal pages. Where it *is_marked*, a detector takes it for a challenge."""
         if self._world.fate_of(page_id) == "empty":
             return b""
+        # Detectors believe in no challenge that has much to say.
+        size = min(self._world.page_bytes, _MARKED_BYTES) if is_marked else self._world.page_bytes
+        return self._page(page_id, size, _FALSE_MARK if is_marked else "")
+
+    def block(self, style: BlockStyle, page_id: int) -> bytes:
+        """Return what is sent to the blocked who ask for the page; a hidden captcha is a page with a script."""
+        if style == "hidden_captcha":
+            return self._page(page_id, self._world.page_bytes, _hiding(block_page(style)))
+        return block_page(style)
+
+    def _page(self, page_id: int, size: int, ending: str) -> bytes:
         rng = random.Random(self._world.seed * 1_000_003 + page_id)
         name = " ".join(rng.choices(_WORDS, k=3)).title()
         links = "".join(
             f'<li><a href="/page/{other}">Item {other}</a></li>\n' for other in rng.choices(_LINKED_IDS, k=8)
         )
+        price = f"{rng.randrange(500, 90_000) / 100:.2f}"
+        styles, figures = (_STYLES, _figures(page_id)) if self._world.assets else ("", "")
         head = (
             f"<!DOCTYPE html>\n<html lang=en>\n<head><meta charset=utf-8><title>{name} - item {page_id}</title>"
-            f"</head>\n<body>\n<h1>{name}</h1>\n<p>Item {page_id}, {rng.randrange(500, 90_000) / 100:.2f} in stock "
-            f"at warehouse {rng.randrange(40)}.</p>\n<ul>\n{links}</ul>\n"
+            f"{styles}</head>\n<body>\n<h1>{name}</h1>\n{figures}"
+            f"<p>Item {page_id}, {price} in stock at warehouse {rng.randrange(40)}.</p>\n"
+            f"<ul>\n{links}</ul>\n"
         )
-        # Detectors believe in no challenge that has much to say.
-        size = min(self._world.page_bytes, _MARKED_BYTES) if is_marked else self._world.page_bytes
         count = round(max(0, size - len(head)) / self._paragraph_bytes)
         start, stride = rng.randrange(_PARAGRAPH_COUNT), rng.randrange(1, _PARAGRAPH_COUNT)
         text = "".join([self._paragraphs[(start + step * stride) % _PARAGRAPH_COUNT] for step in range(count)])
-        return f"{head}{text}{_FALSE_MARK if is_marked else ''}</body>\n</html>\n".encode()
+        return f"{head}{text}{ending}</body>\n</html>\n".encode()
 
 
 def missing_page(path: str) -> bytes:
@@ -80,7 +99,7 @@ def throttled_page() -> bytes:
 
 @functools.cache
 def block_page(style: BlockStyle) -> bytes:
-    """Return the text of a block; what marks it is known of the systems that it is in the style of."""
+    """Return what a block shows; what marks it is known of the systems that it is in the style of."""
     match style:
         case "forbidden":
             return _document("403 Forbidden", "<p>You do not have permission to see this page.</p>")
@@ -88,7 +107,7 @@ def block_page(style: BlockStyle) -> bytes:
             return throttled_page()
         case "challenge":
             return _CHALLENGE
-        case "captcha":
+        case "captcha" | "hidden_captcha":
             return _CAPTCHA
         case "sorry":
             return _document("302 Moved", "<p>The document has moved.</p>")
@@ -160,6 +179,21 @@ _NETWORK = b"""<!DOCTYPE html>
 <p>Cloudflare Ray ID: 0000000000000000</p></div></body>
 </html>
 """
+
+
+@functools.cache
+def _hiding(page: bytes) -> str:
+    """Return the script that puts *page* in the place of the one that it stands in."""
+    text = page.decode()
+    pieces = [text[at : at + _PIECE_LENGTH] for at in range(0, len(text), _PIECE_LENGTH)]
+    return f"<script>\n{script('hidden_captcha.js').replace('PIECES', json.dumps(pieces))}</script>\n"
+
+
+def _figures(page_id: int) -> str:
+    return (
+        f'<img src="/assets/picture/{page_id}.png" width="240" height="240" alt="">\n'
+        f'<p class="stars">{GLYPH * 5}</p>\n<audio src="/assets/sound.wav" preload="auto" controls></audio>\n'
+    )
 
 
 def _paragraph(rng: random.Random) -> str:

@@ -34,7 +34,7 @@ Gate = Callable[[str, str], Exit | None]
 _PROXYS_OWN_HEADERS = frozenset({"proxy-authorization", "proxy-connection"})
 _LOOPBACK_ADDRESS = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
 # A client that resolves the name itself may arrive at [::1].
-_LOOPBACK_NAME = re.compile(rf"(.+\.)?{SITE_HOST}|\[::1\]")
+_LOOPBACK_NAMES = (SITE_HOST, "[::1]")
 _SESSION_USER = re.compile(rf"{USER}-session-([\w.~]{{1,50}})", re.ASCII)
 
 
@@ -64,9 +64,15 @@ def provider_gate(world: World, exits: Sequence[Exit]) -> Gate:
 class Dialer:
     """Opens connections out of exits, to loopback only."""
 
-    def __init__(self, *, announced_port: int | None) -> None:
-        """Bind to the exit's address; or, given the site's port, announce it there instead."""
+    def __init__(self, *, announced_port: int | None, site_host: str = "") -> None:
+        """Make a dialer.
+
+        Args:
+            announced_port: None to bind to the exit's address; given the site's port, it is announced there instead.
+            site_host: A name of the site that nobody else resolves.
+        """
         self._announced_port = announced_port
+        self._names = _LOOPBACK_NAMES if not site_host else (*_LOOPBACK_NAMES, site_host)
 
     async def dial(self, exit_: Exit, authority: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to *authority* (host:port) from *exit_*.
@@ -75,7 +81,7 @@ class Dialer:
             RefusalError: There is no way there.
         """
         host, _, port_text = authority.rpartition(":")
-        address = "127.0.0.1" if _LOOPBACK_NAME.fullmatch(host) else host
+        address = "127.0.0.1" if self._leads_home(host) else host
         port = int(port_text) if re.fullmatch("[0-9]{1,5}", port_text) else 0
         if not _LOOPBACK_ADDRESS.fullmatch(address) or not 0 < port < 65_536:
             raise RefusalError(HTTPStatus.BAD_GATEWAY)
@@ -88,6 +94,9 @@ class Dialer:
             _, own_port = writer.get_extra_info("sockname")
             writer.write(announcement((exit_.address, own_port), (address, port)))
         return reader, writer
+
+    def _leads_home(self, host: str) -> bool:
+        return any(host == name or host.endswith(f".{name}") for name in self._names)
 
 
 class ForwardProxy:

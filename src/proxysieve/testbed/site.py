@@ -9,15 +9,19 @@ import itertools
 import math
 import random
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
+from proxysieve.testbed.assets import Assets
 from proxysieve.testbed.bans import Bans
+from proxysieve.testbed.clearance import Clearances
 from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
 from proxysieve.testbed.connections import Caller
 from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.mirror_pages import MirrorPages
 from proxysieve.testbed.outages import Outages
 from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
 from proxysieve.testbed.truth import HitLedger
@@ -65,8 +69,12 @@ class _Guest:
 class Site:
     """The site of one world, which remembers its visitors by their addresses."""
 
-    def __init__(self, world: World, *, pages: Pages, bans: Bans, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, world: World, *, pages: Pages, bans: Bans, mirror: MirrorPages, clock: Callable[[], float]
+    ) -> None:
         self.hits = HitLedger(kept=world.hits_kept)
+        self.callers: Counter[str] = Counter()
+        self.clearances = Clearances(world.seed)
         self._world = world
         self._bans = bans
         self._clock = clock
@@ -75,17 +83,20 @@ class Site:
         self._connection_numbers = itertools.count(1)
         self._outages = Outages(world.outages)
         self._served_count = 0
+        self._assets = Assets(world.seed, world.assets)
         self._paths: dict[str, Callable[[Visit], Answer]] = {
             **TRIALS,
             "": self._page,
             "page": self._page,
             "gzip": self._gzip,
             "slow": self._slow,
+            "mirror": mirror.answer,
             "robots.txt": self._robots,
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller) -> None:
         """Answer the requests of one connection."""
+        self.callers[caller.address] += 1
         tls: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
         guest = _Guest(
             address=caller.address,
@@ -130,6 +141,8 @@ class Site:
         outage = self._outages.meet(now) if visit.page in _OF_PAGES else None
         if outage is not None:
             return _fail(outage)
+        if visit.page == "assets" and self._world.assets:
+            return self._assets.answer(visit)
         ruling = self._bans.judge(visit.exit, now)
         # Where the blocked are sent is not blocked too, or they would be sent there in circles.
         if visit.page == "sorry":
@@ -159,10 +172,12 @@ class Site:
         return answer
 
     def _admit(self, visit: Visit) -> Answer:
+        if self._world.script_challenge and visit.page == "page" and not self.clearances.admits(visit):
+            return Answer(kind="challenged", response=self.clearances.challenge(visit))
         if not self._world.bound_cookies:
             return self._serve_unless_flaky(visit)
         cookie = self._visitor_cookie(visit)
-        presented = _presented_visitor(visit.request)
+        presented = visit.request.cookie("visitor")
         if presented is None:
             answer = self._serve_unless_flaky(visit)
             headers = (*answer.response.headers, ("Set-Cookie", f"visitor={cookie}; Path=/"))
@@ -182,8 +197,13 @@ class Site:
 
     def _block(self, visit: Visit, wait_seconds: float) -> Answer:
         style = self._world.style_of(visit.exit)
+        if style == "challenge" and self._world.script_challenge:
+            return Answer(kind="blocked", response=self.clearances.challenge(visit))
+        page_id = visit.rest_number or 0
         response = Response(
-            status=_status_of(style), headers=_headers_of(style, visit, wait_seconds), body=block_page(style)
+            status=_status_of(style),
+            headers=_headers_of(style, visit, wait_seconds),
+            body=self._pages.block(style, page_id),
         )
         return Answer(kind="blocked", response=response, is_reset=style == "reset")
 
@@ -245,7 +265,7 @@ def _status_of(style: BlockStyle) -> int:
             return 503
         case "sorry":
             return 302
-        case "captcha" | "empty" | "unknown" | "reset":
+        case "captcha" | "empty" | "unknown" | "reset" | "hidden_captcha":
             return 200
 
 
@@ -259,12 +279,6 @@ def _headers_of(style: BlockStyle, visit: Visit, wait_seconds: float) -> Headers
             return JSON
         case _:
             return HTML
-
-
-def _presented_visitor(request: Request) -> str | None:
-    cookies = request.header("cookie").split(";")
-    pairs = (cookie.strip().partition("=") for cookie in cookies)
-    return next((value for name, _, value in pairs if name == "visitor"), None)
 
 
 def _retry_after(wait_seconds: float) -> tuple[str, str]:

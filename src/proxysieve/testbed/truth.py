@@ -9,9 +9,23 @@ from typing import Literal
 import msgspec
 
 from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.mirror import Mirror
 from proxysieve.testbed.world import network_of
 
-HitAnswer = Literal["ok", "blocked", "throttled", "missing", "forbidden", "empty", "error", "outage", "sorry", "robots"]
+HitAnswer = Literal[
+    "ok",
+    "blocked",
+    "throttled",
+    "challenged",
+    "missing",
+    "forbidden",
+    "empty",
+    "error",
+    "outage",
+    "sorry",
+    "robots",
+    "asset",
+]
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +36,9 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         exit: The address that it came from.
         network: The /24 of that address.
         path: Its path with its query.
-        answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429;
-            `missing`, `forbidden` and `empty` are what everybody gets there.
+        answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429,
+            `challenged` a challenge by script to who is not banned; `missing`, `forbidden` and `empty` are what
+            everybody gets there.
         user_agent: As sent, or empty.
         connection: The number of the TCP connection, counted by the site from 1.
         fingerprint: The place among the truth's fingerprints of the one that it showed.
@@ -52,6 +67,11 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         tunnel_count: Tunnels that each proxy opened, by CONNECT or SOCKS5.
         proxy_answers: How often proxies gave each status of their own, such as 407 and 502; refusals by SOCKS5
             count as their like.
+        direct_connection_count: Connections to the site that came from no exit, so not through a proxy.
+        mirrors: What was reported at `/mirror`, oldest first.
+        stun_senders: How many packets the STUN server of the mirror had from each address, which no proxy carries.
+        passed_count: How many visitors have passed the challenge by script; an address with a user agent is one.
+        foreign_clearance_count: How many requests came with a clearance that is another visitor's.
     """
 
     hits: list[Hit]
@@ -62,6 +82,11 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     connection_count: dict[str, int]
     tunnel_count: dict[str, int]
     proxy_answers: dict[int, int]
+    direct_connection_count: int
+    mirrors: list[Mirror]
+    stun_senders: dict[str, int]
+    passed_count: int
+    foreign_clearance_count: int
 
     @property
     def hit_count(self) -> int:

@@ -46,6 +46,11 @@ class Request:
         """Return the header with the lower-case *name*, or an empty text."""
         return self.fields.get(name, "")
 
+    def cookie(self, name: str) -> str | None:
+        """Return the first cookie of that name, or None."""
+        pairs = (cookie.strip().partition("=") for cookie in self.header("cookie").split(";"))
+        return next((value for key, _, value in pairs if key == name), None)
+
     @property
     def is_last(self) -> bool:
         """Whether the client wants the connection closed after the answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from typing import Literal, get_args
 
 import msgspec
@@ -22,11 +23,17 @@ BlockStyle = Literal[
     "json",
     "country",
     "network",
+    "hidden_captcha",
 ]
 Fate = Literal["ok", "missing", "forbidden", "empty"]
 Kind = Literal["plain", "refusing", "hanging", "slow", "demanding", "failing"]
 
+SCRIPTED_STYLES: frozenset[BlockStyle] = frozenset({"hidden_captcha"})
+"""Blocks that scripts make: whoever runs none is shown a page of the site."""
+
 _HOSTS_PER_NETWORK = 254
+_LEAST_ASSET_BYTES = 1_000
+_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?")
 _MOST_NETWORKS = 120 * 256
 _SHARES = ("banned_share", "banned_network_share", "flaky_share", "missing_share", "forbidden_share", "empty_share")
 _COUNTS = ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", "hits_kept", "false_mark_after")
@@ -101,7 +108,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             the same one. Of its exits, the refusing ones fail too.
         limit: How much the site bears; None bears all.
         block_styles: What blocks look like; each exit has one of them by the seed. All but `unknown` bear marks of
-            the systems that they are in the style of.
+            the systems that they are in the style of, `hidden_captcha` once its script has run.
         flaky_share: Share of the requests that the site answers 500, at random.
         outages: When the site serves nobody.
         missing_share: Share of the page ids that are honest 404s.
@@ -111,8 +118,16 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             which detectors take for one; 0 for never.
         bound_cookies: Whether the site gives out a visitor cookie, and blocks it from any other address or
             user agent.
+        script_challenge: Whether the site challenges all who ask for `/page/...` by a script, which takes a browser
+            some tenths of a second, sets the cookie `clearance` and loads the page again. The cookie is good for one
+            address and user agent, and anything else is challenged. Who is banned with the style `challenge` meets
+            the same page for ever.
         page_bytes: About the size of a page.
+        assets: How many bytes a picture, a font and a sound have that pages then refer to, each; 0 for none, else
+            1,000 at least. They can be cached, and are served to everybody: no ban, limit or outage touches them.
         latency_seconds: How long the site thinks before each answer.
+        host: The name that the site is addressed by, such as `shop.example`, which only the proxies resolve; without
+            one it is `127.0.0.1`, or `localhost` where it speaks TLS.
         https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 inside of it
             to those who offer that.
         https_proxies: Whether the proxies speak TLS too, to those who begin with it.
@@ -142,8 +157,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     empty_share: float = 0.0
     false_mark_after: int = 0
     bound_cookies: bool = False
+    script_challenge: bool = False
     page_bytes: int = 15_000
+    assets: int = 0
     latency_seconds: float = 0.0
+    host: str = ""
     https: bool = False
     https_proxies: bool = False
     robots: str = "User-agent: *\nAllow: /\n"
@@ -165,6 +183,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"networks is a number from 1 to {_MOST_NETWORKS}, not {self.networks!r}")
         if not 1 <= self.proxies <= self.networks * _HOSTS_PER_NETWORK:
             raise ConfigError(f"{self.networks} networks hold 1 to {self.networks * _HOSTS_PER_NETWORK} proxies")
+        if self.assets and self.assets < _LEAST_ASSET_BYTES:
+            raise ConfigError(f"assets is 0, or {_LEAST_ASSET_BYTES} bytes and more, not {self.assets!r}")
+        if self.host and not _HOST.fullmatch(self.host):
+            raise ConfigError(f"host is a name in lower case such as shop.example, not {self.host!r}")
         if not self.block_styles or not set(self.block_styles) <= set(get_args(BlockStyle)):
             raise ConfigError(f"block_styles are some of {get_args(BlockStyle)}, not {self.block_styles!r}")
 

@@ -1,0 +1,2 @@
+importScripts("/mirror/look.js");
+look().then(postMessage);

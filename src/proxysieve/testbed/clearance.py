@@ -1,0 +1,75 @@
+"""A challenge by script: who passes has computed something, and passes from its own address with its own browser."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from proxysieve.testbed.answers import HTML, Visit
+from proxysieve.testbed.scripts import script
+from proxysieve.testbed.wire import Headers, Response
+
+COOKIE: Final = "clearance"
+
+# A tenth of a second in a browser.
+_ROUNDS = 5_000_000
+# Lehmer's generator: nothing but all of its steps leads a script to the end, and one power leads a site there.
+_FACTOR = 48_271
+_MODULUS = 2**31 - 1
+_HEADERS: Headers = (("cf-mitigated", "challenge"), ("Cache-Control", "no-store"), *HTML)
+_PAGE = """<!DOCTYPE html>
+<html lang="en-US">
+<head><title>Just a moment...</title><meta name="robots" content="noindex,nofollow"></head>
+<body><p>Verifying you are human. This may take a few seconds.</p>
+<noscript>Enable JavaScript and cookies to continue</noscript>
+<script>window._cf_chl_opt = {{cvId: "3", cType: "managed", nonce: {nonce}, rounds: {rounds}}};
+{script}</script></body>
+</html>
+"""
+
+
+def solution_of(nonce: int) -> str:
+    """Return the cookie's value that the script of a challenge with this *nonce* comes to."""
+    return f"{nonce}.{nonce * pow(_FACTOR, _ROUNDS, _MODULUS) % _MODULUS}"
+
+
+class Clearances:
+    """The site's memory of whom it has challenged, and of who has passed.
+
+    A visitor is an address with a user agent, and has a nonce of its own.
+
+    Attributes:
+        foreign_count: How many requests came with a clearance that is another visitor's.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.foreign_count = 0
+        self._seed = seed
+        self._solutions: set[str] = set()
+        self._passed: set[int] = set()
+
+    @property
+    def passed_count(self) -> int:
+        """How many visitors have passed."""
+        return len(self._passed)
+
+    def challenge(self, visit: Visit) -> Response:
+        """Return the page with what the visitor has to compute."""
+        nonce = self._nonce_of(visit)
+        self._solutions.add(solution_of(nonce))
+        page = _PAGE.format(nonce=nonce, rounds=_ROUNDS, script=script("challenge.js"))
+        return Response(status=403, headers=_HEADERS, body=page.encode())
+
+    def admits(self, visit: Visit) -> bool:
+        """Whether *visit* comes with a clearance of its own; one that is another visitor's is counted."""
+        nonce, value = self._nonce_of(visit), visit.request.cookie(COOKIE)
+        if value == solution_of(nonce):
+            self._passed.add(nonce)
+            return True
+        self.foreign_count += value in self._solutions
+        return False
+
+    def _nonce_of(self, visit: Visit) -> int:
+        visitor = (self._seed, visit.exit, visit.request.header("user-agent"))
+        digest = hashlib.blake2b(repr(visitor).encode(), digest_size=8).digest()
+        return 1 + int.from_bytes(digest) % (_MODULUS - 1)
