@@ -318,6 +318,10 @@ class SessionPool(Sender):
             raise ConfigError("a session's name must not be empty")
         return NamedSession(name, site, self._settings, self._desk_of, self._site)
 
+    def site_of(self, url: str) -> str:
+        """The site that *url* belongs to."""
+        return self._site(url)
+
     async def standing(self, site: str) -> Standing:
         """How many sessions and exits stand where at *site* now."""
         return (await self._desk_of(site)).standing()

@@ -28,6 +28,7 @@ class Session:
     Attributes:
         name: Unique at its site.
         proxy: Where its requests go through; prints without the password.
+        exit: The name by which a gateway provider knows its exit; empty at a plain proxy.
         identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
         cookies: Its own, kept across restarts. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
@@ -59,18 +60,18 @@ class Session:
             self.cookies.set_cookie(cookie)
         self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
         self.browser: BrowserRecord = decode(browser, BrowserRecord) if browser else BrowserRecord()
-        self._exit = record.exit
+        self.exit = record.exit
         self._clients = clients
 
     @property
     def proxy_url(self) -> str:
         """The proxy with credentials and session name filled in: for a client, never for a log."""
-        return self.proxy.url(self._exit)
+        return self.proxy.url(self.exit)
 
     @property
     def proxy_login(self) -> tuple[str, str]:
         """User and password at the proxy, session name filled in: for a client, never for a log."""
-        return self.proxy.login(self._exit)
+        return self.proxy.login(self.exit)
 
     @property
     def headers(self) -> dict[str, str]:

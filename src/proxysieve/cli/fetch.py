@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+from proxysieve.cli.browsing import PAGES_AT_ONCE, Browsing, browser_options, make_browser, take_browsing
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import (
     Number,
@@ -45,6 +46,7 @@ INCOMPLETE = 1
 INTERRUPTED = 130
 # macOS gives a process 256 open files unless it asks for more, and takes no wish for endlessly many.
 MOST_FILES = 10_240
+REQUESTS_AT_ONCE = 50
 
 
 @command(short_help="Fetch pages through proxies, each exactly once.")
@@ -73,7 +75,7 @@ MOST_FILES = 10_240
 )
 @section(
     "Pace",
-    concurrency_option(50),
+    concurrency_option(None, f"Requests under way at most: {REQUESTS_AT_ONCE}, or {PAGES_AT_ONCE} with --browser."),
     rate_option,
     option("--robots/--no-robots", default=True, help="Whether to obey robots.txt."),
 )
@@ -88,6 +90,7 @@ MOST_FILES = 10_240
         "at another address.",
     ),
 )
+@browser_options
 @section(
     "Patience",
     option(
@@ -171,6 +174,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     \b
     Example:
         proxysieve fetch urls.txt --proxies proxies.txt --out pages.jsonl
+        proxysieve fetch urls.txt --proxies proxies.txt --out pages/ --browser
     """
     if proxies.takes_standard_input and STANDARD_INPUT in urls:
         raise ConfigError("the standard input cannot be both the URLs and the proxies: put one of them into a file")
@@ -179,8 +183,12 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     url_list = read_url_files(urls)
     warn([*url_list.problems, *proxies.read()])
     raise_file_limit()
-    job = Job(JobOptions(urls=url_list, proxies=proxies, **options))
-    report = asyncio.run(run(job, show=not quiet))
+    browsing = take_browsing(options)
+    options["concurrency"] = options["concurrency"] or (PAGES_AT_ONCE if browsing.browser else REQUESTS_AT_ONCE)
+    job_options = JobOptions(urls=url_list, proxies=proxies, **options)
+    report = asyncio.run(
+        browse(browsing, job_options, show=not quiet) if browsing.browser else run(Job(job_options), show=not quiet)
+    )
     if as_json:
         click.echo(msgspec.json.encode(report))
     elif quiet:
@@ -193,6 +201,12 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
         sys.exit(INTERRUPTED)
     if not report.is_complete:
         sys.exit(INCOMPLETE)
+
+
+async def browse(browsing: Browsing, options: JobOptions, *, show: bool) -> Report:
+    """Run the job that *options* make up, by a browser."""
+    async with make_browser(browsing, options.concurrency) as client:
+        return await run(Job(msgspec.structs.replace(options, client=client)), show=show)
 
 
 async def run(job: Job, *, show: bool) -> Report:

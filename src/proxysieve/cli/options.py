@@ -139,15 +139,9 @@ def timeout_option(seconds: float) -> Callable[[Function], Function]:
     )
 
 
-def concurrency_option(count: int) -> Callable[[Function], Function]:
-    """The option ``--concurrency``, likewise."""
-    return option(
-        "--concurrency",
-        default=count,
-        type=click.IntRange(min=1),
-        metavar="COUNT",
-        help="Requests under way at most.",
-    )
+def concurrency_option(count: int | None, what: str = "Requests under way at most.") -> Callable[[Function], Function]:
+    """The option ``--concurrency``, likewise; *what* says its default where that is not one number."""
+    return option("--concurrency", default=count, type=click.IntRange(min=1), metavar="COUNT", help=what)
 
 
 def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:

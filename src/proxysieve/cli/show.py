@@ -87,6 +87,8 @@ def show_report(report: Report, out: str) -> None:
             + (f", {report.sessions_unclear} unclear" if report.sessions_unclear else ""),
         )
         line("proxies", f"{report.proxies_dead} dead")
+        if report.left_out:
+            line("left out", f"{report.left_out:,} images, media and fonts: about {_size(report.saved_bytes)} saved")
         for label, outcome in (
             ("blocked", Outcome.BLOCKED),
             ("throttled", Outcome.THROTTLED),
@@ -105,6 +107,10 @@ def show_report(report: Report, out: str) -> None:
         line("", outlook)
     if report.interrupted:
         line("interrupted", f"{report.pending:,} pages are pending; the same command goes on from here")
+
+
+def _size(byte_count: int) -> str:
+    return f"{byte_count / 1e6:,.1f} MB" if byte_count >= 1e6 else f"{byte_count / 1e3:,.0f} kB"
 
 
 def show_hint(report: Report, max_sessions: int) -> None:

@@ -160,6 +160,7 @@ class Job:
         tally, outcomes = self._tally, self._tally.outcomes
         standing = sum_up(self._pool.standings() if self._pool else {})
         pending = self._queue.pending()
+        left_out = getattr(self._options.client, "left_out", None)
         return Report(
             urls=len(self._options.urls.urls),
             duplicates=self._options.urls.duplicate_count,
@@ -193,6 +194,8 @@ class Job:
                 for site, error in self._stalled.items()
             ],
             reasons=[(outcome, why, count) for (outcome, why), count in tally.reasons.most_common()],
+            left_out=left_out.count if left_out else 0,
+            saved_bytes=left_out.saved_bytes if left_out else 0,
         )
 
     @property

@@ -63,6 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         sessions_working: At the end, over all sites.
         suspicions: Signs that may be mistaken, by site, in words; nobody was given up for them.
         reasons: What else than pages was met, why, and how often.
+        left_out: How many images, media and fonts a browser did not load.
+        saved_bytes: What those would have weighed, going by others of their kind and site that were loaded.
     """
 
     urls: int
@@ -90,6 +92,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     suspicions: list[str]
     stalled: list[Stalled]
     reasons: list[tuple[Outcome, str, int]]
+    left_out: int = 0
+    saved_bytes: int = 0
 
     @property
     def is_complete(self) -> bool:

@@ -1,0 +1,163 @@
+"""Playwright: a page that is a session's, in a real Chromium, as soon as the site shows it what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from proxysieve.attempts import Attempt
+from proxysieve.client import Request, Response
+from proxysieve.core.judge import REFUSALS
+from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.errors import Blocked, MissingExtraError
+from proxysieve.pool import SessionPool
+from proxysieve.session import Session
+
+try:
+    from playwright.async_api import BrowserType, Page
+except ImportError as error:
+    raise MissingExtraError("browsers need Playwright: pip install 'proxysieve[playwright]'") from error
+
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.renderer import Renderer, Visit
+
+
+class SessionPage(Page):
+    """Playwright's page, with the session that it is a page of.
+
+    Attributes:
+        session: Which visitor looks at it.
+        answer: What its main document was answered, and what it shows.
+    """
+
+    session: Session
+    answer: Response
+    _judge: Callable[[SessionPage], Awaitable[Verdict]]
+
+    async def judge(self) -> Verdict:
+        """Judge what the page has come to: after a click, a login, or whatever else it was used for.
+
+        What another site shows says nothing of the session, and is not judged.
+
+        Raises:
+            Blocked: The site refuses this visitor by now. All pages of the session are closed.
+        """
+        return await self._judge(self)
+
+
+class PlaywrightBrowser:
+    """Opens pages as sessions of a pool; made by :func:`browser`."""
+
+    def __init__(self, pool: SessionPool, renderer: Renderer) -> None:
+        self._pool = pool
+        self._renderer = renderer
+
+    @property
+    def saved_bytes(self) -> int:
+        """How much was not loaded, as far as it is known what such things weigh at the site."""
+        return self._renderer.left_out.saved_bytes
+
+    @asynccontextmanager
+    async def page(
+        self, url: str, *, expect: str = "", timeout_seconds: float = 30.0, max_tries: int | None = None
+    ) -> AsyncIterator[SessionPage]:
+        """The page at *url*, by as many sessions as it takes; closed in the end.
+
+        Args:
+            url: http or https.
+            expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
+            timeout_seconds: How long one try may take to be answered.
+            max_tries: How often it may be tried at the most.
+
+        Raises:
+            SessionEnded: Out of the block: another page of the session was refused, or the browser crashed.
+            Blocked: The site refused the last try that there was.
+            GaveUp: The tries are used up for another reason.
+            NoSessionAvailable: Nothing works, and nothing is due soon.
+        """
+        request = Request(url=url, timeout_seconds=timeout_seconds)
+        async with AsyncExitStack() as stack:
+            visit, attempt = await self._load(request, stack, expect, max_tries)
+            try:
+                yield session_page(self._pool, visit, attempt)
+            finally:
+                await visit.keep()
+                attempt.keep()
+
+    async def _load(
+        self, request: Request, stack: AsyncExitStack, expect: str, max_tries: int | None
+    ) -> tuple[Visit, Attempt]:
+        async for attempt in self._pool.attempts(request.url, expect=expect, max_tries=max_tries):
+            async with attempt as session, AsyncExitStack() as opened:
+                visit = await opened.enter_async_context(self._renderer.visit(request, session))
+                await visit.keep()
+                verdict = attempt.report(exchange_of(visit.response))
+                if verdict.outcome is Outcome.OK:
+                    stack.push_async_exit(opened.pop_all())
+                    return visit, attempt
+                if verdict.outcome in REFUSALS:
+                    await visit.end(why_of(verdict))
+        raise AssertionError("attempts ended without a good answer and without an error")
+
+
+@asynccontextmanager
+async def browser(
+    pool: SessionPool, chromium: BrowserType, options: BrowserOptions | None = None
+) -> AsyncIterator[PlaywrightBrowser]:
+    """A Chromium whose contexts are the sessions of *pool*; for ``async with``.
+
+    All sessions of the pool are visitors by this browser from then on, those of its own client as well; so it is
+    opened before the pool is used.
+
+    Args:
+        pool: Open.
+        chromium: Playwright's; it runs its own Chromium if that is installed, or else the system's.
+        options: How the browser is run.
+
+    Raises:
+        ConfigError: There is no Chromium, or it does not start.
+    """
+    async with Renderer(chromium, options or BrowserOptions()) as renderer:
+        pool.appear_as(renderer.identities)
+        yield PlaywrightBrowser(pool, renderer)
+
+
+def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPage:
+    """The page of *visit*, with what belongs to it.
+
+    Playwright makes its pages itself, and hands out the same object each time; so it is this one that learns more.
+    """
+
+    async def judge(page: SessionPage) -> Verdict:
+        page.answer = await visit.look()
+        await visit.keep()
+        if pool.site_of(page.answer.url) != page.session.site:
+            return OK
+        exchange = exchange_of(page.answer)
+        verdict = attempt.follow_up(exchange)
+        if verdict.outcome in REFUSALS:
+            await visit.end(why_of(verdict))
+            raise Blocked(exchange, verdict)
+        return verdict
+
+    page = visit.page
+    page.__class__ = SessionPage
+    assert isinstance(page, SessionPage)  # noqa: S101 - for those who only read types
+    page.session, page.answer, page._judge = visit.session, visit.response, judge  # noqa: SLF001 - made here
+    return page
+
+
+def exchange_of(response: Response) -> Exchange:
+    """What *response* says to a judge."""
+    return Exchange(
+        url=response.url,
+        status=response.status,
+        headers=response.headers,
+        body=response.body,
+        redirect_count=response.redirect_count,
+    )
+
+
+def why_of(verdict: Verdict) -> str:
+    """*verdict* for whoever works on another page of the session."""
+    return f"the site refused another page of it: {verdict.vendor} {verdict.why}".replace("  ", " ")

@@ -1,0 +1,207 @@
+"""One Chromium that runs: found, started so that it shows nothing that it should not, and ended for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Awaitable
+from pathlib import Path
+
+from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
+
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.core.identity import real_chromium
+from proxysieve.core.model import Identity
+from proxysieve.errors import ConfigError
+
+# What Debian, Ubuntu and others call it.
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+HOW_TO_INSTALL = (
+    "there is no Chromium here: `playwright install chromium` downloads Playwright's own, and `apt install chromium` "
+    "(Debian; or what your system has for it) installs the system's; another one is taken by executable="
+)
+# Only contexts have proxies that lead anywhere: what the browser asks for itself, and what escapes from a context,
+# ends here, where nobody listens.
+NOWHERE = "http://127.0.0.1:9"
+FLAGS = (
+    # Browsers that are driven say so to every page otherwise.
+    "--disable-blink-features=AutomationControlled",
+    # WebRTC would go by UDP past the proxy, and show this machine's own address.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    # Names are for the proxies to resolve.
+    "--dns-prefetch-disable",
+    "--disable-features=AsyncDns,DnsOverHttps,OptimizationHints,MediaRouter",
+)
+# Answered here, not by anybody: pages of https alone are told all that a browser says of itself.
+SELF_URL = "https://self.invalid/"
+ASK_ITSELF = """() => ({
+    brands: navigator.userAgentData.brands.map(({brand, version}) => `"${brand}";v="${version}"`).join(", "),
+    isMobile: navigator.userAgentData.mobile,
+    platform: navigator.userAgentData.platform,
+    userAgent: navigator.userAgent,
+    languages: [...navigator.languages],
+})"""
+ANSWER_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+
+
+def find_chromium(kind: BrowserType, executable: str = "") -> str:
+    """The path of the Chromium to run.
+
+    Raises:
+        ConfigError: There is none, or it is not Chromium that was asked for.
+    """
+    if kind.name != "chromium":
+        raise ConfigError(f"sessions are visitors by Chromium, not by {kind.name}: hand over playwright.chromium")
+    if executable:
+        found = shutil.which(executable)
+        if found is None:
+            raise ConfigError(f"{executable!r} is no program: {HOW_TO_INSTALL}")
+        return found
+    if Path(kind.executable_path).exists():
+        return kind.executable_path
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise ConfigError(HOW_TO_INSTALL)
+    return found
+
+
+class Chromium:
+    """A browser that runs.
+
+    Attributes:
+        identity: What its visitors look like: the version and the platform that it has.
+        page_count: How many pages were opened in it.
+        context_count: How many contexts are open in it.
+    """
+
+    def __init__(self, browser: Browser, cdp: CDPSession, pid: int, identity: Identity) -> None:
+        self.browser = browser
+        self.identity = identity
+        self.page_count = 0
+        self.context_count = 0
+        self._cdp = cdp
+        self._pid = pid
+        self._ended = asyncio.Event()
+        browser.on("disconnected", lambda _: self._ended.set())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.browser.is_connected() and not self._ended.is_set()
+
+    async def within(self, seconds: float, closing: Awaitable[None]) -> None:
+        """Wait for *closing* something of it, but no longer than that, nor than it lives.
+
+        Playwright may wait for ever for what a browser that crashed would have said.
+        """
+        work = asyncio.ensure_future(closing)
+        end = asyncio.create_task(self._ended.wait())
+        await asyncio.wait({work, end}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in (work, end):
+            task.cancel()
+        with contextlib.suppress(Error, asyncio.CancelledError):
+            await work
+
+    async def answers(self) -> bool:
+        """Whether it still does what it is told; one that hangs does not."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._cdp.send("Browser.getVersion")
+        except (Error, TimeoutError):
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it without asking."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """End it."""
+        await self.within(CLOSE_SECONDS, self.browser.close())
+        if self.is_alive:
+            self.kill()
+
+    def __repr__(self) -> str:
+        return f"<Chromium {self.browser.version}, {self.context_count} contexts>"
+
+
+async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = "") -> Chromium:
+    """Start a Chromium whose user agent is *user_agent*; its own, without a word on where its windows are, if empty.
+
+    Raises:
+        ConfigError: It is not there, or does not start.
+    """
+    executable = find_chromium(kind, options.executable)
+    browser = await _launch(kind, executable, options, user_agent)
+    try:
+        cdp = await browser.new_browser_cdp_session()
+        if not user_agent:
+            own = (await cdp.send("Browser.getVersion"))["userAgent"]
+            if "Headless" in own:
+                # A flag alone changes it everywhere, in workers too; and emulation would change the order of headers.
+                await browser.close()
+                return await start(kind, options, own.replace("Headless", ""))
+        processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+        pid = next(one["id"] for one in processes if one["type"] == "browser")
+        return Chromium(browser, cdp, pid, await _ask_itself(browser))
+    except BaseException:
+        await browser.close()
+        raise
+
+
+async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, user_agent: str) -> Browser:
+    given = dict(options.launch)
+    own = (*FLAGS, f"--lang={options.locale}", f"--accept-lang={','.join(options.languages)}")
+    flags = [*own, *([f"--user-agent={user_agent}"] if user_agent else []), *given.pop("args", ())]
+    environment = {**os.environ, "LANGUAGE": options.locale.replace("-", "_"), **given.pop("env", {})}
+    try:
+        return await kind.launch(
+            executable_path=executable,
+            headless=options.headless,
+            args=flags,
+            env=environment,
+            proxy={"server": NOWHERE},
+            **given,
+        )
+    except Error as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise ConfigError(f"{executable} does not start: {first_line}") from error
+
+
+async def _ask_itself(browser: Browser) -> Identity:
+    context = await browser.new_context(no_viewport=True)
+    try:
+
+        async def answer(route: Route) -> None:
+            await route.fulfill(body="<!DOCTYPE html><title></title>", content_type="text/html")
+
+        await context.route("**/*", answer)
+        page = await context.new_page()
+        await page.goto(SELF_URL)
+        told = await page.evaluate(ASK_ITSELF)
+    finally:
+        await context.close()
+    return real_chromium(
+        told["userAgent"],
+        accept_language(told["languages"]),
+        (
+            ("sec-ch-ua", told["brands"]),
+            ("sec-ch-ua-mobile", "?1" if told["isMobile"] else "?0"),
+            ("sec-ch-ua-platform", f'"{told["platform"]}"'),
+        ),
+    )
+
+
+def accept_language(languages: list[str]) -> str:
+    """The header for *languages*, as Chromium makes it: a tenth less for each, down to one."""
+    weights = (max(10 - place, 1) for place in range(len(languages)))
+    return ",".join(
+        language if weight == 10 else f"{language};q=0.{weight}"
+        for language, weight in zip(languages, weights, strict=True)
+    )

@@ -1,0 +1,108 @@
+"""A client that renders pages, for a pool and for the main job; it brings its own Playwright."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+import playwright
+from playwright.async_api import async_playwright
+
+from proxysieve.browser.leaving_out import LeftOut
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.renderer import Renderer, Visit
+from proxysieve.client import Request, Response
+from proxysieve.core.model import Identity
+from proxysieve.errors import ConfigError, ProxySieveError
+from proxysieve.session import Session
+
+OnLoaded = Callable[[Request, Visit], Awaitable[None]]
+# Starts Playwright's driver in a session of its own, so that Ctrl-C is for us alone to heed.
+STARTER = """#!{python}
+import os, sys
+os.setsid()
+os.execv({node!r}, [{node!r}, *sys.argv[1:]])
+"""
+
+
+class BrowserClient:
+    """Sends requests as real browsers do, and brings what they show. Use it in ``async with``.
+
+    Args:
+        options: How the browser is run.
+        on_loaded: Is given each page while it is open, whatever it will be judged to be.
+    """
+
+    def __init__(self, options: BrowserOptions | None = None, *, on_loaded: OnLoaded | None = None) -> None:
+        self._options = options or BrowserOptions()
+        self._on_loaded = on_loaded
+        self._stack = AsyncExitStack()
+        self._renderer: Renderer | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start a browser.
+
+        Raises:
+            ConfigError: There is no Chromium, or it does not start.
+        """
+        async with AsyncExitStack() as stack:
+            with own_session():
+                playwright = await stack.enter_async_context(async_playwright())
+            self._renderer = await stack.enter_async_context(Renderer(playwright.chromium, self._options))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def identities(self) -> Sequence[Identity]:
+        """The visitors that there can be."""
+        return self._open_renderer.identities
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What was not loaded, and what that saved."""
+        return self._open_renderer.left_out
+
+    async def send(self, request: Request, session: Session) -> Response:
+        if request.method != "GET":
+            raise ConfigError(f"a browser is led to pages by GET, not by {request.method}")
+        async with self._open_renderer.visit(request, session) as visit:
+            await visit.keep()
+            if self._on_loaded is not None:
+                await self._on_loaded(request, visit)
+            return visit.response
+
+    @property
+    def _open_renderer(self) -> Renderer:
+        if self._renderer is None:
+            raise ProxySieveError("the browser is not open: use it in async with")
+        return self._renderer
+
+
+@contextlib.contextmanager
+def own_session() -> Iterator[None]:
+    """Have Playwright's driver start out of reach of the terminal's signals, which would end it before its work."""
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    variable = "PLAYWRIGHT_NODEJS_PATH"
+    given = os.environ.get(variable)
+    with tempfile.TemporaryDirectory(prefix="proxysieve-") as folder:
+        starter = Path(folder) / "node"
+        starter.write_text(STARTER.format(python=sys.executable, node=given or str(node)))
+        starter.chmod(stat.S_IRWXU)
+        os.environ[variable] = str(starter)
+        try:
+            yield
+        finally:
+            if given is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = given

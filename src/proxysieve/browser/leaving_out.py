@@ -1,0 +1,93 @@
+"""Leaves out what weighs much and says little: pictures, films and fonts; and tells how many bytes that saved.
+
+What is not loaded cannot be weighed. So now and then a page is loaded whole, and what is left out of the others is
+taken to weigh as much, kind by kind, as what was loaded at that site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from playwright.async_api import CDPSession, Error, Page
+from playwright.async_api import Request as PageRequest
+
+from proxysieve.browser.options import ResourceKind
+
+# The first page of a site is loaded whole, and one of so many after it.
+WHOLE_ONE_OF = 50
+# As Chromium calls them.
+KINDS: dict[ResourceKind, str] = {"image": "Image", "media": "Media", "font": "Font"}
+
+
+class LeftOut:
+    """What was left out of pages, and what it is taken to weigh."""
+
+    def __init__(self, kinds: Collection[ResourceKind]) -> None:
+        self._kinds = frozenset(kinds)
+        self._pages: Counter[str] = Counter()
+        self._count: Counter[tuple[str, str]] = Counter()
+        self._weighed: Counter[tuple[str, str]] = Counter()
+        self._bytes: Counter[tuple[str, str]] = Counter()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def count(self) -> int:
+        """How many requests were not made."""
+        return self._count.total()
+
+    @property
+    def weighed_count(self) -> int:
+        """By how many that were made their weight is known."""
+        return self._weighed.total()
+
+    @property
+    def saved_bytes(self) -> int:
+        """What they would have weighed, as far as anything of their kind was loaded."""
+        return round(sum(count * self._mean(site, kind) for (site, kind), count in self._count.items()))
+
+    async def attend(self, page: Page, commands: CDPSession, site: str) -> None:
+        """Leave out of *page*, before it goes to *site*, what is to be left out; or weigh it."""
+        if not self._kinds:
+            return
+        self._pages[site] += 1
+        if self._pages[site] % WHOLE_ONE_OF == 1:
+            page.on("requestfinished", lambda request: self._do(self._weigh(site, request)))
+            return
+        commands.on("Fetch.requestPaused", lambda paused: self._do(self._leave_out(site, commands, paused)))
+        patterns = [{"resourceType": KINDS[kind]} for kind in sorted(self._kinds)]
+        await commands.send("Fetch.enable", {"patterns": patterns})
+
+    def _do(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _leave_out(self, site: str, commands: CDPSession, paused: dict[str, Any]) -> None:
+        self._count[site, paused["resourceType"].lower()] += 1
+        answer = {"requestId": paused["requestId"], "errorReason": "BlockedByClient"}
+        try:
+            await commands.send("Fetch.failRequest", answer)
+        except Error:
+            return  # the page is gone
+
+    async def _weigh(self, site: str, request: PageRequest) -> None:
+        kind = request.resource_type
+        if kind not in self._kinds:
+            return
+        try:
+            sizes = await request.sizes()
+        except Error:
+            return  # likewise
+        self._weighed[site, kind] += 1
+        self._bytes[site, kind] += sizes["responseBodySize"] + sizes["responseHeadersSize"]
+
+    def _mean(self, site: str, kind: str) -> float:
+        weighed = self._weighed[site, kind]
+        if weighed:
+            return self._bytes[site, kind] / weighed
+        everywhere = sum(count for (_, one), count in self._weighed.items() if one == kind)
+        total = sum(count for (_, one), count in self._bytes.items() if one == kind)
+        return total / everywhere if everywhere else 0.0

@@ -1,0 +1,169 @@
+"""Loads a page until it changes no more, and tells what came as a client does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.async_api import Download, Error, Page
+from playwright.async_api import Request as PageRequest
+from playwright.async_api import Response as PageResponse
+
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.client import Request, Response
+from proxysieve.core.judge import REFUSALS
+from proxysieve.core.model import Exchange, Scope
+from proxysieve.detector import make_judge
+from proxysieve.sites import site_of
+
+# For so long nothing may change in a page that is there.
+QUIET_MS = 200
+UNTIL_QUIET = """([quiet, most]) => new Promise(done => {
+    const finish = () => { observer.disconnect(); done(); };
+    let timer = setTimeout(finish, quiet);
+    const observer = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(finish, quiet); });
+    observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+    setTimeout(finish, most);
+})"""
+# What a page is waited for; pictures and streams may come later, or never end.
+AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
+# What is asked for once, and then taken from the browser's cache.
+CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
+RENDERED = ("text/html", "application/xhtml+xml")
+NO_CONTENT = frozenset({204, 205})
+REDIRECTS = range(300, 400)
+
+
+class Loading:
+    """What a page is doing: the answer to its main document, and what it still waits for.
+
+    Args:
+        cached: What this visitor's browser has in its cache, by address; it grows.
+    """
+
+    def __init__(self, page: Page, request: Request, options: BrowserOptions, cached: set[str]) -> None:
+        self.page = page
+        self._request = request
+        self._options = options
+        self._cached = cached
+        self._site = site_of(request.url)
+        self._main: PageResponse | None = None
+        self._download: Download | None = None
+        self._pending: set[PageRequest] = set()
+        self._asked_count = 0
+        self._has_come = asyncio.Event()
+        page.on("request", self._on_request)
+        page.on("requestfinished", self._on_end)
+        page.on("requestfailed", self._on_end)
+        page.on("response", self._on_response)
+        page.on("download", self._on_download)
+
+    async def load(self) -> Response:
+        """What the request brings, once the page and its scripts are done.
+
+        A check that lets browsers pass by themselves is given the time for it.
+
+        Raises:
+            playwright.async_api.Error: Nothing came.
+        """
+        timeout_seconds = self._request.timeout_seconds
+        try:
+            await self.page.goto(self._request.url, wait_until="commit", timeout=timeout_seconds * 1000)
+        except Error:
+            # A download is no page, nor is an answer without content, or an error without a word; but they came.
+            if self._main is None:
+                raise
+            return await self._told()
+        response = await self.look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.check_seconds):
+                while is_check(response):
+                    self._has_come.clear()
+                    await self._has_come.wait()
+                    response = await self.look()
+        return response
+
+    async def look(self) -> Response:
+        """What the page is, once it changes no more, with the requests that it made since this was asked last."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._request.timeout_seconds):
+                await self.page.wait_for_load_state("domcontentloaded", timeout=0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.settle_seconds):
+                await self._settle()
+        return await self._told()
+
+    async def _settle(self) -> None:
+        while True:
+            with while_it_navigates():
+                await self.page.wait_for_load_state("load", timeout=0)
+                await self.page.evaluate(UNTIL_QUIET, [QUIET_MS, self._options.settle_seconds * 1000])
+                if not self._pending:
+                    return
+
+    async def _told(self) -> Response:
+        main = self._main
+        assert main is not None, "an answer came"  # noqa: S101
+        headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
+        body = await self._body(main, dict(headers).get("content-type", ""))
+        # The first is the request itself; what a page asks for beside it, the site bears all the same.
+        more_count, self._asked_count = max(0, self._asked_count - 1), 0
+        return Response(url=main.url, status=main.status, headers=headers, body=body, redirect_count=more_count)
+
+    async def _body(self, main: PageResponse, content_type: str) -> bytes:
+        if self._download is not None:
+            return await asyncio.to_thread((await self._download.path()).read_bytes)
+        if main.status in NO_CONTENT or self.page.url.startswith("chrome-error:"):
+            return b""
+        if content_type and not content_type.startswith(RENDERED):
+            return await main.body()
+        while True:
+            with while_it_navigates():
+                return (await self.page.content()).encode("utf-8", "replace")
+
+    def _on_request(self, request: PageRequest) -> None:
+        kind, url = request.resource_type, request.url
+        if kind in AWAITED:
+            self._pending.add(request)
+        if url.startswith("http") and site_of(url) == self._site and not (kind in CACHED and url in self._cached):
+            self._asked_count += 1
+        if kind in CACHED:
+            self._cached.add(url)
+
+    def _on_end(self, request: PageRequest) -> None:
+        self._pending.discard(request)
+
+    def _on_response(self, response: PageResponse) -> None:
+        request = response.request
+        if response.status in REDIRECTS and "location" in response.headers:
+            self._pending.discard(request)
+        elif request.is_navigation_request() and request.frame == self.page.main_frame:
+            self._main = response
+            self._has_come.set()
+
+    def _on_download(self, download: Download) -> None:
+        self._download = download
+
+
+@contextmanager
+def while_it_navigates() -> Iterator[None]:
+    """Go on where a page was left for the next one in the middle of a question."""
+    try:
+        yield
+    except Error as error:
+        if not is_navigating(error):
+            raise
+
+
+def is_navigating(error: Error) -> bool:
+    """Whether *error* says no more than that the page is being left for the next one."""
+    return any(words in str(error) for words in ("context was destroyed", "is navigating", "Execution context"))
+
+
+def is_check(response: Response) -> bool:
+    """Whether a page is a check of this visitor, which may let it pass by itself."""
+    exchange = Exchange(url=response.url, status=response.status, headers=response.headers, body=response.body)
+    verdict = make_judge().judge(exchange)
+    return verdict.outcome in REFUSALS and verdict.scope is Scope.SESSION

@@ -1,0 +1,69 @@
+"""How a browser is run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+
+ResourceKind = Literal["image", "media", "font"]
+HEAVY: tuple[ResourceKind, ...] = ("image", "media", "font")
+
+
+class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a browser is run, and what its visitors are like.
+
+    Attributes:
+        executable: The Chromium to run; by default Playwright's own, or else the system's.
+        headless: Whether its windows are on no screen.
+        locale: Which language its visitors read.
+        timezone: Where the clocks of new visitors are, such as ``Europe/Berlin``; where this machine's is, if empty.
+        leave_out: What is not loaded, to spare the proxies' bytes.
+        max_pages: How many pages are open at once; each takes some 50 to 100 MB.
+        max_contexts: How many sessions stay open without a page; those not used for longest are closed, and what they
+            keep is kept.
+        pages_a_context: After so many a session's context is made anew, of what it keeps.
+        pages_a_browser: After so many another browser takes over, as they grow.
+        settle_seconds: How long a page may take, once it is loaded, until it changes no more.
+        check_seconds: How long a check has that lets browsers pass by themselves, as "Just a moment..." does.
+        launch: More options of Playwright's ``launch``.
+
+    Raises:
+        ConfigError: One of them is out of its range.
+    """
+
+    executable: str = ""
+    headless: bool = True
+    locale: str = "en-US"
+    timezone: str = ""
+    leave_out: Collection[ResourceKind] = ()
+    max_pages: int = 8
+    max_contexts: int = 50
+    pages_a_context: int = 200
+    pages_a_browser: int = 1_000
+    settle_seconds: float = 5.0
+    check_seconds: float = 6.0
+    launch: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        for name in ("max_pages", "max_contexts", "pages_a_context", "pages_a_browser"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        for name in ("settle_seconds", "check_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}: expected 0 or more")
+        unknown = sorted(set(self.leave_out) - set(HEAVY))
+        if unknown:
+            raise ConfigError(f"{unknown[0]!r} cannot be left out: expected some of {', '.join(HEAVY)}")
+        primary = self.locale.partition("-")[0]
+        if not (primary.isascii() and primary.isalpha() and 2 <= len(primary) <= 3):
+            raise ConfigError(f"locale is {self.locale!r}: expected a language, as de-DE or en-US")
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """What a visitor reads, the best first: the locale, its language, and English, which browsers add."""
+        primary = self.locale.partition("-")[0]
+        return tuple(dict.fromkeys((self.locale, primary, "en-US", "en")))

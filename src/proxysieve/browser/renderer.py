@@ -1,0 +1,149 @@
+"""Pages of sessions: so many at once, each in its session's context, in a browser that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Self
+
+from playwright.async_api import BrowserType, Error, Page, Route
+
+from proxysieve.browser.leaving_out import LeftOut
+from proxysieve.browser.loading import Loading
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.running import Running
+from proxysieve.browser.seat import BrowserGone, Seat
+from proxysieve.client import Request, Response
+from proxysieve.core.model import Identity
+from proxysieve.errors import SessionEnded
+from proxysieve.session import Session
+from proxysieve.sites import site_of
+
+# A page that ends so many browsers is not asked for again.
+BROWSERS_A_PAGE = 3
+
+
+class Visit:
+    """A page that is loaded, for as long as it is open.
+
+    Attributes:
+        response: What came, as any client tells it.
+    """
+
+    def __init__(self, seat: Seat, loading: Loading, response: Response) -> None:
+        self.session = seat.session
+        self.page: Page = loading.page
+        self.response = response
+        self._seat = seat
+        self._loading = loading
+
+    async def look(self) -> Response:
+        """What the page is by now, with the requests that it made since it was looked at last."""
+        self.response = await self._loading.look()
+        return self.response
+
+    async def keep(self) -> None:
+        """Have the session keep its cookies and storage as they are now."""
+        with suppress(Error):
+            await self._seat.keep(self.page)
+
+    async def picture(self) -> bytes:
+        """All of the page as PNG."""
+        return await self.page.screenshot(full_page=True)
+
+    async def end(self, why: str) -> None:
+        """Close all pages of the session; whoever works on another one is told *why*."""
+        await self._seat.end(why)
+
+
+class Renderer:
+    """Opens pages as sessions. Use it in ``async with``.
+
+    Attributes:
+        left_out: What was not loaded, and what that saved.
+    """
+
+    def __init__(self, kind: BrowserType, options: BrowserOptions) -> None:
+        self.left_out = LeftOut(options.leave_out)
+        self._options = options
+        self._running = Running(kind, options)
+        self._slots = asyncio.Semaphore(options.max_pages)
+        # Those used last stand at the end.
+        self._seats: dict[Session, Seat] = {}
+
+    @property
+    def identities(self) -> Sequence[Identity]:
+        """The visitors that there can be."""
+        return (self._running.identity,)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._running.give_back(await self._running.take())
+        except BaseException:
+            await self._running.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(seat.end("the browser is closed") for seat in self._seats.values()))
+        await self._running.close()
+
+    @asynccontextmanager
+    async def visit(self, request: Request, session: Session) -> AsyncIterator[Visit]:
+        """The page that *request* brings, as *session*.
+
+        Raises:
+            SessionEnded: The session was given up meanwhile, or its browser crashed.
+            Exception: Playwright's own, if nothing came.
+        """
+        async with self._slots:
+            seat = session.client(self._make_seat)
+            self._seats[session] = self._seats.pop(session, seat)
+            visit, opened = await self._load(request, seat)
+            try:
+                async with opened:
+                    yield visit
+            except BrowserGone as error:
+                raise SessionEnded(session.name, "its browser crashed") from error
+            finally:
+                await self._tidy()
+
+    def _make_seat(self, session: Session) -> Seat:
+        self._seats[session] = Seat(session, self._running, self._options)
+        return self._seats[session]
+
+    async def _load(self, request: Request, seat: Seat) -> tuple[Visit, AsyncExitStack]:
+        for _ in range(BROWSERS_A_PAGE):
+            with suppress(BrowserGone):
+                return await self._load_once(request, seat)
+        raise Error("Page crashed: and so did each browser that opened it")
+
+    async def _load_once(self, request: Request, seat: Seat) -> tuple[Visit, AsyncExitStack]:
+        site = site_of(request.url)
+        async with AsyncExitStack() as stack:
+            page, commands = await stack.enter_async_context(seat.page())
+            await self.left_out.attend(page, commands, site)
+            if request.headers:
+                await _send_along(page, site, request.headers)
+            loading = Loading(page, request, self._options, seat.cached)
+            return Visit(seat, loading, await loading.load()), stack.pop_all()
+
+    async def _tidy(self) -> None:
+        """Close the contexts beyond the limit of those that were not used for longest."""
+        is_open = [seat for seat in self._seats.values() if seat.is_open]
+        idle = [seat for seat in is_open if not seat.page_count]
+        surplus = max(0, len(is_open) - self._options.max_contexts)
+        for seat in idle[:surplus]:
+            await seat.close()
+        for session in [one for one, seat in self._seats.items() if not seat.is_open and not seat.page_count]:
+            del self._seats[session]
+
+
+async def _send_along(page: Page, site: str, headers: dict[str, str]) -> None:
+    """Add *headers* to what goes to *site*; they are no business of others."""
+
+    async def add(route: Route) -> None:
+        await route.continue_(headers={**await route.request.all_headers(), **headers})
+
+    await page.route(lambda url: url.startswith("http") and site_of(url) == site, add)
