@@ -194,7 +194,7 @@ class TestContents:
         assert members(again.sdist) == members(built.sdist)
 
     def test_what_an_index_shows_is_right(self, built: Built) -> None:
-        """The README as Markdown, the licence, the extra and the versions of Python."""
+        """The README as Markdown, the licence, the extras and the versions of Python."""
         metadata = built.metadata()
 
         assert metadata["Name"] == "proxysieve"
@@ -202,9 +202,14 @@ class TestContents:
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["Description-Content-Type"] == "text/markdown"
         assert metadata.get_payload() == (ROOT / "README.md").read_text()
-        assert metadata.get_all("Provides-Extra") == ["testbed"]
+        assert metadata.get_all("Provides-Extra") == ["playwright", "testbed"]
         extras = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" in text]
-        assert [Requirement(text).name for text in extras] == ["h2", "trustme"]
+        assert [Requirement(text).name for text in extras] == [
+            "apify-fingerprint-datapoints",
+            "playwright",
+            "h2",
+            "trustme",
+        ]
 
 
 def members(sdist: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -193,11 +194,11 @@ class Seat:
         """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
         window = self._window()
         told = await commands.send("Browser.getWindowForTarget")
-        bounds = {"width": window.width, "height": window.height}
+        bounds = {"left": window.left, "top": window.top, "width": window.width, "height": window.height}
         await commands.send("Browser.setWindowBounds", {"windowId": told["windowId"], "bounds": bounds})
         screen = {"screenWidth": window.screen_width, "screenHeight": window.screen_height}
-        # Nought leaves to the window what it has.
-        own = {"width": 0, "height": 0, "deviceScaleFactor": 0, "mobile": False}
+        # Nought leaves to the window the size that it has.
+        own = {"width": 0, "height": 0, "deviceScaleFactor": window.pixel_ratio, "mobile": False}
         await commands.send("Emulation.setDeviceMetricsOverride", own | screen)
         if not self._options.locale.startswith("en"):
             # The languages that it reads are flags; this is how dates and numbers look, for which systems lack data.
@@ -206,9 +207,8 @@ class Seat:
     def _window(self) -> Window:
         kept = self.session.browser
         if not kept.window:
-            platform = dict(self.session.identity.client_hints)["sec-ch-ua-platform"].strip('"')
             # The name is drawn by chance, and is one for all that is this visitor's.
-            kept.window = msgspec.to_builtins(draw_window(Random(self.session.name), platform))
+            kept.window = msgspec.to_builtins(draw_window(Random(self.session.name), sys.platform))
         return msgspec.convert(kept.window, Window)
 
     async def _explain(self, error: Error, opened: Opened) -> None:

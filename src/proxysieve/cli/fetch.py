@@ -186,9 +186,10 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     browsing = take_browsing(options)
     options["concurrency"] = options["concurrency"] or (PAGES_AT_ONCE if browsing.browser else REQUESTS_AT_ONCE)
     job_options = JobOptions(urls=url_list, proxies=proxies, **options)
-    report = asyncio.run(
-        browse(browsing, job_options, show=not quiet) if browsing.browser else run(Job(job_options), show=not quiet)
-    )
+    if browsing.browser:
+        report = asyncio.run(browse(browsing, job_options, show=not quiet))
+    else:
+        report = asyncio.run(run(Job(job_options), show=not quiet))
     if as_json:
         click.echo(msgspec.json.encode(report))
     elif quiet:
