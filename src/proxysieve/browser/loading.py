@@ -27,6 +27,8 @@ UNTIL_QUIET = """([quiet, most]) => new Promise(done => {
     observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
     setTimeout(finish, most);
 })"""
+# A check that comes back as often lets nobody pass.
+CHECKS_IN_A_ROW = 3
 # What a page is waited for; pictures and streams may come later, or never end.
 AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 # What is asked for once, and then taken from the browser's cache.
@@ -79,7 +81,9 @@ class Loading:
         response = await self.look()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.check_seconds):
-                while is_check(response):
+                for _ in range(CHECKS_IN_A_ROW):
+                    if not is_check(response):
+                        break
                     self._has_come.clear()
                     await self._has_come.wait()
                     response = await self.look()
