@@ -109,11 +109,6 @@ class SyncSessionPool(SyncSender):
         super().__init__(Loop(), pool)
         self._pool = pool
 
-    @property
-    def bridge(self) -> tuple[Loop, SessionPool]:
-        """The loop, and the pool that lives on it; for adapters."""
-        return self._loop, self._pool
-
     def __enter__(self) -> Self:
         self._loop.open()
         try:
@@ -147,6 +142,11 @@ class SyncSessionPool(SyncSender):
 
     def __repr__(self) -> str:
         return f"<SyncSessionPool over {self._pool!r}>"
+
+
+def behind(pool: SyncSessionPool) -> tuple[Loop, SessionPool]:
+    """The pool that *pool* stands for, and the loop on which it lives; for adapters."""
+    return pool._loop, pool._pool  # noqa: SLF001 - of this module
 
 
 class SyncNamedSession(SyncSender):

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxysieve.attempts import Attempt
 from proxysieve.background import Loop
-from proxysieve.bridge import SyncSessionPool
+from proxysieve.bridge import SyncSessionPool, behind
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
@@ -151,7 +151,7 @@ def sync_browser(pool: SyncSessionPool, options: BrowserOptions | None = None) -
     Raises:
         ConfigError: There is no Chromium, or it does not start.
     """
-    loop, wrapped = pool.bridge
+    loop, wrapped = behind(pool)
     with (
         loop.entered(started_playwright()) as playwright,
         loop.entered(browser(wrapped, playwright.chromium, options)) as opened,
