@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -11,6 +16,14 @@ from proxysieve.clock import VirtualClock
 settings.register_profile(
     "long", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+
+
+@pytest.fixture(scope="session")
+def some_chromium() -> None:
+    """That there is a Chromium; without one a test is skipped, but never in CI."""
+    script = Path(__file__).parent.parent / "scripts" / "has_chromium.py"
+    if subprocess.run([sys.executable, script], check=False).returncode and not os.environ.get("CI"):
+        pytest.skip("there is no Chromium here")
 
 
 @pytest.fixture
