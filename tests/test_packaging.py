@@ -202,7 +202,7 @@ class TestContents:
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["Description-Content-Type"] == "text/markdown"
         assert metadata.get_payload() == (ROOT / "README.md").read_text()
-        assert metadata.get_all("Provides-Extra") == ["testbed"]
+        assert metadata.get_all("Provides-Extra") == ["crawlee", "testbed"]
         extras = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" in text]
         assert [Requirement(text).name for text in extras] == ["h2", "trustme"]
 

@@ -72,6 +72,14 @@ class Lease:
         self._is_out = False
         self._desk.drop(self._number, self.session)
 
+    def keep(self) -> None:
+        """Save the session's cookies and data once more: they changed after the request was over."""
+        self._desk.keep_belongings(self.session)
+
+    def end_session(self) -> None:
+        """Never use the session again, whatever its requests brought."""
+        self._desk.close_session(self.session.name)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -303,6 +311,11 @@ class Desk:
     def close_session(self, name: str) -> None:
         """Never use the session called *name* again."""
         self._apply(SessionClosed(self.clock.now(), name))
+
+    def keep_belongings(self, session: Session) -> None:
+        """Save the cookies and data of *session* with the next changes, unless it has ended."""
+        if self._sessions.get(session.name) is session:
+            self._used.add(session.name)
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left: nobody picks them any more, and what they carry may end."""
