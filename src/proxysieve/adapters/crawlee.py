@@ -42,7 +42,7 @@ def http_crawler_options(pool: SessionPool, *, http_client: HttpClient | None = 
     return {
         "session_pool": sessions,
         "proxy_configuration": CrawleeProxyConfiguration(sessions),
-        "http_client": CrawleeHttpClient(pool, http_client),
+        "http_client": CrawleeHttpClient(sessions, http_client),
     }
 
 
@@ -69,5 +69,5 @@ def playwright_crawler_options(pool: SessionPool, **browser: Any) -> dict[str, A
         "session_pool": sessions,
         "proxy_configuration": CrawleeProxyConfiguration(sessions),
         "browser_pool": CrawleeBrowserPool.of(**browser),
-        "http_client": CrawleeBrowserHttpClient(pool),
+        "http_client": CrawleeBrowserHttpClient(sessions),
     }

@@ -27,10 +27,9 @@ from crawlee.proxy_configuration import ProxyInfo
 from crawlee.sessions import Session
 
 from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
-from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession
+from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
 from proxysieve.core.model import Exchange, Failure
 from proxysieve.errors import ConfigError
-from proxysieve.pool import SessionPool
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)
@@ -331,10 +330,10 @@ class CrawleeBrowserPool(BrowserPool):
 class CrawleeBrowserHttpClient(HttpClient):
     """Sends what a handler asks for besides by its page's context; and what has no page, by a session of its own."""
 
-    def __init__(self, pool: SessionPool) -> None:
+    def __init__(self, sessions: CrawleeSessionPool) -> None:
         super().__init__()
         self._in_page = PlaywrightHttpClient()
-        self._alone = CrawleeHttpClient(pool)
+        self._alone = CrawleeHttpClient(sessions)
 
     async def send_request(
         self,

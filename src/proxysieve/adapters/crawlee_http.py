@@ -16,7 +16,7 @@ from crawlee.sessions import Session
 from crawlee.statistics import Statistics
 
 from proxysieve import client as built_in
-from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, session_of
+from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Exchange, Failure
 from proxysieve.pool import SessionPool
@@ -148,14 +148,14 @@ class CrawleeHttpClient(HttpClient):
     as a ``robots.txt`` is, gets one of its own.
 
     Args:
-        pool: Where the sessions come from.
+        sessions: Where the sessions come from.
         inner: What sends; the pool's own client, if it is left out.
     """
 
-    def __init__(self, pool: SessionPool, inner: HttpClient | None = None) -> None:
+    def __init__(self, sessions: CrawleeSessionPool, inner: HttpClient | None = None) -> None:
         super().__init__()
-        self._pool = pool
-        self._inner = inner or IdentityHttpClient(pool)
+        self._sessions = sessions
+        self._inner = inner or IdentityHttpClient(sessions.pool)
 
     async def crawl(
         self,
@@ -210,7 +210,8 @@ class CrawleeHttpClient(HttpClient):
         payload: HttpPayload | None,
         timeout: timedelta | None,
     ) -> HttpResponse:
-        async for attempt in self._pool.attempts(url, method=method):
+        await self._sessions.open()
+        async for attempt in self._sessions.pool.attempts(url, method=method):
             async with attempt as visitor:
                 session = CrawleeSession()
                 session.stand_for(visitor)

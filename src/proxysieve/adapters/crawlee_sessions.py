@@ -169,15 +169,21 @@ class CrawleeSessionPool(SessionPool):
         self.pool = pool
         self._lent: WeakValueDictionary[str, CrawleeSession] = WeakValueDictionary()
         self._is_opener = False
+        self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         if self._active:
             raise RuntimeError(f"The {type(self).__name__} is already active.")
-        if not self.pool.is_open:
-            await self.pool.__aenter__()
-            self._is_opener = True
+        await self.open()
         self._active = True
         return self
+
+    async def open(self) -> None:
+        """Open our pool unless it is open; what a ``robots.txt`` says, Crawlee asks before it runs."""
+        async with self._opening:
+            if not self.pool.is_open:
+                await self.pool.__aenter__()
+                self._is_opener = True
 
     async def __aexit__(self, *_: object) -> None:
         if not self._active:
@@ -291,6 +297,9 @@ class CrawleeProxyConfiguration(ProxyConfiguration):
     ) -> CrawleeProxyInfo:
         del proxy_tier
         session = self._sessions.lent(session_id)
+        if session is None and request is not None and request.session_id:
+            # The session that it is bound to is gone; Crawlee says so next.
+            return CrawleeProxyInfo(CrawleeSession(), NOWHERE)
         if session is None or request is None:
             raise ConfigError("proxies are given to sessions of the pool alone: let use_session_pool be on")
         try:

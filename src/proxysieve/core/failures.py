@@ -85,6 +85,15 @@ CLASSES = {
     "aiohttp.client_exceptions.TooManyRedirects": Failure.REDIRECTS,
     "aiohttp.client_exceptions.ClientResponseError": Failure.GARBLED,
     "aiohttp.client_exceptions.ClientPayloadError": Failure.RESET,
+    "impit.ProxyError": Failure.PROXY_REFUSED,
+    "impit.ConnectTimeout": Failure.PROXY_UNREACHABLE,
+    "impit.ConnectError": Failure.RESET,
+    "impit.TimeoutException": Failure.TIMEOUT,
+    "impit.TooManyRedirects": Failure.REDIRECTS,
+    "impit.DecodingError": Failure.GARBLED,
+    "impit.UnsupportedProtocol": Failure.UNSENDABLE,
+    "impit.LocalProtocolError": Failure.UNSENDABLE,
+    "impit.TransportError": Failure.RESET,
 }
 
 
@@ -97,6 +106,10 @@ BENEATH = {
     "socket.gaierror": Failure.PROXY_UNREACHABLE,
     "urllib3.exceptions.ConnectTimeoutError": Failure.PROXY_UNREACHABLE,
 }
+# impit keeps what it was raised from in its message alone, as Rust prints it.
+IMPIT_WORDS = {"tcp connect error": Failure.PROXY_UNREACHABLE, "InvalidData": Failure.TLS}
+# Anything else in the midst of an answer; but also the base of an error that is the caller's own.
+IMPIT_REST = "impit.HTTPError"
 
 
 def failure_of(error: BaseException) -> Failure | None:
@@ -107,6 +120,10 @@ def failure_of(error: BaseException) -> Failure | None:
     name = next((name for name in _names(error) if name in CLASSES), "")
     if name in VAGUE:
         return _beneath(error) or CLASSES[name]
+    if name == "impit.ConnectError":
+        return next((failure for words, failure in IMPIT_WORDS.items() if words in str(error)), CLASSES[name])
+    if _names(error)[0] == IMPIT_REST:
+        return Failure.RESET
     return CLASSES.get(name) or _plain_failure(error)
 
 
