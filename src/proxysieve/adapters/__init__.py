@@ -1,1 +1,1 @@
-"""TRANSLATES between other packages' clients and the pool: it leases, has them send, and reports, and never judges."""
+"""TRANSLATES: one file a client, which looks like what the client's users know."""
