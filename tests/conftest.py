@@ -19,11 +19,14 @@ settings.register_profile(
 
 
 @pytest.fixture(scope="session")
-def some_chromium() -> None:
-    """That there is a Chromium; without one a test is skipped, but never in CI."""
-    script = Path(__file__).parent.parent / "scripts" / "has_chromium.py"
-    if subprocess.run([sys.executable, script], check=False).returncode and not os.environ.get("CI"):
+def chromium_path() -> str:
+    """The Chromium that there is; without one a test is skipped, but never in CI."""
+    script = Path(__file__).parent.parent / "scripts" / "find_chromium.py"
+    found = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
+    if found.returncode and not os.environ.get("CI"):
         pytest.skip("there is no Chromium here")
+    assert found.returncode == 0, found.stderr
+    return found.stdout
 
 
 @pytest.fixture

@@ -202,9 +202,10 @@ class TestContents:
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["Description-Content-Type"] == "text/markdown"
         assert metadata.get_payload() == (ROOT / "README.md").read_text()
-        assert metadata.get_all("Provides-Extra") == ["playwright", "testbed"]
+        assert metadata.get_all("Provides-Extra") == ["crawlee", "playwright", "testbed"]
         extras = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" in text]
         assert [Requirement(text).name for text in extras] == [
+            "crawlee",
             "apify-fingerprint-datapoints",
             "playwright",
             "h2",

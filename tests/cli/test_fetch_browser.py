@@ -12,7 +12,7 @@ from tests.cli.test_cli_fetch import Shell
 
 from proxysieve.testbed import TestbedProcess, World
 
-pytestmark = pytest.mark.usefixtures("some_chromium")
+pytestmark = pytest.mark.usefixtures("chromium_path")
 
 PNG = b"\x89PNG\r\n\x1a\n"
 WORLD = World(

@@ -1,4 +1,4 @@
-"""Whether there is a Chromium to run, by the exit status."""
+"""Tells which Chromium there is to run; the exit status, whether there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def main() -> None:
     """Look for it."""
     async with async_playwright() as playwright:
         try:
-            find_chromium(playwright.chromium)
+            sys.stdout.write(find_chromium(playwright.chromium))
         except ConfigError:
             sys.exit(1)
 
