@@ -26,6 +26,20 @@ HOW_TO_INSTALL = (
 # Only contexts have proxies that lead anywhere: what the browser asks for itself, and what escapes from a context,
 # ends here, where nobody listens.
 NOWHERE = "http://127.0.0.1:9"
+# Of two lists of them Chromium heeds the last, so ours has what is wanted of Playwright's. With the upgrades, a first
+# page by http would be tried by https.
+DISABLED = (
+    *("AsyncDns", "DnsOverHttps", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable"),
+    *(
+        "OptimizationHints",
+        "MediaRouter",
+        "NetworkTimeServiceQuerying",
+        "PreconnectToSearch",
+        "LensOverlay",
+        "AimEnabled",
+    ),
+    *("PaintHolding", "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose"),
+)
 FLAGS = (
     # Browsers that are driven say so to every page otherwise.
     "--disable-blink-features=AutomationControlled",
@@ -34,7 +48,7 @@ FLAGS = (
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     # Names are for the proxies to resolve.
     "--dns-prefetch-disable",
-    "--disable-features=AsyncDns,DnsOverHttps,OptimizationHints,MediaRouter",
+    f"--disable-features={','.join(DISABLED)}",
 )
 # Answered here, not by anybody: pages of https alone are told all that a browser says of itself.
 SELF_URL = "https://self.invalid/"
