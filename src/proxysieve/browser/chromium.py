@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
@@ -134,6 +135,11 @@ class Chromium:
             task.cancel()
         with contextlib.suppress(Error, asyncio.CancelledError):
             await work
+
+    async def tell(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Command it by its own protocol, and return what it says."""
+        told: dict[str, Any] = await self._cdp.send(command, arguments)
+        return told
 
     async def answers(self) -> bool:
         """Whether it still does what it is told; one that hangs does not."""

@@ -16,6 +16,7 @@ from proxysieve.browser.chromium import Chromium
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
+from proxysieve.browser.windowing import Windows
 from proxysieve.errors import SessionEnded
 from proxysieve.relay import Relay, open_relay
 from proxysieve.session import Session
@@ -42,6 +43,7 @@ class Opened:
 
     chromium: Chromium
     context: BrowserContext
+    windows: Windows
     relay: Relay | None
     page_count: int = 0
     why_ended: str = ""
@@ -123,8 +125,7 @@ class Seat:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 opened = await self._ready()
-                page = await opened.context.new_page()
-                commands = await opened.context.new_cdp_session(page)
+                page, commands = await opened.windows.open()
                 await self._furnish(commands)
                 return opened, page, commands
         except TimeoutError as error:
@@ -167,7 +168,7 @@ class Seat:
                 await relay.close()
             await self._running.give_back(chromium)
             raise
-        return Opened(chromium, context, relay)
+        return Opened(chromium, context, Windows(context, chromium.tell), relay)
 
     async def _open_relay(self) -> Relay | None:
         """What logs in to the proxy, where Chromium cannot: by SOCKS."""
