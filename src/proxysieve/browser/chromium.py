@@ -52,6 +52,9 @@ FLAGS = (
     # WebRTC would go by UDP past the proxy, and show this machine's own address.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    # Frames of other sites, as those that checks of vendors run in, would see the real screen instead of the session's:
+    # what is emulated does not reach into other processes.
+    "--disable-site-isolation-trials",
     # Names are for the proxies to resolve.
     "--dns-prefetch-disable",
     f"--disable-features={','.join(DISABLED)}",
