@@ -44,6 +44,8 @@ class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 COOKIE_FIELDS = CookieRecord.__struct_fields__
 # What http.cookiejar has no fields of its own for, as its parser leaves them in the rest.
 HTTP_ONLY, SAME_SITE = "HttpOnly", "SameSite"
+# And as curl_cffi leaves it there.
+CURLS_HTTP_ONLY = "http_only"
 PLAIN_FIELDS = tuple(name for name in COOKIE_FIELDS if name not in {"http_only", "same_site"})
 
 
@@ -87,9 +89,14 @@ def _record_of(cookie: Cookie) -> CookieRecord:
     same_site = cookie.get_nonstandard_attr(SAME_SITE)
     return CookieRecord(
         **{name: getattr(cookie, name) for name in PLAIN_FIELDS},
-        http_only=cookie.has_nonstandard_attr(HTTP_ONLY),
+        http_only=is_http_only(cookie),
         same_site=same_site if isinstance(same_site, str) else "",
     )
+
+
+def is_http_only(cookie: Cookie) -> bool:
+    """Whether no script may see *cookie*, whoever put it into its jar."""
+    return cookie.has_nonstandard_attr(HTTP_ONLY) or cookie.get_nonstandard_attr(CURLS_HTTP_ONLY) == str(True)
 
 
 def load_cookies(saved: bytes) -> CookieJar:

@@ -34,6 +34,13 @@ INFOS = (
     CurlInfo.SSL_VERIFYRESULT,
     CurlInfo.PROXY_SSL_VERIFYRESULT,
 )
+# Of a page's request; libcurl would send cookies first, which no browser does.
+CHROMES_ORDER = (
+    *("Host", "Content-Length", "Cache-Control", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"),
+    *("Upgrade-Insecure-Requests", "Content-Type", "User-Agent", "Origin", "Accept"),
+    *("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest"),
+    *("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority"),
+)
 HEAD_END = re.compile(rb"\n\r?\n")
 # Among what is told of a response beside INFOS.
 IS_CUT = "is cut"
@@ -189,6 +196,7 @@ class CurlClient:
                 CurlOpt.NOPROXY: "",
                 CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO,
                 CurlOpt.SSL_SESSIONID_CACHE: _resumes_tls(session.identity),
+                **_order(session.identity),
                 **trusted,
             },
             curl_infos=list(INFOS),
@@ -204,6 +212,11 @@ def _resumes_tls(identity: Identity) -> bool:
     their ClientHello would be one that no browser sends.
     """
     return identity.impersonate.startswith("chrome")
+
+
+def _order(identity: Identity) -> dict[CurlOpt, str]:
+    """In which order headers are sent, where it is known of the browser with its cookies."""
+    return {CurlOpt.HTTPHEADER_ORDER: ",".join(CHROMES_ORDER)} if identity.impersonate.startswith("chrome") else {}
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:

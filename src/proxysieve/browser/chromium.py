@@ -7,8 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
@@ -16,6 +18,7 @@ from proxysieve.browser.options import BrowserOptions
 from proxysieve.core.identity import real_chromium
 from proxysieve.core.model import Identity
 from proxysieve.errors import ConfigError
+from proxysieve.windows import LARGEST_SCREEN
 
 # What Debian, Ubuntu and others call it.
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -26,15 +29,44 @@ HOW_TO_INSTALL = (
 # Only contexts have proxies that lead anywhere: what the browser asks for itself, and what escapes from a context,
 # ends here, where nobody listens.
 NOWHERE = "http://127.0.0.1:9"
+# Of two lists of them Chromium heeds the last, so ours has what is wanted of Playwright's. With the upgrades, a first
+# page by http would be tried by https.
+DISABLED = (
+    "AsyncDns",
+    "DnsOverHttps",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "OptimizationHints",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "PreconnectToSearch",
+    "LensOverlay",
+    "AimEnabled",
+    "PaintHolding",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+)
 FLAGS = (
     # Browsers that are driven say so to every page otherwise.
     "--disable-blink-features=AutomationControlled",
     # WebRTC would go by UDP past the proxy, and show this machine's own address.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    # Frames of other sites, as those that checks of vendors run in, would see the real screen instead of the session's:
+    # what is emulated does not reach into other processes.
+    "--disable-site-isolation-trials",
     # Names are for the proxies to resolve.
     "--dns-prefetch-disable",
-    "--disable-features=AsyncDns,DnsOverHttps,OptimizationHints,MediaRouter",
+    f"--disable-features={','.join(DISABLED)}",
+)
+# Under Linux what Chromium's headless mode draws on is there for browsers that are not headless too. Those do not call
+# themselves so, and what they say of themselves in detail stays there, which a user agent by a flag takes away.
+ON_NO_SCREEN = (
+    "--ozone-platform=headless",
+    f"--ozone-override-screen-size={LARGEST_SCREEN[0]},{LARGEST_SCREEN[1]}",
+    # There is a mouse, as Playwright has it where it knows of no screen.
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
+    "--mute-audio",
 )
 # Answered here, not by anybody: pages of https alone are told all that a browser says of itself.
 SELF_URL = "https://self.invalid/"
@@ -107,6 +139,11 @@ class Chromium:
         with contextlib.suppress(Error, asyncio.CancelledError):
             await work
 
+    async def tell(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Command it by its own protocol, and return what it says."""
+        told: dict[str, Any] = await self._cdp.send(command, arguments)
+        return told
+
     async def answers(self) -> bool:
         """Whether it still does what it is told; one that hangs does not."""
         try:
@@ -157,13 +194,15 @@ async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = ""
 
 async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, user_agent: str) -> Browser:
     given = dict(options.launch)
-    own = (*FLAGS, f"--lang={options.locale}", f"--accept-lang={','.join(options.languages)}")
+    is_headless = options.headless and sys.platform != "linux"
+    platform = ON_NO_SCREEN if options.headless and not is_headless else ()
+    own = (*FLAGS, *platform, f"--lang={options.locale}", f"--accept-lang={','.join(options.languages)}")
     flags = [*own, *([f"--user-agent={user_agent}"] if user_agent else []), *given.pop("args", ())]
     environment = {**os.environ, "LANGUAGE": options.locale.replace("-", "_"), **given.pop("env", {})}
     try:
         return await kind.launch(
             executable_path=executable,
-            headless=options.headless,
+            headless=is_headless,
             args=flags,
             env=environment,
             proxy={"server": NOWHERE},

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from playwright.async_api import BrowserContext, Page, StorageState
 
-from proxysieve.belongings import HTTP_ONLY, SAME_SITE, BrowserRecord
+from proxysieve.belongings import HTTP_ONLY, SAME_SITE, BrowserRecord, is_http_only
 from proxysieve.session import Session
 
 # Playwright's word for a cookie that ends with the browser's session, which ours outlive.
@@ -73,7 +73,7 @@ def _to_browser(cookie: Cookie) -> dict[str, Any]:
         "domain": "localhost" if cookie.domain == "localhost.local" else cookie.domain,
         "path": cookie.path,
         "expires": NEVER if cookie.expires is None else cookie.expires,
-        "httpOnly": cookie.has_nonstandard_attr(HTTP_ONLY),
+        "httpOnly": is_http_only(cookie),
         "secure": bool(cookie.secure),
         "sameSite": same_site if same_site in SAME_SITES else "Lax",
     }

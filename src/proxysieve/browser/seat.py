@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -15,6 +15,7 @@ from proxysieve.browser.chromium import Chromium
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
+from proxysieve.browser.windowing import Windows
 from proxysieve.errors import SessionEnded
 from proxysieve.relay import Relay, open_relay
 from proxysieve.session import Session
@@ -41,6 +42,7 @@ class Opened:
 
     chromium: Chromium
     context: BrowserContext
+    windows: Windows
     relay: Relay | None
     page_count: int = 0
     why_ended: str = ""
@@ -122,9 +124,9 @@ class Seat:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 opened = await self._ready()
-                page = await opened.context.new_page()
-                commands = await opened.context.new_cdp_session(page)
+                page, commands = await opened.windows.open()
                 await self._furnish(commands)
+                self._mind_popups(page, opened)
                 return opened, page, commands
         except TimeoutError as error:
             if opened is not None:
@@ -166,7 +168,7 @@ class Seat:
                 await relay.close()
             await self._running.give_back(chromium)
             raise
-        return Opened(chromium, context, relay)
+        return Opened(chromium, context, Windows(context, chromium.tell), relay)
 
     async def _open_relay(self) -> Relay | None:
         """What logs in to the proxy, where Chromium cannot: by SOCKS."""
@@ -189,12 +191,26 @@ class Seat:
             kept.timezone = self._options.timezone
         return kept.timezone
 
+    def _mind_popups(self, page: Page, opened: Opened) -> None:
+        """Give what *page* opens the same screen, as soon as it is there."""
+
+        async def furnish(popup: Page) -> None:
+            with suppress(Error):
+                await self._show_screen(await opened.context.new_cdp_session(popup))
+
+        page.on("popup", furnish)
+
     async def _furnish(self, commands: CDPSession) -> None:
         """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
         window = self._window()
         told = await commands.send("Browser.getWindowForTarget")
         bounds = {"left": window.left, "top": window.top, "width": window.width, "height": window.height}
         await commands.send("Browser.setWindowBounds", {"windowId": told["windowId"], "bounds": bounds})
+        await self._show_screen(commands)
+
+    async def _show_screen(self, commands: CDPSession) -> None:
+        """Tell a page of the screen and the language that this visitor has."""
+        window = self._window()
         screen = {"screenWidth": window.screen_width, "screenHeight": window.screen_height}
         # Nought leaves to the window the size that it has.
         own = {"width": 0, "height": 0, "deviceScaleFactor": window.pixel_ratio, "mobile": False}

@@ -1,0 +1,66 @@
+"""Opens the pages of a context in windows of their own.
+
+Playwright opens them in one window. All of them are shown to be in front, but those behind are told that the window has
+no frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, Error, Page
+
+Tell = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Windows:
+    """The windows of one context.
+
+    Args:
+        tell: Commands the browser that the context is in.
+    """
+
+    def __init__(self, context: BrowserContext, tell: Tell) -> None:
+        self._context = context
+        self._tell = tell
+        self._context_id = ""
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> tuple[Page, CDPSession]:
+        """A page in a new window, and what commands the browser beneath it."""
+        async with self._opening:
+            if self._context_id and self._context.pages:
+                return await self._open_beside()
+            page = await self._context.new_page()
+            commands = await self._context.new_cdp_session(page)
+            self._context_id = (await _target(commands))["browserContextId"]
+            return page, commands
+
+    async def _open_beside(self) -> tuple[Page, CDPSession]:
+        """Beside others, for which Playwright has no word."""
+        opened: asyncio.Queue[Page | None] = asyncio.Queue()
+
+        def end(_: BrowserContext) -> None:
+            opened.put_nowait(None)
+
+        self._context.on("page", opened.put_nowait)
+        self._context.on("close", end)
+        try:
+            wanted = {"url": "about:blank", "browserContextId": self._context_id, "newWindow": True}
+            target_id = (await self._tell("Target.createTarget", wanted))["targetId"]
+            while page := await opened.get():
+                # A page of the site may open one at the same moment.
+                commands = await self._context.new_cdp_session(page)
+                if (await _target(commands))["targetId"] == target_id:
+                    return page, commands
+            raise Error("Target closed: so is its context")
+        finally:
+            self._context.remove_listener("page", opened.put_nowait)
+            self._context.remove_listener("close", end)
+
+
+async def _target(commands: CDPSession) -> dict[str, Any]:
+    told: dict[str, Any] = await commands.send("Target.getTargetInfo")
+    return told["targetInfo"]  # type: ignore[no-any-return] # Playwright has no types for it
