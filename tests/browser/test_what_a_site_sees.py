@@ -16,8 +16,10 @@ from tests.browser.visits import TRUSTING, Seen, browsing, mirrored, options, vi
 from proxysieve.adapters.playwright import SessionPage
 from proxysieve.browser.chromium import find_chromium
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.session import Session
 from proxysieve.testbed import Mirror, Testbed, World
 from proxysieve.testbed.mirror import AgentData, Part, Realm
+from proxysieve.windows import Window
 
 # Proxies without a login: with one, Playwright has the pages ask past the cache, and says so to the site.
 PLAIN = World(proxies=1, networks=1, credentials=False)
@@ -72,6 +74,11 @@ def header(mirror: Mirror, part: Part, name: str) -> str:
 def agent_data_of(realm: Realm) -> AgentData:
     assert realm.agent_data is not None, "the context is secure"
     return realm.agent_data
+
+
+def window_of(session: Session) -> Window:
+    assert session.browser.window is not None, "it has had a page"
+    return session.browser.window
 
 
 @pytest.mark.parametrize("world", SITES)
@@ -160,23 +167,23 @@ async def test_the_window_is_the_one_that_the_session_keeps(look: Look) -> None:
     """And what is inside of it is smaller by the browser's own bars alone."""
     session, mirror, _ = await look(PLAIN, options())
 
-    kept, shown = session.browser.window, mirror.window
-    assert (mirror.screen.width, mirror.screen.height) == (kept["screen_width"], kept["screen_height"])
-    assert (shown.outer_width, shown.outer_height) == (kept["width"], kept["height"])
-    assert (shown.screen_x, shown.screen_y) == (kept["left"], kept["top"])
-    assert shown.device_pixel_ratio == kept["pixel_ratio"]
+    kept, shown = window_of(session), mirror.window
+    assert (mirror.screen.width, mirror.screen.height) == (kept.screen_width, kept.screen_height)
+    assert (shown.outer_width, shown.outer_height) == (kept.width, kept.height)
+    assert (shown.screen_x, shown.screen_y) == (kept.left, kept.top)
+    assert shown.device_pixel_ratio == kept.pixel_ratio
     assert shown.inner_width == shown.outer_width
     assert 60 < shown.outer_height - shown.inner_height < 160
 
 
 def seen_as_kept(page: SessionPage) -> dict[str, Any]:
     """What SCREEN reads, if it agrees with what the session of *page* keeps."""
-    kept = page.session.browser.window
-    screen = [kept["screen_width"], kept["screen_height"]]
+    kept = window_of(page.session)
+    screen = [kept.screen_width, kept.screen_height]
     return {
         "screen": [*screen, *screen],
-        "window": [kept["width"], kept["height"], kept["left"], kept["top"]],
-        "ratio": kept["pixel_ratio"],
+        "window": [kept.width, kept.height, kept.left, kept.top],
+        "ratio": kept.pixel_ratio,
         "media": True,
     }
 
@@ -228,7 +235,7 @@ async def test_popups_get_the_screen_of_the_session(chromium: BrowserType) -> No
             await page.evaluate("void open('/page/2')")
         popup = await opening.value
 
-        width = page.session.browser.window["screen_width"]
+        width = window_of(page.session).screen_width
         await popup.wait_for_function("width => screen.width === width", arg=width)
 
 
