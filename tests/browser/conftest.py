@@ -1,0 +1,25 @@
+"""A real Chromium for tests; where there is none they are skipped, but never in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import BrowserType, async_playwright
+
+from proxysieve.browser.chromium import find_chromium
+from proxysieve.errors import ConfigError
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[BrowserType]:
+    """Playwright's Chromium, or the system's."""
+    async with async_playwright() as playwright:
+        try:
+            find_chromium(playwright.chromium)
+        except ConfigError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        yield playwright.chromium
