@@ -12,6 +12,7 @@ from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import Exchange, Scope
@@ -108,6 +109,11 @@ class Loading:
                     return
 
     async def _told(self) -> Response:
+        # A script that never ends keeps a page from ever answering.
+        async with in_time(self._request.timeout_seconds, "what the page shows"):
+            return await self._read()
+
+    async def _read(self) -> Response:
         main = self._main
         assert main is not None, "an answer came"  # noqa: S101
         headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
