@@ -32,6 +32,8 @@ UNTIL_QUIET = """([quiet, most]) => new Promise(done => {
 CHECKS_IN_A_ROW = 3
 # What a page is waited for; pictures and streams may come later, or never end.
 AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
+# How long the body of what a script fetched is waited for.
+UNREAD_SECONDS = 1.0
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
 RENDERED = ("text/html", "application/xhtml+xml")
@@ -149,6 +151,9 @@ class Loading:
         request = response.request
         if response.status in REDIRECTS and "location" in response.headers:
             self._pending.discard(request)
+        elif request.resource_type == "fetch":
+            # A body that no script reads never ends.
+            asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._pending.discard, request)
         elif request.is_navigation_request() and request.frame == self.page.main_frame:
             self._main = response
             self._has_come.set()
