@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.browser.conftest import chromium
+from tests.browser.conftest import chromium, playwright
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "playwright"]

@@ -6,20 +6,26 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import BrowserType, async_playwright
+from playwright.async_api import BrowserType, Playwright, async_playwright
 
 from proxysieve.browser.chromium import find_chromium
 from proxysieve.errors import ConfigError
 
 
 @pytest.fixture
-async def chromium() -> AsyncIterator[BrowserType]:
-    """Playwright's Chromium, or the system's."""
-    async with async_playwright() as playwright:
+async def playwright() -> AsyncIterator[Playwright]:
+    """Playwright, started."""
+    async with async_playwright() as started:
         try:
-            find_chromium(playwright.chromium)
+            find_chromium(started.chromium)
         except ConfigError as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(str(error))
-        yield playwright.chromium
+        yield started
+
+
+@pytest.fixture
+def chromium(playwright: Playwright) -> BrowserType:
+    """Playwright's Chromium, or the system's."""
+    return playwright.chromium
