@@ -23,6 +23,9 @@ from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveErr
 from proxysieve.expect import expects
 from proxysieve.session import Session
 
+# A page at which so many sessions end is taken for the reason: it may crash each browser that shows it.
+MOST_ENDED = 10
+
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 OnTried = Callable[[str, Tried], None]
 
@@ -174,8 +177,8 @@ class Attempt:
     ) -> bool:
         if self._lease is None:
             return False
-        if isinstance(error, SessionEnded):
-            # It says nothing of this request, which takes another session, and costs it nothing.
+        if isinstance(error, SessionEnded) and (self._is_reported or self._attempts.takes_another_session()):
+            # It says nothing of this request, which costs it nothing.
             if not self._is_reported:
                 self._lease.drop()
             return True
@@ -234,6 +237,7 @@ class Attempts:
         # What follows the last try; none where the first is still to come.
         self._next: Again | Over | None = None
         self._last_session = ""
+        self._ended_count = 0
         self._attempt: Attempt | None = None
 
     @property
@@ -245,6 +249,11 @@ class Attempts:
     def goes_on(self) -> bool:
         """Whether another attempt would follow a failure."""
         return not isinstance(self._next, Over)
+
+    def takes_another_session(self) -> bool:
+        """Whether another one follows without a word where one ended; not where all of them do."""
+        self._ended_count += 1
+        return self._ended_count < MOST_ENDED
 
     async def take_lease(self) -> Lease:
         """The lease for the next try."""

@@ -140,8 +140,12 @@ class Clients:
             self._drop([key for key in self._clients if key[0] in over])
         surplus = len(self._clients) - self._limit
         if surplus > 0:
-            idle = [key for key in self._clients if key[0] not in self._busy]
+            idle = [key for key, client in self._clients.items() if self._is_idle(key[0], client)]
             self._drop(idle[:surplus])
+
+    def _is_idle(self, session: Session, client: object) -> bool:
+        # A browser's page is used for as long as somebody looks at it, after its request as well.
+        return session not in self._busy and not getattr(client, "is_busy", False)
 
     def _drop(self, keys: list[tuple[Session, Hashable]]) -> None:
         # In tasks of their own: a client takes its time, and curl_cffi's swallows the cancellation of who waits for it.

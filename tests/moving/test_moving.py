@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
 
-from proxysieve.belongings import CookieRecord
+from proxysieve.belongings import BrowserRecord, CookieRecord
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.identity import IDENTITIES, real_chromium
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.records import ExitRecord, Record, SessionRecord
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.core.roster import SESSION_SECONDS
 from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
@@ -27,6 +27,7 @@ from proxysieve.moving.browsers import browser_of
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
+from proxysieve.windows import Window
 
 SITE = "shop.example"
 NOW = 1_800_000_000.0
@@ -35,6 +36,12 @@ PROVIDER = parse_proxy("http://user-session-{session}:topsecret@gate.example:800
 OTHER_PROVIDER = parse_proxy("http://me-{session}:{session}:x@other.example:8000")
 COOKIE = CookieRecord(
     name="visitor", value="v1", domain=SITE, domain_specified=False, domain_initial_dot=False, discard=True
+)
+
+BROWSER = BrowserRecord(
+    window=Window(screen_width=1920, screen_height=1080, width=1500, height=900, pixel_ratio=1.25),
+    timezone="Europe/Berlin",
+    origins=[{"origin": f"https://{SITE}", "localStorage": [{"name": "basket", "value": "full"}]}],
 )
 
 
@@ -58,6 +65,7 @@ def store(*sessions: SessionRecord, exit_: ExitRecord | None = None) -> list[Rec
             record("exit", each.exit_id, known),
             record("cookies", each.name, [COOKIE]),
             record("data", each.name, {"of": each.name}),
+            record("browser", each.name, BROWSER),
         )
     ]
 
@@ -117,6 +125,16 @@ class TestOwnSessions:
 
         assert encode(again.export) == encode(whole)
         assert not again.left_out
+
+    def test_a_visitor_by_a_real_browser_stays_one(self) -> None:
+        """With its window, its clock and its storage; an imitation of it would be another visitor."""
+        real = real_chromium("Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36", "en-US", ())
+        arrival = admitted(exported(session("a", identity=real)), [])
+        kept = {one.kind: one.value or b"" for one in arrival.records}
+
+        assert decode(kept["session"], SessionRecord).identity == real
+        assert decode(kept["browser"], BrowserRecord) == BROWSER
+        assert not arrival.other_looks
 
     def test_no_password_is_in_the_file(self) -> None:
         """The list that it is imported with has them."""

@@ -15,6 +15,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.waiting import bring
 from proxysieve.core.identity import real_chromium
 from proxysieve.core.model import Identity
 from proxysieve.errors import ConfigError
@@ -133,9 +134,11 @@ class Chromium:
         """
         work = asyncio.ensure_future(closing)
         end = asyncio.create_task(self._ended.wait())
-        await asyncio.wait({work, end}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, end):
-            task.cancel()
+        try:
+            await asyncio.wait({work, end}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, end):
+                task.cancel()
         with contextlib.suppress(Error, asyncio.CancelledError):
             await work
 
@@ -200,7 +203,7 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
     flags = [*own, *([f"--user-agent={user_agent}"] if user_agent else []), *given.pop("args", ())]
     environment = {**os.environ, "LANGUAGE": options.locale.replace("-", "_"), **given.pop("env", {})}
     try:
-        return await kind.launch(
+        launching = kind.launch(
             executable_path=executable,
             headless=is_headless,
             args=flags,
@@ -208,6 +211,7 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
             proxy={"server": NOWHERE},
             **given,
         )
+        return await bring(launching, Browser.close)
     except Error as error:
         first_line = str(error).strip().partition("\n")[0]
         raise ConfigError(f"{executable} does not start: {first_line}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http.cookiejar import Cookie, CookieJar
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, StorageState
 
@@ -32,12 +33,12 @@ async def keep(context: BrowserContext, page: Page, session: Session) -> None:
         playwright.async_api.Error: The page or the context is gone.
     """
     cookies: list[Any] = list(await context.cookies())
-    origins = await _origins(context, page, session.browser)
     jar = CookieJar()
     for cookie in cookies:
         jar.set_cookie(_from_browser(cookie))
     _replace(session.cookies, jar)
-    session.browser.origins = origins
+    # A page that is gone or was closed cannot be asked for these.
+    session.browser.origins = await _origins(context, page, session.browser)
 
 
 async def _origins(context: BrowserContext, page: Page, kept: BrowserRecord) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ async def _origins(context: BrowserContext, page: Page, kept: BrowserRecord) -> 
     origin = await page.evaluate("origin")
     if not origin.startswith("http"):
         return kept.origins
-    if len(page.frames) == 1 and all(one.get("origin") == origin for one in kept.origins):
+    if _framed(page) <= {origin} and all(one.get("origin") == origin for one in kept.origins):
         # With this page open it is read in place; for each other origin a page would be opened.
         state: Any = await context.storage_state(indexed_db=True)
         found = [one for one in state["origins"] if one["origin"] == origin]
@@ -55,6 +56,12 @@ async def _origins(context: BrowserContext, page: Page, kept: BrowserRecord) -> 
         others = [one for one in kept.origins if one.get("origin") != origin]
         found = [*others, known | {"localStorage": entries}] if entries or others else []
     return found if len(repr(found)) <= MOST_BYTES else kept.origins
+
+
+def _framed(page: Page) -> set[str]:
+    """The origins of the documents in *page*, as far as they have any of their own."""
+    parts = [urlsplit(frame.url) for frame in page.frames]
+    return {f"{one.scheme}://{one.netloc}" for one in parts if one.scheme.startswith("http")}
 
 
 def _replace(jar: CookieJar, by: CookieJar) -> None:

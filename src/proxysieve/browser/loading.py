@@ -12,6 +12,7 @@ from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import Exchange, Scope
@@ -31,6 +32,8 @@ UNTIL_QUIET = """([quiet, most]) => new Promise(done => {
 CHECKS_IN_A_ROW = 3
 # What a page is waited for; pictures and streams may come later, or never end.
 AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
+# How long the body of what a script fetched is waited for.
+UNREAD_SECONDS = 1.0
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
 RENDERED = ("text/html", "application/xhtml+xml")
@@ -108,6 +111,11 @@ class Loading:
                     return
 
     async def _told(self) -> Response:
+        # A script that never ends keeps a page from ever answering.
+        async with in_time(self._request.timeout_seconds, "what the page shows"):
+            return await self._read()
+
+    async def _read(self) -> Response:
         main = self._main
         assert main is not None, "an answer came"  # noqa: S101
         headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
@@ -143,6 +151,9 @@ class Loading:
         request = response.request
         if response.status in REDIRECTS and "location" in response.headers:
             self._pending.discard(request)
+        elif request.resource_type == "fetch":
+            # A body that no script reads never ends.
+            asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._pending.discard, request)
         elif request.is_navigation_request() and request.frame == self.page.main_frame:
             self._main = response
             self._has_come.set()

@@ -14,6 +14,7 @@ from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
+from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
@@ -22,6 +23,8 @@ from proxysieve.sites import site_of
 
 # A page that ends so many browsers is not asked for again.
 BROWSERS_A_PAGE = 3
+# What a browser that works answers within a moment.
+ASK_SECONDS = 10.0
 
 
 class Visit:
@@ -46,7 +49,8 @@ class Visit:
     async def keep(self) -> None:
         """Have the session keep its cookies and storage as they are now."""
         with suppress(Error):
-            await self._seat.keep(self.page)
+            async with in_time(ASK_SECONDS, "what the session keeps"):
+                await self._seat.keep(self.page)
 
     async def picture(self) -> bytes:
         """All of the page as PNG."""
@@ -86,8 +90,10 @@ class Renderer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(seat.end("the browser is closed") for seat in self._seats.values()))
-        await self._running.close()
+        try:
+            await asyncio.gather(*(seat.end("the browser is closed") for seat in self._seats.values()))
+        finally:
+            await self._running.close()
 
     @asynccontextmanager
     async def visit(self, request: Request, session: Session) -> AsyncIterator[Visit]:
@@ -100,8 +106,8 @@ class Renderer:
         async with self._slots:
             seat = session.client(self._make_seat)
             self._seats[session] = self._seats.pop(session, seat)
-            visit, opened = await self._load(request, seat)
             try:
+                visit, opened = await self._load(request, seat)
                 async with opened:
                     yield visit
             except BrowserGone as error:
@@ -123,9 +129,10 @@ class Renderer:
         site = site_of(request.url)
         async with AsyncExitStack() as stack:
             page, commands = await stack.enter_async_context(seat.page())
-            await self.left_out.attend(page, commands, site)
-            if request.headers:
-                await _send_along(page, site, request.headers)
+            async with in_time(ASK_SECONDS, "what the page is to leave out or send along"):
+                await self.left_out.attend(page, commands, site)
+                if request.headers:
+                    await _send_along(page, site, request.headers)
             loading = Loading(page, request, self._options, seat.cached)
             return Visit(seat, loading, await loading.load()), stack.pop_all()
 
@@ -135,7 +142,9 @@ class Renderer:
         idle = [seat for seat in is_open if not seat.page_count]
         surplus = max(0, len(is_open) - self._options.max_contexts)
         for seat in idle[:surplus]:
-            await seat.close()
+            # While one is closed, the next may get a page.
+            if not seat.page_count:
+                await seat.close()
         for session in [one for one, seat in self._seats.items() if not seat.is_open and not seat.page_count]:
             del self._seats[session]
 

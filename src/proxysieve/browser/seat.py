@@ -15,6 +15,7 @@ from proxysieve.browser.chromium import Chromium
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
+from proxysieve.browser.waiting import bring
 from proxysieve.browser.windowing import Windows
 from proxysieve.errors import SessionEnded
 from proxysieve.relay import Relay, open_relay
@@ -25,6 +26,7 @@ from proxysieve.windows import Window, draw_window
 OPEN_SECONDS = 30.0
 # What takes longer to close is not waited for.
 CLOSE_SECONDS = 10.0
+GIVEN_UP = "it was given up"
 
 
 class BrowserGone(Exception):  # noqa: N818 - a state of affairs; never leaves the package
@@ -64,11 +66,17 @@ class Seat:
         self._options = options
         self._opened: Opened | None = None
         self._opening = asyncio.Lock()
+        self._is_over = False
 
     @property
     def is_open(self) -> bool:
         """Whether it has a context."""
         return self._opened is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a page of it is open; then it is not closed for want of use."""
+        return self.page_count > 0
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[Page, CDPSession]]:
@@ -79,19 +87,19 @@ class Seat:
             BrowserGone: The browser crashed or hangs.
         """
         self.page_count += 1
-        page: Page | None = None
-        opened: Opened | None = None
         try:
             opened, page, commands = await self._open_page()
+            pages = with_popups(page)
             try:
                 yield page, commands
             except Error as error:
                 await self._explain(error, opened)
                 raise
+            finally:
+                for one in pages:
+                    await close_page(opened, one)
         finally:
             self.page_count -= 1
-            if opened is not None and page is not None and not page.is_closed():
-                await opened.chromium.within(CLOSE_SECONDS, page.close())
 
     async def keep(self, page: Page) -> None:
         """Have the session keep what its context has now, with *page* open."""
@@ -110,24 +118,24 @@ class Seat:
         if opened is None:
             return
         self.cached.clear()
-        await opened.chromium.within(CLOSE_SECONDS, opened.context.close())
-        if opened.relay is not None:
-            await opened.relay.close()
-        await self._running.give_back(opened.chromium)
+        try:
+            await opened.chromium.within(CLOSE_SECONDS, opened.context.close())
+        finally:
+            if opened.relay is not None:
+                await opened.relay.close()
+            await self._running.give_back(opened.chromium)
 
     async def aclose(self) -> None:
         """The session is over, or has not been used for long."""
-        await self.end("it was given up")
+        self._is_over = True
+        await self.end(GIVEN_UP)
 
     async def _open_page(self) -> tuple[Opened, Page, CDPSession]:
         opened: Opened | None = None
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 opened = await self._ready()
-                page, commands = await opened.windows.open()
-                await self._furnish(commands)
-                self._mind_popups(page, opened)
-                return opened, page, commands
+                return opened, *await self._new_page(opened)
         except TimeoutError as error:
             if opened is not None:
                 opened.chromium.kill()
@@ -137,11 +145,25 @@ class Seat:
                 await self._explain(error, opened)
             raise BrowserGone from error
 
+    async def _new_page(self, opened: Opened) -> tuple[Page, CDPSession]:
+        page, commands = await bring(opened.windows.open(), lambda both: both[0].close())
+        try:
+            await self._furnish(commands)
+            self._mind_popups(page, opened)
+        except BaseException:
+            await close_page(opened, page)
+            raise
+        return page, commands
+
     async def _ready(self) -> Opened:
         async with self._opening:
             if self._opened is None or self._is_worn(self._opened):
                 await self.close()
                 self._opened = await self._open()
+            if self._is_over:
+                # It was given up while its context was being opened.
+                await self.close()
+                raise SessionEnded(self.session.name, GIVEN_UP)
             self._opened.page_count += 1
             self._opened.chromium.page_count += 1
             return self._opened
@@ -155,14 +177,16 @@ class Seat:
 
     async def _open(self) -> Opened:
         chromium = await self._running.take()
-        relay = await self._open_relay()
+        relay = None
         try:
-            context = await chromium.browser.new_context(
+            relay = await self._open_relay()
+            opening = chromium.browser.new_context(
                 no_viewport=True,
                 proxy=self._proxy(relay),
                 storage_state=storage_state(self.session),
                 timezone_id=self._timezone() or None,
             )
+            context = await bring(opening, BrowserContext.close)
         except BaseException:
             if relay is not None:
                 await relay.close()
@@ -233,3 +257,21 @@ class Seat:
         if not await opened.chromium.answers():
             opened.chromium.kill()
             raise BrowserGone from error
+
+
+def with_popups(page: Page) -> list[Page]:
+    """*page*, and in time the windows that it opens, and those that these open."""
+    pages = [page]
+
+    def add(popup: Page) -> None:
+        pages.append(popup)
+        popup.on("popup", add)
+
+    page.on("popup", add)
+    return pages
+
+
+async def close_page(opened: Opened, page: Page) -> None:
+    """Close *page*, as far as its browser does as it is told."""
+    if not page.is_closed():
+        await opened.chromium.within(CLOSE_SECONDS, page.close())

@@ -96,6 +96,7 @@ CLASSES = {
     "impit.UnsupportedProtocol": Failure.UNSENDABLE,
     "impit.LocalProtocolError": Failure.UNSENDABLE,
     "impit.TransportError": Failure.RESET,
+    "proxysieve.errors.SessionEnded": Failure.UNREADABLE,
 }
 
 # Playwright has one class for most, with Chromium's name of what went wrong in the message:

@@ -1,0 +1,50 @@
+"""What Playwright is waited for: not without an end, and nothing is left open that nobody waits for any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def in_time(seconds: float, what: str) -> AsyncIterator[None]:
+    """Have *what* end within so many seconds; most of what Playwright is asked for has no limit of its own.
+
+    Raises:
+        playwright.async_api.TimeoutError: As where it has.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise PlaywrightTimeoutError(f"{what} took longer than {seconds:g} s") from error
+
+
+async def bring(opening: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[object]]) -> T:
+    """What *opening* brings. It is closed as soon as it is there if by then nobody waits for it.
+
+    Playwright goes on with what was begun, whoever is cancelled.
+    """
+    is_wanted = True
+
+    async def end_it() -> T:
+        thing = await opening
+        if not is_wanted:
+            await close(thing)
+        return thing
+
+    bringing = asyncio.create_task(end_it())
+    try:
+        return await asyncio.shield(bringing)
+    except asyncio.CancelledError:
+        is_wanted = False
+        if bringing.done() and not bringing.cancelled() and bringing.exception() is None:
+            # It came in the same moment.
+            await close(bringing.result())
+        raise
