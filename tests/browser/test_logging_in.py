@@ -88,10 +88,10 @@ async def test_a_login_leaves_no_trace(client: BrowserClient, *, https: bool) ->
     assert "cache-control" not in {name.lower() for name in seen[1][0].header_names}
 
 
+@pytest.mark.usefixtures("fresh_trust")
 async def test_each_scheme_is_logged_in_to(
     client: BrowserClient,
     monkeypatch: pytest.MonkeyPatch,
-    fresh_trust: None,  # noqa: ARG001 - it only clears
 ) -> None:
     """By HTTP, HTTPS and SOCKS5."""
     async with Testbed(World(proxies=1, networks=1, https_proxies=True)) as bed:
@@ -104,7 +104,8 @@ async def test_each_scheme_is_logged_in_to(
         assert {hit.exit for hit in truth.hits} == {bed.exits[0].address}
 
 
-async def test_an_https_proxy_that_is_not_trusted_refuses(client: BrowserClient, fresh_trust: None) -> None:  # noqa: ARG001 - likewise
+@pytest.mark.usefixtures("fresh_trust")
+async def test_an_https_proxy_that_is_not_trusted_refuses(client: BrowserClient) -> None:
     """Its operator could be anybody, and is told no password."""
     async with Testbed(World(proxies=1, networks=1, https=True, https_proxies=True)) as bed:
         assert await verdict_on(bed, bed.https_lines[0], client) == "proxy_error: the proxy refused"
