@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 import pytest
+import requests
 from tests.fakes import SITE, URL, Options, Scripted, answers, lines
 
 from proxysieve import (
@@ -16,6 +17,7 @@ from proxysieve import (
     ConfigError,
     Exchange,
     GaveUp,
+    Identity,
     NoSessionAvailable,
     Outcome,
     Page,
@@ -258,3 +260,31 @@ def test_clients_of_synchronous_callers_are_closed_with_their_sessions() -> None
         list(threads.map(use, range(40)))
 
     assert len(closed) == len(set(closed)) == 3
+
+
+def test_a_relay_leads_to_the_sessions_proxy(bed: TestbedProcess) -> None:
+    """A client that cannot log in gets its pages, for as long as the block."""
+    with SyncSessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool:
+        for attempt in pool.attempts(bed.page_url(1)):
+            with attempt as session, pool.relay(session) as url:
+                answer = requests.get(bed.page_url(1), proxies={"http": url}, headers=session.headers, timeout=10)
+                attempt.check(answer.status_code, answer.headers, answer.content)
+
+        with pytest.raises(requests.ConnectionError):
+            requests.get(bed.page_url(1), proxies={"http": url}, timeout=10)
+
+    assert url.startswith("http://127.0.0.1:")
+    assert answer.content == bed.page_body(1)
+
+
+def test_all_sessions_look_as_they_are_told_to(bed: TestbedProcess) -> None:
+    """Who drives a browser says which it is."""
+    chrome = Identity(engine="chromium", impersonate="chrome150", user_agent="Chrome/156", accept_language="en")
+    with SyncSessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool:
+        pool.appear_as([chrome])
+        with pool.acquire(bed.page_url(1)) as lease:
+            lease.drop()
+
+        assert lease.session.identity == chrome
+        with pytest.raises(ProxySieveError, match="look otherwise"):
+            pool.appear_as([])

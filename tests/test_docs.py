@@ -25,6 +25,8 @@ LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 OUTPUTS = ("pages.jsonl", "night.jsonl.gz", "shop.warc.gz", "shop/")
 # These set up, test or measure the project itself.
 ELSEWHERE = ("make ", "git ", ".venv/", "benchmarks/")
+# tests/test_selenium.py runs this one.
+SELENIUM = "from selenium import"
 
 
 class Block(NamedTuple):
@@ -39,7 +41,7 @@ def blocks() -> Iterator[object]:
         for number, found in enumerate(BLOCK.finditer(page.read_text()), start=1):
             block = Block(*found.groups())
             is_run = block.language == "python" or (block.language == "sh" and not block.code.startswith(ELSEWHERE))
-            if is_run:
+            if is_run and SELENIUM not in block.code:
                 yield pytest.param(block, id=f"{page.name}-{number}")
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from curl_cffi import AsyncSession, Response
 from tests.fakes import Scripted, answers, lines
 
 from proxysieve import (
@@ -728,3 +729,24 @@ async def test_sites_can_be_told_apart_by_ones_own_rule() -> None:
             await pool.get(f"http://shop.example/{shop}/1")
 
         assert set(pool.standings()) == {"north", "south"}
+
+
+@pytest.mark.parametrize("credentials", [False, True], ids=["without-login", "with-login"])
+async def test_a_relay_leads_to_the_sessions_proxy(*, credentials: bool) -> None:
+    """What has no login, as browsers have none, comes through that exit; and it is closed with its block."""
+    async with (
+        Testbed(World(proxies=1, networks=1, credentials=credentials)) as bed,
+        SessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool,
+        AsyncSession[Response](trust_env=False) as client,
+    ):
+        async with pool.acquire(bed.page_url(1)) as lease, pool.relay(lease.session) as url:
+            answer = await client.get(bed.page_url(1), proxy=url)
+            lease.drop()
+
+        assert answer.content == bed.page_body(1)
+        assert [hit.exit for hit in bed.truth().hits] == [bed.exits[0].address]
+        is_the_proxys_own = url == f"http://{lease.session.proxy.address}"
+        assert is_the_proxys_own is not credentials
+        if credentials:
+            with pytest.raises(OSError):  # noqa: PT011 - whichever
+                await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 from proxysieve.attempts import Attempt, Attempts, Headers, Page, Sender
 from proxysieve.background import Loop
 from proxysieve.core.engine import Standing
-from proxysieve.core.model import Exchange, Verdict
+from proxysieve.core.model import Exchange, Identity, Verdict
 from proxysieve.desk import Lease
 from proxysieve.pool import NamedSession, SessionPool
 from proxysieve.proxy_list import Proxies
@@ -131,6 +131,20 @@ class SyncSessionPool(SyncSender):
             self._loop.run(self._pool.close())
         finally:
             self._loop.close()
+
+    def appear_as(self, identities: Sequence[Identity]) -> None:
+        """Have all sessions be one of *identities*; see :meth:`~proxysieve.pool.SessionPool.appear_as`."""
+        self._loop.call(lambda: self._pool.appear_as(identities))
+
+    @contextmanager
+    def relay(self, session: Session) -> Iterator[str]:
+        """A way to the proxy of *session* for a browser, which needs no login: ``with`` gives its URL."""
+        context = self._pool.relay(session)
+        url = self._loop.run(context.__aenter__())
+        try:
+            yield url
+        finally:
+            self._loop.run(context.__aexit__(None, None, None))
 
     def session(self, name: str, *, site: str) -> SyncNamedSession:
         """The session called *name* at *site*, and no other, on every run."""

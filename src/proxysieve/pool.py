@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from http.cookiejar import Cookie
 from os import PathLike
@@ -35,8 +36,9 @@ from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError, StoreError
 from proxysieve.own_headers import check_headers
 from proxysieve.proxy_list import Change, Proxies, list_proxies
+from proxysieve.relay import way_through
 from proxysieve.samples import Samples
-from proxysieve.session import Clients
+from proxysieve.session import Clients, Session
 from proxysieve.sites import site_of
 from proxysieve.stores import Store, open_store, samples_directory
 
@@ -308,6 +310,17 @@ class SessionPool(Sender):
         # What a client looks like may be known only once it is open.
         clients: Sequence[Identity] = getattr(self._settings.client, "identities", IDENTITIES)
         return self._identities or clients
+
+    def relay(self, session: Session) -> AbstractAsyncContextManager[str]:
+        """A way to the proxy of *session* for a browser, which needs no login: ``async with`` gives its URL.
+
+        Browsers have no flag for a login. Where the proxy wants one, this is a port on loopback that logs in, open as
+        long as the block; else it is the proxy's own address.
+
+        Raises:
+            ConfigError: In ``async with``: the user or the password is too long for SOCKS5.
+        """
+        return way_through(session.proxy, session.exit)
 
     def session(self, name: str, *, site: str) -> NamedSession:
         """The session called *name* at *site* (``shop.example``), and no other, on every run.

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 
-from playwright.async_api import BrowserContext, CDPSession, Error, Page, ProxySettings
+from playwright.async_api import BrowserContext, CDPSession, Error, Page
+from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.chromium import Chromium
 from proxysieve.browser.kept import keep, storage_state
@@ -17,8 +18,9 @@ from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
 from proxysieve.browser.waiting import bring
 from proxysieve.browser.windowing import Windows
+from proxysieve.core.model import Failure
 from proxysieve.errors import SessionEnded
-from proxysieve.relay import Relay, open_relay
+from proxysieve.relay import Relay, bare_url, open_relay
 from proxysieve.session import Session
 from proxysieve.windows import Window, draw_window
 
@@ -27,6 +29,7 @@ OPEN_SECONDS = 30.0
 # What takes longer to close is not waited for.
 CLOSE_SECONDS = 10.0
 GIVEN_UP = "it was given up"
+WHERE_A_RELAY_GIVES_UP = ("ERR_SOCKS_CONNECTION_FAILED", "ERR_TUNNEL_CONNECTION_FAILED", "ERR_EMPTY_RESPONSE")
 
 
 class BrowserGone(Exception):  # noqa: N818 - a state of affairs; never leaves the package
@@ -179,10 +182,12 @@ class Seat:
         chromium = await self._running.take()
         relay = None
         try:
-            relay = await self._open_relay()
+            if any(self.session.proxy_login):
+                # Playwright would log in by holding up every request, without a cache, and as no browser does.
+                relay = await open_relay(self.session.proxy, self.session.exit)
             opening = chromium.browser.new_context(
                 no_viewport=True,
-                proxy=self._proxy(relay),
+                proxy={"server": relay.url if relay else bare_url(self.session.proxy)},
                 storage_state=storage_state(self.session),
                 timezone_id=self._timezone() or None,
             )
@@ -193,20 +198,6 @@ class Seat:
             await self._running.give_back(chromium)
             raise
         return Opened(chromium, context, Windows(context, chromium.tell), relay)
-
-    async def _open_relay(self) -> Relay | None:
-        """What logs in to the proxy, where Chromium cannot: by SOCKS."""
-        proxy = self.session.proxy
-        needs_it = proxy.scheme.startswith("socks") and any(self.session.proxy_login)
-        return await open_relay(proxy, self.session.exit) if needs_it else None
-
-    def _proxy(self, relay: Relay | None) -> ProxySettings:
-        if relay is not None:
-            return {"server": relay.url}
-        # Chromium leaves names to the proxy in any case.
-        server = f"{self.session.proxy.scheme.removesuffix('h')}://{self.session.proxy.address}"
-        user, password = self.session.proxy_login
-        return {"server": server, "username": user, "password": password} if user or password else {"server": server}
 
     def _timezone(self) -> str:
         kept = self.session.browser
@@ -257,6 +248,14 @@ class Seat:
         if not await opened.chromium.answers():
             opened.chromium.kill()
             raise BrowserGone from error
+        if opened.relay is not None and is_unreached(error, opened.relay):
+            raise Error(f"net::ERR_PROXY_CONNECTION_FAILED, by a relay: {error.message}") from error
+
+
+def is_unreached(error: Error, relay: Relay) -> bool:
+    """Whether *error* came as *relay* could not reach its proxy: all that Chromium sees is a relay that gives up."""
+    is_its = isinstance(error, PageTimeout) or any(name in error.message for name in WHERE_A_RELAY_GIVES_UP)
+    return is_its and relay.failure is Failure.PROXY_UNREACHABLE
 
 
 def with_popups(page: Page) -> list[Page]:

@@ -99,9 +99,12 @@ CLASSES = {
     "proxysieve.errors.SessionEnded": Failure.UNREADABLE,
 }
 
-# Playwright has one class for most, with Chromium's name of what went wrong in the message:
+# Browsers that are driven have one class for most, with Chromium's name of what went wrong in the message:
 # https://chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h
 PLAYWRIGHTS = "playwright._impl._errors.Error"
+SELENIUMS = "selenium.common.exceptions.WebDriverException"
+# Of a page that takes too long; it is one of the others, too.
+SELENIUMS_TIMEOUT = "selenium.common.exceptions.TimeoutException"
 NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 NET_ERRORS = {
     "ERR_PROXY_CONNECTION_FAILED": Failure.PROXY_UNREACHABLE,
@@ -183,7 +186,9 @@ def failure_of(error: BaseException) -> Failure | None:
         return _curl_failure(curl_error)
     names = _names(error)
     name = next((name for name in names if name in CLASSES), "")
-    if not name and PLAYWRIGHTS in names:
+    if SELENIUMS_TIMEOUT in names:
+        return Failure.TIMEOUT
+    if not name and (PLAYWRIGHTS in names or SELENIUMS in names):
         return _browser_failure(str(error))
     if name in VAGUE:
         return _beneath(error) or CLASSES[name]

@@ -7,15 +7,13 @@ import logging
 import random
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from curl_cffi import AsyncSession, Response
+from tests.relay.ends import browser_at, read_what_comes, relay_to
 from tests.rude_servers import Behaviour, closing_at_once, cutting, listening, silent
 
-import proxysieve.relay
+import proxysieve.relay.port
 from proxysieve import ConfigError
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Failure
@@ -29,38 +27,6 @@ TO_IPV6 = b"\x05\x01\x00\x04" + bytes(range(16)) + b"\x01\xbb"
 SECRET = "s3cr3t-Passw0rd"
 GENERAL_FAILURE = b"\x05\x01\x00\x01" + bytes(6)
 NOT_ALLOWED = b"\x05\x02\x00\x01" + bytes(6)
-
-
-@pytest.fixture(autouse=True)
-async def nothing_is_left() -> AsyncIterator[None]:
-    """After each test as many files are open as before, and no task runs on."""
-    tasks, files = asyncio.all_tasks(), open_files()
-    yield
-    # Another end's farewell is taken note of in the rounds after it.
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert asyncio.all_tasks() <= tasks | {asyncio.current_task()}
-    assert open_files() == files
-
-
-def open_files() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
-
-
-@asynccontextmanager
-async def relay_to(line: str, exit_name: str = "") -> AsyncIterator[Relay]:
-    async with await open_relay(parse_proxy(line), exit_name) as relay:
-        yield relay
-
-
-@asynccontextmanager
-async def browser_at(relay: Relay) -> AsyncIterator[tuple[Reader, Writer]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(relay.url.rpartition(":")[2]))
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        await asyncio.sleep(0)
 
 
 async def ask(relay: Relay, request: bytes = TO_A_NAME) -> bytes:
@@ -353,13 +319,6 @@ async def test_what_is_no_browser_never_reaches_the_proxy(said: bytes) -> None:
         assert await ask(relay) == NOT_ALLOWED
 
 
-async def read_what_comes(reader: Reader) -> bytes:
-    try:
-        return await reader.read()
-    except ConnectionResetError:
-        return b""
-
-
 async def test_a_client_that_only_logs_in_is_told_so() -> None:
     """Who does not offer to come without a login learns that there is no other way."""
     async with relay_to("socks5://user:pass@127.0.0.1:1") as relay, browser_at(relay) as (reader, writer):
@@ -413,7 +372,7 @@ async def test_a_relay_that_is_closed_while_the_proxy_is_greeted_lets_go_of_both
 
 async def test_another_user_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """Who is not the user whose proxies they are does not get to use them, and the log tells of it."""
-    monkeypatch.setattr(proxysieve.relay, "is_own", lambda _: False)
+    monkeypatch.setattr(proxysieve.relay.port, "is_own", lambda _: False)
     async with relay_to(f"socks5://user:{SECRET}@127.0.0.1:1") as relay, browser_at(relay) as (reader, writer):
         writer.write(GREETING)
 
@@ -433,18 +392,9 @@ async def test_passwords_are_not_shown(caplog: pytest.LogCaptureFixture) -> None
             assert SECRET not in f"{relay!r} {relay.url} {caplog.text}"
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"http://user:{SECRET}@127.0.0.1:1",
-        f"https://user:{SECRET}@127.0.0.1:1",
-        f"socks5://u:{SECRET * 20}@127.0.0.1:1",
-    ],
-    ids=["http", "https", "too-long"],
-)
-async def test_what_no_relay_can_lead_to_is_refused(line: str) -> None:
-    """Other proxies need none, and a login has its limits; the message keeps the password to itself."""
+async def test_a_login_that_is_too_long_is_refused() -> None:
+    """A login by SOCKS5 has its limits; the message keeps the password to itself."""
     with pytest.raises(ConfigError) as caught:
-        await open_relay(parse_proxy(line))
+        await open_relay(parse_proxy(f"socks5://u:{SECRET * 20}@127.0.0.1:1"))
 
     assert SECRET not in str(caught.value)
