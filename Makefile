@@ -21,6 +21,7 @@ imports: $(VENV)/ready
 	$(BIN)/lint-imports
 
 tests: $(VENV)/ready
+	@VENV=$(VENV) sh scripts/chromium
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/ready

@@ -539,6 +539,49 @@ async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
         assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
 
 
+async def test_a_lease_can_be_taken_without_a_block(clock: VirtualClock) -> None:
+    """It is reported or dropped by whoever took it; a session can be preferred, and any will do."""
+    async with pool_of(2, clock=clock) as pool:
+        lease = await pool.lease(URL)
+        lease.report(OK)
+
+        again = await pool.lease(URL, prefer=lease.session.name)
+        other = await pool.lease(URL, prefer="nobody")
+
+        assert again.session is lease.session
+        again.drop()
+        other.drop()
+        assert not facts_of(pool).flights
+
+
+async def test_what_a_session_is_given_after_its_request_is_kept_too(clock: VirtualClock) -> None:
+    """Cookies and data may change long after the answer, when it was saved already."""
+    async with pool_of(1, clock=clock) as pool:
+        lease = await pool.lease(URL)
+        lease.report(OK)
+        await pool.save()
+        lease.session.data["page"] = 7
+
+        lease.keep()
+
+        [desk] = pool._desks.values()
+        assert [(record.kind, record.value) for record in desk.take_changes()] == [("data", b'{"page":7}')]
+
+
+async def test_a_session_can_be_ended_by_who_used_it(clock: VirtualClock) -> None:
+    """Whatever it brought; what is kept of it after that is nothing."""
+    async with pool_of(1, clock=clock) as pool:
+        lease = await pool.lease(URL)
+        lease.report(OK)
+        assert pool.has_session(lease.session.name)
+
+        lease.end_session()
+        lease.keep()
+
+        assert not pool.has_session(lease.session.name)
+        assert pool.working_count == 0
+
+
 async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
     """The low level gives the verdict back, and the next lease knows of it."""
     async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:

@@ -29,6 +29,7 @@ from proxysieve.desk import Desk
 from proxysieve.detector import make_judge
 from proxysieve.samples import Samples
 from proxysieve.session import Clients
+from proxysieve.windows import Window
 
 SITE = "shop.example"
 PROXIES = [*(plain(number) for number in range(4)), gateway(0)]
@@ -74,7 +75,11 @@ def belongings(name: str) -> list[Record]:
     jar = CookieJar()
     fields: dict[str, Any] = dict.fromkeys(PLAIN_FIELDS, 0) | {"name": "sid", "value": "1", "domain": SITE, "path": "/"}
     jar.set_cookie(cookie_of(CookieRecord(**fields, http_only=True, same_site="Lax")))
-    browser = BrowserRecord(window={"width": 1500}, timezone="Europe/Berlin", origins=[{"origin": f"https://{SITE}"}])
+    browser = BrowserRecord(
+        window=Window(screen_width=1920, screen_height=1080, width=1500, height=900),
+        timezone="Europe/Berlin",
+        origins=[{"origin": f"https://{SITE}"}],
+    )
     return [
         Record(SITE, "cookies", name, dump_cookies(jar)),
         Record(SITE, "data", name, msgspec.json.encode({"cart": [1, 2]})),

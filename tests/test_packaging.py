@@ -202,9 +202,10 @@ class TestContents:
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["Description-Content-Type"] == "text/markdown"
         assert metadata.get_payload() == (ROOT / "README.md").read_text()
-        assert metadata.get_all("Provides-Extra") == ["playwright", "testbed"]
+        assert metadata.get_all("Provides-Extra") == ["crawlee", "playwright", "testbed"]
         extras = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" in text]
         assert [Requirement(text).name for text in extras] == [
+            "crawlee",
             "apify-fingerprint-datapoints",
             "playwright",
             "h2",
@@ -238,17 +239,35 @@ class TestInstalled:
         assert {"demo", "explain", "fetch", "judge", "simulate"} <= set(help_.stdout.split())
 
     def test_it_is_the_installed_one_and_has_what_it_needs(self, installed: Environment) -> None:
-        """Every module can be imported with the packages that the wheel names, but for rivals' and the testbed's."""
+        """Every module can be imported with the packages that the wheel names, but for those of extras."""
         code = (
             "import pkgutil, importlib, proxysieve; print(proxysieve.__file__); "
             "[importlib.import_module(one.name) for one in pkgutil.walk_packages(proxysieve.__path__, 'proxysieve.')"
-            " if not one.name.endswith(('__main__', 'testbed.http2'))]"
+            " if not one.name.endswith(('__main__', 'testbed.http2'))"
+            " and not one.name.startswith(('proxysieve.adapters.', 'proxysieve.browser.'))]"
         )
 
         done = installed.run("-W", "error", "-c", code)
 
         assert (done.returncode, done.stderr) == (0, "")
         assert Path(done.stdout.strip()).is_relative_to(installed.packages)
+
+    def test_an_adapter_without_its_client_says_what_to_install(self, installed: Environment) -> None:
+        """In one line, with the command that does it."""
+        done = installed.run("-c", "import proxysieve.adapters.playwright")
+
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].endswith("pip install 'proxysieve[playwright]'")
+
+    def test_a_browser_without_its_client_says_what_to_install(self, installed: Environment, tmp_path: Path) -> None:
+        """The command says it like any other wrong input."""
+        (tmp_path / "urls.txt").write_text("http://127.0.0.1:9/\n")
+        arguments = ("fetch", "urls.txt", "--proxy", "http://127.0.0.1:9", "--out", "pages.jsonl", "--browser")
+
+        done = installed.run(*arguments, name="proxysieve", cwd=tmp_path)
+
+        assert done.returncode == 2
+        assert "pip install 'proxysieve[playwright]'" in done.stderr
 
     def test_using_it_writes_nothing_where_it_is_installed(self, installed: Environment, tmp_path: Path) -> None:
         """So it works from a place that cannot be written; not even compiled files are left where none are wanted."""

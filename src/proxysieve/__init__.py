@@ -14,6 +14,7 @@ from proxysieve.errors import (
     MissingExtraError,
     NoSessionAvailable,
     ProxySieveError,
+    SessionEnded,
     StoreError,
 )
 from proxysieve.pool import NamedSession, SessionPool
@@ -42,6 +43,7 @@ __all__ = [
     "Response",
     "Scope",
     "Session",
+    "SessionEnded",
     "SessionPool",
     "StoreError",
     "SyncNamedSession",

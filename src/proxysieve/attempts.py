@@ -314,6 +314,11 @@ class Sender(ABC):
         self._settings = settings
         self._session_name = session
 
+    @property
+    def settings(self) -> Settings:
+        """How requests are sent and tried again."""
+        return self._settings
+
     @abstractmethod
     async def _desk(self, url: str) -> Desk:
         """The desk of the site that *url* belongs to."""
@@ -400,10 +405,19 @@ class Sender(ABC):
         Raises:
             NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
         """
+        async with await self.lease(url) as lease:
+            yield lease
+
+    async def lease(self, url: str, *, prefer: str = "") -> Lease:
+        """The same for those whose request has no block of its own; it must be reported or dropped, and once.
+
+        Args:
+            url: What will be asked for.
+            prefer: The name of a session to use if it may carry one more request just then; else it is any.
+        """
         settings = self._settings
         until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
-        async with await self._lease(url, until=until) as lease:
-            yield lease
+        return await self._lease(url, prefer, until)
 
     async def _lease(self, url: str, prefer: str = "", until: float | None = None) -> Lease:
         desk = await self._desk(url)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from proxysieve.core.records import decode
+from proxysieve.windows import Window
 
 OWN_KINDS = ("cookies", "data", "browser")
 # What clients put where http.cookiejar has no more than a question for it.
@@ -50,12 +51,12 @@ class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, om
     """What a visitor by a real browser has beside its cookies.
 
     Attributes:
-        window: The screen and the window that it has, in CSS pixels.
+        window: The screen and the window that it has; None until it has a page.
         timezone: Where its clock is, such as ``Europe/Berlin``; empty for where this machine's is.
         origins: What sites keep in it (localStorage, IndexedDB), as Playwright's storage state has it.
     """
 
-    window: dict[str, float] = {}
+    window: Window | None = None
     timezone: str = ""
     origins: list[dict[str, Any]] = []
 

@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from proxysieve.attempts import Attempt, Attempts, Headers, Page, Sender
+from proxysieve.background import Loop
 from proxysieve.core.engine import Standing
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.desk import Lease
-from proxysieve.errors import ProxySieveError
 from proxysieve.pool import NamedSession, SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.session import Session
-
-T = TypeVar("T")
-
-
-class Loop:
-    """An event loop in a thread of its own, from :meth:`open` to :meth:`close`."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        # Work that is handed over while the loop comes to its end would never be done, and its caller wait for ever.
-        self._handing_over = threading.Lock()
-
-    def open(self) -> None:
-        """Start the loop and its thread."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxysieve", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What *work* returns or raises, done on the loop while the caller waits."""
-        with self._handing_over:
-            if self._loop is None:
-                work.close()
-                raise ProxySieveError("the pool is not open: use it in with")
-            result = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return result.result()
-
-    def call(self, work: Callable[[], T]) -> T:
-        """The same for what does not wait."""
-
-        async def called() -> T:
-            return work()
-
-        return self.run(called())
-
-    @property
-    def is_open(self) -> bool:
-        """Whether work can be handed over."""
-        return self._loop is not None
-
-    def close(self) -> None:
-        """Stop the loop and its thread; threads that still wait for something are told that it was cancelled."""
-        with self._handing_over:
-            loop, self._loop = self._loop, None
-        if loop is None or self._thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(cancel_others(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        self._thread.join()
-        loop.close()
-
-
-async def cancel_others() -> None:
-    """End every other task of the running loop."""
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
 
 
 class SyncAttempt:
@@ -155,14 +94,8 @@ class SyncSender:
     @contextmanager
     def acquire(self, url: str) -> Iterator[SyncLease]:
         """A lease for one request to *url*: send it with ``lease.session``, then ``lease.report(exchange)``."""
-        context: AbstractAsyncContextManager[Lease] = self._sender.acquire(url)
-        lease = self._loop.run(context.__aenter__())
-        try:
+        with self._loop.entered(self._sender.acquire(url)) as lease:
             yield SyncLease(self._loop, lease)
-        except BaseException as error:
-            self._loop.run(context.__aexit__(type(error), error, error.__traceback__))
-            raise
-        self._loop.run(context.__aexit__(None, None, None))
 
 
 class SyncSessionPool(SyncSender):
@@ -209,6 +142,11 @@ class SyncSessionPool(SyncSender):
 
     def __repr__(self) -> str:
         return f"<SyncSessionPool over {self._pool!r}>"
+
+
+def behind(pool: SyncSessionPool) -> tuple[Loop, SessionPool]:
+    """The pool that *pool* stands for, and the loop on which it lives; for adapters."""
+    return pool._loop, pool._pool  # noqa: SLF001 - of this module
 
 
 class SyncNamedSession(SyncSender):

@@ -89,6 +89,10 @@ class Lease:
         self._is_out = False
         self._desk.drop(self._number, self.session)
 
+    def end_session(self) -> None:
+        """Never use the session again, whatever its requests brought."""
+        self._desk.close_session(self.session.name)
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -335,6 +335,15 @@ class SessionPool(Sender):
         return {site: [*desk.suspicions.values()] for site, desk in self._desks.items() if desk.suspicions}
 
     @property
+    def is_open(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self._fence is not None
+
+    def has_session(self, name: str) -> bool:
+        """Whether a session called *name* is open at a site that is being used."""
+        return any(name in desk.engine.facts.sessions for desk in self._desks.values())
+
+    @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
         left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)

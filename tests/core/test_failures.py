@@ -9,10 +9,13 @@ from contextlib import AbstractContextManager
 
 import aiohttp
 import httpx
+import impit
 import pytest
 import requests
 from curl_cffi import CurlError, CurlInfo
 from curl_cffi.requests import Session as CurlSession
+from playwright.async_api import Error as BrowserError
+from playwright.async_api import TimeoutError as BrowserTimeoutError
 from tests.core.wires import (
     closed_unanswered,
     hung,
@@ -71,6 +74,11 @@ def by_curl(proxy: str, url: str) -> object:
         return session.get(url)
 
 
+def by_impit(proxy: str, url: str) -> object:
+    client = impit.Client(proxy=proxy, verify=False, timeout=TIMEOUT_SECONDS, follow_redirects=True)
+    return client.get(url).content
+
+
 def status(line: str) -> AbstractContextManager[int]:
     return listening(saying(f"HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()))
 
@@ -83,32 +91,37 @@ NEEDS_CREDENTIALS = "407 Proxy Authentication Required\r\nProxy-Authenticate: Ba
 
 
 def rows() -> list[object]:
-    """Each misbehaviour, with what is made of what httpx, requests, aiohttp and curl_cffi raise, in this order."""
-    clients = (by_httpx, by_requests, by_aiohttp, by_curl)
+    """Each misbehaviour, with what is made of the errors of the clients, in their order."""
+    clients = (by_httpx, by_requests, by_aiohttp, by_curl, by_impit)
     unreachable, refused, timeout = Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED, Failure.TIMEOUT
     lost, tls, garbled, circles = Failure.RESET, Failure.TLS, Failure.GARBLED, Failure.REDIRECTS
     table: list[tuple[str, Callable[[], AbstractContextManager[int]], str, tuple[Failure, ...]]] = [
-        ("nobody-there", nobody, TUNNELLED, (unreachable,) * 4),
-        ("nobody-there-plain", nobody, PLAIN, (unreachable,) * 4),
-        ("connect-407", lambda: status(NEEDS_CREDENTIALS), TUNNELLED, (refused,) * 4),
-        ("connect-403", lambda: status("403 Forbidden"), TUNNELLED, (refused,) * 4),
-        ("connect-502", lambda: status("502 Bad Gateway"), TUNNELLED, (refused,) * 4),
+        ("nobody-there", nobody, TUNNELLED, (unreachable,) * 5),
+        ("nobody-there-plain", nobody, PLAIN, (unreachable,) * 5),
+        ("connect-407", lambda: status(NEEDS_CREDENTIALS), TUNNELLED, (refused,) * 5),
+        ("connect-403", lambda: status("403 Forbidden"), TUNNELLED, (refused,) * 5),
+        ("connect-502", lambda: status("502 Bad Gateway"), TUNNELLED, (refused,) * 5),
         # libcurl alone tells a CONNECT without an answer from a page without one.
-        ("hung", lambda: listening(hung), TUNNELLED, (timeout, timeout, timeout, unreachable)),
-        ("hung-plain", lambda: listening(hung), PLAIN, (timeout,) * 4),
+        ("hung", lambda: listening(hung), TUNNELLED, (timeout, timeout, timeout, unreachable, timeout)),
+        ("hung-plain", lambda: listening(hung), PLAIN, (timeout,) * 5),
         # httpx calls the handshake with the site a part of connecting.
-        ("tunnel-hung", lambda: listening(tunnel_then_hung), TUNNELLED, (unreachable, timeout, timeout, timeout)),
-        ("tunnel-reset", lambda: listening(tunnel_then_reset), TUNNELLED, (lost, lost, lost, tls)),
-        ("tunnel-without-tls", lambda: listening(tunnel_then_no_tls), TUNNELLED, (tls,) * 4),
-        ("hung-up", lambda: listening(closed_unanswered), TUNNELLED, (lost, lost, lost, refused)),
-        ("hung-up-plain", lambda: listening(closed_unanswered), PLAIN, (lost,) * 4),
-        ("reset", lambda: listening(reset_unanswered), TUNNELLED, (lost,) * 4),
-        ("reset-plain", lambda: listening(reset_unanswered), PLAIN, (lost,) * 4),
-        ("cut-off", lambda: listening(CUT_OFF), PLAIN, (lost,) * 4),
-        ("bad-gzip", lambda: listening(BAD_GZIP), PLAIN, (garbled, garbled, lost, garbled)),
-        ("no-http", lambda: listening(NO_HTTP), PLAIN, (lost, lost, garbled, garbled)),
-        ("no-http-for-connect", lambda: listening(NO_HTTP), TUNNELLED, (lost, lost, garbled, refused)),
-        ("circle", lambda: listening(CIRCLE), PLAIN, (circles,) * 4),
+        (
+            "tunnel-hung",
+            lambda: listening(tunnel_then_hung),
+            TUNNELLED,
+            (unreachable, timeout, timeout, timeout, timeout),
+        ),
+        ("tunnel-reset", lambda: listening(tunnel_then_reset), TUNNELLED, (lost, lost, lost, tls, lost)),
+        ("tunnel-without-tls", lambda: listening(tunnel_then_no_tls), TUNNELLED, (tls,) * 5),
+        ("hung-up", lambda: listening(closed_unanswered), TUNNELLED, (lost, lost, lost, refused, lost)),
+        ("hung-up-plain", lambda: listening(closed_unanswered), PLAIN, (lost,) * 5),
+        ("reset", lambda: listening(reset_unanswered), TUNNELLED, (lost,) * 5),
+        ("reset-plain", lambda: listening(reset_unanswered), PLAIN, (lost,) * 5),
+        ("cut-off", lambda: listening(CUT_OFF), PLAIN, (lost,) * 5),
+        ("bad-gzip", lambda: listening(BAD_GZIP), PLAIN, (garbled, garbled, lost, garbled, lost)),
+        ("no-http", lambda: listening(NO_HTTP), PLAIN, (lost, lost, garbled, garbled, lost)),
+        ("no-http-for-connect", lambda: listening(NO_HTTP), TUNNELLED, (lost, lost, garbled, refused, refused)),
+        ("circle", lambda: listening(CIRCLE), PLAIN, (circles,) * 5),
     ]
     return [
         pytest.param(proxy, url, send, failure, id=f"{name}-{send.__name__}")
@@ -194,3 +207,28 @@ def test_every_class_exists_under_its_name(name: str) -> None:
 
     assert issubclass(found, BaseException)
     assert f"{found.__module__}.{found.__qualname__}" == name
+
+
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        ("Page.goto: net::ERR_PROXY_CONNECTION_FAILED at http://site/", Failure.PROXY_UNREACHABLE),
+        ("Page.goto: net::ERR_TUNNEL_CONNECTION_FAILED at https://site/", Failure.PROXY_REFUSED),
+        ("Page.goto: net::ERR_CONNECTION_RESET at http://site/", Failure.RESET),
+        ("Page.goto: net::ERR_CONNECTION_TIMED_OUT at http://site/", Failure.TIMEOUT),
+        ("Page.goto: net::ERR_CERT_AUTHORITY_INVALID at https://site/", Failure.CERTIFICATE),
+        ("Page.goto: net::ERR_SOMETHING_NEW at https://site/", Failure.GARBLED),
+        ("Page.goto: Page crashed", Failure.UNREADABLE),
+        ("Page.goto: NS_ERROR_PROXY_CONNECTION_REFUSED", Failure.PROXY_UNREACHABLE),
+        ("Page.goto: NS_ERROR_PROXY_FORBIDDEN", Failure.PROXY_REFUSED),
+        ("Page.click: strict mode violation", None),
+    ],
+)
+def test_an_error_of_a_browser_means(text: str, failure: Failure | None) -> None:
+    """What it says of the network; what it says of the page's use is the caller's own."""
+    assert failure_of(BrowserError(text)) is failure
+
+
+def test_a_browsers_timeout_is_one() -> None:
+    """It has a class of its own."""
+    assert failure_of(BrowserTimeoutError("Page.goto: Timeout 30000ms exceeded.")) is Failure.TIMEOUT

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
 from proxysieve.attempts import Attempt
+from proxysieve.background import Loop
+from proxysieve.bridge import SyncSessionPool, behind
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
@@ -18,8 +21,10 @@ try:
 except ImportError as error:
     raise MissingExtraError("browsers need Playwright: pip install 'proxysieve[playwright]'") from error
 
+from proxysieve.browser.driver import started_playwright
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
+from proxysieve.browser.synced import Synced
 
 
 class SessionPage(Page):
@@ -120,6 +125,38 @@ async def browser(
     async with Renderer(chromium, options or BrowserOptions()) as renderer:
         pool.appear_as(renderer.identities)
         yield PlaywrightBrowser(pool, renderer)
+
+
+class SyncPlaywrightBrowser:
+    """The same for callers without ``await``; made by :func:`sync_browser`."""
+
+    def __init__(self, loop: Loop, browser: PlaywrightBrowser) -> None:
+        self._loop = loop
+        self._browser = browser
+
+    @contextmanager
+    def page(
+        self, url: str, *, expect: str = "", timeout_seconds: float = 30.0, max_tries: int | None = None
+    ) -> Iterator[Any]:
+        """The page at *url*; Playwright's, with the same names, and with nothing to await."""
+        page = self._browser.page(url, expect=expect, timeout_seconds=timeout_seconds, max_tries=max_tries)
+        with self._loop.entered(page) as opened:
+            yield Synced(self._loop, opened)
+
+
+@contextmanager
+def sync_browser(pool: SyncSessionPool, options: BrowserOptions | None = None) -> Iterator[SyncPlaywrightBrowser]:
+    """A Chromium whose contexts are the sessions of *pool*; for ``with``. It brings its own Playwright.
+
+    Raises:
+        ConfigError: There is no Chromium, or it does not start.
+    """
+    loop, wrapped = behind(pool)
+    with (
+        loop.entered(started_playwright()) as playwright,
+        loop.entered(browser(wrapped, playwright.chromium, options)) as opened,
+    ):
+        yield SyncPlaywrightBrowser(loop, opened)
 
 
 def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPage:

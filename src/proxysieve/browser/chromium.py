@@ -149,7 +149,7 @@ async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = ""
                 return await start(kind, options, own.replace("Headless", ""))
         processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
         pid = next(one["id"] for one in processes if one["type"] == "browser")
-        return Chromium(browser, cdp, pid, await _ask_itself(browser))
+        return Chromium(browser, cdp, pid, await _ask_itself(browser, options.timezone))
     except BaseException:
         await browser.close()
         raise
@@ -174,8 +174,8 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
         raise ConfigError(f"{executable} does not start: {first_line}") from error
 
 
-async def _ask_itself(browser: Browser) -> Identity:
-    context = await browser.new_context(no_viewport=True)
+async def _ask_itself(browser: Browser, timezone: str) -> Identity:
+    context = await browser.new_context(no_viewport=True, timezone_id=timezone or None)
     try:
 
         async def answer(route: Route) -> None:
@@ -183,8 +183,13 @@ async def _ask_itself(browser: Browser) -> Identity:
 
         await context.route("**/*", answer)
         page = await context.new_page()
+        # Of a time zone, a page alone is told that there is none of that name.
         await page.goto(SELF_URL)
         told = await page.evaluate(ASK_ITSELF)
+    except Error as error:
+        if "timezone" not in str(error):
+            raise
+        raise ConfigError(f"timezone is {timezone!r}: expected a name such as Europe/Berlin") from error
     finally:
         await context.close()
     return real_chromium(

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
-import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Self
 
-import playwright
-from playwright.async_api import async_playwright
-
+from proxysieve.browser.driver import started_playwright
 from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
@@ -24,12 +16,6 @@ from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.session import Session
 
 OnLoaded = Callable[[Request, Visit], Awaitable[None]]
-# Starts Playwright's driver in a session of its own, so that Ctrl-C is for us alone to heed.
-STARTER = """#!{python}
-import os, sys
-os.setsid()
-os.execv({node!r}, [{node!r}, *sys.argv[1:]])
-"""
 
 
 class BrowserClient:
@@ -53,8 +39,7 @@ class BrowserClient:
             ConfigError: There is no Chromium, or it does not start.
         """
         async with AsyncExitStack() as stack:
-            with own_session():
-                playwright = await stack.enter_async_context(async_playwright())
+            playwright = await stack.enter_async_context(started_playwright())
             self._renderer = await stack.enter_async_context(Renderer(playwright.chromium, self._options))
             self._stack = stack.pop_all()
         return self
@@ -86,23 +71,3 @@ class BrowserClient:
         if self._renderer is None:
             raise ProxySieveError("the browser is not open: use it in async with")
         return self._renderer
-
-
-@contextlib.contextmanager
-def own_session() -> Iterator[None]:
-    """Have Playwright's driver start out of reach of the terminal's signals, which would end it before its work."""
-    node = Path(playwright.__file__).parent / "driver" / "node"
-    variable = "PLAYWRIGHT_NODEJS_PATH"
-    given = os.environ.get(variable)
-    with tempfile.TemporaryDirectory(prefix="proxysieve-") as folder:
-        starter = Path(folder) / "node"
-        starter.write_text(STARTER.format(python=sys.executable, node=given or str(node)))
-        starter.chmod(stat.S_IRWXU)
-        os.environ[variable] = str(starter)
-        try:
-            yield
-        finally:
-            if given is None:
-                del os.environ[variable]
-            else:
-                os.environ[variable] = given

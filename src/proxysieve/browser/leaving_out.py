@@ -16,8 +16,10 @@ from playwright.async_api import Request as PageRequest
 
 from proxysieve.browser.options import ResourceKind
 
-# The first page of a site is loaded whole, and one of so many after it.
+# One page of so many is loaded whole.
 WHOLE_ONE_OF = 50
+# So many of a site's first, as long as nothing was weighed: robots.txt may be among them, and blocks.
+WHOLE_AT_FIRST = 5
 # As Chromium calls them.
 KINDS: dict[ResourceKind, str] = {"image": "Image", "media": "Media", "font": "Font"}
 
@@ -53,12 +55,16 @@ class LeftOut:
         if not self._kinds:
             return
         self._pages[site] += 1
-        if self._pages[site] % WHOLE_ONE_OF == 1:
+        if self._is_to_be_weighed(site):
             page.on("requestfinished", lambda request: self._do(self._weigh(site, request)))
             return
         commands.on("Fetch.requestPaused", lambda paused: self._do(self._leave_out(site, commands, paused)))
         patterns = [{"resourceType": KINDS[kind]} for kind in sorted(self._kinds)]
         await commands.send("Fetch.enable", {"patterns": patterns})
+
+    def _is_to_be_weighed(self, site: str) -> bool:
+        is_weighed = any(self._weighed[site, kind] for kind in self._kinds)
+        return self._pages[site] % WHOLE_ONE_OF == 0 if is_weighed else self._pages[site] <= WHOLE_AT_FIRST
 
     def _do(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task = asyncio.create_task(work)

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
-import msgspec
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, ProxySettings
 
 from proxysieve.browser.chromium import Chromium
@@ -185,7 +184,7 @@ class Seat:
 
     def _timezone(self) -> str:
         kept = self.session.browser
-        if not kept.window:
+        if kept.window is None:
             # Chosen once, with the window.
             kept.timezone = self._options.timezone
         return kept.timezone
@@ -206,10 +205,10 @@ class Seat:
 
     def _window(self) -> Window:
         kept = self.session.browser
-        if not kept.window:
+        if kept.window is None:
             # The name is drawn by chance, and is one for all that is this visitor's.
-            kept.window = msgspec.to_builtins(draw_window(Random(self.session.name), sys.platform))
-        return msgspec.convert(kept.window, Window)
+            kept.window = draw_window(Random(self.session.name), sys.platform)
+        return kept.window
 
     async def _explain(self, error: Error, opened: Opened) -> None:
         """Raise why *error* came, if that is nothing about the page."""

@@ -88,7 +88,8 @@ def show_report(report: Report, out: str) -> None:
         )
         line("proxies", f"{report.proxies_dead} dead")
         if report.left_out:
-            line("left out", f"{report.left_out:,} images, media and fonts: about {_size(report.saved_bytes)} saved")
+            saved = f": about {_size(report.saved_bytes)} saved" if report.saved_bytes else ""
+            line("left out", f"{report.left_out:,} images, media and fonts{saved}")
         for label, outcome in (
             ("blocked", Outcome.BLOCKED),
             ("throttled", Outcome.THROTTLED),

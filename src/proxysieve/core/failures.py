@@ -87,6 +87,15 @@ CLASSES = {
     "aiohttp.client_exceptions.ClientResponseError": Failure.GARBLED,
     "aiohttp.client_exceptions.ClientPayloadError": Failure.RESET,
     "playwright._impl._errors.TimeoutError": Failure.TIMEOUT,
+    "impit.ProxyError": Failure.PROXY_REFUSED,
+    "impit.ConnectTimeout": Failure.PROXY_UNREACHABLE,
+    "impit.ConnectError": Failure.RESET,
+    "impit.TimeoutException": Failure.TIMEOUT,
+    "impit.TooManyRedirects": Failure.REDIRECTS,
+    "impit.DecodingError": Failure.GARBLED,
+    "impit.UnsupportedProtocol": Failure.UNSENDABLE,
+    "impit.LocalProtocolError": Failure.UNSENDABLE,
+    "impit.TransportError": Failure.RESET,
 }
 
 # Playwright has one class for most, with Chromium's name of what went wrong in the message:
@@ -138,6 +147,15 @@ NET_FAMILIES = {
     "ERR_QUIC_": Failure.RESET,
     "ERR_": Failure.GARBLED,
 }
+# Firefox has other names for it.
+FIREFOX_ERROR = re.compile(r"NS_ERROR_[A-Z0-9_]+")
+FIREFOX_FAMILIES = {
+    "NS_ERROR_PROXY_CONNECTION_REFUSED": Failure.PROXY_UNREACHABLE,
+    "NS_ERROR_PROXY_": Failure.PROXY_REFUSED,
+    "NS_ERROR_UNKNOWN_HOST": Failure.UNRESOLVED,
+    "NS_ERROR_NET_TIMEOUT": Failure.TIMEOUT,
+    "NS_ERROR_NET_": Failure.RESET,
+}
 # A page that is too much for a browser is no fault of the proxy's.
 CRASHES = ("Page crashed", "Target crashed")
 
@@ -151,6 +169,10 @@ BENEATH = {
     "socket.gaierror": Failure.PROXY_UNREACHABLE,
     "urllib3.exceptions.ConnectTimeoutError": Failure.PROXY_UNREACHABLE,
 }
+# impit keeps what it was raised from in its message alone, as Rust prints it.
+IMPIT_WORDS = {"tcp connect error": Failure.PROXY_UNREACHABLE, "InvalidData": Failure.TLS}
+# Anything else in the midst of an answer; but also the base of an error that is the caller's own.
+IMPIT_REST = "impit.HTTPError"
 
 
 def failure_of(error: BaseException) -> Failure | None:
@@ -164,6 +186,10 @@ def failure_of(error: BaseException) -> Failure | None:
         return _browser_failure(str(error))
     if name in VAGUE:
         return _beneath(error) or CLASSES[name]
+    if name == "impit.ConnectError":
+        return next((failure for words, failure in IMPIT_WORDS.items() if words in str(error)), CLASSES[name])
+    if _names(error)[0] == IMPIT_REST:
+        return Failure.RESET
     return CLASSES.get(name) or _plain_failure(error)
 
 
@@ -185,6 +211,9 @@ def _browser_failure(message: str) -> Failure | None:
     if told:
         family = next(family for beginning, family in NET_FAMILIES.items() if told[1].startswith(beginning))
         return NET_ERRORS.get(told[1], family)
+    firefoxs = FIREFOX_ERROR.search(message)
+    if firefoxs:
+        return next((one for beginning, one in FIREFOX_FAMILIES.items() if firefoxs[0].startswith(beginning)), None)
     return Failure.UNREADABLE if any(crash in message for crash in CRASHES) else None
 
 

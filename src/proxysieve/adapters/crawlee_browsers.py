@@ -1,0 +1,398 @@
+"""A browser pool as Crawlee takes it: one browser, in which each of our sessions has a context of its own.
+
+Crawlee's takes any browser for any page, and so any proxy. Here a page is opened by a plugin that stands for its
+session, and whose context ends with that session: when it is retired, when it is blocked, when its proxy has left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from crawlee import HttpHeaders
+from crawlee._types import HttpMethod, HttpPayload
+from crawlee.browsers import BrowserPool, BrowserType, CrawleePage, PlaywrightBrowserPlugin
+from crawlee.browsers._browser_controller import BrowserController
+from crawlee.browsers._browser_plugin import BrowserPlugin
+from crawlee.crawlers._playwright._playwright_http_client import PlaywrightHttpClient
+from crawlee.errors import SessionError
+from crawlee.fingerprint_suite import DefaultFingerprintGenerator, FingerprintGenerator, HeaderGeneratorOptions
+from crawlee.http_clients import HttpClient, HttpResponse
+from crawlee.proxy_configuration import ProxyInfo
+from crawlee.sessions import Session
+
+from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
+from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
+from proxysieve.core.failures import failure_of
+from proxysieve.core.model import Exchange
+from proxysieve.errors import ConfigError
+
+# Sessions end by what the pool learns, and not by the clock.
+NEVER = timedelta(days=36_500)
+
+
+class ContextController(BrowserController):
+    """The context of one session, in a browser that others have contexts in as well.
+
+    Args:
+        browser: Opens a context with its first page.
+    """
+
+    def __init__(self, browser: BrowserController, library: str) -> None:
+        # By this name, Crawlee finds the browser for a plugin.
+        self.AUTOMATION_LIBRARY = library
+        self._browser = browser
+        self._context: Any = None
+        self._pages: list[Any] = []
+        self._opened_count = 0
+        self._opened_at = datetime.now(UTC)
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._is_closed = False
+
+    @property
+    def pages(self) -> list[Any]:
+        return self._pages
+
+    @property
+    def total_opened_pages(self) -> int:
+        return self._opened_count
+
+    @property
+    def pages_count(self) -> int:
+        return len(self._pages)
+
+    @property
+    def last_page_opened_at(self) -> datetime:
+        return self._opened_at
+
+    @property
+    def idle_time(self) -> timedelta:
+        return datetime.now(UTC) - self._opened_at
+
+    @property
+    def has_free_capacity(self) -> bool:
+        return self.is_browser_connected
+
+    @property
+    def is_browser_connected(self) -> bool:
+        return not self._is_closed and self._browser.is_browser_connected
+
+    @property
+    def browser_type(self) -> BrowserType:
+        return self._browser.browser_type
+
+    async def new_page(
+        self, browser_new_context_options: Mapping[str, Any] | None = None, proxy_info: ProxyInfo | None = None
+    ) -> Any:  # noqa: ANN401 - Playwright's, which is optional
+        if self._context is None:
+            page: Any = await self._browser.new_page(browser_new_context_options, proxy_info)
+            self._context = page.context
+        else:
+            page = await self._context.new_page()
+        self._pages.append(page)
+        self._empty.clear()
+        page.on("close", self._forget)
+        self._opened_count += 1
+        self._opened_at = datetime.now(UTC)
+        return page
+
+    def _forget(self, page: Any) -> None:  # noqa: ANN401 - likewise
+        if page in self._pages:
+            self._pages.remove(page)
+        if not self._pages:
+            self._empty.set()
+
+    async def close(self, *, force: bool = False) -> None:
+        if self._pages and not force:
+            raise ValueError("Cannot close the browser while there are open pages.")
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._pages.clear()
+        self._empty.set()
+        if self._context is not None and self._browser.is_browser_connected:
+            await self._context.close()
+
+    async def close_when_empty(self) -> None:
+        """Close it as soon as nobody has a page in it."""
+        await self._empty.wait()
+        await self.close(force=True)
+
+
+class SessionPlugin(BrowserPlugin):
+    """Opens the browser of one session: a context in the browser of all.
+
+    Args:
+        plugin: Of the browser of all.
+        browser: That browser, launched if it is not running.
+        let_go: Has the browser pool forget a plugin, and its controller.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(
+        self,
+        plugin: PlaywrightBrowserPlugin,
+        browser: Callable[[], Awaitable[BrowserController]],
+        let_go: Callable[[SessionPlugin, ContextController], None],
+    ) -> None:
+        self.AUTOMATION_LIBRARY = f"{plugin.AUTOMATION_LIBRARY} {next(self._numbers)}"
+        # Two pages at once would open two contexts.
+        self.opening = asyncio.Lock()
+        self._plugin = plugin
+        self._browser = browser
+        self._let_go = let_go
+        self._controller: ContextController | None = None
+
+    @property
+    def active(self) -> bool:
+        return self._plugin.active
+
+    @property
+    def browser_type(self) -> BrowserType:
+        return self._plugin.browser_type
+
+    @property
+    def browser_launch_options(self) -> Mapping[str, Any]:
+        return self._plugin.browser_launch_options
+
+    @property
+    def browser_new_context_options(self) -> Mapping[str, Any]:
+        return self._plugin.browser_new_context_options
+
+    @property
+    def max_open_pages_per_browser(self) -> int:
+        return self._plugin.max_open_pages_per_browser
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def new_browser(self) -> ContextController:
+        self._controller = ContextController(await self._browser(), str(self.AUTOMATION_LIBRARY))
+        return self._controller
+
+    def retire(self) -> ContextController | None:
+        """Open no page in its context any more; the next one gets another."""
+        controller, self._controller = self._controller, None
+        if controller:
+            self._let_go(self, controller)
+        return controller
+
+    async def aclose(self) -> None:
+        """The session has ended, or was not used for long: its context goes, once its pages are closed."""
+        controller = self.retire()
+        if controller:
+            await controller.close_when_empty()
+
+
+class CrawleeBrowserPool(BrowserPool):
+    """Opens each page in the context of its session, and has what it navigates to judged."""
+
+    def __init__(self, plugin: PlaywrightBrowserPlugin) -> None:
+        super().__init__([plugin], browser_inactive_threshold=NEVER, retire_browser_after_page_count=sys.maxsize)
+        self._plugin = plugin
+        self._open_plugins: list[BrowserPlugin] = [plugin]
+        self._plugins = self._open_plugins
+        self._browser: BrowserController | None = None
+        self._launching = asyncio.Lock()
+        self._closings: set[asyncio.Task[None]] = set()
+        self._leaving: set[ContextController] = set()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        browser_type: BrowserType = "chromium",
+        headless: bool | None = None,
+        browser_launch_options: Mapping[str, Any] | None = None,
+        browser_new_context_options: Mapping[str, Any] | None = None,
+        fingerprint_generator: FingerprintGenerator | Literal["default"] | None = "default",
+    ) -> CrawleeBrowserPool:
+        """One with a browser as ``PlaywrightCrawler`` would launch it with the same arguments."""
+        if fingerprint_generator == "default":
+            kind: Any = "chrome" if browser_type in {"chromium", "chrome"} else browser_type
+            kind = "safari" if kind == "webkit" else kind
+            fingerprint_generator = DefaultFingerprintGenerator(header_options=HeaderGeneratorOptions(browsers=[kind]))
+        is_shown = {} if headless is None else {"headless": headless}
+        return cls(
+            PlaywrightBrowserPlugin(
+                browser_type=browser_type,
+                browser_launch_options=dict(browser_launch_options or {}) | is_shown,
+                browser_new_context_options=dict(browser_new_context_options or {}),
+                # How many are open at once is the crawler's concurrency.
+                max_open_pages_per_browser=sys.maxsize,
+                use_incognito_pages=True,
+                fingerprint_generator=fingerprint_generator,
+            )
+        )
+
+    async def new_page(
+        self,
+        *,
+        page_id: str | None = None,
+        browser_plugin: BrowserPlugin | None = None,
+        proxy_info: ProxyInfo | None = None,
+    ) -> CrawleePage:
+        if browser_plugin is not None or not isinstance(proxy_info, CrawleeProxyInfo):
+            raise ConfigError("this browser pool opens pages for sessions of the pool: give the crawler all options")
+        session = proxy_info.session
+        plugin = session.visitor.client(self._open_plugin)
+        if plugin not in self._open_plugins:
+            self._open_plugins.append(plugin)
+        async with plugin.opening:
+            page = await super().new_page(page_id=page_id, browser_plugin=plugin, proxy_info=proxy_info)
+        _judge_navigation(page.page, session, self._retire_if_blocked(plugin, session))
+        return page
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for controller in list(self._leaving):
+            await controller.close(force=True)
+        if self._closings:
+            await asyncio.wait(self._closings)
+        # Contexts before the browser that they are in.
+        self._active_browsers.reverse()
+        await super().__aexit__(kind, error, trace)
+        self._open_plugins[:] = [self._plugin]
+        self._browser = None
+
+    def _open_plugin(self, _: object) -> SessionPlugin:
+        return SessionPlugin(self._plugin, self._launched, self._let_go)
+
+    async def _launched(self) -> BrowserController:
+        async with self._launching:
+            if self._browser is None or not self._browser.is_browser_connected:
+                self._browser = await self._launch_new_browser("", self._plugin)
+            return self._browser
+
+    def _let_go(self, plugin: SessionPlugin, controller: ContextController) -> None:
+        if plugin in self._open_plugins:
+            self._open_plugins.remove(plugin)
+        if controller in self._active_browsers:
+            self._active_browsers.remove(controller)
+        self._leaving.add(controller)
+        closing = asyncio.get_running_loop().create_task(self._close(controller))
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
+
+    async def _close(self, controller: ContextController) -> None:
+        try:
+            await controller.close_when_empty()
+        finally:
+            self._leaving.discard(controller)
+
+    @staticmethod
+    def _retire_if_blocked(plugin: SessionPlugin, session: CrawleeSession) -> Callable[[], None]:
+        def retire() -> None:
+            if session.was_blocked:
+                plugin.retire()
+
+        return retire
+
+
+class CrawleeBrowserHttpClient(HttpClient):
+    """Sends what a handler asks for besides by its page's context; and what has no page, by a session of its own."""
+
+    def __init__(self, sessions: CrawleeSessionPool) -> None:
+        super().__init__()
+        self._in_page = PlaywrightHttpClient()
+        self._alone = CrawleeHttpClient(sessions)
+
+    async def send_request(
+        self,
+        url: str,
+        *,
+        method: HttpMethod = "GET",
+        headers: HttpHeaders | dict[str, str] | None = None,
+        payload: HttpPayload | None = None,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpResponse:
+        client = self._alone if session is None else self._in_page
+        return await client.send_request(
+            url,
+            method=method,
+            headers=headers,
+            payload=payload,
+            session=session,
+            proxy_info=proxy_info,
+            timeout=timeout,
+        )
+
+    async def crawl(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as the protocol has it
+        raise NotImplementedError("a PlaywrightCrawler navigates, and crawls nothing")
+
+    def stream(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - likewise
+        raise NotImplementedError("a page's context streams nothing")
+
+    async def cleanup(self) -> None:
+        """Nothing: pages and contexts are the browser pool's."""
+
+
+def _judge_navigation(page: Any, session: CrawleeSession, on_refused: Callable[[], None]) -> None:  # noqa: ANN401
+    """Have the navigation to what was requested judged, and no other of the page's."""
+    go = page.goto
+
+    async def goto(url: str, **options: Any) -> Any:  # noqa: ANN401 - Playwright's
+        request = session.request
+        if url != request.url or not session.is_out:
+            return await go(url, **options)
+        if options.get("timeout"):
+            options["timeout"] *= SHARE_OF_TIME
+        try:
+            try:
+                response = await go(url, **options)
+            except Exception as error:
+                # A download aborts the navigation, and has come all the same.
+                failure = None if "ERR_ABORTED" in str(error) else failure_of(error)
+                if failure is not None:
+                    session.settle(Exchange(url=url, method=request.method, failure=failure))
+                raise
+            if response is not None:
+                session.settle(await _exchange(page, response, url, request.method))
+        except SessionError:
+            on_refused()
+            raise
+        return response
+
+    page.goto = goto
+
+
+async def _exchange(page: Any, response: Any, url: str, method: str) -> Exchange:  # noqa: ANN401 - Playwright's
+    headers = tuple((one["name"].lower(), one["value"]) for one in await response.headers_array())
+    return Exchange(
+        url=url,
+        method=method,
+        final_url=response.url,
+        status=response.status,
+        headers=headers,
+        body=await _body(page, response, dict(headers).get("content-type", "")),
+        redirect_count=_redirect_count(response.request),
+    )
+
+
+async def _body(page: Any, response: Any, content_type: str) -> bytes | None:  # noqa: ANN401 - likewise
+    """What the page shows once it is loaded; if it is no page, what came."""
+    try:
+        body: bytes = (await page.content()).encode() if "html" in content_type else await response.body()
+    except Exception:  # noqa: BLE001 - a download has no body here, and a page may be on its way to the next
+        return None
+    return body
+
+
+def _redirect_count(request: Any) -> int:  # noqa: ANN401 - likewise
+    count = 0
+    while request.redirected_from is not None:
+        request, count = request.redirected_from, count + 1
+    return count

@@ -1,0 +1,317 @@
+"""HTTP clients as Crawlee takes them: one sends as our sessions look, and one has any client's answers judged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from crawlee import HttpHeaders, Request
+from crawlee._types import HttpMethod, HttpPayload
+from crawlee.errors import ProxyError
+from crawlee.http_clients import HttpClient, HttpCrawlingResult, HttpResponse
+from crawlee.proxy_configuration import ProxyInfo
+from crawlee.sessions import Session
+from crawlee.statistics import Statistics
+
+from proxysieve import client as built_in
+from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
+from proxysieve.core.failures import failure_of
+from proxysieve.core.model import Exchange, Failure
+from proxysieve.pool import SessionPool
+
+# Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
+# request ends by itself a little before.
+SHARE_OF_TIME = 0.95
+
+
+class CrawleeResponse:
+    """A response of the built-in client, as Crawlee reads it."""
+
+    def __init__(self, response: built_in.Response) -> None:
+        self._response = response
+
+    @property
+    def http_version(self) -> str:
+        """Not known of the built-in client's."""
+        return ""
+
+    @property
+    def status_code(self) -> int:
+        return self._response.status
+
+    @property
+    def headers(self) -> HttpHeaders:
+        return HttpHeaders(dict(self._response.headers))
+
+    @property
+    def redirect_count(self) -> int:
+        """How many more requests redirects took; other clients of Crawlee's do not tell."""
+        return self._response.redirect_count
+
+    @property
+    def url(self) -> str:
+        """Where redirects ended."""
+        return self._response.url
+
+    async def read(self) -> bytes:
+        return self._response.body
+
+    async def read_stream(self) -> AsyncIterator[bytes]:
+        yield self._response.body
+
+
+class IdentityHttpClient(HttpClient):
+    """Sends by the pool's own client, with the browser, the cookies and the connections of the session."""
+
+    def __init__(self, pool: SessionPool) -> None:
+        super().__init__()
+        self._settings = pool.settings
+
+    async def crawl(
+        self,
+        request: Request,
+        *,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        statistics: Statistics[Any] | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpCrawlingResult:
+        response = await self.send_request(
+            request.url,
+            method=request.method,
+            headers=request.headers,
+            payload=request.payload,
+            session=session,
+            proxy_info=proxy_info,
+            timeout=timeout,
+        )
+        if statistics:
+            statistics.register_status_code(response.status_code)
+        request.loaded_url = response.url
+        return HttpCrawlingResult(http_response=response)
+
+    async def send_request(
+        self,
+        url: str,
+        *,
+        method: HttpMethod = "GET",
+        headers: HttpHeaders | dict[str, str] | None = None,
+        payload: HttpPayload | None = None,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        timeout: timedelta | None = None,
+    ) -> CrawleeResponse:
+        del proxy_info
+        longest = self._settings.timeout_seconds
+        request = built_in.Request(
+            url=url,
+            method=method,
+            headers=self._settings.headers | dict(headers or {}),
+            content=payload,
+            timeout_seconds=min(longest, timeout.total_seconds()) if timeout else longest,
+            max_bytes=self._settings.max_bytes,
+        )
+        return CrawleeResponse(await self._settings.client.send(request, session_of(session).visitor))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        method: HttpMethod = "GET",
+        headers: HttpHeaders | dict[str, str] | None = None,
+        payload: HttpPayload | None = None,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        timeout: timedelta | None = None,
+    ) -> AsyncIterator[HttpResponse]:
+        yield await self.send_request(
+            url,
+            method=method,
+            headers=headers,
+            payload=payload,
+            session=session,
+            proxy_info=proxy_info,
+            timeout=timeout,
+        )
+
+    async def cleanup(self) -> None:
+        """Nothing: the connections are the sessions'."""
+
+
+class CrawleeHttpClient(HttpClient):
+    """Has the answers of another client judged by the pool, once a request.
+
+    What a handler sends besides goes through the same session, and is not judged. What is asked for without a session,
+    as a ``robots.txt`` is, gets one of its own.
+
+    Args:
+        sessions: Where the sessions come from.
+        inner: What sends; the pool's own client, if it is left out.
+    """
+
+    def __init__(self, sessions: CrawleeSessionPool, inner: HttpClient | None = None) -> None:
+        super().__init__()
+        self._sessions = sessions
+        self._inner = inner or IdentityHttpClient(sessions.pool)
+
+    async def crawl(
+        self,
+        request: Request,
+        *,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        statistics: Statistics[Any] | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpCrawlingResult:
+        own = _ready(session)
+        async with _told(own, request.url, request.method):
+            result = await self._inner.crawl(
+                request, session=own, proxy_info=proxy_info, statistics=statistics, timeout=_shorter(timeout)
+            )
+        own.settle(await _exchange(request.url, request.method, result.http_response, request.loaded_url or ""))
+        return result
+
+    async def send_request(
+        self,
+        url: str,
+        *,
+        method: HttpMethod = "GET",
+        headers: HttpHeaders | dict[str, str] | None = None,
+        payload: HttpPayload | None = None,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        timeout: timedelta | None = None,
+    ) -> HttpResponse:
+        if session is None:
+            return await self._send_alone(url, method, headers, payload, timeout)
+        own = _ready(session)
+        async with _told(own, url, method):
+            response = await self._inner.send_request(
+                url,
+                method=method,
+                headers=headers,
+                payload=payload,
+                session=own,
+                proxy_info=proxy_info,
+                timeout=_shorter(timeout),
+            )
+        if own.is_out:
+            own.settle(await _exchange(url, method, response))
+        return response
+
+    async def _send_alone(
+        self,
+        url: str,
+        method: HttpMethod,
+        headers: HttpHeaders | dict[str, str] | None,
+        payload: HttpPayload | None,
+        timeout: timedelta | None,
+    ) -> HttpResponse:
+        await self._sessions.open()
+        async for attempt in self._sessions.pool.attempts(url, method=method):
+            async with attempt as visitor:
+                session = CrawleeSession()
+                session.stand_for(visitor)
+                try:
+                    response = await self._inner.send_request(
+                        url,
+                        method=method,
+                        headers=headers,
+                        payload=payload,
+                        session=session,
+                        proxy_info=CrawleeProxyInfo.of(session),
+                        timeout=_shorter(timeout),
+                    )
+                    exchange = await _exchange(url, method, response)
+                except Exception as error:
+                    failure = crawlee_failure(error)
+                    if failure is None:
+                        raise
+                    exchange = Exchange(url=url, failure=failure)
+                attempt.report(exchange)
+        return response
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        method: HttpMethod = "GET",
+        headers: HttpHeaders | dict[str, str] | None = None,
+        payload: HttpPayload | None = None,
+        session: Session | None = None,
+        proxy_info: ProxyInfo | None = None,
+        timeout: timedelta | None = None,
+    ) -> AsyncIterator[HttpResponse]:
+        own = _ready(session)
+        streamed = self._inner.stream(
+            url,
+            method=method,
+            headers=headers,
+            payload=payload,
+            session=own,
+            proxy_info=proxy_info,
+            timeout=_shorter(timeout),
+        )
+        async with _told(own, url, method):
+            response = await streamed.__aenter__()
+        try:
+            own.settle(Exchange(url=url, method=method, status=response.status_code, headers=_pairs(response)))
+            yield response
+        finally:
+            await streamed.__aexit__(None, None, None)
+
+    async def cleanup(self) -> None:
+        await self._inner.cleanup()
+
+
+def _ready(session: Session | None) -> CrawleeSession:
+    """*session*, which has got one of the pool's."""
+    own = session_of(session)
+    _ = own.visitor
+    return own
+
+
+@asynccontextmanager
+async def _told(session: CrawleeSession, url: str, method: str) -> AsyncIterator[None]:
+    """Have *session* told of an error that is the client's."""
+    try:
+        yield
+    except Exception as error:
+        failure = crawlee_failure(error)
+        if failure is not None:
+            session.settle(Exchange(url=url, method=method, failure=failure))
+        raise
+
+
+def crawlee_failure(error: BaseException) -> Failure | None:
+    """What *error* of one of Crawlee's clients says; they wrap what they were told in two of their own."""
+    known = failure_of(error) or (failure_of(error.__cause__) if error.__cause__ else None)
+    if known is not None:
+        return known
+    if isinstance(error, ProxyError):
+        return Failure.PROXY_REFUSED
+    return Failure.TIMEOUT if isinstance(error, TimeoutError) else None
+
+
+async def _exchange(url: str, method: str, response: HttpResponse, loaded_url: str = "") -> Exchange:
+    return Exchange(
+        url=url,
+        method=method,
+        final_url=loaded_url,
+        status=response.status_code,
+        headers=_pairs(response),
+        body=await response.read(),
+        redirect_count=getattr(response, "redirect_count", 0),
+    )
+
+
+def _pairs(response: HttpResponse) -> tuple[tuple[str, str], ...]:
+    return tuple((name.lower(), value) for name, value in response.headers.items())
+
+
+def _shorter(timeout: timedelta | None) -> timedelta | None:
+    return timeout * SHARE_OF_TIME if timeout else None

@@ -1,0 +1,226 @@
+"""Crawlee's crawler of browsers on our pool, with a real Chromium."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crawlee import ConcurrencySettings, service_locator
+from crawlee.crawlers import PlaywrightCrawler, PlaywrightCrawlingContext
+from crawlee.storage_clients import MemoryStorageClient
+
+from proxysieve import SessionPool
+from proxysieve.adapters.crawlee import playwright_crawler_options
+from proxysieve.adapters.crawlee_browsers import CrawleeBrowserPool
+from proxysieve.errors import ConfigError
+from proxysieve.testbed import Testbed, World
+
+Handler = Callable[[PlaywrightCrawlingContext], Coroutine[Any, Any, None]]
+
+
+LAUNCH: dict[str, Any] = {"chromium_sandbox": False}
+
+
+@pytest.fixture(autouse=True)
+def alone(chromium_path: str) -> Iterator[None]:
+    """Crawlee keeps the queues of a process for all crawlers in it, and tells each retry."""
+    LAUNCH["executable_path"] = chromium_path
+    logging.disable(logging.CRITICAL)
+    yield
+    service_locator.storage_instance_manager.clear_cache()
+    logging.disable(logging.NOTSET)
+
+
+def pool_of(bed: Testbed, **options: object) -> SessionPool:
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1} | options
+    return SessionPool(bed.proxy_lines, **settings)
+
+
+def crawler_of(pool: SessionPool, handle: Handler, concurrency: int = 3, **options: object) -> PlaywrightCrawler:
+    settings: dict[str, Any] = options
+    return PlaywrightCrawler(
+        **playwright_crawler_options(pool, headless=True, browser_launch_options=LAUNCH),
+        request_handler=handle,
+        concurrency_settings=ConcurrencySettings(
+            min_concurrency=concurrency, max_concurrency=concurrency, desired_concurrency=concurrency
+        ),
+        storage_client=MemoryStorageClient(),
+        configure_logging=False,
+        **settings,
+    )
+
+
+def contexts_of(crawler: PlaywrightCrawler) -> list[Any]:
+    """The contexts in which pages may be opened now; the browser itself is none of them."""
+    pool = crawler._browser_pool
+    assert isinstance(pool, CrawleeBrowserPool)
+    return [one for one in pool.active_browsers if one is not pool._browser]
+
+
+def chromiums() -> int:
+    """How many processes of it we have started, at whatever remove, that have not ended."""
+    parents, names = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        state, parent = rest.split()[:2]
+        if state != "Z":
+            parents[int(stat.parent.name)], names[int(stat.parent.name)] = int(parent), name
+
+    def is_ours(process: int) -> bool:
+        return process == os.getpid() or (process in parents and is_ours(parents[process]))
+
+    return sum("chrom" in name and is_ours(process) for process, name in names.items())
+
+
+async def test_every_page_is_right_and_no_browser_is_left() -> None:
+    """Through proxies of which half are banned; each page is of the exit that its session has."""
+    world = World(
+        proxies=12, banned_share=0.5, refusing=1, failing=1, page_bytes=2_000, block_styles=("challenge", "captcha")
+    )
+    async with Testbed(world) as bed:
+        titles: dict[str, str] = {}
+        running: list[int] = []
+
+        async def save(context: PlaywrightCrawlingContext) -> None:
+            titles[context.request.url] = (await context.response.body()).decode()
+            running.append(chromiums())
+
+        crawler = crawler_of(pool_of(bed), save)
+        await crawler.run(bed.page_urls(15))
+
+        assert titles == {bed.page_url(id_): bed.page_body(id_).decode() for id_ in range(15)}
+        assert bed.truth().answer_counts["blocked"] <= 8
+        assert {hit.exit for hit in bed.truth().hits} <= {exit_.address for exit_ in bed.exits}
+    assert min(running) > 0
+    assert chromiums() == 0
+
+
+async def test_a_context_has_the_proxy_of_its_session() -> None:
+    """Whatever other sessions have pages in the same browser; and one session has one context."""
+    async with Testbed(World(proxies=4, page_bytes=500)) as bed:
+        seen: list[tuple[str, str, Any]] = []
+
+        async def look(context: PlaywrightCrawlingContext) -> None:
+            assert context.session is not None
+            address = (await context.response.json())["address"]
+            seen.append((context.session.id, address, context.page.context))
+            if len(seen) < 4:
+                context.session.retire()
+
+        crawler = crawler_of(pool_of(bed), look, concurrency=1)
+        await crawler.run([f"{bed.site_url}/echo?{number}" for number in range(8)])
+
+    assert len(seen) == 8
+    names, addresses, contexts = (set(column) for column in zip(*seen, strict=True))
+    # As many visitors as contexts, so each has one of its own, and one address.
+    assert len(set(seen)) == len(names) == len(contexts) >= 4
+    assert addresses <= {exit_.address for exit_ in bed.exits}
+
+
+async def test_to_retire_a_session_retires_its_browser() -> None:
+    """Its context closes once its page is closed, and no other page is opened in it."""
+    async with Testbed(World(proxies=4, page_bytes=500)) as bed:
+        closed: list[str] = []
+
+        async def retire(context: PlaywrightCrawlingContext) -> None:
+            assert context.session is not None
+            name = context.session.id
+            context.page.context.on("close", lambda _: closed.append(name))
+            context.session.retire()
+            # The handler may go on with its page.
+            assert await context.page.title()
+
+        crawler = crawler_of(pool_of(bed), retire, concurrency=1)
+        closed_before: list[tuple[int, int]] = []
+        crawler.pre_navigation_hook(lambda _: _note(closed_before, len(closed), len(contexts_of(crawler))))
+        await crawler.run(bed.page_urls(4))
+
+    assert len(set(closed)) == 4
+    assert [context_count for _, context_count in closed_before] == [1, 1, 1, 1]
+
+
+async def _note(notes: list[tuple[int, int]], *numbers: int) -> None:
+    first, second = numbers
+    notes.append((first, second))
+
+
+async def test_a_block_retires_the_browser() -> None:
+    """The judge sees what the browser shows, and the next try is made in another context."""
+    async with Testbed(World(proxies=6, banned_share=0.85, block_styles=("captcha",), page_bytes=500)) as bed:
+        contexts: list[Any] = []
+
+        async def nothing(_: PlaywrightCrawlingContext) -> None: ...
+
+        async def note(context: Any) -> None:  # noqa: ANN401 - one of Crawlee's many
+            contexts.append(context.page.context)
+
+        crawler = crawler_of(pool_of(bed), nothing, concurrency=1, max_session_rotations=1)
+        crawler.pre_navigation_hook(note)
+        statistics = await crawler.run([bed.page_url(1)])
+
+        assert statistics.requests_finished == 1
+        assert bed.truth().answer_counts["blocked"] >= 1
+    assert len(set(contexts)) == len(contexts) >= 2
+
+
+async def test_cookies_of_a_session_outlive_its_browser(tmp_path: Path) -> None:
+    """They are in our store, and in the next run's context."""
+    async with Testbed(World(proxies=1, page_bytes=500)) as bed:
+        received: list[Any] = []
+
+        async def read(context: PlaywrightCrawlingContext) -> None:
+            received.append((await context.response.json())["received"])
+
+        for run in range(2):
+            await crawler_of(pool_of(bed, store=tmp_path / "store"), read).run([f"{bed.site_url}/cookie?{run}"])
+
+    assert received == [None, "flavour=vanilla"]
+
+
+async def test_what_a_handler_asks_for_besides_goes_through_its_session() -> None:
+    """By the context of its page."""
+    async with Testbed(World(proxies=3, page_bytes=500)) as bed:
+        addresses: list[str] = []
+
+        async def ask(context: PlaywrightCrawlingContext) -> None:
+            answer = await context.send_request(f"{bed.site_url}/echo")
+            addresses.append((await answer.read()).decode())
+
+        await crawler_of(pool_of(bed), ask).run([bed.page_url(1)])
+
+        assert len({hit.exit for hit in bed.truth().hits}) == 1
+    assert len(addresses) == 1
+
+
+async def test_where_nothing_works_no_page_is_opened() -> None:
+    """The request fails with the pool's own error, and the browser shows nobody who we are."""
+    async with Testbed(World(proxies=3, banned_share=1.0, page_bytes=500)) as bed:
+        errors: list[str] = []
+
+        async def nothing(_: PlaywrightCrawlingContext) -> None: ...
+
+        crawler = crawler_of(pool_of(bed, max_wait_seconds=0.0), nothing)
+
+        @crawler.failed_request_handler
+        async def fail(_: Any, error: Exception) -> None:  # noqa: ANN401 - one of Crawlee's many
+            errors.append(type(error).__name__)
+
+        await crawler.run(bed.page_urls(2))
+
+        assert {hit.exit for hit in bed.truth().hits} <= {exit_.address for exit_ in bed.exits}
+    assert errors == ["NoSessionAvailable"] * 2
+    assert chromiums() == 0
+
+
+async def test_a_page_without_a_session_is_refused() -> None:
+    """It would have no proxy."""
+    async with CrawleeBrowserPool.of(headless=True, browser_launch_options=LAUNCH) as pool:
+        with pytest.raises(ConfigError, match="give the crawler all options"):
+            await pool.new_page()
