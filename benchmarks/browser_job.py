@@ -2,8 +2,8 @@
 
 The site checks every browser by a script, ties its cookies to the visitor, and bans most proxies; blocks come as 403, a
 challenge, a captcha, or a page of the site that a script makes a captcha of. Each contestant runs in a process of its
-own against a fresh site, four pages at a time. crawlee takes part twice: as it is documented, and with hooks of
-somebody who knows this site (browser_job_crawlee.py). Of ours nothing is set but how many pages are open at once.
+own against a fresh site, four pages at a time. crawlee takes part twice: as it comes, and set up by somebody who knows
+this site (browser_job_crawlee.py). Of ours nothing is set but how many pages are open at once.
 
   right, wrong   pages that were handed over, and show the text of the site's page or do not (a captcha, say)
   failed         pages that were not handed over
@@ -15,7 +15,8 @@ somebody who knows this site (browser_job_crawlee.py). Of ours nothing is set bu
   left           processes that outlive the crawler
   MB             of Python, Playwright's driver and all of Chromium at the peak, shared memory counted for each
 
-With --memory: ours alone and longer, and what it takes as the pages come in.
+With --memory: ours alone and longer, and what it takes as the pages come in. It takes a Chromium, and Linux, which
+tells what processes take.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from family import Family, Memory
+from family import PROC, Family, Memory
 from measure import Bench, Cell, Command, SavedPage, Spread
 from proxysieve.fetch.report import Report
 from proxysieve.testbed import TestbedProcess, Truth, World
@@ -51,6 +52,8 @@ SAMPLE_PAGES = 25
 # Before, caches fill and sessions come; after, nothing should grow.
 WARM_UP_PAGES = 100
 MOST_GROWTH = 0.05
+# For `run`, which goes on with the others then.
+CANNOT_BE_MEASURED = 2
 
 
 class Contestant(NamedTuple):
@@ -116,8 +119,8 @@ def crawlee(name: str) -> Contestant:
 OURS = Contestant(start_ours, count_our_loads)
 CONTESTANTS = {
     "proxysieve": OURS,
-    "crawlee, knowing the site": crawlee("knowing"),
-    "crawlee, as documented": crawlee("documented"),
+    "crawlee, set up": crawlee("set-up"),
+    "crawlee, as it comes": crawlee("as-it-comes"),
 }
 
 
@@ -139,6 +142,8 @@ def play(contestant: Contestant, world: World, page_count: int, longest_seconds:
         task = make_task(bed, Path(directory), page_count)
         watched = watch(contestant.start(task, Path(directory)), longest_seconds, lambda _: None)
         truth = bed.truth()
+        if not truth.hits:
+            raise RuntimeError("the crawler asked for nothing; its standard error says why")
         right_pages, wrong_pages = count_pages(Path(task.out), bed)
         return Run(
             right_pages=right_pages,
@@ -268,7 +273,8 @@ def sample_memory(world: World, page_count: int, longest_seconds: float) -> tupl
 
         def look(memory: Memory) -> None:
             count = out.read_bytes().count(b"\n") if out.exists() else 0
-            if count >= SAMPLE_PAGES * (len(samples) + 1):
+            # The last pages are written when the browser has ended already.
+            if memory.browser and count >= SAMPLE_PAGES * (len(samples) + 1):
                 samples.append(
                     Sample(pages=count, python_mb=memory.python, driver_mb=memory.driver, browser_mb=memory.browser)
                 )
@@ -310,6 +316,15 @@ def print_memory(bench: Bench, world: World, page_count: int, longest_seconds: f
     bench.note(f"from half to half, after {WARM_UP_PAGES} pages: {growth:+.1%}, {judged} ({', '.join(parts)})")
 
 
+def what_is_missing() -> str:
+    """Why nothing can be measured here; empty if it can."""
+    if not PROC.exists():
+        return "only Linux tells what processes take, in /proc"
+    script = Path(__file__).parent.parent / "scripts" / "find_chromium.py"
+    found = subprocess.run([sys.executable, script], check=False, stdout=subprocess.DEVNULL)
+    return "there is no Chromium here" if found.returncode else ""
+
+
 def main() -> None:
     """Measure."""
     bench = Bench("browser_job", __doc__, rounds=1)
@@ -318,6 +333,9 @@ def main() -> None:
     bench.parser.add_argument("--seconds", type=float, default=300.0, help="for each run (default: %(default)s)")
     bench.parser.add_argument("--memory", action="store_true", help="ours alone, and what it takes over time")
     options = bench.start()
+    if why := what_is_missing():
+        bench.note(why)
+        sys.exit(CANNOT_BE_MEASURED)
     if options.memory:
         world = make_world(options.proxies, seed=0)
         print_memory(bench, world, options.pages or MEMORY_PAGES, options.seconds)

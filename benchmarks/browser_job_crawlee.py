@@ -1,9 +1,10 @@
 """crawlee's PlaywrightCrawler, with a pool of sessions and proxies; run by `browser_job.py`.
 
-As it is documented: blocks are told by it (``retry_on_blocked``), and what browsers look like is drawn by it. Knowing
-the site, as ``knowing`` in the task's name wants it: a hook waits for checks by script, and finds blocks in what is
-shown then by their words; and all visitors look like the browser itself, so that what ties cookies to a browser knows
-them again.
+As it comes: it tells blocks by itself (``retry_on_blocked``), draws what browsers look like, and has a pool of
+sessions, which rotate as often as it takes; and a context for each page, for otherwise all pages of a browser share the
+proxy and the cookies of the first one. Set up: besides, a hook waits for checks by script and for what scripts do
+afterwards, and finds blocks in what is shown then by their words; 403 is no block by itself, as checks come with it;
+and all visitors look like the browser that it is, for another user agent with each page would have passed no check yet.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ HAS_PASSED = "title => document.readyState === 'complete' && document.title && d
 FORBIDDEN_TITLE = "403 Forbidden"
 
 
-async def fetch(task: Task, *, is_knowing: bool) -> None:
+async def fetch(task: Task, *, is_set_up: bool) -> None:
     """Fetch all pages."""
 
     async def handle(context: PlaywrightCrawlingContext) -> None:
@@ -73,16 +74,16 @@ async def fetch(task: Task, *, is_knowing: bool) -> None:
         storage_client=MemoryStorageClient(),
         request_handler=handle,
         configure_logging=False,
-        **(KNOWING if is_knowing else {}),
+        **(SETUP if is_set_up else {}),
     )
     crawler.pre_navigation_hook(count)
-    if is_knowing:
+    if is_set_up:
         crawler.post_navigation_hook(judge)
     await crawler.run(task.urls)
 
 
 # It would draw another user agent for each page, and a check that was passed belongs to one.
-KNOWING: dict[str, Any] = {
+SETUP: dict[str, Any] = {
     "fingerprint_generator": None,
     "browser_new_context_options": {"extra_http_headers": {}},
     # That of checks; what else comes with it is told by its words.
@@ -114,4 +115,4 @@ async def launch_options() -> dict[str, Any]:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    asyncio.run(fetch(Task.given(), is_knowing=Path(sys.argv[1]).name.startswith("knowing")))
+    asyncio.run(fetch(Task.given(), is_set_up=Path(sys.argv[1]).name.startswith("set-up")))
