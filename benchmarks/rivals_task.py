@@ -1,4 +1,4 @@
-"""What `rivals.py` asks of another package, and how that hands over its pages."""
+"""What `rivals.py` and `browser_job.py` ask of another package, and how that hands over its pages."""
 
 from __future__ import annotations
 
@@ -39,6 +39,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         """Save what was taken for a page; at once, so that it is there if we are ended."""
         with Path(self.out).open("ab") as file:
             file.write(msgspec.json.encode({"url": url, "body": body.decode(errors="replace")}) + b"\n")
+
+    def count(self) -> None:
+        """Count something that was begun, so that it is known if we are ended."""
+        with self._counter.open("ab") as file:
+            file.write(b".")
+
+    @property
+    def counted(self) -> int:
+        """How often that was."""
+        return self._counter.stat().st_size if self._counter.exists() else 0
+
+    @property
+    def _counter(self) -> Path:
+        return Path(f"{self.out}.count")
 
 
 def is_block(body: bytes) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.async_api import Download, Error, Page
+from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
@@ -39,17 +39,29 @@ CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"
 RENDERED = ("text/html", "application/xhtml+xml")
 NO_CONTENT = frozenset({204, 205})
 REDIRECTS = range(300, 400)
+# What is said where a question met a page that is being left, by Playwright and by Chromium.
+NAVIGATING = (
+    "context was destroyed",
+    "is navigating",
+    "Execution context",
+    "Could not find node with given id",
+    "Inspected target navigated",
+)
 
 
 class Loading:
     """What a page is doing: the answer to its main document, and what it still waits for.
 
     Args:
+        commands: What commands the browser beneath the page.
         cached: What this visitor's browser has in its cache, by address; it grows.
     """
 
-    def __init__(self, page: Page, request: Request, options: BrowserOptions, cached: set[str]) -> None:
+    def __init__(
+        self, page: Page, commands: CDPSession, request: Request, options: BrowserOptions, cached: set[str]
+    ) -> None:
         self.page = page
+        self._commands = commands
         self._request = request
         self._options = options
         self._cached = cached
@@ -133,7 +145,15 @@ class Loading:
             return await main.body()
         while True:
             with while_it_navigates():
-                return (await self.page.content()).encode("utf-8", "replace")
+                return (await self._shown()).encode("utf-8", "replace")
+
+    async def _shown(self) -> str:
+        """The document as it is now."""
+        # Asked of Chromium itself, because Playwright brings scripts of its own into each page for it, and the first
+        # time in a page that takes a tenth of a second.
+        told = await self._commands.send("DOM.getDocument", {"depth": 0})
+        shown = await self._commands.send("DOM.getOuterHTML", {"nodeId": told["root"]["nodeId"]})
+        return str(shown["outerHTML"])
 
     def _on_request(self, request: PageRequest) -> None:
         kind, url = request.resource_type, request.url
@@ -174,7 +194,7 @@ def while_it_navigates() -> Iterator[None]:
 
 def is_navigating(error: Error) -> bool:
     """Whether *error* says no more than that the page is being left for the next one."""
-    return any(words in str(error) for words in ("context was destroyed", "is navigating", "Execution context"))
+    return any(words in str(error) for words in NAVIGATING)
 
 
 def is_check(response: Response) -> bool:

@@ -133,7 +133,7 @@ class Renderer:
                 await self.left_out.attend(page, commands, site)
                 if request.headers:
                     await _send_along(page, site, request.headers)
-            loading = Loading(page, request, self._options, seat.cached)
+            loading = Loading(page, commands, request, self._options, seat.cached)
             return Visit(seat, loading, await loading.load()), stack.pop_all()
 
     async def _tidy(self) -> None:

@@ -1,0 +1,43 @@
+"""Pages as they are read, by a real Chromium."""
+
+from __future__ import annotations
+
+from proxysieve import SessionPool
+from proxysieve.browser.client import BrowserClient
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.renderer import Visit
+from proxysieve.client import Request
+from proxysieve.testbed import Testbed, World
+
+
+async def test_a_body_is_the_document_as_playwright_tells_it(chromium_path: str) -> None:
+    """Doctype and all, though Playwright is not asked for it."""
+    told: list[tuple[str, str]] = []
+
+    async def compare(_: Request, visit: Visit) -> None:
+        told.append((visit.response.body.decode(), await visit.page.content()))
+
+    async with (
+        Testbed(World(proxies=1, networks=1)) as bed,
+        BrowserClient(BrowserOptions(executable=chromium_path), on_loaded=compare) as client,
+        SessionPool(bed.proxy_lines, store="memory:", client=client) as pool,
+    ):
+        await pool.get(bed.page_url(7))
+
+    [(ours, theirs)] = told
+    assert ours.startswith("<!DOCTYPE html><html")
+    assert ours == theirs
+
+
+async def test_a_page_that_loads_itself_again_is_read_when_it_is_there(chromium_path: str) -> None:
+    """A check by script lets the browser pass, and what is brought is the page behind it."""
+    world = World(proxies=1, networks=1, script_challenge=True)
+    async with (
+        Testbed(world) as bed,
+        BrowserClient(BrowserOptions(executable=chromium_path)) as client,
+        SessionPool(bed.proxy_lines, store="memory:", client=client) as pool,
+    ):
+        page = await pool.get(bed.page_url(7))
+
+    assert "- item 7</title>" in page.text
+    assert bed.truth().passed_count == 1
