@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http.cookiejar import Cookie, CookieJar
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -33,8 +32,7 @@ async def keep(context: BrowserContext, page: Page, session: Session) -> None:
     Raises:
         playwright.async_api.Error: The page or the context is gone.
     """
-    cookies: list[Any]
-    cookies, origins = await asyncio.gather(context.cookies(), _origins(context, page, session.browser))
+    cookies: list[Any] = list(await context.cookies())
     jar = CookieJar()
     for cookie in cookies:
         jar.set_cookie(_from_browser(cookie))
