@@ -54,10 +54,10 @@ async def load(bed: Testbed, line: str, client: BrowserClient, *, pages: int = 1
             assert (await pool.get(bed.page_url(number), max_tries=1)).status == 200
 
 
-async def verdict_on(bed: Testbed, line: str, client: BrowserClient) -> str:
+async def verdict_on(bed: Testbed, line: str, client: BrowserClient, *, seconds: float = 20.0) -> str:
     """What a try comes to, and why, in the words of the pool."""
     with pytest.raises(ProxySieveError) as caught:
-        await load(bed, line, client, seconds=2.0)
+        await load(bed, line, client, seconds=seconds)
     assert isinstance(caught.value, GaveUp | NoSessionAvailable)
     (tried,) = caught.value.attempts
     return f"{tried.verdict}: {tried.why}"
@@ -151,7 +151,7 @@ async def test_what_is_the_proxys_is_not_the_sites(
     world = World(proxies=4, networks=4, refusing=1, hanging=1, demanding=1, failing=1, https=https)
     async with Testbed(world) as bed:
         seen = {
-            (scheme, exit_.kind): await verdict_on(bed, line, client)
+            (scheme, exit_.kind): await verdict_on(bed, line, client, seconds=5.0 if exit_.kind == "hanging" else 20.0)
             for scheme in SCHEMES
             for exit_, line in zip(bed.exits, lines_of(bed, scheme), strict=True)
         }

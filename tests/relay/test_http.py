@@ -478,3 +478,23 @@ async def test_only_proxies_with_a_login_need_a_relay(line: str, url: str) -> No
     async with way_through(parse_proxy(line)) as told:
         assert told.rstrip("0123456789") == url.rstrip("0123456789")
         assert (told == url) == ("user" not in line)
+
+
+async def test_a_proxy_counts_as_out_of_reach_while_it_has_not_answered() -> None:
+    """A browser that loses patience before the relay does is told from one that has not even asked."""
+    arrived = asyncio.Event()
+
+    async def hang(reader: Reader, writer: Writer) -> None:
+        arrived.set()
+        await silent(reader, writer)
+
+    async with (
+        listening(hang) as port,
+        relay_to(f"http://user:pass@127.0.0.1:{port}") as relay,
+        browser_at(relay) as (_, writer),
+    ):
+        before = relay.failure
+        writer.write(CONNECT)
+        await arrived.wait()
+
+        assert (before, relay.failure) == (None, Failure.PROXY_UNREACHABLE)

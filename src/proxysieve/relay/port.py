@@ -44,8 +44,8 @@ class Relay(ABC):
 
     Attributes:
         failure: Why the latest connection got no further than the proxy's door: it could not be reached, or refused.
-            None if it did, whatever the proxy then said to its request; unreachable, until one has. Browsers show
-            these as one and the same error.
+            None if it did, whatever the proxy then said to its request; unreachable, while the first is on its way.
+            Browsers show these as one and the same error.
     """
 
     scheme: ClassVar[str]
@@ -59,7 +59,8 @@ class Relay(ABC):
         handshake_seconds: float,
         linger_seconds: float,
     ) -> None:
-        self.failure: Failure | None = Failure.PROXY_UNREACHABLE
+        self.failure: Failure | None = None
+        self._has_tried = False
         self._proxy = proxy
         self._login = self._login_at(proxy, exit_name)
         self._tls = tls
@@ -129,6 +130,9 @@ class Relay(ABC):
 
     async def _reached(self) -> Ends | Failure:
         """A connection to the proxy, or why there is none."""
+        if not self._has_tried:
+            # Browsers may lose patience before the relay does.
+            self.failure, self._has_tried = Failure.PROXY_UNREACHABLE, True
         try:
             async with asyncio.timeout(self._handshake_seconds):
                 return await asyncio.open_connection(
