@@ -21,10 +21,10 @@ from proxysieve.testbed import Mirror, Testbed, World
 from proxysieve.testbed.mirror import AgentData, Part, Realm
 from proxysieve.windows import Window
 
-# Proxies without a login: with one, Playwright has the pages ask past the cache, and says so to the site.
+LOGIN = World(proxies=1, networks=1)
 PLAIN = World(proxies=1, networks=1, credentials=False)
 TLS = World(proxies=1, networks=1, credentials=False, https=True)
-SITES = [pytest.param(PLAIN, id="http"), pytest.param(TLS, id="https")]
+SITES = [pytest.param(PLAIN, id="http"), pytest.param(LOGIN, id="login"), pytest.param(TLS, id="https")]
 # Workers say nothing by headers of their client hints, in any Chromium.
 WITHOUT_HINTS: set[Part] = {"worker"}
 ADD_FRAME = "url => document.body.append(Object.assign(document.createElement('iframe'), {src: url}))"
@@ -239,12 +239,12 @@ async def test_popups_get_the_screen_of_the_session(chromium: BrowserType) -> No
         await popup.wait_for_function("width => screen.width === width", arg=width)
 
 
-async def headers_of_plain(bed: Testbed, executable: str, user_agent: str, folder: Path) -> Sequence[str]:
+async def headers_of_plain(bed: Testbed, executable: str, proxy: str, user_agent: str, folder: Path) -> Sequence[str]:
     """The headers of a page's request by a Chromium that nobody drives, in their order."""
     flags = [
         *("--headless", "--no-sandbox", "--no-first-run", "--disable-component-update", TRUSTING),
         *(f"--user-data-dir={folder}", f"--user-agent={user_agent}"),
-        *(f"--proxy-server={bed.proxy_lines[0]}", "--proxy-bypass-list=<-loopback>"),
+        *(f"--proxy-server={proxy}", "--proxy-bypass-list=<-loopback>"),
     ]
     quiet = asyncio.subprocess.DEVNULL
     plain = await asyncio.create_subprocess_exec(
@@ -266,11 +266,12 @@ async def test_headers_come_as_from_a_browser_that_nobody_drives(
     world: World, chromium: BrowserType, tmp_path: Path
 ) -> None:
     """The same names, in the same order and case."""
-    async with browsing(world, chromium, options()) as (bed, _, opened):
+    async with browsing(world, chromium, options()) as (bed, pool, opened):
         async with opened.page(bed.page_url(1)) as page:
             user_agent = page.session.identity.user_agent
 
-        plain = await headers_of_plain(bed, find_chromium(chromium), user_agent, tmp_path)
+        async with pool.relay(page.session) as proxy:
+            plain = await headers_of_plain(bed, find_chromium(chromium), proxy, user_agent, tmp_path)
 
         assert headers_of(bed, "/page/1") == plain
 
