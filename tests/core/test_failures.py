@@ -215,6 +215,7 @@ def test_every_class_exists_under_its_name(name: str) -> None:
         ("Page.goto: net::ERR_PROXY_CONNECTION_FAILED at http://site/", Failure.PROXY_UNREACHABLE),
         ("Page.goto: net::ERR_TUNNEL_CONNECTION_FAILED at https://site/", Failure.PROXY_REFUSED),
         ("Page.goto: net::ERR_CONNECTION_RESET at http://site/", Failure.RESET),
+        ("Page.goto: net::ERR_ABORTED at http://site/", Failure.UNREADABLE),
         ("Page.goto: net::ERR_CONNECTION_TIMED_OUT at http://site/", Failure.TIMEOUT),
         ("Page.goto: net::ERR_CERT_AUTHORITY_INVALID at https://site/", Failure.CERTIFICATE),
         ("Page.goto: net::ERR_SOMETHING_NEW at https://site/", Failure.GARBLED),

@@ -130,6 +130,8 @@ NET_ERRORS = {
     "ERR_DISALLOWED_URL_SCHEME": Failure.MISLED,
     "ERR_INVALID_URL": Failure.UNSENDABLE,
     "ERR_UNSAFE_PORT": Failure.UNSENDABLE,
+    # The browser left it by itself: for another page, or because that one crashed.
+    "ERR_ABORTED": Failure.UNREADABLE,
     "ERR_INSUFFICIENT_RESOURCES": Failure.UNREADABLE,
     "ERR_OUT_OF_MEMORY": Failure.UNREADABLE,
 }
