@@ -44,6 +44,8 @@ async def bring(opening: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[
         return await asyncio.shield(bringing)
     except asyncio.CancelledError:
         is_wanted = False
+        # Should it fail, there is nobody to be told.
+        bringing.add_done_callback(lambda task: task.cancelled() or task.exception())
         if bringing.done() and not bringing.cancelled() and bringing.exception() is None:
             # It came in the same moment.
             await close(bringing.result())
