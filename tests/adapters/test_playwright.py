@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from playwright.async_api import BrowserType, Playwright
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
-from tests.browser.processes import all_ending, family, marked, new_mark
+from tests.browser.processes import all_ending, family, marked, new_mark, until
 
 from proxysieve import Blocked, Outcome, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, SessionPage, browser
@@ -245,4 +245,4 @@ async def test_no_process_is_left(chromium: BrowserType, how: str) -> None:
             await asyncio.wait([working])
 
     assert len(pids) > 3
-    assert family(mark) == set()
+    await until(lambda: not family(mark))

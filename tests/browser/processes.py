@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -53,6 +53,13 @@ def send(pids: set[int], what: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, what)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Come back as soon as *condition* holds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - processes and servers set no events
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
