@@ -177,13 +177,14 @@ class Attempt:
     ) -> bool:
         if self._lease is None:
             return False
-        if isinstance(error, SessionEnded) and (self._is_reported or self._attempts.takes_another_session()):
-            # It says nothing of this request, which costs it nothing.
-            if not self._is_reported:
-                self._lease.drop()
-            return True
+        has_ended = isinstance(error, SessionEnded)
         if self._is_reported:
-            return self._leave_reported(error)
+            # What an answer said, its session's end does not change.
+            return self._leave_reported(None if has_ended else error) or has_ended
+        if has_ended and self._attempts.takes_another_session():
+            # It says nothing of this request, and costs it nothing.
+            self._lease.drop()
+            return True
         failure = None if error is None else failure_of(error)
         if failure is None:
             await self._lease.__aexit__(kind, error, trace)

@@ -68,6 +68,8 @@ class PlaywrightBrowser:
     ) -> AsyncIterator[SessionPage]:
         """The page at *url*, by as many sessions as it takes; closed in the end.
 
+        While ``max_pages`` are open it waits until one is closed; so whoever opens pages within pages wants fewer.
+
         Args:
             url: http or https.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
@@ -81,7 +83,7 @@ class PlaywrightBrowser:
             NoSessionAvailable: Nothing works, and nothing is due soon.
         """
         request = Request(url=url, timeout_seconds=timeout_seconds)
-        async with AsyncExitStack() as stack:
+        async with self._renderer.slots, AsyncExitStack() as stack:
             visit, attempt = await self._load(request, stack, expect, max_tries)
             try:
                 yield session_page(self._pool, visit, attempt)

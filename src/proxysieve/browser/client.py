@@ -60,7 +60,8 @@ class BrowserClient:
     async def send(self, request: Request, session: Session) -> Response:
         if request.method != "GET":
             raise ConfigError(f"a browser is led to pages by GET, not by {request.method}")
-        async with self._open_renderer.visit(request, session) as visit:
+        renderer = self._open_renderer
+        async with renderer.slots, renderer.visit(request, session) as visit:
             await visit.keep()
             if self._on_loaded is not None:
                 await self._on_loaded(request, visit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Self
@@ -20,6 +21,8 @@ from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
 from proxysieve.session import Session
 from proxysieve.sites import site_of
+
+log = logging.getLogger("proxysieve")
 
 # A page that ends so many browsers is not asked for again.
 BROWSERS_A_PAGE = 3
@@ -52,9 +55,15 @@ class Visit:
             async with in_time(ASK_SECONDS, "what the session keeps"):
                 await self._seat.keep(self.page)
 
-    async def picture(self) -> bytes:
-        """All of the page as PNG."""
-        return await self.page.screenshot(full_page=True)
+    async def picture(self) -> bytes | None:
+        """All of the page as PNG; None where none can be taken, as of pages of enormous size."""
+        try:
+            return await self.page.screenshot(full_page=True)
+        except Error as error:
+            if self.page.is_closed():
+                raise
+            log.warning("no picture could be taken of %s: %s", self.response.url, str(error).partition("\n")[0])
+            return None
 
     async def end(self, why: str) -> None:
         """Close all pages of the session; whoever works on another one is told *why*."""
@@ -66,13 +75,15 @@ class Renderer:
 
     Attributes:
         left_out: What was not loaded, and what that saved.
+        slots: How many pages may be opened still. To be taken before a session is asked for: one that waits for its
+            page is out of turn by the time it gets one.
     """
 
     def __init__(self, kind: BrowserType, options: BrowserOptions) -> None:
         self.left_out = LeftOut(options.leave_out)
         self._options = options
         self._running = Running(kind, options)
-        self._slots = asyncio.Semaphore(options.max_pages)
+        self.slots = asyncio.Semaphore(options.max_pages)
         # Those used last stand at the end.
         self._seats: dict[Session, Seat] = {}
 
@@ -103,17 +114,16 @@ class Renderer:
             SessionEnded: The session was given up meanwhile, or its browser crashed.
             Exception: Playwright's own, if nothing came.
         """
-        async with self._slots:
-            seat = session.client(self._make_seat)
-            self._seats[session] = self._seats.pop(session, seat)
-            try:
-                visit, opened = await self._load(request, seat)
-                async with opened:
-                    yield visit
-            except BrowserGone as error:
-                raise SessionEnded(session.name, "its browser crashed") from error
-            finally:
-                await self._tidy()
+        seat = session.client(self._make_seat)
+        self._seats[session] = self._seats.pop(session, seat)
+        try:
+            visit, opened = await self._load(request, seat)
+            async with opened:
+                yield visit
+        except BrowserGone as error:
+            raise SessionEnded(session.name, "its browser crashed") from error
+        finally:
+            await self._tidy()
 
     def _make_seat(self, session: Session) -> Seat:
         self._seats[session] = Seat(session, self._running, self._options)

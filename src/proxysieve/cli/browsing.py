@@ -11,6 +11,8 @@ import msgspec
 
 from proxysieve.cli.options import option, section
 from proxysieve.client import Request
+from proxysieve.core.model import Exchange, Outcome
+from proxysieve.detector import make_judge
 from proxysieve.errors import ConfigError, MissingExtraError
 from proxysieve.fetch.names import file_name
 
@@ -112,9 +114,9 @@ def picture_taker(folder: Path) -> OnLoaded:
         raise ConfigError(f"there can be no directory {folder} for screenshots: {error.strerror}") from error
 
     async def take(request: Request, visit: Visit) -> None:
-        if request.url.endswith("/robots.txt"):
+        picture = await visit.picture() if is_page(request, visit) else None
+        if picture is None:
             return
-        picture = await visit.picture()
         path = folder / file_name(request.url, "image/png")
         try:
             await asyncio.to_thread(path.write_bytes, picture)
@@ -122,3 +124,12 @@ def picture_taker(folder: Path) -> OnLoaded:
             raise ConfigError(f"the screenshot {path} cannot be written: {error.strerror}") from error
 
     return take
+
+
+def is_page(request: Request, visit: Visit) -> bool:
+    """Whether there is something to take a picture of: a block is none, and would be found under the page's name."""
+    shown = visit.response
+    exchange = Exchange(
+        url=request.url, final_url=shown.url, status=shown.status, headers=shown.headers, body=shown.body
+    )
+    return not request.url.endswith("/robots.txt") and make_judge().judge(exchange).outcome is Outcome.OK
