@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
-from proxysieve.attempts import Attempt
+from proxysieve.attempts import Attempt, Attempts
 from proxysieve.background import Loop
 from proxysieve.bridge import SyncSessionPool, behind
 from proxysieve.client import Request, Response
@@ -64,7 +64,13 @@ class PlaywrightBrowser:
 
     @asynccontextmanager
     async def page(
-        self, url: str, *, expect: str = "", timeout_seconds: float = 30.0, max_tries: int | None = None
+        self,
+        url: str,
+        *,
+        session: str = "",
+        expect: str = "",
+        timeout_seconds: float = 30.0,
+        max_tries: int | None = None,
     ) -> AsyncIterator[SessionPage]:
         """The page at *url*, by as many sessions as it takes; closed in the end.
 
@@ -72,6 +78,7 @@ class PlaywrightBrowser:
 
         Args:
             url: http or https.
+            session: The name of the one that is to have it, and no other, as of :meth:`SessionPool.session`.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             timeout_seconds: How long one try may take to be answered.
             max_tries: How often it may be tried at the most.
@@ -82,19 +89,19 @@ class PlaywrightBrowser:
             GaveUp: The tries are used up for another reason.
             NoSessionAvailable: Nothing works, and nothing is due soon.
         """
-        request = Request(url=url, timeout_seconds=timeout_seconds)
+        pool, request = self._pool, Request(url=url, timeout_seconds=timeout_seconds)
+        sender = pool.session(session, site=pool.site_of(url)) if session else pool
+        attempts = sender.attempts(url, expect=expect, max_tries=max_tries)
         async with self._renderer.slots, AsyncExitStack() as stack:
-            visit, attempt = await self._load(request, stack, expect, max_tries)
+            visit, attempt = await self._load(request, attempts, stack)
             try:
                 yield session_page(self._pool, visit, attempt)
             finally:
                 await visit.keep()
                 attempt.keep()
 
-    async def _load(
-        self, request: Request, stack: AsyncExitStack, expect: str, max_tries: int | None
-    ) -> tuple[Visit, Attempt]:
-        async for attempt in self._pool.attempts(request.url, expect=expect, max_tries=max_tries):
+    async def _load(self, request: Request, attempts: Attempts, stack: AsyncExitStack) -> tuple[Visit, Attempt]:
+        async for attempt in attempts:
             async with attempt as session, AsyncExitStack() as opened:
                 visit = await opened.enter_async_context(self._renderer.visit(request, session))
                 await visit.keep()
@@ -138,10 +145,18 @@ class SyncPlaywrightBrowser:
 
     @contextmanager
     def page(
-        self, url: str, *, expect: str = "", timeout_seconds: float = 30.0, max_tries: int | None = None
+        self,
+        url: str,
+        *,
+        session: str = "",
+        expect: str = "",
+        timeout_seconds: float = 30.0,
+        max_tries: int | None = None,
     ) -> Iterator[Any]:
         """The page at *url*; Playwright's, with the same names, and with nothing to await."""
-        page = self._browser.page(url, expect=expect, timeout_seconds=timeout_seconds, max_tries=max_tries)
+        page = self._browser.page(
+            url, session=session, expect=expect, timeout_seconds=timeout_seconds, max_tries=max_tries
+        )
         with self._loop.entered(page) as opened:
             yield Synced(self._loop, opened)
 

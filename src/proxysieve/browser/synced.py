@@ -57,11 +57,24 @@ class Synced:
 
     def _off_loop(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """*function*, called in a thread, as on the loop it would wait for itself."""
+        # Playwright hands over as much as a function takes, and what this one takes it cannot see.
+        limit = taken(function)
 
         async def call(*arguments: Any) -> Any:  # noqa: ANN401 - likewise
-            return await asyncio.to_thread(function, *(wrap(self._loop, one) for one in arguments))
+            return await asyncio.to_thread(function, *(wrap(self._loop, one) for one in arguments[:limit]))
 
         return call
+
+
+def taken(function: Callable[..., Any]) -> int | None:
+    """How many arguments *function* takes by their places; None for any number."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return None  # some of those that are built in do not tell
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return None
+    return sum(one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD} for one in parameters)
 
 
 async def come(value: Awaitable[Any]) -> Any:  # noqa: ANN401 - likewise
