@@ -356,6 +356,7 @@ class Sender(ABC):
             headers=settings.headers | dict(headers or {}),
             timeout_seconds=settings.timeout_seconds,
             max_bytes=settings.max_bytes,
+            expect=expect,
         )
         attempts = self.attempts(url, expect=expect, max_tries=max_tries)
         async for attempt in attempts:

@@ -57,6 +57,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         headers: On top of those that the identity sends by itself.
         timeout_seconds: For all of it, redirects included.
         max_bytes: How large the decoded body may be.
+        expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
     """
 
     url: str
@@ -65,6 +66,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes | None = None
     timeout_seconds: float = 30.0
     max_bytes: int = 50_000_000
+    expect: str = ""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
