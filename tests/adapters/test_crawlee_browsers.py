@@ -241,6 +241,37 @@ async def test_a_proxy_that_cannot_be_reached_is_told_from_one_that_refuses(monk
     assert set(told) == {Failure.PROXY_UNREACHABLE}
 
 
+async def test_a_check_that_leads_on_by_itself_is_passed() -> None:
+    """What is judged, and what the handler has, is the page behind it."""
+    async with Testbed(World(proxies=1, networks=1, script_challenge=True)) as bed:
+        read: list[tuple[int, str]] = []
+
+        async def note(context: PlaywrightCrawlingContext) -> None:
+            read.append((context.response.status, await context.page.title()))
+
+        await crawler_of(pool_of(bed, max_wait_seconds=0.0), note).run([bed.page_url(7)])
+
+        assert bed.truth().passed_count == 1
+    [(status, title)] = read
+    assert status == 200
+    assert title.endswith("- item 7")
+
+
+async def test_a_block_that_a_script_makes_is_one() -> None:
+    """It stands in no byte of the page, and appears once that is loaded."""
+    world = World(proxies=1, banned_share=1.0, block_styles=("hidden_captcha",), page_bytes=500)
+    async with Testbed(world) as bed:
+        read: list[str] = []
+
+        async def note(context: PlaywrightCrawlingContext) -> None:
+            read.append(context.request.url)
+
+        await crawler_of(pool_of(bed, max_wait_seconds=0.0), note).run([bed.page_url(1)])
+
+        assert bed.truth().answer_counts["blocked"] >= 1
+    assert read == []
+
+
 async def test_nothing_of_the_browser_goes_past_the_proxy() -> None:
     """Neither packets of WebRTC, which would show this machine's own address, nor connections."""
     async with Testbed(World(proxies=1, networks=1)) as bed:

@@ -28,6 +28,7 @@ from crawlee.sessions import Session
 from playwright.async_api import Error
 
 from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
+from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
 from proxysieve.browser.chromium import FLAGS, NOWHERE
 from proxysieve.browser.seat import is_unreached
@@ -38,6 +39,8 @@ from proxysieve.relay import Relay, open_relay
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)
+# Playwright's own, where Crawlee says nothing.
+LONGEST_MS = 30_000
 
 
 class ContextController(BrowserController):
@@ -414,7 +417,10 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
             options["timeout"] *= SHARE_OF_TIME
         try:
             try:
-                response = await go(url, **options)
+                with Navigation.of(page, (options.get("timeout") or LONGEST_MS) / 1000) as navigation:
+                    response = await go(url, **options)
+                    if response is not None:
+                        response, exchange = await navigation.end(response, url, request.method)
             except Exception as error:
                 # A download aborts the navigation, and has come all the same.
                 failure = None if "ERR_ABORTED" in str(error) else plugin.why_it_failed(error)
@@ -422,7 +428,7 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
                     session.settle(Exchange(url=url, method=request.method, failure=failure))
                 raise
             if response is not None:
-                session.settle(await _exchange(page, response, url, request.method))
+                session.settle(exchange)
         except SessionError:
             if session.was_blocked:
                 plugin.retire()
@@ -430,32 +436,3 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
         return response
 
     page.goto = goto
-
-
-async def _exchange(page: Any, response: Any, url: str, method: str) -> Exchange:  # noqa: ANN401 - Playwright's
-    headers = tuple((one["name"].lower(), one["value"]) for one in await response.headers_array())
-    return Exchange(
-        url=url,
-        method=method,
-        final_url=response.url,
-        status=response.status,
-        headers=headers,
-        body=await _body(page, response, dict(headers).get("content-type", "")),
-        redirect_count=_redirect_count(response.request),
-    )
-
-
-async def _body(page: Any, response: Any, content_type: str) -> bytes | None:  # noqa: ANN401 - likewise
-    """What the page shows once it is loaded; if it is no page, what came."""
-    try:
-        body: bytes = (await page.content()).encode() if "html" in content_type else await response.body()
-    except Exception:  # noqa: BLE001 - a download has no body here, and a page may be on its way to the next
-        return None
-    return body
-
-
-def _redirect_count(request: Any) -> int:  # noqa: ANN401 - likewise
-    count = 0
-    while request.redirected_from is not None:
-        request, count = request.redirected_from, count + 1
-    return count
