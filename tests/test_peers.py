@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from proxysieve.peers import is_own
+from proxysieve import peers
+from proxysieve.peers import can_tell, is_own
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
 
@@ -62,6 +64,32 @@ def test_where_it_cannot_be_told_everybody_is_let_in(
     monkeypatch.setattr(socket, "socket", forbidden)
 
     assert is_own(pair[0])
+
+
+def test_it_can_be_told() -> None:
+    """By a connection to oneself, wherever the kernel knows of any; elsewhere everybody is let in."""
+    assert can_tell()
+
+
+def test_a_kernel_that_knows_of_no_socket_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without inet_diag, it says of each that it is not there; a protocol that is no protocol has it say so here."""
+    monkeypatch.setattr(peers, "SOCK_DIAG_BY_FAMILY", 255)
+
+    assert can_tell() == (sys.platform != "linux")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\0" * 7, id="half a header"),
+        pytest.param(struct.pack("=IHHII", 16, peers.SOCK_DIAG_BY_FAMILY, 0, 0, 0), id="no more than a header"),
+        pytest.param(struct.pack("=IHHIIi", 36, 2, 0, 0, 0, -2) + b"\0" * 100, id="an error with much behind it"),
+    ],
+)
+def test_an_odd_answer_names_nobody(answer: bytes) -> None:
+    """The kernel may say what nobody knows how to read."""
+    assert peers._owner(answer) is None
 
 
 class Remembered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,6 +17,8 @@ from crawlee.storage_clients import MemoryStorageClient
 from proxysieve import SessionPool
 from proxysieve.adapters.crawlee import playwright_crawler_options
 from proxysieve.adapters.crawlee_browsers import CrawleeBrowserPool
+from proxysieve.adapters.crawlee_sessions import CrawleeSession
+from proxysieve.core.model import Exchange, Failure
 from proxysieve.errors import ConfigError
 from proxysieve.testbed import Testbed, World
 
@@ -197,6 +200,91 @@ async def test_what_a_handler_asks_for_besides_goes_through_its_session() -> Non
 
         assert len({hit.exit for hit in bed.truth().hits}) == 1
     assert len(addresses) == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_proxies_with_a_login_let_the_browser_in(scheme: str) -> None:
+    """By a relay each, which nothing is left of; and what a site sees is what browsers send that log in nowhere."""
+    async with Testbed(World(proxies=2, page_bytes=500)) as bed:
+        headers: list[dict[str, str]] = []
+
+        async def read(context: PlaywrightCrawlingContext) -> None:
+            headers.append(await context.response.request.all_headers())
+            answer = await context.send_request(f"{bed.site_url}/echo")
+            assert answer.status_code == 200
+
+        lines = bed.socks5_lines if scheme == "socks5" else bed.proxy_lines
+        pool = SessionPool(lines, store="memory:", max_rate=0.0, seed=1)
+        statistics = await crawler_of(pool, read).run(bed.page_urls(3))
+
+        assert statistics.requests_finished == 3
+        assert bed.truth().direct_connection_count == 0
+    assert not any({"cache-control", "pragma"} & one.keys() for one in headers)
+    assert not asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def test_a_proxy_that_cannot_be_reached_is_told_from_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the relay before it, of which the browser sees no more than that it gives up."""
+    told: list[Failure | None] = []
+    settle = CrawleeSession.settle
+
+    def listen(session: CrawleeSession, exchange: Exchange) -> None:
+        told.append(exchange.failure)
+        settle(session, exchange)
+
+    async def nothing(_: PlaywrightCrawlingContext) -> None: ...
+
+    monkeypatch.setattr(CrawleeSession, "settle", listen)
+    async with Testbed(World(proxies=1, refusing=1)) as bed:
+        await crawler_of(pool_of(bed, max_wait_seconds=0.0), nothing).run([bed.page_url(1)])
+
+    assert set(told) == {Failure.PROXY_UNREACHABLE}
+
+
+async def test_a_check_that_leads_on_by_itself_is_passed() -> None:
+    """What is judged, and what the handler has, is the page behind it."""
+    async with Testbed(World(proxies=1, networks=1, script_challenge=True)) as bed:
+        read: list[tuple[int, str]] = []
+
+        async def note(context: PlaywrightCrawlingContext) -> None:
+            read.append((context.response.status, await context.page.title()))
+
+        await crawler_of(pool_of(bed, max_wait_seconds=0.0), note).run([bed.page_url(7)])
+
+        assert bed.truth().passed_count == 1
+    [(status, title)] = read
+    assert status == 200
+    assert title.endswith("- item 7")
+
+
+async def test_a_block_that_a_script_makes_is_one() -> None:
+    """It stands in no byte of the page, and appears once that is loaded."""
+    world = World(proxies=1, banned_share=1.0, block_styles=("hidden_captcha",), page_bytes=500)
+    async with Testbed(world) as bed:
+        read: list[str] = []
+
+        async def note(context: PlaywrightCrawlingContext) -> None:
+            read.append(context.request.url)
+
+        await crawler_of(pool_of(bed, max_wait_seconds=0.0), note).run([bed.page_url(1)])
+
+        assert bed.truth().answer_counts["blocked"] >= 1
+    assert read == []
+
+
+async def test_nothing_of_the_browser_goes_past_the_proxy() -> None:
+    """Neither packets of WebRTC, which would show this machine's own address, nor connections."""
+    async with Testbed(World(proxies=1, networks=1)) as bed:
+
+        async def wait(context: PlaywrightCrawlingContext) -> None:
+            await context.page.wait_for_function("document.title === 'done'")
+
+        await crawler_of(pool_of(bed), wait).run([f"{bed.site_url}/mirror"])
+        truth = bed.truth()
+
+    assert truth.mirrors[-1].ice_candidates == ()
+    assert truth.stun_senders == {}
+    assert truth.direct_connection_count == 0
 
 
 async def test_where_nothing_works_no_page_is_opened() -> None:

@@ -13,6 +13,7 @@ from curl_cffi import AsyncSession, Response
 from tests.relay.ends import browser_at, read_what_comes, relay_to
 from tests.rude_servers import Behaviour, closing_at_once, cutting, listening, silent
 
+import proxysieve.peers
 import proxysieve.relay.port
 from proxysieve import ConfigError
 from proxysieve.core.address import parse_proxy
@@ -379,6 +380,15 @@ async def test_another_user_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, caplo
         assert await read_what_comes(reader) == b""
     assert "another user" in caplog.text
     assert SECRET not in caplog.text
+
+
+async def test_where_the_kernel_tells_nothing_nobody_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without inet_diag says of each socket that there is none, and so it would of the browser's."""
+    monkeypatch.setattr(proxysieve.peers, "SOCK_DIAG_BY_FAMILY", 255)
+    async with relay_to(f"socks5://user:{SECRET}@127.0.0.1:1") as relay, browser_at(relay) as (reader, writer):
+        writer.write(GREETING)
+
+        assert await reader.readexactly(2) == b"\5\0"
 
 
 async def test_passwords_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,19 +25,29 @@ from crawlee.fingerprint_suite import DefaultFingerprintGenerator, FingerprintGe
 from crawlee.http_clients import HttpClient, HttpResponse
 from crawlee.proxy_configuration import ProxyInfo
 from crawlee.sessions import Session
+from playwright.async_api import Error
 
 from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
+from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
+from proxysieve.browser.chromium import FLAGS, NOWHERE
+from proxysieve.browser.seat import is_unreached
 from proxysieve.core.failures import failure_of
-from proxysieve.core.model import Exchange
+from proxysieve.core.model import Exchange, Failure
 from proxysieve.errors import ConfigError
+from proxysieve.relay import Relay, open_relay
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)
+# Playwright's own, where Crawlee says nothing.
+LONGEST_MS = 30_000
 
 
 class ContextController(BrowserController):
     """The context of one session, in a browser that others have contexts in as well.
+
+    Where the session's proxy wants a login, a relay logs in, open for as long as the context: SOCKS5 proxies let no
+    browser in otherwise, and at others Playwright would hold up every request, without a cache, as no browser does.
 
     Args:
         browser: Opens a context with its first page.
@@ -48,6 +58,8 @@ class ContextController(BrowserController):
         self.AUTOMATION_LIBRARY = library
         self._browser = browser
         self._context: Any = None
+        self._relay: Relay | None = None
+        self._is_opening = False
         self._pages: list[Any] = []
         self._opened_count = 0
         self._opened_at = datetime.now(UTC)
@@ -80,6 +92,10 @@ class ContextController(BrowserController):
         return self.is_browser_connected
 
     @property
+    def is_opening_pages(self) -> bool:
+        return self._is_opening
+
+    @property
     def is_browser_connected(self) -> bool:
         return not self._is_closed and self._browser.is_browser_connected
 
@@ -90,22 +106,54 @@ class ContextController(BrowserController):
     async def new_page(
         self, browser_new_context_options: Mapping[str, Any] | None = None, proxy_info: ProxyInfo | None = None
     ) -> Any:  # noqa: ANN401 - Playwright's, which is optional
+        self._is_opening = True
+        self._empty.clear()
+        try:
+            page = await self._open_page(browser_new_context_options, proxy_info)
+        finally:
+            self._is_opening = False
+            self._note_empty()
+        return page
+
+    def why_it_failed(self, error: Exception) -> Failure | None:
+        """What *error* of one of its pages says of the request; None if that is nothing."""
+        if self._relay is not None and isinstance(error, Error) and is_unreached(error, self._relay):
+            return Failure.PROXY_UNREACHABLE
+        return failure_of(error)
+
+    async def _open_page(self, options: Mapping[str, Any] | None, proxy_info: ProxyInfo | None) -> Any:  # noqa: ANN401
         if self._context is None:
-            page: Any = await self._browser.new_page(browser_new_context_options, proxy_info)
-            self._context = page.context
+            page = await self._open_context(options, proxy_info)
         else:
             page = await self._context.new_page()
         self._pages.append(page)
-        self._empty.clear()
         page.on("close", self._forget)
         self._opened_count += 1
         self._opened_at = datetime.now(UTC)
         return page
 
+    async def _open_context(self, options: Mapping[str, Any] | None, proxy_info: ProxyInfo | None) -> Any:  # noqa: ANN401
+        """Open it, with its first page."""
+        if isinstance(proxy_info, CrawleeProxyInfo):
+            visitor = proxy_info.session.visitor
+            if any(visitor.proxy_login):
+                self._relay = await open_relay(visitor.proxy, visitor.exit)
+                proxy_info = CrawleeProxyInfo(proxy_info.session, self._relay.url)
+        try:
+            page: Any = await self._browser.new_page(options, proxy_info)
+        except BaseException:
+            await self._close_relay()
+            raise
+        self._context = page.context
+        return page
+
     def _forget(self, page: Any) -> None:  # noqa: ANN401 - likewise
         if page in self._pages:
             self._pages.remove(page)
-        if not self._pages:
+        self._note_empty()
+
+    def _note_empty(self) -> None:
+        if not self._pages and not self._is_opening:
             self._empty.set()
 
     async def close(self, *, force: bool = False) -> None:
@@ -116,8 +164,16 @@ class ContextController(BrowserController):
         self._is_closed = True
         self._pages.clear()
         self._empty.set()
-        if self._context is not None and self._browser.is_browser_connected:
-            await self._context.close()
+        try:
+            if self._context is not None and self._browser.is_browser_connected:
+                await self._context.close()
+        finally:
+            await self._close_relay()
+
+    async def _close_relay(self) -> None:
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            await relay.close()
 
     async def close_when_empty(self) -> None:
         """Close it as soon as nobody has a page in it."""
@@ -177,8 +233,14 @@ class SessionPlugin(BrowserPlugin):
         return
 
     async def new_browser(self) -> ContextController:
+        # Of a browser that crashed.
+        self.retire()
         self._controller = ContextController(await self._browser(), str(self.AUTOMATION_LIBRARY))
         return self._controller
+
+    def why_it_failed(self, error: Exception) -> Failure | None:
+        """What *error* of a page of its session says of the request; None if that is nothing."""
+        return self._controller.why_it_failed(error) if self._controller else failure_of(error)
 
     def retire(self) -> ContextController | None:
         """Open no page in its context any more; the next one gets another."""
@@ -222,11 +284,13 @@ class CrawleeBrowserPool(BrowserPool):
             kind: Any = "chrome" if browser_type in {"chromium", "chrome"} else browser_type
             kind = "safari" if kind == "webkit" else kind
             fingerprint_generator = DefaultFingerprintGenerator(header_options=HeaderGeneratorOptions(browsers=[kind]))
-        is_shown = {} if headless is None else {"headless": headless}
+        options = dict(browser_launch_options or {})
+        if headless is not None:
+            options["headless"] = headless
         return cls(
             PlaywrightBrowserPlugin(
                 browser_type=browser_type,
-                browser_launch_options=dict(browser_launch_options or {}) | is_shown,
+                browser_launch_options=_guarded(options, browser_type),
                 browser_new_context_options=dict(browser_new_context_options or {}),
                 # How many are open at once is the crawler's concurrency.
                 max_open_pages_per_browser=sys.maxsize,
@@ -250,7 +314,7 @@ class CrawleeBrowserPool(BrowserPool):
             self._open_plugins.append(plugin)
         async with plugin.opening:
             page = await super().new_page(page_id=page_id, browser_plugin=plugin, proxy_info=proxy_info)
-        _judge_navigation(page.page, session, self._retire_if_blocked(plugin, session))
+        _judge_navigation(page.page, session, plugin)
         return page
 
     async def __aexit__(
@@ -290,14 +354,6 @@ class CrawleeBrowserPool(BrowserPool):
             await controller.close_when_empty()
         finally:
             self._leaving.discard(controller)
-
-    @staticmethod
-    def _retire_if_blocked(plugin: SessionPlugin, session: CrawleeSession) -> Callable[[], None]:
-        def retire() -> None:
-            if session.was_blocked:
-                plugin.retire()
-
-        return retire
 
 
 class CrawleeBrowserHttpClient(HttpClient):
@@ -340,7 +396,16 @@ class CrawleeBrowserHttpClient(HttpClient):
         """Nothing: pages and contexts are the browser pool's."""
 
 
-def _judge_navigation(page: Any, session: CrawleeSession, on_refused: Callable[[], None]) -> None:  # noqa: ANN401
+def _guarded(options: Mapping[str, Any], browser_type: BrowserType) -> dict[str, Any]:
+    """Launch options with which nothing goes past the proxies, as far as it is known how; what is given is heeded.
+
+    Only contexts have proxies that lead anywhere, and what the browser asks for itself has none.
+    """
+    flags = FLAGS if browser_type in {"chromium", "chrome"} else ()
+    return {"proxy": {"server": NOWHERE}, **options, "args": [*flags, *options.get("args", ())]}
+
+
+def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin) -> None:  # noqa: ANN401 - Playwright's
     """Have the navigation to what was requested judged, and no other of the page's."""
     go = page.goto
 
@@ -352,47 +417,22 @@ def _judge_navigation(page: Any, session: CrawleeSession, on_refused: Callable[[
             options["timeout"] *= SHARE_OF_TIME
         try:
             try:
-                response = await go(url, **options)
+                with Navigation.of(page, (options.get("timeout") or LONGEST_MS) / 1000) as navigation:
+                    response = await go(url, **options)
+                    if response is not None:
+                        response, exchange = await navigation.end(response, url, request.method)
             except Exception as error:
                 # A download aborts the navigation, and has come all the same.
-                failure = None if "ERR_ABORTED" in str(error) else failure_of(error)
+                failure = None if "ERR_ABORTED" in str(error) else plugin.why_it_failed(error)
                 if failure is not None:
                     session.settle(Exchange(url=url, method=request.method, failure=failure))
                 raise
             if response is not None:
-                session.settle(await _exchange(page, response, url, request.method))
+                session.settle(exchange)
         except SessionError:
-            on_refused()
+            if session.was_blocked:
+                plugin.retire()
             raise
         return response
 
     page.goto = goto
-
-
-async def _exchange(page: Any, response: Any, url: str, method: str) -> Exchange:  # noqa: ANN401 - Playwright's
-    headers = tuple((one["name"].lower(), one["value"]) for one in await response.headers_array())
-    return Exchange(
-        url=url,
-        method=method,
-        final_url=response.url,
-        status=response.status,
-        headers=headers,
-        body=await _body(page, response, dict(headers).get("content-type", "")),
-        redirect_count=_redirect_count(response.request),
-    )
-
-
-async def _body(page: Any, response: Any, content_type: str) -> bytes | None:  # noqa: ANN401 - likewise
-    """What the page shows once it is loaded; if it is no page, what came."""
-    try:
-        body: bytes = (await page.content()).encode() if "html" in content_type else await response.body()
-    except Exception:  # noqa: BLE001 - a download has no body here, and a page may be on its way to the next
-        return None
-    return body
-
-
-def _redirect_count(request: Any) -> int:  # noqa: ANN401 - likewise
-    count = 0
-    while request.redirected_from is not None:
-        request, count = request.redirected_from, count + 1
-    return count

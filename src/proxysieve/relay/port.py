@@ -2,7 +2,8 @@
 
 Whoever may connect to the port uses the proxy without knowing its password. On Linux the relay hangs up on other users
 of the machine (:mod:`proxysieve.peers`). What remains are other programs of the same user, which could as well read
-the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open.
+the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. So it is on a Linux
+whose kernel does not tell whose a connection is, as in some sandboxes: the relay finds that out when it is opened.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from functools import cache
 from typing import ClassVar, Self
 
 from proxysieve.core.model import Failure, Proxy
-from proxysieve.peers import is_own
+from proxysieve.peers import can_tell, is_own
 
 log = logging.getLogger("proxysieve")
 
@@ -61,6 +62,7 @@ class Relay(ABC):
     ) -> None:
         self.failure: Failure | None = None
         self._has_tried = False
+        self._can_tell = False
         self._proxy = proxy
         self._login = self._login_at(proxy, exit_name)
         self._tls = tls
@@ -83,6 +85,7 @@ class Relay(ABC):
 
     async def open(self) -> None:
         """Begin to listen."""
+        self._can_tell = can_tell()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=LONGEST_HEAD)
         self._port = self._server.sockets[0].getsockname()[1]
 
@@ -123,7 +126,7 @@ class Relay(ABC):
         # Either end may hang up at any moment, come to a stop, or say what makes no sense.
         with suppress(OSError, EOFError, ValueError):
             async with self._closing(browser):
-                if is_own(browser[1].get_extra_info("socket")):
+                if not self._can_tell or is_own(browser[1].get_extra_info("socket")):
                     await self._lead(browser)
                 else:
                     log.warning("hung up on another user of this machine, who came to the relay to %s", self._proxy)
