@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, StorageState
@@ -98,7 +99,7 @@ class Seat:
         self.page_count += 1
         try:
             opened, page, commands = await self._open_page()
-            pages = with_popups(page)
+            pages = with_popups(page, partial(self._furnish_popup, opened))
             try:
                 yield page, commands
             except Error as error:
@@ -176,7 +177,6 @@ class Seat:
         page, commands = await bring(opened.windows.open(), lambda both: both[0].close())
         try:
             await self._furnish(commands)
-            self._mind_popups(page, opened)
         except BaseException:
             await close_page(opened, page)
             raise
@@ -246,14 +246,10 @@ class Seat:
             kept.timezone = self._options.timezone
         return kept.timezone
 
-    def _mind_popups(self, page: Page, opened: Opened) -> None:
-        """Give what *page* opens the same screen, as soon as it is there."""
-
-        async def furnish(popup: Page) -> None:
-            with suppress(Error):
-                await self._show_screen(await opened.context.new_cdp_session(popup))
-
-        page.on("popup", furnish)
+    async def _furnish_popup(self, opened: Opened, popup: Page) -> None:
+        """Give what a page opened the same screen, as soon as it is there."""
+        with suppress(Error):
+            await self._show_screen(await opened.context.new_cdp_session(popup))
 
     async def _furnish(self, commands: CDPSession) -> None:
         """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
@@ -298,15 +294,16 @@ def is_unreached(error: Error, relay: Relay) -> bool:
     return is_its and relay.failure is Failure.PROXY_UNREACHABLE
 
 
-def with_popups(page: Page) -> list[Page]:
-    """*page*, and in time the windows that it opens, and those that these open."""
-    pages = [page]
+def with_popups(page: Page, furnish: Callable[[Page], Awaitable[None]]) -> list[Page]:
+    """*page*, and in time the windows that it opens, and those that these open; *furnish* is given each of these."""
+    pages: list[Page] = []
 
-    def add(popup: Page) -> None:
-        pages.append(popup)
-        popup.on("popup", add)
+    def add(one: Page) -> None:
+        pages.append(one)
+        one.on("popup", add)
+        one.on("popup", furnish)
 
-    page.on("popup", add)
+    add(page)
     return pages
 
 
