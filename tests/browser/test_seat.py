@@ -167,3 +167,15 @@ async def test_a_browser_that_is_only_slow_fails_no_page(
 
     assert page.session is session
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
+
+
+async def test_windows_that_windows_open_have_the_same_screen(chromium: BrowserType) -> None:
+    """It is the visitor's, not that of the machine."""
+    async with browsing(chromium) as (url, _, opened, __), opened.page(url) as page:
+        async with page.expect_popup() as first:
+            await page.evaluate("() => void open('about:blank')")
+        async with (await first.value).expect_popup() as second:
+            await (await first.value).evaluate("() => void open('about:blank')")
+        popup = await second.value
+        screen = await page.evaluate("[screen.width, screen.height]")
+        await popup.wait_for_function("size => screen.width === size[0] && screen.height === size[1]", arg=screen)
