@@ -35,7 +35,12 @@ class Loop:
                 work.close()
                 raise ProxySieveError("the pool is not open: use it in with")
             result = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return result.result()
+        try:
+            return result.result()
+        except BaseException:
+            # It was Ctrl-C, perhaps, and then nobody waits for the work any more.
+            result.cancel()
+            raise
 
     def call(self, work: Callable[[], T]) -> T:
         """The same for what does not wait."""

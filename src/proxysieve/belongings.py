@@ -62,6 +62,12 @@ class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, om
     timezone: str = ""
     origins: list[dict[str, Any]] = []
 
+    def __repr__(self) -> str:
+        # What sites keep has tokens by which they know who is logged in.
+        return (
+            f"BrowserRecord(window={self.window!r}, timezone={self.timezone!r}, origins of {len(self.origins)} sites)"
+        )
+
 
 def check_belongings(kind: str, saved: bytes) -> None:
     """Read a record of one of the :data:`OWN_KINDS`, to know that it can be read.

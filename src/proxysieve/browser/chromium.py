@@ -15,7 +15,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.waiting import bring
+from proxysieve.browser.waiting import bring, in_time
 from proxysieve.core.identity import real_chromium
 from proxysieve.core.model import Identity
 from proxysieve.errors import ConfigError
@@ -78,6 +78,8 @@ ASK_ITSELF = """() => ({
     userAgent: navigator.userAgent,
     languages: [...navigator.languages],
 })"""
+# Until it is known what it is; the launch has a limit of Playwright's own.
+START_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 
@@ -134,13 +136,12 @@ class Chromium:
         """
         work = asyncio.ensure_future(closing)
         end = asyncio.create_task(self._ended.wait())
-        try:
-            await asyncio.wait({work, end}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (work, end):
-                task.cancel()
-        with contextlib.suppress(Error, asyncio.CancelledError):
-            await work
+        # Each ends the other, and not the caller: what was not waited for is still to be closed.
+        end.add_done_callback(lambda _: work.cancel())
+        work.add_done_callback(lambda _: end.cancel())
+        # Should it fail, there is nobody to be told.
+        work.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.wait({work, end}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     async def tell(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Command it by its own protocol, and return what it says."""
@@ -158,8 +159,9 @@ class Chromium:
 
     def kill(self) -> None:
         """End it without asking."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        # Once it has ended, its number may be another process's.
+        if self.is_alive:
+            kill(self._pid)
 
     async def close(self) -> None:
         """End it."""
@@ -171,6 +173,12 @@ class Chromium:
         return f"<Chromium {self.browser.version}, {self.context_count} contexts>"
 
 
+def kill(pid: int) -> None:
+    """End a process without asking, if it is there and ours."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
 async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = "") -> Chromium:
     """Start a Chromium whose user agent is *user_agent*; its own, without a word on where its windows are, if empty.
 
@@ -179,20 +187,36 @@ async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = ""
     """
     executable = find_chromium(kind, options.executable)
     browser = await _launch(kind, executable, options, user_agent)
+    pid = 0
     try:
-        cdp = await browser.new_browser_cdp_session()
-        if not user_agent:
-            own = (await cdp.send("Browser.getVersion"))["userAgent"]
-            if "Headless" in own:
-                # A flag alone changes it everywhere, in workers too; and emulation would change the order of headers.
-                await browser.close()
-                return await start(kind, options, own.replace("Headless", ""))
-        processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
-        pid = next(one["id"] for one in processes if one["type"] == "browser")
-        return Chromium(browser, cdp, pid, await _ask_itself(browser, options.timezone))
-    except BaseException:
-        await browser.close()
+        async with in_time(START_SECONDS, "to tell what it is"):
+            cdp = await browser.new_browser_cdp_session()
+            processes = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+            pid = next(one["id"] for one in processes if one["type"] == "browser")
+            own = "" if user_agent else (await cdp.send("Browser.getVersion"))["userAgent"]
+            if "Headless" not in own:
+                return Chromium(browser, cdp, pid, await _ask_itself(browser, options.timezone))
+    except BaseException as error:
+        await _end(browser, pid)
+        if isinstance(error, Error):
+            raise _does_not_start(executable, error) from error
         raise
+    # A flag alone changes it everywhere, in workers too; and emulation would change the order of headers.
+    await _end(browser, pid)
+    return await start(kind, options, own.replace("Headless", ""))
+
+
+async def _end(browser: Browser, pid: int) -> None:
+    with contextlib.suppress(Error):
+        async with in_time(CLOSE_SECONDS, "its end"):
+            await browser.close()
+    if pid and browser.is_connected():
+        kill(pid)
+
+
+def _does_not_start(executable: str, error: Exception) -> ConfigError:
+    first_line = str(error).strip().partition("\n")[0]
+    return ConfigError(f"{executable} does not start: {first_line}")
 
 
 async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, user_agent: str) -> Browser:
@@ -213,17 +237,18 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
         )
         return await bring(launching, Browser.close)
     except Error as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"{executable} does not start: {first_line}") from error
+        raise _does_not_start(executable, error) from error
+    except TypeError as error:
+        raise ConfigError(f"launch has what Playwright does not take: {error}") from error
 
 
 async def _ask_itself(browser: Browser, timezone: str) -> Identity:
     context = await browser.new_context(no_viewport=True, timezone_id=timezone or None)
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(body="<!DOCTYPE html><title></title>", content_type="text/html")
+
     try:
-
-        async def answer(route: Route) -> None:
-            await route.fulfill(body="<!DOCTYPE html><title></title>", content_type="text/html")
-
         await context.route("**/*", answer)
         page = await context.new_page()
         # Of a time zone, a page alone is told that there is none of that name.
@@ -233,8 +258,7 @@ async def _ask_itself(browser: Browser, timezone: str) -> Identity:
         if "timezone" not in str(error):
             raise
         raise ConfigError(f"timezone is {timezone!r}: expected a name such as Europe/Berlin") from error
-    finally:
-        await context.close()
+    await context.close()
     return real_chromium(
         told["userAgent"],
         accept_language(told["languages"]),

@@ -11,6 +11,12 @@ from proxysieve.errors import ConfigError
 
 ResourceKind = Literal["image", "media", "font"]
 HEAVY: tuple[ResourceKind, ...] = ("image", "media", "font")
+# What is launched with in any case, and how it is changed.
+OWN_LAUNCH = {
+    "executable_path": "use the option executable=",
+    "headless": "use the option headless=",
+    "proxy": "each session has its own",
+}
 
 
 class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +61,9 @@ class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("settle_seconds", "check_seconds"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: expected 0 or more")
+        taken = sorted(self.launch.keys() & OWN_LAUNCH.keys())
+        if taken:
+            raise ConfigError(f"launch has {taken[0]!r}: {OWN_LAUNCH[taken[0]]}")
         unknown = sorted(set(self.leave_out) - set(HEAVY))
         if unknown:
             raise ConfigError(f"{unknown[0]!r} cannot be left out: expected some of {', '.join(HEAVY)}")

@@ -144,7 +144,8 @@ class Renderer:
                 if request.headers:
                     await _send_along(page, site, request.headers)
             loading = Loading(page, commands, request, self._options, seat.cached)
-            return Visit(seat, loading, await loading.load()), stack.pop_all()
+            with seat.loading():
+                return Visit(seat, loading, await loading.load()), stack.pop_all()
 
     async def _tidy(self) -> None:
         """Close the contexts beyond the limit of those that were not used for longest."""

@@ -10,9 +10,12 @@ from playwright.async_api import BrowserType
 from proxysieve.browser.chromium import Chromium, start
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.core.model import Identity
-from proxysieve.errors import ProxySieveError
+from proxysieve.errors import ConfigError, ProxySieveError
 
 log = logging.getLogger("proxysieve")
+
+# When another start is tried of a browser that is to take over.
+RESTART_SECONDS = (1.0, 5.0)
 
 
 class Running:
@@ -72,8 +75,20 @@ class Running:
             for chromium in remaining:
                 await chromium.close()
 
+    async def _start(self) -> Chromium:
+        for seconds in RESTART_SECONDS:
+            try:
+                return await start(self._kind, self._options, self._user_agent)
+            except ConfigError as error:
+                if self._current is None:
+                    raise
+                # One has run before, so this machine may only have too much to do.
+                log.warning("%s; it is tried again in %g s", error, seconds)
+            await asyncio.sleep(seconds)
+        return await start(self._kind, self._options, self._user_agent)
+
     async def _replace(self) -> None:
-        new = await start(self._kind, self._options, self._user_agent)
+        new = await self._start()
         self._user_agent = new.identity.user_agent
         old, self._current = self._current, new
         if old is None:

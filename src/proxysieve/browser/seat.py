@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
-from playwright.async_api import BrowserContext, CDPSession, Error, Page
+from playwright.async_api import BrowserContext, CDPSession, Error, Page, StorageState
 from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.chromium import Chromium
+from proxysieve.browser.cookies import SharedCookies
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
@@ -24,11 +27,14 @@ from proxysieve.relay import Relay, bare_url, open_relay
 from proxysieve.session import Session
 from proxysieve.windows import Window, draw_window
 
+log = logging.getLogger("proxysieve")
+
 # How long a context may take to open, with a page in it; a browser that takes longer hangs.
 OPEN_SECONDS = 30.0
 # What takes longer to close is not waited for.
 CLOSE_SECONDS = 10.0
 GIVEN_UP = "it was given up"
+OVERLOADED = "its browser takes too long to open a page"
 WHERE_A_RELAY_GIVES_UP = ("ERR_SOCKS_CONNECTION_FAILED", "ERR_TUNNEL_CONNECTION_FAILED", "ERR_EMPTY_RESPONSE")
 
 
@@ -47,6 +53,7 @@ class Opened:
 
     chromium: Chromium
     context: BrowserContext
+    cookies: SharedCookies
     windows: Windows
     relay: Relay | None
     page_count: int = 0
@@ -86,17 +93,17 @@ class Seat:
         """A new page of this visitor, closed in the end, and what commands the browser beneath it.
 
         Raises:
-            SessionEnded: The session was given up meanwhile.
+            SessionEnded: The session was given up meanwhile, or its browser has too much to do.
             BrowserGone: The browser crashed or hangs.
         """
         self.page_count += 1
         try:
             opened, page, commands = await self._open_page()
-            pages = with_popups(page)
+            pages = with_popups(page, partial(self._furnish_popup, opened))
             try:
                 yield page, commands
             except Error as error:
-                await self._explain(error, opened)
+                await self._explain(error, opened.chromium, opened.why_ended)
                 raise
             finally:
                 for one in pages:
@@ -104,10 +111,21 @@ class Seat:
         finally:
             self.page_count -= 1
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While a page of it loads, an error is the proxy's where its relay could not reach it."""
+        try:
+            yield
+        except Error as error:
+            relay = self._opened.relay if self._opened is not None else None
+            if relay is not None and is_unreached(error, relay):
+                raise Error(f"net::ERR_PROXY_CONNECTION_FAILED, by a relay: {error.message}") from error
+            raise
+
     async def keep(self, page: Page) -> None:
         """Have the session keep what its context has now, with *page* open."""
         if self._opened is not None:
-            await keep(self._opened.context, page, self.session)
+            await keep(self._opened.context, self._opened.cookies, page, self.session)
 
     async def end(self, why: str) -> None:
         """Close its pages; whoever works on one is told *why*."""
@@ -134,25 +152,31 @@ class Seat:
         await self.end(GIVEN_UP)
 
     async def _open_page(self) -> tuple[Opened, Page, CDPSession]:
-        opened: Opened | None = None
+        try:
+            return await self._try_page()
+        except Error as error:
+            kept = self.session.browser
+            if "Invalid timezone" not in error.message or kept.timezone == self._options.timezone:
+                raise
+            log.warning("session %s has a time zone that this browser does not know: left out", self.session.name)
+            kept.timezone = self._options.timezone
+        await self.close()
+        return await self._try_page()
+
+    async def _try_page(self) -> tuple[Opened, Page, CDPSession]:
+        opened = await self._ready()
         try:
             async with asyncio.timeout(OPEN_SECONDS):
-                opened = await self._ready()
                 return opened, *await self._new_page(opened)
-        except TimeoutError as error:
-            if opened is not None:
-                opened.chromium.kill()
-            raise BrowserGone from error
-        except Error as error:
-            if opened is not None:
-                await self._explain(error, opened)
-            raise BrowserGone from error
+        except (Error, TimeoutError) as error:
+            await self._explain(error, opened.chromium, opened.why_ended)
+            raise
 
     async def _new_page(self, opened: Opened) -> tuple[Page, CDPSession]:
+        await opened.cookies.give()
         page, commands = await bring(opened.windows.open(), lambda both: both[0].close())
         try:
             await self._furnish(commands)
-            self._mind_popups(page, opened)
         except BaseException:
             await close_page(opened, page)
             raise
@@ -185,19 +209,35 @@ class Seat:
             if any(self.session.proxy_login):
                 # Playwright would log in by holding up every request, without a cache, and as no browser does.
                 relay = await open_relay(self.session.proxy, self.session.exit)
-            opening = chromium.browser.new_context(
-                no_viewport=True,
-                proxy={"server": relay.url if relay else bare_url(self.session.proxy)},
-                storage_state=storage_state(self.session),
-                timezone_id=self._timezone() or None,
-            )
-            context = await bring(opening, BrowserContext.close)
+            context = await self._open_context(chromium, relay.url if relay else bare_url(self.session.proxy))
         except BaseException:
             if relay is not None:
                 await relay.close()
             await self._running.give_back(chromium)
             raise
-        return Opened(chromium, context, Windows(context, chromium.tell), relay)
+        cookies = SharedCookies(self.session.cookies, context)
+        return Opened(chromium, context, cookies, Windows(context, chromium.tell), relay)
+
+    async def _open_context(self, chromium: Chromium, proxy: str) -> BrowserContext:
+        async def open_with(storage: StorageState | None) -> BrowserContext:
+            opening = chromium.browser.new_context(
+                no_viewport=True,
+                proxy={"server": proxy},
+                storage_state=storage,
+                timezone_id=self._timezone() or None,
+            )
+            async with asyncio.timeout(OPEN_SECONDS):
+                return await bring(opening, BrowserContext.close)
+
+        try:
+            with suppress(Error):
+                return await open_with(storage_state(self.session))
+            context = await open_with(None)
+        except (Error, TimeoutError) as error:
+            await self._explain(error, chromium)
+            raise
+        log.warning("what sites keep in the browser of session %s cannot be restored: left out", self.session.name)
+        return context
 
     def _timezone(self) -> str:
         kept = self.session.browser
@@ -206,14 +246,10 @@ class Seat:
             kept.timezone = self._options.timezone
         return kept.timezone
 
-    def _mind_popups(self, page: Page, opened: Opened) -> None:
-        """Give what *page* opens the same screen, as soon as it is there."""
-
-        async def furnish(popup: Page) -> None:
-            with suppress(Error):
-                await self._show_screen(await opened.context.new_cdp_session(popup))
-
-        page.on("popup", furnish)
+    async def _furnish_popup(self, opened: Opened, popup: Page) -> None:
+        """Give what a page opened the same screen, as soon as it is there."""
+        with suppress(Error):
+            await self._show_screen(await opened.context.new_cdp_session(popup))
 
     async def _furnish(self, commands: CDPSession) -> None:
         """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
@@ -241,15 +277,15 @@ class Seat:
             kept.window = draw_window(Random(self.session.name), sys.platform)
         return kept.window
 
-    async def _explain(self, error: Error, opened: Opened) -> None:
+    async def _explain(self, error: Error | TimeoutError, chromium: Chromium, why_ended: str = "") -> None:
         """Raise why *error* came, if that is nothing about the page."""
-        if opened.why_ended:
-            raise SessionEnded(self.session.name, opened.why_ended) from error
-        if not await opened.chromium.answers():
-            opened.chromium.kill()
+        if why_ended:
+            raise SessionEnded(self.session.name, why_ended) from error
+        if not await chromium.answers():
+            chromium.kill()
             raise BrowserGone from error
-        if opened.relay is not None and is_unreached(error, opened.relay):
-            raise Error(f"net::ERR_PROXY_CONNECTION_FAILED, by a relay: {error.message}") from error
+        if isinstance(error, TimeoutError):
+            raise SessionEnded(self.session.name, OVERLOADED) from error
 
 
 def is_unreached(error: Error, relay: Relay) -> bool:
@@ -258,15 +294,16 @@ def is_unreached(error: Error, relay: Relay) -> bool:
     return is_its and relay.failure is Failure.PROXY_UNREACHABLE
 
 
-def with_popups(page: Page) -> list[Page]:
-    """*page*, and in time the windows that it opens, and those that these open."""
-    pages = [page]
+def with_popups(page: Page, furnish: Callable[[Page], Awaitable[None]]) -> list[Page]:
+    """*page*, and in time the windows that it opens, and those that these open; *furnish* is given each of these."""
+    pages: list[Page] = []
 
-    def add(popup: Page) -> None:
-        pages.append(popup)
-        popup.on("popup", add)
+    def add(one: Page) -> None:
+        pages.append(one)
+        one.on("popup", add)
+        one.on("popup", furnish)
 
-    page.on("popup", add)
+    add(page)
     return pages
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
@@ -49,16 +50,32 @@ class Windows:
         self._context.on("close", end)
         try:
             wanted = {"url": "about:blank", "browserContextId": self._context_id, "newWindow": True}
-            target_id = (await self._tell("Target.createTarget", wanted))["targetId"]
-            while page := await opened.get():
-                # A page of the site may open one at the same moment.
-                commands = await self._context.new_cdp_session(page)
-                if (await _target(commands))["targetId"] == target_id:
-                    return page, commands
-            raise Error("Target closed: so is its context")
+            target = {"targetId": (await self._tell("Target.createTarget", wanted))["targetId"]}
+            try:
+                return await self._find(target, opened)
+            except BaseException:
+                with suppress(Error):
+                    await self._tell("Target.closeTarget", target)
+                raise
         finally:
             self._context.remove_listener("page", opened.put_nowait)
             self._context.remove_listener("close", end)
+
+    async def _find(self, target: dict[str, str], opened: asyncio.Queue[Page | None]) -> tuple[Page, CDPSession]:
+        while page := await opened.get():
+            if commands := await self._commands(page, target):
+                return page, commands
+        raise Error("Target closed: so is its context")
+
+    async def _commands(self, page: Page, target: dict[str, str]) -> CDPSession | None:
+        """What commands *page*, if it is *target*: a page of the site may open one at the same moment."""
+        try:
+            commands = await self._context.new_cdp_session(page)
+            return commands if (await _target(commands))["targetId"] == target["targetId"] else None
+        except Error:
+            # It closed as soon as it was there; if that was the target, there is no use in waiting for it.
+            await self._tell("Target.getTargetInfo", target)
+            return None
 
 
 async def _target(commands: CDPSession) -> dict[str, Any]:
