@@ -77,6 +77,16 @@ class Loading:
         page.on("response", self._on_response)
         page.on("download", self._on_download)
 
+    @property
+    def asked_url(self) -> str:
+        """Of the navigation that brought the main document: where it began, before any redirect."""
+        if self._main is None:
+            return self._request.url
+        request = self._main.request
+        while request.redirected_from is not None:
+            request = request.redirected_from
+        return request.url
+
     async def load(self) -> Response:
         """What the request brings, once the page and its scripts are done.
 
@@ -97,7 +107,7 @@ class Loading:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.check_seconds):
                 for _ in range(CHECKS_IN_A_ROW):
-                    if not is_check(response):
+                    if not is_check(self.asked_url, response):
                         break
                     self._has_come.clear()
                     await self._has_come.wait()
@@ -197,8 +207,14 @@ def is_navigating(error: Error) -> bool:
     return any(words in str(error) for words in NAVIGATING)
 
 
-def is_check(response: Response) -> bool:
+def is_check(asked_url: str, response: Response) -> bool:
     """Whether a page is a check of this visitor, which may let it pass by itself."""
-    exchange = Exchange(url=response.url, status=response.status, headers=response.headers, body=response.body)
+    exchange = Exchange(
+        url=asked_url,
+        final_url=response.url,
+        status=response.status,
+        headers=response.headers,
+        body=response.body,
+    )
     verdict = make_judge().judge(exchange)
     return verdict.outcome in REFUSALS and verdict.scope is Scope.SESSION

@@ -41,6 +41,11 @@ class Visit:
         self._seat = seat
         self._loading = loading
 
+    @property
+    def asked_url(self) -> str:
+        """What the page was asked for last, from where it may have been sent on."""
+        return self._loading.asked_url
+
     async def look(self) -> Response:
         """What the page is by now, with the requests that it made since it was looked at last."""
         self.response = await self._loading.look()
