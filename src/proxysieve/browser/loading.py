@@ -1,17 +1,17 @@
-"""Loads a page until it changes no more, and tells what came as a client does."""
+"""Loads a page until it changes no more."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from msgspec.structs import replace
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.reading import read, while_it_navigates
 from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
@@ -36,17 +36,7 @@ AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 UNREAD_SECONDS = 1.0
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
-RENDERED = ("text/html", "application/xhtml+xml")
-NO_CONTENT = frozenset({204, 205})
 REDIRECTS = range(300, 400)
-# What is said where a question met a page that is being left, by Playwright and by Chromium.
-NAVIGATING = (
-    "context was destroyed",
-    "is navigating",
-    "Execution context",
-    "Could not find node with given id",
-    "Inspected target navigated",
-)
 
 
 class Loading:
@@ -140,30 +130,10 @@ class Loading:
     async def _read(self) -> Response:
         main = self._main
         assert main is not None, "an answer came"  # noqa: S101
-        headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
-        body = await self._body(main, dict(headers).get("content-type", ""))
+        response = await read(self.page, self._commands, main, self._download)
         # The first is the request itself; what a page asks for beside it, the site bears all the same.
         more_count, self._asked_count = max(0, self._asked_count - 1), 0
-        return Response(url=main.url, status=main.status, headers=headers, body=body, redirect_count=more_count)
-
-    async def _body(self, main: PageResponse, content_type: str) -> bytes:
-        if self._download is not None:
-            return await asyncio.to_thread((await self._download.path()).read_bytes)
-        if main.status in NO_CONTENT or self.page.url.startswith("chrome-error:"):
-            return b""
-        if content_type and not content_type.startswith(RENDERED):
-            return await main.body()
-        while True:
-            with while_it_navigates():
-                return (await self._shown()).encode("utf-8", "replace")
-
-    async def _shown(self) -> str:
-        """The document as it is now."""
-        # Asked of Chromium itself, because Playwright brings scripts of its own into each page for it, and the first
-        # time in a page that takes a tenth of a second.
-        told = await self._commands.send("DOM.getDocument", {"depth": 0})
-        shown = await self._commands.send("DOM.getOuterHTML", {"nodeId": told["root"]["nodeId"]})
-        return str(shown["outerHTML"])
+        return replace(response, redirect_count=more_count)
 
     def _on_request(self, request: PageRequest) -> None:
         kind, url = request.resource_type, request.url
@@ -190,21 +160,6 @@ class Loading:
 
     def _on_download(self, download: Download) -> None:
         self._download = download
-
-
-@contextmanager
-def while_it_navigates() -> Iterator[None]:
-    """Go on where a page was left for the next one in the middle of a question."""
-    try:
-        yield
-    except Error as error:
-        if not is_navigating(error):
-            raise
-
-
-def is_navigating(error: Error) -> bool:
-    """Whether *error* says no more than that the page is being left for the next one."""
-    return any(words in str(error) for words in NAVIGATING)
 
 
 def is_check(asked_url: str, response: Response) -> bool:
