@@ -11,6 +11,8 @@ from playwright.async_api import Response as PageResponse
 
 from proxysieve.client import Response
 
+# What Chromium makes of nothing.
+NOTHING = "<html><head></head><body></body></html>"
 RENDERED = ("text/html", "application/xhtml+xml")
 NO_CONTENT = frozenset({204, 205})
 # What is said where a question met a page that is being left, by Playwright and by Chromium.
@@ -47,7 +49,10 @@ async def _body(page: Page, commands: CDPSession, main: PageResponse, content_ty
         return await main.body()
     while True:
         with while_it_navigates():
-            return (await _shown(commands)).encode("utf-8", "replace")
+            shown = await _shown(commands)
+            if shown == NOTHING and not (came := await main.body()).strip():
+                return came
+            return shown.encode("utf-8", "replace")
 
 
 async def _shown(commands: CDPSession) -> str:
