@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from playwright.async_api import BrowserType
-from tests.rude_servers import Behaviour, answer, by_path, listening, saying, sent_to
+from tests.rude_servers import (
+    HEAD_END,
+    Behaviour,
+    answer,
+    by_path,
+    listening,
+    raw,
+    resetting,
+    saying,
+    sent_to,
+    silent,
+)
 
-from proxysieve import Blocked, SessionPool
+from proxysieve import Blocked, GaveUp, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.options import BrowserOptions
 
@@ -44,3 +57,49 @@ async def test_a_block_page_behind_a_redirect_is_told_by_its_address(chromium: B
 
     assert blocked.value.exchange.url == f"{SITE}/lamps"
     assert blocked.value.exchange.final_url == f"{SITE}/sorry/index"
+
+
+async def stalling(reader: Reader, writer: Writer) -> None:
+    """Begins a page, and says no more."""
+    await reader.readuntil(HEAD_END)
+    writer.write(answer("200 OK", HTML, body=b"<p>Lamps", length=500))
+    await silent(reader, writer)
+
+
+@pytest.mark.parametrize(
+    ("behave", "why"),
+    [
+        pytest.param(saying(answer("200 OK", HTML, body=b"<p>Lamps", length=500)), "connection lost", id="short"),
+        pytest.param(
+            saying(raw("HTTP/1.1 200 OK", HTML, "Transfer-Encoding: chunked", body=b"8\r\n<p>Lamps\r\n")),
+            "connection lost",
+            id="without its last chunk",
+        ),
+        pytest.param(
+            resetting(answer("200 OK", HTML, body=b"<p>Lamps", length=500)), "connection lost", id="reset midway"
+        ),
+        pytest.param(stalling, "timed out", id="stalled"),
+        pytest.param(saying(answer("200 OK", HTML, body=b"")), "empty", id="of nothing"),
+    ],
+)
+async def test_a_page_that_did_not_come_whole_is_none(chromium: BrowserType, behave: Behaviour, why: str) -> None:
+    """Though Chromium shows what there is of it, and makes a document of nothing."""
+    async with browsing(chromium, {"lamps": behave}) as opened:
+        with pytest.raises(GaveUp, match=why):
+            async with opened.page(f"{SITE}/lamps", max_tries=1, timeout_seconds=4.0):
+                raise AssertionError("it was taken for good")
+
+
+async def test_a_check_that_was_passed_is_none(chromium: BrowserType) -> None:
+    """However long the page behind it takes to become quiet: that is no part of the check's time."""
+    check = b"<!DOCTYPE html><title>Just a moment...</title><script>window._cf_chl_opt = {}; location = 'next'</script>"
+    restless = (
+        b"<!DOCTYPE html><title>Lamps</title><p>Lamps<script>setInterval(() => document.body.append('.'), 9)</script>"
+    )
+    behaviours = {
+        "lamps": saying(answer("200 OK", HTML, body=check)),
+        "next": saying(answer("200 OK", HTML, body=restless)),
+    }
+    options = BrowserOptions(settle_seconds=1.0, check_seconds=0.5)
+    async with browsing(chromium, behaviours, options) as opened, opened.page(f"{SITE}/lamps", max_tries=1) as page:
+        assert page.answer.url == f"{SITE}/next"

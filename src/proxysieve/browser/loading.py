@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
+from typing import Any
 
 from msgspec.structs import replace
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
+from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import read, while_it_navigates
@@ -37,6 +40,9 @@ UNREAD_SECONDS = 1.0
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
 REDIRECTS = range(300, 400)
+# How a document fails that came all the same: the browser left it, for a download, for the next page, or as it has no
+# content; or an error without a word, in whose place the browser shows its own.
+NOT_CUT = ("net::ERR_ABORTED", "net::ERR_HTTP_RESPONSE_CODE_FAILURE")
 
 
 class Loading:
@@ -61,9 +67,12 @@ class Loading:
         self._pending: set[PageRequest] = set()
         self._asked_count = 0
         self._has_come = asyncio.Event()
+        # How the main document broke off.
+        self._failure = ""
+        self._is_cut = asyncio.Event()
         page.on("request", self._on_request)
         page.on("requestfinished", self._on_end)
-        page.on("requestfailed", self._on_end)
+        page.on("requestfailed", self._on_failed)
         page.on("response", self._on_response)
         page.on("download", self._on_download)
 
@@ -83,36 +92,58 @@ class Loading:
         A check that lets browsers pass by themselves is given the time for it.
 
         Raises:
-            playwright.async_api.Error: Nothing came.
+            playwright.async_api.Error: Nothing came, or not all of it.
         """
         timeout_seconds = self._request.timeout_seconds
         try:
             await self.page.goto(self._request.url, wait_until="commit", timeout=timeout_seconds * 1000)
+        except PageTimeout:
+            raise
         except Error:
             # A download is no page, nor is an answer without content, or an error without a word; but they came.
-            if self._main is None:
+            if self._main is None or self._failure:
                 raise
             return await self._told()
         response = await self.look()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._options.check_seconds):
-                for _ in range(CHECKS_IN_A_ROW):
-                    if not is_check(self.asked_url, response):
-                        break
-                    self._has_come.clear()
-                    await self._has_come.wait()
-                    response = await self.look()
+        for _ in range(CHECKS_IN_A_ROW):
+            if not (is_check(self.asked_url, response) and await self._comes_next()):
+                break
+            response = await self.look()
         return response
 
-    async def look(self) -> Response:
-        """What the page is, once it changes no more, with the requests that it made since this was asked last."""
+    async def _comes_next(self) -> bool:
+        """Whether another document comes, within the time that a check has."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._request.timeout_seconds):
-                await self.page.wait_for_load_state("domcontentloaded", timeout=0)
+            async with asyncio.timeout(self._options.check_seconds):
+                await self._has_come.wait()
+        return self._has_come.is_set()
+
+    async def look(self) -> Response:
+        """What the page is, once it changes no more, with the requests that it made since this was asked last.
+
+        Raises:
+            playwright.async_api.Error: Its document broke off, or did not come to an end in time.
+        """
+        # What comes from here on may be what is seen, or not.
+        self._has_come.clear()
+        async with in_time(self._request.timeout_seconds, "the document"):
+            await self._unless_cut(self.page.wait_for_load_state("domcontentloaded", timeout=0))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.settle_seconds):
-                await self._settle()
+                await self._unless_cut(self._settle())
         return await self._told()
+
+    async def _unless_cut(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait, but no longer than until the main document breaks off: Chromium takes it for one that still loads."""
+        work, cut = asyncio.create_task(waiting), asyncio.create_task(self._is_cut.wait())
+        try:
+            await asyncio.wait({work, cut}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended = [task for task in (work, cut) if not task.cancel()]
+        if self._failure:
+            raise Error(self._failure)
+        for task in ended:
+            task.result()
 
     async def _settle(self) -> None:
         while True:
@@ -128,9 +159,12 @@ class Loading:
             return await self._read()
 
     async def _read(self) -> Response:
-        main = self._main
-        assert main is not None, "an answer came"  # noqa: S101
-        response = await read(self.page, self._commands, main, self._download)
+        main: PageResponse | None = None
+        # Where another document comes meanwhile, the status is the one's and the body the other's.
+        while main is not self._main:
+            main = self._main
+            assert main is not None, "an answer came"  # noqa: S101
+            response = await read(self.page, self._commands, main, self._download)
         # The first is the request itself; what a page asks for beside it, the site bears all the same.
         more_count, self._asked_count = max(0, self._asked_count - 1), 0
         return replace(response, redirect_count=more_count)
@@ -147,6 +181,13 @@ class Loading:
     def _on_end(self, request: PageRequest) -> None:
         self._pending.discard(request)
 
+    def _on_failed(self, request: PageRequest) -> None:
+        self._on_end(request)
+        failure = request.failure or ""
+        if self._main is not None and request == self._main.request and not failure.startswith(NOT_CUT):
+            self._failure = failure
+            self._is_cut.set()
+
     def _on_response(self, response: PageResponse) -> None:
         request = response.request
         if response.status in REDIRECTS and "location" in response.headers:
@@ -156,6 +197,8 @@ class Loading:
             asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._pending.discard, request)
         elif request.is_navigation_request() and request.frame == self.page.main_frame:
             self._main = response
+            self._failure = ""
+            self._is_cut.clear()
             self._has_come.set()
 
     def _on_download(self, download: Download) -> None:
