@@ -25,6 +25,7 @@ from tests.rude_servers import (
 
 from proxysieve import Blocked, GaveUp, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
+from proxysieve.browser.client import BrowserClient
 from proxysieve.browser.options import BrowserOptions
 
 SITE = "http://shop.example"
@@ -90,16 +91,38 @@ async def test_a_page_that_did_not_come_whole_is_none(chromium: BrowserType, beh
                 raise AssertionError("it was taken for good")
 
 
-async def test_a_check_that_was_passed_is_none(chromium: BrowserType) -> None:
-    """However long the page behind it takes to become quiet: that is no part of the check's time."""
-    check = b"<!DOCTYPE html><title>Just a moment...</title><script>window._cf_chl_opt = {}; location = 'next'</script>"
-    restless = (
-        b"<!DOCTYPE html><title>Lamps</title><p>Lamps<script>setInterval(() => document.body.append('.'), 9)</script>"
-    )
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 20
+
+
+@pytest.mark.parametrize("kind", ["application/pdf", "application/zip"])
+async def test_what_is_no_page_comes_byte_for_byte(chromium: BrowserType, kind: str) -> None:
+    """As it was sent, with the headers that were sent; whatever Chromium would show of it."""
+    behaviours = {"lamps": saying(answer("200 OK", f"Content-Type: {kind}", body=PDF))}
+    async with browsing(chromium, behaviours) as opened, opened.page(f"{SITE}/lamps", max_tries=1) as page:
+        assert page.answer.body == PDF
+        assert dict(page.answer.headers).keys() == {"content-type", "content-length", "connection"}
+
+
+async def test_a_page_that_downloads_something_is_a_page(chromium: BrowserType) -> None:
+    """What a script has downloaded is not what was asked for."""
+    body = b"<!DOCTYPE html><title>Lamps</title><p>Lamps<script>onload = () => location = 'file'</script>"
     behaviours = {
-        "lamps": saying(answer("200 OK", HTML, body=check)),
-        "next": saying(answer("200 OK", HTML, body=restless)),
+        "lamps": saying(answer("200 OK", HTML, body=body)),
+        "file": saying(answer("200 OK", "Content-Type: application/zip", body=PDF)),
     }
-    options = BrowserOptions(settle_seconds=1.0, check_seconds=0.5)
-    async with browsing(chromium, behaviours, options) as opened, opened.page(f"{SITE}/lamps", max_tries=1) as page:
-        assert page.answer.url == f"{SITE}/next"
+    async with browsing(chromium, behaviours) as opened, opened.page(f"{SITE}/lamps", max_tries=1) as page:
+        assert b"<p>Lamps" in page.answer.body
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "application/zip"])
+@pytest.mark.usefixtures("chromium")
+async def test_what_is_larger_than_allowed_is_not_taken(kind: str) -> None:
+    """However it comes: as a document, as a text, as a download."""
+    behaviours = {"lamps": saying(answer("200 OK", f"Content-Type: {kind}", body=b"x" * 9_000))}
+    async with (
+        listening(by_path(behaviours, saying(answer("404 Not Found")))) as port,
+        BrowserClient(QUICK) as client,
+        SessionPool([f"http://127.0.0.1:{port}"], store="memory:", client=client, max_bytes=8_000) as pool,
+    ):
+        with pytest.raises(GaveUp, match="larger than allowed"):
+            await pool.get(f"{SITE}/lamps", max_tries=1)

@@ -14,7 +14,7 @@ from playwright.async_api import Response as PageResponse
 from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.reading import read, while_it_navigates
+from proxysieve.browser.reading import drop, read, take, while_it_navigates
 from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
@@ -40,6 +40,8 @@ UNREAD_SECONDS = 1.0
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
 REDIRECTS = range(300, 400)
+# What Playwright says where no page comes of a navigation, but a file.
+DOWNLOADING = "Download is starting"
 # How a document fails that came all the same: the browser left it, for a download, for the next page, or as it has no
 # content; or an error without a word, in whose place the browser shows its own.
 NOT_CUT = ("net::ERR_ABORTED", "net::ERR_HTTP_RESPONSE_CODE_FAILURE")
@@ -63,7 +65,14 @@ class Loading:
         self._cached = cached
         self._site = site_of(request.url)
         self._main: PageResponse | None = None
-        self._download: Download | None = None
+        # What was shown before it.
+        self._before: PageResponse | None = None
+        self._is_loaded = False
+        # Only what came in place of the page; it is kept with the answer that it is the body of.
+        self._download: tuple[PageResponse, Download] | None = None
+        self._has_download = asyncio.Event()
+        self._downloaded: bytes | None = None
+        self._dropping: set[asyncio.Task[None]] = set()
         self._pending: set[PageRequest] = set()
         self._asked_count = 0
         self._has_come = asyncio.Event()
@@ -94,15 +103,24 @@ class Loading:
         Raises:
             playwright.async_api.Error: Nothing came, or not all of it.
         """
+        try:
+            return await self._load()
+        finally:
+            self._is_loaded = True
+
+    async def _load(self) -> Response:
         timeout_seconds = self._request.timeout_seconds
         try:
             await self.page.goto(self._request.url, wait_until="commit", timeout=timeout_seconds * 1000)
         except PageTimeout:
             raise
-        except Error:
+        except Error as error:
             # A download is no page, nor is an answer without content, or an error without a word; but they came.
             if self._main is None or self._failure:
                 raise
+            if DOWNLOADING in error.message:
+                async with in_time(timeout_seconds, "a download"):
+                    await self._has_download.wait()
             return await self._told()
         response = await self.look()
         for _ in range(CHECKS_IN_A_ROW):
@@ -164,10 +182,18 @@ class Loading:
         while main is not self._main:
             main = self._main
             assert main is not None, "an answer came"  # noqa: S101
-            response = await read(self.page, self._commands, main, self._download)
+            downloaded = await self._taken(main)
+            response = await read(self.page, self._commands, main, downloaded, self._request.max_bytes)
         # The first is the request itself; what a page asks for beside it, the site bears all the same.
         more_count, self._asked_count = max(0, self._asked_count - 1), 0
         return replace(response, redirect_count=more_count)
+
+    async def _taken(self, main: PageResponse) -> bytes | None:
+        if self._download is None or self._download[0] is not main:
+            return None
+        if self._downloaded is None:
+            self._downloaded = await take(self._download[1], self._request.max_bytes)
+        return self._downloaded
 
     def _on_request(self, request: PageRequest) -> None:
         kind, url = request.resource_type, request.url
@@ -196,13 +222,31 @@ class Loading:
             # A body that no script reads never ends.
             asyncio.get_running_loop().call_later(UNREAD_SECONDS, self._pending.discard, request)
         elif request.is_navigation_request() and request.frame == self.page.main_frame:
-            self._main = response
+            self._before, self._main = self._main, response
             self._failure = ""
             self._is_cut.clear()
             self._has_come.set()
 
     def _on_download(self, download: Download) -> None:
-        self._download = download
+        main = self._main
+        is_main = main is not None and bare(download.url) == bare(main.url)
+        # Behind a check it may come later; what else scripts, frames and clicks download is not what was asked for.
+        is_asked_for = is_main and not self._is_loaded and bare(self.asked_url) == bare(self._request.url)
+        if main is not None and is_asked_for and self._download is None:
+            self._download = (main, download)
+            self._has_download.set()
+            return
+        if is_main and self._before is not None:
+            # The page is still there, and what it was led to is none.
+            self._main = self._before
+        dropping = asyncio.create_task(drop(download))
+        self._dropping.add(dropping)
+        dropping.add_done_callback(self._dropping.discard)
+
+
+def bare(url: str) -> str:
+    """*url* without its fragment, which no server sees."""
+    return url.partition("#")[0]
 
 
 def is_check(asked_url: str, response: Response) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
@@ -25,21 +25,56 @@ NAVIGATING = (
 )
 
 
-async def read(page: Page, commands: CDPSession, main: PageResponse, download: Download | None) -> Response:
+async def read(
+    page: Page, commands: CDPSession, main: PageResponse, downloaded: bytes | None, max_bytes: int
+) -> Response:
     """What *page* brought.
 
     Args:
         page: Loaded.
         commands: What commands the browser beneath the page.
         main: The answer to its main document.
-        download: What the browser took that answer for, if it is no page.
+        downloaded: What came in place of a page.
+        max_bytes: How large the body may be.
+
+    Raises:
+        playwright.async_api.Error: It is larger.
     """
     headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
-    if download is not None:
-        body = await asyncio.to_thread((await download.path()).read_bytes)
-    else:
+    body = downloaded
+    if body is None:
         body = await _body(page, commands, main, dict(headers).get("content-type", ""))
+    _mind_size(len(body), max_bytes)
     return Response(url=main.url, status=main.status, headers=headers, body=body)
+
+
+async def take(download: Download, max_bytes: int) -> bytes:
+    """What was downloaded, of which nothing is left in the browser.
+
+    Raises:
+        playwright.async_api.Error: It broke off, or is larger than *max_bytes*.
+    """
+    try:
+        failure = await download.failure()
+        if failure:
+            raise Error(f"net::ERR_CONNECTION_CLOSED, in a download: {failure}")
+        path = await download.path()
+        _mind_size(path.stat().st_size, max_bytes)
+        return await asyncio.to_thread(path.read_bytes)
+    finally:
+        await drop(download)
+
+
+async def drop(download: Download) -> None:
+    """Leave nothing of *download* in the browser, however far it came."""
+    with suppress(Error):
+        await download.cancel()
+        await download.delete()
+
+
+def _mind_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise Error(f"net::ERR_FILE_TOO_BIG: {size} bytes, where {max_bytes} are allowed")
 
 
 async def _body(page: Page, commands: CDPSession, main: PageResponse, content_type: str) -> bytes:
