@@ -126,3 +126,11 @@ async def test_what_is_larger_than_allowed_is_not_taken(kind: str) -> None:
     ):
         with pytest.raises(GaveUp, match="larger than allowed"):
             await pool.get(f"{SITE}/lamps", max_tries=1)
+
+
+async def test_what_a_site_makes_of_the_language_is_its_own_affair(chromium: BrowserType) -> None:
+    """A page is waited for where none of it is seen."""
+    body = b"<!DOCTYPE html><title>Lamps</title><script>MutationObserver = Promise = setTimeout = null</script><p>Lamps"
+    behaviours = {"lamps": saying(answer("200 OK", HTML, body=body))}
+    async with browsing(chromium, behaviours) as opened, opened.page(f"{SITE}/lamps", max_tries=1) as page:
+        assert b"<p>Lamps" in page.answer.body

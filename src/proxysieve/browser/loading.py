@@ -24,13 +24,13 @@ from proxysieve.sites import site_of
 
 # For so long nothing may change in a page that is there.
 QUIET_MS = 200
-UNTIL_QUIET = """([quiet, most]) => new Promise(done => {
+UNTIL_QUIET = """((quiet, most) => new Promise(done => {
     const finish = () => { observer.disconnect(); done(); };
     let timer = setTimeout(finish, quiet);
     const observer = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(finish, quiet); });
     observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
     setTimeout(finish, most);
-})"""
+}))"""
 # A check that comes back as often lets nobody pass.
 CHECKS_IN_A_ROW = 3
 # What a page is waited for; pictures and streams may come later, or never end.
@@ -167,9 +167,16 @@ class Loading:
         while True:
             with while_it_navigates():
                 await self.page.wait_for_load_state("load", timeout=0)
-                await self.page.evaluate(UNTIL_QUIET, [QUIET_MS, self._options.settle_seconds * 1000])
+                await self._ask(f"{UNTIL_QUIET}({QUIET_MS}, {self._options.settle_seconds * 1000})")
                 if not self._pending:
                     return
+
+    async def _ask(self, question: str) -> None:
+        """Have the page answer in a world apart from its scripts, which may have made anything of the language."""
+        tree = await self._commands.send("Page.getFrameTree")
+        made = await self._commands.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
+        where = {"contextId": made["executionContextId"], "awaitPromise": True}
+        await self._commands.send("Runtime.evaluate", {"expression": question, **where})
 
     async def _told(self) -> Response:
         # A script that never ends keeps a page from ever answering.

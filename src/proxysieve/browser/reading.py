@@ -20,6 +20,9 @@ NAVIGATING = (
     "context was destroyed",
     "is navigating",
     "Execution context",
+    "Cannot find context",
+    "Promise was collected",
+    "No frame for given id",
     "Could not find node with given id",
     "Inspected target navigated",
 )
