@@ -42,7 +42,7 @@ class SessionPage(Page):
     async def judge(self) -> Verdict:
         """Judge what the page has come to: after a click, a login, or whatever else it was used for.
 
-        What another site shows says nothing of the session, and is not judged.
+        What another site was asked for says nothing of the session, and is not judged.
 
         Raises:
             Blocked: The site refuses this visitor by now. All pages of the session are closed.
@@ -105,7 +105,7 @@ class PlaywrightBrowser:
             async with attempt as session, AsyncExitStack() as opened:
                 visit = await opened.enter_async_context(self._renderer.visit(request, session))
                 await visit.keep()
-                verdict = attempt.report(exchange_of(visit.response))
+                verdict = attempt.report(exchange_of(request.url, visit.response))
                 if verdict.outcome is Outcome.OK:
                     stack.push_async_exit(opened.pop_all())
                     return visit, attempt
@@ -185,9 +185,9 @@ def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPa
     async def judge(page: SessionPage) -> Verdict:
         page.answer = await visit.look()
         await visit.keep()
-        if pool.site_of(page.answer.url) != page.session.site:
+        if pool.site_of(visit.asked_url) != page.session.site:
             return OK
-        exchange = exchange_of(page.answer)
+        exchange = exchange_of(visit.asked_url, page.answer)
         verdict = attempt.follow_up(exchange)
         if verdict.outcome in REFUSALS:
             await visit.end(why_of(verdict))
@@ -201,10 +201,11 @@ def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPa
     return page
 
 
-def exchange_of(response: Response) -> Exchange:
-    """What *response* says to a judge."""
+def exchange_of(url: str, response: Response) -> Exchange:
+    """What *response* says to a judge, where *url* was asked for."""
     return Exchange(
-        url=response.url,
+        url=url,
+        final_url=response.url,
         status=response.status,
         headers=response.headers,
         body=response.body,

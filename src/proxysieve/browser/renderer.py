@@ -13,6 +13,7 @@ from playwright.async_api import BrowserType, Error, Page, Route
 from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.pdfs import download_pdfs
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
 from proxysieve.browser.waiting import in_time
@@ -43,6 +44,11 @@ class Visit:
         self.response = response
         self._seat = seat
         self._loading = loading
+
+    @property
+    def asked_url(self) -> str:
+        """What the page was asked for last, from where it may have been sent on."""
+        return self._loading.asked_url
 
     async def look(self) -> Response:
         """What the page is by now, with the requests that it made since it was looked at last."""
@@ -140,6 +146,7 @@ class Renderer:
         async with AsyncExitStack() as stack:
             page, commands = await stack.enter_async_context(seat.page())
             async with in_time(ASK_SECONDS, "what the page is to leave out or send along"):
+                await download_pdfs(page)
                 await self.left_out.attend(page, commands, site)
                 if request.headers:
                     await _send_along(page, site, request.headers)

@@ -1,0 +1,117 @@
+"""Tells what a page brought as a client does: the answer to its main document, with the document as it is by now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from playwright.async_api import CDPSession, Download, Error, Page
+from playwright.async_api import Response as PageResponse
+
+from proxysieve.client import Response
+
+# What Chromium makes of nothing.
+NOTHING = "<html><head></head><body></body></html>"
+RENDERED = ("text/html", "application/xhtml+xml")
+NO_CONTENT = frozenset({204, 205})
+# What is said where a question met a page that is being left, by Playwright and by Chromium.
+NAVIGATING = (
+    "context was destroyed",
+    "is navigating",
+    "Execution context",
+    "Cannot find context",
+    "Promise was collected",
+    "No frame for given id",
+    "Could not find node with given id",
+    "Inspected target navigated",
+)
+
+
+async def read(
+    page: Page, commands: CDPSession, main: PageResponse, downloaded: bytes | None, max_bytes: int
+) -> Response:
+    """What *page* brought.
+
+    Args:
+        page: Loaded.
+        commands: What commands the browser beneath the page.
+        main: The answer to its main document.
+        downloaded: What came in place of a page.
+        max_bytes: How large the body may be.
+
+    Raises:
+        playwright.async_api.Error: It is larger.
+    """
+    headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
+    body = downloaded
+    if body is None:
+        body = await _body(page, commands, main, dict(headers).get("content-type", ""))
+    _mind_size(len(body), max_bytes)
+    return Response(url=main.url, status=main.status, headers=headers, body=body)
+
+
+async def take(download: Download, max_bytes: int) -> bytes:
+    """What was downloaded, of which nothing is left in the browser.
+
+    Raises:
+        playwright.async_api.Error: It broke off, or is larger than *max_bytes*.
+    """
+    try:
+        failure = await download.failure()
+        if failure:
+            raise Error(f"net::ERR_CONNECTION_CLOSED, in a download: {failure}")
+        path = await download.path()
+        _mind_size(path.stat().st_size, max_bytes)
+        return await asyncio.to_thread(path.read_bytes)
+    finally:
+        await drop(download)
+
+
+async def drop(download: Download) -> None:
+    """Leave nothing of *download* in the browser, however far it came."""
+    with suppress(Error):
+        await download.cancel()
+        await download.delete()
+
+
+def _mind_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise Error(f"net::ERR_FILE_TOO_BIG: {size} bytes, where {max_bytes} are allowed")
+
+
+async def _body(page: Page, commands: CDPSession, main: PageResponse, content_type: str) -> bytes:
+    if main.status in NO_CONTENT or page.url.startswith("chrome-error:"):
+        return b""
+    if content_type and not content_type.startswith(RENDERED):
+        return await main.body()
+    while True:
+        with while_it_navigates():
+            shown = await _shown(commands)
+            if shown == NOTHING and not (came := await main.body()).strip():
+                return came
+            return shown.encode("utf-8", "replace")
+
+
+async def _shown(commands: CDPSession) -> str:
+    """The document as it is now."""
+    # Asked of Chromium itself, because Playwright brings scripts of its own into each page for it, and the first time
+    # in a page that takes a tenth of a second.
+    told = await commands.send("DOM.getDocument", {"depth": 0})
+    shown = await commands.send("DOM.getOuterHTML", {"nodeId": told["root"]["nodeId"]})
+    return str(shown["outerHTML"])
+
+
+@contextmanager
+def while_it_navigates() -> Iterator[None]:
+    """Go on where a page was left for the next one in the middle of a question."""
+    try:
+        yield
+    except Error as error:
+        if not is_navigating(error):
+            raise
+
+
+def is_navigating(error: Error) -> bool:
+    """Whether *error* says no more than that the page is being left for the next one."""
+    return any(words in str(error) for words in NAVIGATING)
