@@ -11,8 +11,9 @@ from typing import Self
 from playwright.async_api import Error, Frame, Page, Request, Response
 
 from proxysieve import client
-from proxysieve.browser.loading import CHECKS_IN_A_ROW, QUIET_MS, REDIRECTS, UNTIL_QUIET, is_check, while_it_navigates
+from proxysieve.browser.loading import CHECKS_IN_A_ROW, QUIET_MS, REDIRECTS, UNTIL_QUIET, is_check
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.reading import while_it_navigates
 from proxysieve.browser.waiting import in_time
 from proxysieve.core.model import Exchange
 
@@ -64,7 +65,7 @@ class Navigation:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(min(DEFAULTS.check_seconds, self._seconds_left)):
                 for _ in range(CHECKS_IN_A_ROW):
-                    if not is_check(_as_response(found)):
+                    if not is_check(url, _as_response(found)):
                         break
                     await self._has_moved.wait()
                     found = await self._look(url, method)
@@ -87,7 +88,7 @@ class Navigation:
         while True:
             with while_it_navigates():
                 await self._page.wait_for_load_state("domcontentloaded", timeout=0)
-                await self._page.evaluate(UNTIL_QUIET, [QUIET_MS, DEFAULTS.settle_seconds * 1000])
+                await self._page.evaluate(f"{UNTIL_QUIET}({QUIET_MS}, {DEFAULTS.settle_seconds * 1000})")
                 return
 
     async def _read(self, url: str, method: str) -> Exchange:

@@ -20,6 +20,7 @@ from proxysieve.client import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import Exchange, Scope
 from proxysieve.detector import make_judge
+from proxysieve.expect import expects
 from proxysieve.sites import site_of
 
 # For so long nothing may change in a page that is there.
@@ -64,6 +65,7 @@ class Loading:
         self._options = options
         self._cached = cached
         self._site = site_of(request.url)
+        self._lacks = expects(request.expect) if request.expect else None
         self._main: PageResponse | None = None
         # What was shown before it.
         self._before: PageResponse | None = None
@@ -168,8 +170,16 @@ class Loading:
             with while_it_navigates():
                 await self.page.wait_for_load_state("load", timeout=0)
                 await self._ask(f"{UNTIL_QUIET}({QUIET_MS}, {self._options.settle_seconds * 1000})")
-                if not self._pending:
+                if not self._pending and await self._is_as_expected():
                     return
+
+    async def _is_as_expected(self) -> bool:
+        """Whether the page has what is expected of it; scripts may bring that later."""
+        main = self._main
+        if self._lacks is None or main is None:
+            return True
+        shown = await read(self.page, self._commands, main, None, self._request.max_bytes)
+        return self._lacks(Exchange(url=self._request.url, status=shown.status, body=shown.body)) is None
 
     async def _ask(self, question: str) -> None:
         """Have the page answer in a world apart from its scripts, which may have made anything of the language."""
