@@ -48,7 +48,7 @@ class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
     leave_out: Collection[ResourceKind] = ()
     max_pages: int = 8
     max_contexts: int = 50
-    pages_a_context: int = 200
+    pages_a_context: int = 50
     pages_a_browser: int = 1_000
     settle_seconds: float = 5.0
     check_seconds: float = 6.0

@@ -48,6 +48,7 @@ class Opened:
 
     Attributes:
         page_count: How many pages were opened in it.
+        open_count: How many of them are open, or being opened.
         why_ended: Why its pages were closed; empty while they were not.
     """
 
@@ -57,6 +58,7 @@ class Opened:
     windows: Windows
     relay: Relay | None
     page_count: int = 0
+    open_count: int = 0
     why_ended: str = ""
 
 
@@ -75,13 +77,15 @@ class Seat:
         self._running = running
         self._options = options
         self._opened: Opened | None = None
+        # Older ones, each until its last page is closed: a session that always has one open would grow in it for ever.
+        self._old: list[Opened] = []
         self._opening = asyncio.Lock()
         self._is_over = False
 
     @property
     def is_open(self) -> bool:
         """Whether it has a context."""
-        return self._opened is not None
+        return self._opened is not None or bool(self._old)
 
     @property
     def is_busy(self) -> bool:
@@ -108,6 +112,7 @@ class Seat:
             finally:
                 for one in pages:
                     await close_page(opened, one)
+                await self._leave(opened)
         finally:
             self.page_count -= 1
 
@@ -124,20 +129,33 @@ class Seat:
 
     async def keep(self, page: Page) -> None:
         """Have the session keep what its context has now, with *page* open."""
-        if self._opened is not None:
-            await keep(self._opened.context, self._opened.cookies, page, self.session)
+        for opened in self._all():
+            if opened.context is page.context:
+                await keep(opened.context, opened.cookies, page, self.session)
 
     async def end(self, why: str) -> None:
         """Close its pages; whoever works on one is told *why*."""
-        if self._opened is not None:
-            self._opened.why_ended = why
+        for opened in self._all():
+            opened.why_ended = why
         await self.close()
 
     async def close(self) -> None:
         """Close its context; another one is opened when it is needed."""
-        opened, self._opened = self._opened, None
-        if opened is None:
-            return
+        closing, self._opened, self._old = self._all(), None, []
+        for opened in closing:
+            await self._shut(opened)
+
+    def _all(self) -> list[Opened]:
+        return [*self._old, *([self._opened] if self._opened is not None else [])]
+
+    async def _leave(self, opened: Opened) -> None:
+        """One page less is open in *opened*."""
+        opened.open_count -= 1
+        if opened in self._old and not opened.open_count:
+            self._old.remove(opened)
+            await self._shut(opened)
+
+    async def _shut(self, opened: Opened) -> None:
         self.cached.clear()
         try:
             await opened.chromium.within(CLOSE_SECONDS, opened.context.close())
@@ -168,8 +186,10 @@ class Seat:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 return opened, *await self._new_page(opened)
-        except (Error, TimeoutError) as error:
-            await self._explain(error, opened.chromium, opened.why_ended)
+        except BaseException as error:
+            await self._leave(opened)
+            if isinstance(error, Error | TimeoutError):
+                await self._explain(error, opened.chromium, opened.why_ended)
             raise
 
     async def _new_page(self, opened: Opened) -> tuple[Page, CDPSession]:
@@ -184,23 +204,28 @@ class Seat:
 
     async def _ready(self) -> Opened:
         async with self._opening:
-            if self._opened is None or self._is_worn(self._opened):
-                await self.close()
+            if self._opened is not None and self._is_worn(self._opened):
+                self._old.append(self._opened)
+                self._opened = None
+                # Those in whom nobody is left are closed at once.
+                for opened in [one for one in self._old if not one.open_count]:
+                    self._old.remove(opened)
+                    await self._shut(opened)
+            if self._opened is None:
                 self._opened = await self._open()
             if self._is_over:
                 # It was given up while its context was being opened.
                 await self.close()
                 raise SessionEnded(self.session.name, GIVEN_UP)
             self._opened.page_count += 1
+            self._opened.open_count += 1
             self._opened.chromium.page_count += 1
             return self._opened
 
     def _is_worn(self, opened: Opened) -> bool:
-        """Whether its context is to be made anew: the browser is gone, or it is old and nobody is in it."""
-        if not opened.chromium.is_alive:
-            return True
+        """Whether its context is to be made anew: the browser is gone, or either of them has grown old."""
         is_old = opened.page_count >= self._options.pages_a_context or self._running.is_old(opened.chromium)
-        return is_old and self.page_count <= 1
+        return is_old or not opened.chromium.is_alive
 
     async def _open(self) -> Opened:
         chromium = await self._running.take()
