@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
 from proxysieve import SessionPool
 from proxysieve.browser.client import BrowserClient
-from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.options import HEAVY, BrowserOptions, ResourceKind
 from proxysieve.browser.renderer import Visit
 from proxysieve.client import Request
 from proxysieve.testbed import Testbed, World
@@ -41,3 +45,25 @@ async def test_a_page_that_loads_itself_again_is_read_when_it_is_there(chromium_
 
     assert "- item 7</title>" in page.text
     assert bed.truth().passed_count == 1
+
+
+@pytest.mark.parametrize("leave_out", [(), HEAVY], ids=["all", "without what is heavy"])
+async def test_what_a_page_asks_for_is_counted_as_the_site_sees_it(
+    chromium_path: str, leave_out: Sequence[ResourceKind]
+) -> None:
+    """For the site's cap: with assets but for those in the cache, and without those that are left out."""
+    counts: list[int] = []
+
+    async def note(_: Request, visit: Visit) -> None:
+        counts.append(1 + visit.response.redirect_count)
+
+    async with (
+        Testbed(World(proxies=1, networks=1, assets=2_000)) as bed,
+        BrowserClient(BrowserOptions(executable=chromium_path, leave_out=leave_out), on_loaded=note) as client,
+        SessionPool(bed.proxy_lines, store="memory:", client=client, max_rate=0) as pool,
+    ):
+        for url in bed.page_urls(8):
+            await pool.get(url)
+        seen = [hit for hit in bed.truth().hits if hit.path != "/favicon.ico"]
+
+    assert sum(counts) == len(seen)

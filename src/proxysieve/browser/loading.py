@@ -213,13 +213,8 @@ class Loading:
         return self._downloaded
 
     def _on_request(self, request: PageRequest) -> None:
-        kind, url = request.resource_type, request.url
-        if kind in AWAITED:
+        if request.resource_type in AWAITED:
             self._pending.add(request)
-        if url.startswith("http") and site_of(url) == self._site and not (kind in CACHED and url in self._cached):
-            self._asked_count += 1
-        if kind in CACHED:
-            self._cached.add(url)
 
     def _on_end(self, request: PageRequest) -> None:
         self._pending.discard(request)
@@ -233,6 +228,7 @@ class Loading:
 
     def _on_response(self, response: PageResponse) -> None:
         request = response.request
+        self._count(response, request.resource_type)
         if response.status in REDIRECTS and "location" in response.headers:
             self._pending.discard(request)
         elif request.resource_type == "fetch":
@@ -243,6 +239,15 @@ class Loading:
             self._failure = ""
             self._is_cut.clear()
             self._has_come.set()
+
+    def _count(self, response: PageResponse, kind: str) -> None:
+        """Count what the site was asked for; what was left out, or lay in the cache, it has not seen."""
+        url = response.url
+        may_be_cached = kind in CACHED and "no-store" not in response.headers.get("cache-control", "")
+        if url.startswith("http") and site_of(url) == self._site and not (may_be_cached and url in self._cached):
+            self._asked_count += 1
+        if may_be_cached:
+            self._cached.add(url)
 
     def _on_download(self, download: Download) -> None:
         main = self._main
