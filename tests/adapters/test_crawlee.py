@@ -30,8 +30,10 @@ Handler = Callable[[HttpCrawlingContext], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(autouse=True)
-def alone() -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Crawlee keeps the queues of a process for all crawlers in it, and tells each retry."""
+    for service in ("_configuration", "_event_manager", "_storage_client"):
+        monkeypatch.setattr(service_locator, service, None)
     logging.disable(logging.CRITICAL)
     yield
     service_locator.storage_instance_manager.clear_cache()

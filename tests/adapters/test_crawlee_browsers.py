@@ -29,8 +29,10 @@ LAUNCH: dict[str, Any] = {"chromium_sandbox": False}
 
 
 @pytest.fixture(autouse=True)
-def alone(chromium_path: str) -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch, chromium_path: str) -> Iterator[None]:
     """Crawlee keeps the queues of a process for all crawlers in it, and tells each retry."""
+    for service in ("_configuration", "_event_manager", "_storage_client"):
+        monkeypatch.setattr(service_locator, service, None)
     LAUNCH["executable_path"] = chromium_path
     logging.disable(logging.CRITICAL)
     yield
