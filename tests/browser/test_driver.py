@@ -16,7 +16,6 @@ from proxysieve.browser import driver
 from proxysieve.browser.driver import VARIABLE, own_session, started_playwright
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such sessions")
 def test_the_driver_starts_in_a_session_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With whatever paths there are, and all that it is told."""
     python = tmp_path / ("a folder with 'quotes' and blanks" * 6) / "python"
