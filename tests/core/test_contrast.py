@@ -356,6 +356,39 @@ class TestScopes:
         assert session.has_worked
 
 
+class TestTheEndOfACrawl:
+    """Nothing but pages may be left that are nobody's to see, which is no reason to think that the site is down."""
+
+    def refused(self, *pages: int) -> Site:
+        """As many sessions that work as are needed, and then a bare 403 for each of *pages*."""
+        site = Site(plains(40))
+        site.several(40)
+        for page in pages:
+            site.ask(page, BARE)
+        return site
+
+    def test_a_page_counts_once_however_often_it_is_asked_for(self) -> None:
+        """Each of six pages is refused to five sessions."""
+        assert self.refused(*[*range(1, 7)] * 5).engine.alarm_sign is None
+
+    def test_thirteen_pages_are_an_alarm(self) -> None:
+        """So many that nobody had been refused before do not lie at the end of a crawl by chance."""
+        assert self.refused(*range(1, 13)).engine.alarm_sign is None
+        assert self.refused(*range(1, 14)).engine.alarm_sign == BARE.sign
+
+    def test_pages_that_were_refused_before_the_last_good_answer_are_none(self) -> None:
+        """Meanwhile others were answered well, so it is no news that these are refused again."""
+        site = Site(plains(40))
+        site.several(40)
+        for page in range(1, 21):
+            site.ask(page, BARE)
+            site.ask(100 + page, FINE)
+        for page in range(1, 21):
+            site.ask(page, BARE)
+
+        assert site.engine.alarm_sign is None
+
+
 def test_two_blocked_sessions_of_one_exit_are_counted_once_each() -> None:
     """A block that was aimed at the visitor leaves the exit unclear, which is no answer that could be counted anew."""
     site = Site(plains(3))

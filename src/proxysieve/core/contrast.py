@@ -8,6 +8,7 @@ they work elsewhere, it is the page that bears the sign.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
@@ -69,13 +70,15 @@ class Page:
     Attributes:
         suspects: Who was refused it, by exit.
         confirmed: The exits among them that were answered well elsewhere, when asked later.
+        refused_at: When the first session that works asked for it, to be refused; infinity if none did.
     """
 
-    __slots__ = ("confirmed", "suspects")
+    __slots__ = ("confirmed", "refused_at", "suspects")
 
     def __init__(self) -> None:
         self.suspects: dict[str, Suspect] = {}
         self.confirmed: set[str] = set()
+        self.refused_at = math.inf
 
     def alike(self, sign: str) -> int:
         """How many exits of working sessions were refused it by *sign*."""
@@ -116,6 +119,8 @@ class Contrast:
         if known is None:
             known = self._pages[page] = Page()
         self._pages.move_to_end(page)
+        if suspect.had_worked:
+            known.refused_at = min(known.refused_at, suspect.asked_at)
         before = known.suspects.get(suspect.exit_id)
         if len(known.suspects) < MOST_SUSPECTS or before:
             if before:
@@ -204,6 +209,11 @@ class Contrast:
         """Whether *page* was refused by *sign* to a session that works, so that it is no news of another's."""
         known = self._pages.get(page)
         return known is not None and known.alike(sign) > 0
+
+    def refused_at(self, page: int) -> float:
+        """When a session that works first asked for *page*, to be refused; infinity if none did."""
+        known = self._pages.get(page)
+        return known.refused_at if known else math.inf
 
     def forget(self, session: str) -> None:
         """The session is gone; what it was refused stays a question of its exit."""

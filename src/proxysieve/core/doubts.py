@@ -67,6 +67,7 @@ class Doubts:
         alarm_at: Since when everything fails; 0 while it does not.
         alarm_sign: By which sign the most of it does.
         probe_at: When the next probe is due, in an alarm.
+        ok_asked_at: When the latest question was asked that was answered well; 0 before any was.
     """
 
     def __init__(self) -> None:
@@ -75,12 +76,12 @@ class Doubts:
         self.alarm_at = 0.0
         self.alarm_sign = ""
         self.probe_at = 0.0
+        self.ok_asked_at = 0.0
         self._probe: int | None = None
         self._probe_count = 0
         self._trial: int | None = None
         self._trial_at = 0.0
         self._failures: dict[str | int, Failed] = {}
-        self._ok_asked_at = 0.0
 
     # Who may be used.
 
@@ -115,7 +116,7 @@ class Doubts:
         Then the site may be to blame, or the detector, and the next one comes later.
         """
         refused_at = self.suspects[name].at if name in self.suspects else 0.0
-        if self._ok_asked_at > refused_at:
+        if self.ok_asked_at > refused_at:
             return False
         pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - refused_at))
         self._trial_at = at + min(pause, LAST_PROBE_SECONDS)
@@ -171,7 +172,7 @@ class Doubts:
 
         That several are refused one *page* is not unlikely at all; it counts once.
         """
-        if not self._ok_asked_at or asked_at < self._ok_asked_at:
+        if not self.ok_asked_at or asked_at < self.ok_asked_at:
             return
         if page and any(failed.page == page for failed in self._failures.values()):
             return
@@ -190,7 +191,7 @@ class Doubts:
 
         Of those who were refused a page it is not believed before others get that page, unless nobody asks for it.
         """
-        self._ok_asked_at = max(self._ok_asked_at, asked_at)
+        self.ok_asked_at = max(self.ok_asked_at, asked_at)
         if self._failures:
             self._failures = {one: told for one, told in self._failures.items() if told.asked_at >= asked_at}
         if self.alarm_at:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 import msgspec
 
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.contrast import Contrast, Tally
+from proxysieve.core.contrast import DISPUTABLE, Contrast, Tally, is_weak
 from proxysieve.core.doubts import FAILED_ANSWER, FAILED_SESSION, Doubts, Incident
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
@@ -160,7 +160,12 @@ class Lore:
     ) -> None:
         """A request failed."""
         outcome, sign = verdict.outcome, verdict.sign
-        if outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
+        if outcome in DISPUTABLE and self.contrast.refused_at(page) < self.doubts.ok_asked_at:
+            # That page was refused before others were answered well: at the end of a crawl nothing else may be left.
+            return
+        if is_weak(verdict) and session.has_worked:
+            self.doubts.fail(lease, asked_at, FAILED_ANSWER, at, sign, page)
+        elif outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
             self.doubts.fail(lease, asked_at, FAILED_ANSWER, at, sign)
         elif session.has_worked:
             self.doubts.fail(session.name, asked_at, FAILED_SESSION, at, sign, page)
