@@ -677,6 +677,25 @@ async def test_redirects_count_against_the_cap(clock: VirtualClock) -> None:
     assert sorted(round(page.fetched_at - started) for page in pages) == [0, 4, 8]
 
 
+async def test_what_a_client_sends_after_its_answer_counts_against_the_cap(clock: VirtualClock) -> None:
+    """At once, and no more than once where it is judged later; also where its session has ended by then."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock, max_rate=1) as pool:
+        lease = await pool.lease(URL)
+        lease.report(OK)
+        site, started = facts_of(pool).site, clock.now()
+
+        lease.session.note_requests(3)
+        noted_at = site.next_at
+        lease.follow_up(OK, is_counted=True)
+        followed_at = site.next_at
+        lease.follow_up(OK)
+        asked_at = site.next_at
+        lease.end_session()
+        lease.session.note_requests()
+
+        assert [at - started for at in (noted_at, followed_at, asked_at, site.next_at)] == [4, 4, 5, 6]
+
+
 STRANGE = block_page(Random(9))
 STRANGE_PAGE = Exchange(url=URL, status=200, body=STRANGE)
 

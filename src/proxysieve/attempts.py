@@ -161,11 +161,11 @@ class Attempt:
         self._error = self._attempts.count(self._lease, exchange, verdict)
         return verdict
 
-    def follow_up(self, exchange: Exchange) -> Verdict:
+    def follow_up(self, exchange: Exchange, *, is_counted: bool = False) -> Verdict:
         """What the session went on to ask for by itself, once the attempt is reported; see :class:`Lease`."""
         if self._lease is None or not self._is_reported:
             raise ProxySieveError("what follows an answer is reported after it: check() or report() it first")
-        return self._lease.follow_up(exchange)
+        return self._lease.follow_up(exchange, is_counted=is_counted)
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""

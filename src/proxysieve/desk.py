@@ -17,7 +17,7 @@ import msgspec
 from proxysieve.belongings import OWN_KINDS, check_belongings
 from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
-from proxysieve.core.events import Event, Reported, SessionClosed
+from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
 from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
@@ -66,17 +66,17 @@ class Lease:
             raise
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
-    def follow_up(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
+    def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
         """Judge what the session went on to ask for by itself after the report, and learn from it.
 
-        Nobody was asked for that request, but it was made and counts. Of a session that ended meanwhile it is judged
-        and no more.
+        Nobody was asked for that request, but it was made and counts, unless it *is_counted* already, by the session's
+        ``note_requests``. Of a session that ended meanwhile it is judged and no more.
         """
         if self._is_out:
             raise ProxySieveError("what follows an answer is reported after it")
         exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
         verdict = self._desk.judge_page(exchange, extra_signs)
-        return self._desk.take_in(self.session, verdict, exchange)
+        return self._desk.take_in(self.session, verdict, exchange, is_counted=is_counted)
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""
@@ -306,14 +306,19 @@ class Desk:
             self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
         return settled
 
-    def take_in(self, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
+    def take_in(self, session: Session, verdict: Verdict, exchange: Exchange, *, is_counted: bool) -> Verdict:
         """The same for a request that *session* made without a lease."""
         if self._sessions.get(session.name) is not session:
             return verdict
-        leased = self.engine.leased(session.name, self.clock.now())
+        leased = self.engine.leased(session.name, self.clock.now(), is_counted=is_counted)
         self._apply(leased)
         self._clients.hold(session)
         return self.take_back(leased.lease, session, verdict, exchange)
+
+    def count(self, request_count: int) -> None:
+        """The site was asked for so many things more, by whomever: they count against its cap from now on."""
+        # Nobody is woken: it can only make them wait longer.
+        self.engine.apply(Asked(self.clock.now(), request_count))
 
     def keep(self, session: Session) -> None:
         """Have the cookies and data of *session* saved, if they changed."""
@@ -469,7 +474,9 @@ class Desk:
             proxy = self.engine.facts.catalog.get(record.proxy)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
             own = {kind: self._saved.get((kind, name)) for kind in OWN_KINDS}
-            session = Session(record, self.engine.site, proxy, self._clients, **own, given=self._cookies)
+            session = Session(
+                record, self.engine.site, proxy, self._clients, **own, given=self._cookies, on_asked=self.count
+            )
             self._sessions[name] = session
         return session
 

@@ -36,6 +36,7 @@ class Session:
 
     Args:
         given: Cookies that it starts with.
+        on_asked: Is told how many requests more went to the site.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Session:
         data: bytes | None = None,
         browser: bytes | None = None,
         given: Iterable[Cookie] = (),
+        on_asked: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.site = site
         self.name = record.name
@@ -62,6 +64,7 @@ class Session:
         self.browser: BrowserRecord = decode(browser, BrowserRecord) if browser else BrowserRecord()
         self.exit = record.exit
         self._clients = clients
+        self._on_asked = on_asked
 
     @property
     def proxy_url(self) -> str:
@@ -85,6 +88,13 @@ class Session:
         for long may be closed and made again.
         """
         return self._clients.get(self, make)
+
+    def note_requests(self, count: int = 1) -> None:
+        """Its client sent the site so many requests more than leases and answers tell of: they count against its cap.
+
+        For clients that go on sending after their answer, such as a browser; on the pool's event loop.
+        """
+        self._on_asked(count)
 
     def __repr__(self) -> str:
         return f"<Session {self.name} at {self.site} via {self.proxy}>"

@@ -14,7 +14,7 @@ from proxysieve.core.choice import Choice, Open
 from proxysieve.core.curves import Limit
 from proxysieve.core.doubts import Doubts
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
-from proxysieve.core.events import SessionClosed, SessionOpened
+from proxysieve.core.events import Asked, SessionClosed, SessionOpened
 from proxysieve.core.facts import (
     DROUGHT_COUNT,
     DROUGHT_SECONDS,
@@ -362,6 +362,27 @@ class TestRateCap:
         waits = [world.choose_named("ann"), world.choose_named("bob"), world.choose()]
 
         assert waits == [Wait(world.now + 0.95, "the site's rate cap")] * 3
+
+    def test_what_a_page_asks_for_beside_leases_counts_from_when_it_was_asked(self) -> None:
+        """Three things more keep the next request for three turns, and a quiet time before them saves nothing up."""
+        world = World(plains(3), max_rate=1)
+        world.lease()
+        world.pass_time(3600)
+
+        world.apply(Asked(world.now, 3))
+
+        assert world.choose() == Wait(world.now + 2.95, "the site's rate cap")
+
+    def test_what_was_counted_when_it_was_asked_is_not_counted_by_its_lease(self) -> None:
+        """One that is judged afterwards takes no turn more."""
+        world = World(plains(3), max_rate=1)
+        session = world.session(world.lease())
+        world.apply(Asked(world.now, 1))
+        due_at = world.engine.facts.site.next_at
+
+        world.apply(world.engine.leased(session.name, world.now, is_counted=True))
+
+        assert world.engine.facts.site.next_at == due_at
 
     def test_without_a_cap_there_is_no_wait(self) -> None:
         """Zero means no cap."""

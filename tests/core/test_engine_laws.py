@@ -20,7 +20,7 @@ from tests.core.worlds import BAD, DAY, POLICIES, World, gateway, plain, plains,
 
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import LEEWAY_SECONDS, Engine, Lost, Pick, Wait
-from proxysieve.core.events import Event, Leased, Reported, SessionClosed
+from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy, Scope
@@ -160,6 +160,13 @@ class AnyHistory(RuleBasedStateMachine):
             assert set(self.working()) <= working
         elif session.pinned and outcome is Outcome.BLOCKED and self.is_open(session):
             self.lost.add(session.name)
+
+    @rule(count=st.sampled_from([1, 3]))
+    def ask(self, count: int) -> None:
+        facts = self.world.engine.facts
+        due_at = max(facts.site.next_at, self.world.now) + count * facts.seconds_apart
+        self.apply(Asked(self.world.now, count))
+        assert facts.site.next_at == due_at
 
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:

@@ -209,9 +209,9 @@ class Engine:
         # The proxies of all suspects have left, or they have names.
         return self._trial(doubts.held, now, 0)
 
-    def leased(self, name: str, now: float) -> Leased:
+    def leased(self, name: str, now: float, *, is_counted: bool) -> Leased:
         """The event that the open session called *name* carries a request that nobody chose it for."""
-        return Leased(now, self.facts.site.lease_count, name)
+        return Leased(now, self.facts.site.lease_count, name, is_counted=is_counted)
 
     def settle(self, page: int, verdict: Verdict) -> Verdict:
         """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.

@@ -37,6 +37,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
         reach: How far it goes beyond what is known to be borne.
+        is_counted: Whether it was sent before, and stands in an :class:`Asked` already.
     """
 
     at: float
@@ -44,6 +45,14 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
     session: str
     is_draw: bool = False
     reach: Reach = Reach.PROVEN
+    is_counted: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """The site was asked for so many things more, beside what leases and reports tell of: by a page that is open."""
+
+    at: float
+    count: int
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):
@@ -61,4 +70,4 @@ class Reported(msgspec.Struct, frozen=True, gc=False):
     page: int = 0
 
 
-Event = SessionOpened | SessionClosed | Leased | Reported
+Event = SessionOpened | SessionClosed | Leased | Asked | Reported

@@ -27,7 +27,7 @@ import msgspec
 from proxysieve.core.beliefs import Beliefs
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.contrast import DISPUTABLE, is_weak
-from proxysieve.core.events import Event, Leased, Reported, SessionClosed, SessionOpened
+from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.loads import Loads
 from proxysieve.core.model import Outcome, Proxy, Verdict
@@ -164,6 +164,8 @@ class Facts:
                 return self._lease(event)
             case Reported():
                 return self._report(event)
+            case Asked():
+                return self._count(event)
             case SessionOpened():
                 return self._open(event)
             case SessionClosed():
@@ -266,11 +268,16 @@ class Facts:
         site = self.site
         site.lease_count = event.lease + 1
         site.last_proxy = session.proxy
-        site.next_at = max(site.next_at, event.at) + self.seconds_apart
+        if not event.is_counted:
+            site.next_at = max(site.next_at, event.at) + self.seconds_apart
         self.changed.add(("site", ""))
         closed = self._roster.close_over_age(event.at)
         self._roster.forget_absent(event.at)
         return closed
+
+    def _count(self, event: Asked) -> list[str]:
+        self.site.next_at = max(self.site.next_at, event.at) + event.count * self.seconds_apart
+        return []
 
     def _report(self, event: Reported) -> list[str]:
         flight = self.flights.pop(event.lease)
