@@ -13,6 +13,7 @@ import pytest
 from crawlee import ConcurrencySettings, service_locator
 from crawlee.crawlers import PlaywrightCrawler, PlaywrightCrawlingContext
 from crawlee.storage_clients import MemoryStorageClient
+from tests.browser.visits import FETCH, SLOW_RATE, Counted
 
 from proxysieve import SessionPool
 from proxysieve.adapters.crawlee import playwright_crawler_options
@@ -241,6 +242,36 @@ async def test_a_proxy_that_cannot_be_reached_is_told_from_one_that_refuses(monk
         await crawler_of(pool_of(bed, max_wait_seconds=0.0), nothing).run([bed.page_url(1)])
 
     assert set(told) == {Failure.PROXY_UNREACHABLE}
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(World(proxies=1, page_bytes=500), id="pages"),
+        pytest.param(World(proxies=1, page_bytes=500, assets=2_000), id="pages-with-assets"),
+        pytest.param(World(proxies=1, networks=1, script_challenge=True), id="behind-a-check"),
+    ],
+)
+async def test_what_a_page_asks_for_delays_the_next_request(world: World) -> None:
+    """All of it, as the site sees it: while it is loaded, and while the handler has it."""
+    async with Testbed(world) as bed:
+        pool = pool_of(bed, max_rate=SLOW_RATE)
+        counted = Counted(pool)
+        counts: list[tuple[int, int]] = []
+
+        def note() -> None:
+            counts.append((counted.count, sum(hit.path != "/favicon.ico" for hit in bed.truth().hits)))
+
+        async def use(context: PlaywrightCrawlingContext) -> None:
+            note()
+            await context.page.evaluate(FETCH, 5)
+            note()
+
+        await crawler_of(pool, use).run([bed.page_url(1)])
+
+    [(loaded, seen), used] = counts
+    assert loaded == seen
+    assert used == (seen + 5, seen + 5)
 
 
 async def test_a_check_that_leads_on_by_itself_is_passed() -> None:

@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import BrowserType, Playwright
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from tests.browser.processes import all_ending, family, marked, new_mark, until
+from tests.browser.visits import FETCH, SLOW_RATE, Counted
 
 from proxysieve import Blocked, Outcome, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, SessionPage, browser
@@ -149,6 +150,27 @@ async def test_what_a_page_has_come_to_is_judged_on_request(chromium: BrowserTyp
         assert clicked.url != bed.page_urls(1)[0]
         assert elsewhere.outcome is Outcome.OK
         assert page.answer.status == 403
+
+
+async def test_what_a_page_asks_for_in_use_delays_the_next_request(chromium: BrowserType) -> None:
+    """By so many turns of the cap, whether the page is judged or not; what is judged is not counted again."""
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, max_rate=SLOW_RATE) as opened:
+        counted, counts = Counted(opened._pool), []
+        async with opened.page(bed.page_urls(1)[0]) as page:
+            counts.append(counted.count)
+            await page.evaluate(FETCH, 5)
+            counts.append(counted.count)
+            await page.locator("li a").first.click()
+            await page.judge()
+            counts.append(counted.count)
+            async with page.expect_popup() as popup:
+                await page.evaluate("() => { window.open('/echo?window'); }")
+            await (await popup.value).wait_for_load_state()
+            counts.append(counted.count)
+        seen = [hit for hit in bed.truth().hits if hit.path != "/favicon.ico"]
+
+    assert counts == [1, 6, 7, 8]
+    assert len(seen) == 8
 
 
 async def test_who_is_refused_later_is_told_by_what(chromium: BrowserType) -> None:

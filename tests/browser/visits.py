@@ -14,6 +14,7 @@ from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.chromium import NOWHERE, find_chromium
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.client import CurlClient
+from proxysieve.clock import SystemClock
 from proxysieve.session import Session
 from proxysieve.testbed import Mirror, Testbed, Truth, World
 
@@ -21,6 +22,10 @@ from proxysieve.testbed import Mirror, Testbed, Truth, World
 TRUSTING = "--ignore-certificate-errors"
 # Has WebRTC say addresses as they are: to hide them, it would announce names on the network around.
 LOUD = "--disable-features=WebRtcHideLocalIpsWithMdns"
+# So slow that the seconds that a test takes are no request's worth.
+SLOW_RATE = 0.0001
+# Has a page ask for so many things.
+FETCH = "count => Promise.all([...Array(count).keys()].map(number => fetch(`/echo?${number}`).then(one => one.text())))"
 
 
 class Browsing(NamedTuple):
@@ -48,6 +53,20 @@ def options(*flags: str, locale: str = "en-US", timezone: str = "", pages_a_cont
         settle_seconds=1.0,
         launch={"args": [TRUSTING, *flags]},
     )
+
+
+class Counted:
+    """How many requests the cap of the only site of *pool*, which is :data:`SLOW_RATE`, was charged with until when."""
+
+    def __init__(self, pool: SessionPool) -> None:
+        self._pool = pool
+        self._started_at = SystemClock().now()
+
+    @property
+    def count(self) -> int:
+        """Until now."""
+        [desk] = self._pool._desks.values()
+        return round((desk.engine.facts.site.next_at - self._started_at) * SLOW_RATE)
 
 
 @asynccontextmanager

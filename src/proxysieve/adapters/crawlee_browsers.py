@@ -31,11 +31,13 @@ from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
 from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
 from proxysieve.browser.chromium import FLAGS, NOWHERE
+from proxysieve.browser.counting import Counting
 from proxysieve.browser.seat import is_unreached
 from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Exchange, Failure
 from proxysieve.errors import ConfigError
 from proxysieve.relay import Relay, open_relay
+from proxysieve.session import Session as Visitor
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)
@@ -51,12 +53,14 @@ class ContextController(BrowserController):
 
     Args:
         browser: Opens a context with its first page.
+        counting: Of what the pages of the session ask of its site.
     """
 
-    def __init__(self, browser: BrowserController, library: str) -> None:
+    def __init__(self, browser: BrowserController, library: str, counting: Counting) -> None:
         # By this name, Crawlee finds the browser for a plugin.
         self.AUTOMATION_LIBRARY = library
         self._browser = browser
+        self._counting = counting
         self._context: Any = None
         self._relay: Relay | None = None
         self._is_opening = False
@@ -145,6 +149,7 @@ class ContextController(BrowserController):
             await self._close_relay()
             raise
         self._context = page.context
+        self._counting.attend(self._context)
         return page
 
     def _forget(self, page: Any) -> None:  # noqa: ANN401 - likewise
@@ -184,7 +189,11 @@ class ContextController(BrowserController):
 class SessionPlugin(BrowserPlugin):
     """Opens the browser of one session: a context in the browser of all.
 
+    Attributes:
+        counting: Of what the session's pages ask of its site.
+
     Args:
+        visitor: The session.
         plugin: Of the browser of all.
         browser: That browser, launched if it is not running.
         let_go: Has the browser pool forget a plugin, and its controller.
@@ -194,6 +203,7 @@ class SessionPlugin(BrowserPlugin):
 
     def __init__(
         self,
+        visitor: Visitor,
         plugin: PlaywrightBrowserPlugin,
         browser: Callable[[], Awaitable[BrowserController]],
         let_go: Callable[[SessionPlugin, ContextController], None],
@@ -201,6 +211,7 @@ class SessionPlugin(BrowserPlugin):
         self.AUTOMATION_LIBRARY = f"{plugin.AUTOMATION_LIBRARY} {next(self._numbers)}"
         # Two pages at once would open two contexts.
         self.opening = asyncio.Lock()
+        self.counting = Counting(visitor.note_requests)
         self._plugin = plugin
         self._browser = browser
         self._let_go = let_go
@@ -235,7 +246,7 @@ class SessionPlugin(BrowserPlugin):
     async def new_browser(self) -> ContextController:
         # Of a browser that crashed.
         self.retire()
-        self._controller = ContextController(await self._browser(), str(self.AUTOMATION_LIBRARY))
+        self._controller = ContextController(await self._browser(), str(self.AUTOMATION_LIBRARY), self.counting)
         return self._controller
 
     def why_it_failed(self, error: Exception) -> Failure | None:
@@ -330,8 +341,8 @@ class CrawleeBrowserPool(BrowserPool):
         self._open_plugins[:] = [self._plugin]
         self._browser = None
 
-    def _open_plugin(self, _: object) -> SessionPlugin:
-        return SessionPlugin(self._plugin, self._launched, self._let_go)
+    def _open_plugin(self, visitor: Visitor) -> SessionPlugin:
+        return SessionPlugin(visitor, self._plugin, self._launched, self._let_go)
 
     async def _launched(self) -> BrowserController:
         async with self._launching:
@@ -417,10 +428,13 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
             options["timeout"] *= SHARE_OF_TIME
         try:
             try:
-                with Navigation.of(page, (options.get("timeout") or LONGEST_MS) / 1000) as navigation:
+                seconds = (options.get("timeout") or LONGEST_MS) / 1000
+                with plugin.counting.loading(page, url) as tally, Navigation.of(page, seconds) as navigation:
                     response = await go(url, **options)
                     if response is not None:
                         response, exchange = await navigation.end(response, url, request.method)
+                        # Of redirects, the exchange tells.
+                        tally.take(exchange.redirect_count)
             except Exception as error:
                 # A download aborts the navigation, and has come all the same.
                 failure = None if "ERR_ABORTED" in str(error) else plugin.why_it_failed(error)

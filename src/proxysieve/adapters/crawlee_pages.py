@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
 from playwright.async_api import Error, Frame, Page, Request, Response
 
-from proxysieve import client
-from proxysieve.browser.loading import CHECKS_IN_A_ROW, QUIET_MS, REDIRECTS, UNTIL_QUIET, is_check
+from proxysieve.browser.following import Following, is_check
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import while_it_navigates
 from proxysieve.browser.waiting import in_time
@@ -30,9 +28,7 @@ class Navigation:
 
     def __init__(self, page: Page, until: float) -> None:
         self._page = page
-        self._until = until
-        self._main: Response | None = None
-        self._has_moved = asyncio.Event()
+        self._way = Following(page, page.evaluate, DEFAULTS, until=until)
 
     @classmethod
     @contextmanager
@@ -60,39 +56,18 @@ class Navigation:
         Raises:
             playwright.async_api.Error: The page cannot be read, or not in time.
         """
-        self._main = self._main or first
-        found = await self._look(url, method)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(DEFAULTS.check_seconds, self._seconds_left)):
-                for _ in range(CHECKS_IN_A_ROW):
-                    if not is_check(url, _as_response(found)):
-                        break
-                    await self._has_moved.wait()
-                    found = await self._look(url, method)
-        return self._main, found
-
-    @property
-    def _seconds_left(self) -> float:
-        return max(0.0, self._until - asyncio.get_running_loop().time())
+        self._way.main = self._way.main or first
+        found = await self._way.past_checks(lambda: self._look(url, method), is_check)
+        return self._way.main, found
 
     async def _look(self, url: str, method: str) -> Exchange:
-        self._has_moved.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(DEFAULTS.settle_seconds, self._seconds_left)):
-                await self._settle()
+        await self._way.settle("domcontentloaded")
         # A script that never ends keeps a page from ever answering.
-        async with in_time(self._seconds_left, "what the page shows"):
+        async with in_time(self._way.seconds_left, "what the page shows"):
             return await self._read(url, method)
 
-    async def _settle(self) -> None:
-        while True:
-            with while_it_navigates():
-                await self._page.wait_for_load_state("domcontentloaded", timeout=0)
-                await self._page.evaluate(f"{UNTIL_QUIET}({QUIET_MS}, {DEFAULTS.settle_seconds * 1000})")
-                return
-
     async def _read(self, url: str, method: str) -> Exchange:
-        main = self._main
+        main = self._way.main
         assert main is not None, "an answer came"  # noqa: S101
         headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
         return Exchange(
@@ -119,14 +94,11 @@ class Navigation:
                 return (await self._page.content()).encode("utf-8", "replace")
 
     def _on_response(self, response: Response) -> None:
-        request = response.request
-        is_redirect = response.status in REDIRECTS and "location" in response.headers
-        if request.is_navigation_request() and not is_redirect and request.frame == self._page.main_frame:
-            self._main = response
+        self._way.hear(response)
 
     def _on_navigated(self, frame: Frame) -> None:
         if frame == self._page.main_frame:
-            self._has_moved.set()
+            self._way.has_come.set()
 
 
 def redirect_count(request: Request) -> int:
@@ -136,9 +108,3 @@ def redirect_count(request: Request) -> int:
     while before is not None:
         before, count = before.redirected_from, count + 1
     return count
-
-
-def _as_response(exchange: Exchange) -> client.Response:
-    return client.Response(
-        url=exchange.final_url, status=exchange.status, headers=exchange.headers, body=exchange.body or b""
-    )

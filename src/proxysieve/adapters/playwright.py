@@ -188,7 +188,7 @@ def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPa
         if pool.site_of(visit.asked_url) != page.session.site:
             return OK
         exchange = exchange_of(visit.asked_url, page.answer)
-        verdict = attempt.follow_up(exchange)
+        verdict = attempt.follow_up(exchange, is_counted=True)
         if verdict.outcome in REFUSALS:
             await visit.end(why_of(verdict))
             raise Blocked(exchange, verdict)

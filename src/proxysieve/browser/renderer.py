@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Self
 
+from msgspec.structs import replace
 from playwright.async_api import BrowserType, Error, Page, Route
 
 from proxysieve.browser.leaving_out import LeftOut
@@ -51,7 +52,7 @@ class Visit:
         return self._loading.asked_url
 
     async def look(self) -> Response:
-        """What the page is by now, with the requests that it made since it was looked at last."""
+        """What the page is by now."""
         self.response = await self._loading.look()
         return self.response
 
@@ -150,9 +151,12 @@ class Renderer:
                 await self.left_out.attend(page, commands, site)
                 if request.headers:
                     await _send_along(page, site, request.headers)
-            loading = Loading(page, commands, request, self._options, seat.cached)
-            with seat.loading():
-                return Visit(seat, loading, await loading.load()), stack.pop_all()
+            loading = Loading(page, commands, request, self._options)
+            with seat.loading(), seat.counting.loading(page, request.url) as tally:
+                response = await loading.load()
+                # What a page asks for beside its document, the site bears all the same.
+                response = replace(response, redirect_count=tally.take())
+            return Visit(seat, loading, response), stack.pop_all()
 
     async def _tidy(self) -> None:
         """Close the contexts beyond the limit of those that were not used for longest."""

@@ -16,6 +16,7 @@ from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.chromium import Chromium
 from proxysieve.browser.cookies import SharedCookies
+from proxysieve.browser.counting import Counting
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
@@ -67,13 +68,13 @@ class Seat:
 
     Attributes:
         page_count: How many of its pages are open.
+        counting: Of what they ask of the site.
     """
 
     def __init__(self, session: Session, running: Running, options: BrowserOptions) -> None:
         self.session = session
         self.page_count = 0
-        # What its browser has in its cache, by address.
-        self.cached: set[str] = set()
+        self.counting = Counting(session.note_requests)
         self._running = running
         self._options = options
         self._opened: Opened | None = None
@@ -156,7 +157,6 @@ class Seat:
             await self._shut(opened)
 
     async def _shut(self, opened: Opened) -> None:
-        self.cached.clear()
         try:
             await opened.chromium.within(CLOSE_SECONDS, opened.context.close())
         finally:
@@ -240,6 +240,7 @@ class Seat:
                 await relay.close()
             await self._running.give_back(chromium)
             raise
+        self.counting.attend(context)
         cookies = SharedCookies(self.session.cookies, context)
         return Opened(chromium, context, cookies, Windows(context, chromium.tell), relay)
 

@@ -1,0 +1,91 @@
+"""Counts what the pages of a session ask of its site, as the cap is one on all that a site is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from playwright.async_api import BrowserContext, Error, Page
+from playwright.async_api import Response as PageResponse
+
+from proxysieve.sites import site_of
+
+# What is asked for once, and then taken from the browser's cache.
+CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
+
+
+class Tally:
+    """What a page asks for while it loads, beside the request itself, of which a lease tells."""
+
+    def __init__(self) -> None:
+        self._count = -1
+
+    def add(self) -> None:
+        """One more."""
+        self._count += 1
+
+    def take(self, most: int | None = None) -> int:
+        """How many there were since this was asked last, or *most* of them; they are the caller's to tell."""
+        count = max(0, self._count if most is None else min(self._count, most))
+        self._count -= count
+        return count
+
+
+class Counting:
+    """What the pages of one session ask of its site, as the network sees it.
+
+    Whoever loads a page tells with its answer what that took. What is asked for at any other time is told at once: by
+    clicks and scripts, by windows that a page opens, by pages that are no one's.
+
+    Args:
+        tell: Is told how many requests more went to the site.
+    """
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._sites: set[str] = set()
+        self._loads: dict[Page, Tally] = {}
+
+    def attend(self, context: BrowserContext) -> None:
+        """Count what the pages of *context* ask for from here on."""
+        # A page would not tell of the document that a window began with.
+        context.on("response", partial(self._count, set()))
+
+    @contextmanager
+    def loading(self, page: Page, url: str) -> Iterator[Tally]:
+        """While *page* loads what is at *url*. What is not taken of the tally is told in the end, whatever that is."""
+        self._sites.add(site_of(url))
+        tally = self._loads[page] = Tally()
+        try:
+            yield tally
+        finally:
+            del self._loads[page]
+            if rest := tally.take():
+                self._tell(rest)
+
+    def _count(self, cached: set[str], response: PageResponse) -> None:
+        """Count what was asked for; what was left out, or lay in the cache, the site has not seen."""
+        if not self._is_from_site(cached, response):
+            return
+        page = page_of(response)
+        tally = self._loads.get(page) if page is not None else None
+        if tally is not None:
+            tally.add()
+        else:
+            self._tell(1)
+
+    def _is_from_site(self, cached: set[str], response: PageResponse) -> bool:
+        url, kind = response.url, response.request.resource_type
+        may_be_cached = kind in CACHED and "no-store" not in response.headers.get("cache-control", "")
+        is_known = may_be_cached and url in cached
+        if may_be_cached:
+            cached.add(url)
+        return not is_known and url.startswith("http") and site_of(url) in self._sites
+
+
+def page_of(response: PageResponse) -> Page | None:
+    """The page that asked for *response*; None where there is none yet, as for the first document of a window."""
+    with suppress(Error):
+        return response.frame.page
+    return None

@@ -1,0 +1,115 @@
+"""Follows a page on its way: by what document it came to be, until when that changes, and past checks that lead on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from math import inf
+from typing import Literal, TypeVar
+
+from playwright.async_api import Page
+from playwright.async_api import Response as PageResponse
+
+from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.reading import while_it_navigates
+from proxysieve.core.judge import REFUSALS
+from proxysieve.core.model import Exchange, Scope
+from proxysieve.detector import make_judge
+
+T = TypeVar("T")
+State = Literal["load", "domcontentloaded"]
+
+# For so long nothing may change in a page that is there.
+QUIET_MS = 200
+UNTIL_QUIET = """((quiet, most) => new Promise(done => {
+    const finish = () => { observer.disconnect(); done(); };
+    let timer = setTimeout(finish, quiet);
+    const observer = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(finish, quiet); });
+    observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+    setTimeout(finish, most);
+}))"""
+# A check that comes back as often lets nobody pass.
+CHECKS_IN_A_ROW = 3
+REDIRECTS = range(300, 400)
+
+
+class Following:
+    """The way of a page from document to document.
+
+    Attributes:
+        main: The answer to its last main document; None before the first.
+        before: The answer to the one before.
+        has_come: To be set once there is another document to look at. That is for those to say who read it: by its
+            answer, where it may be no page at all; else when it takes the place of the one that would be read.
+
+    Args:
+        ask: Has the page answer a question in JavaScript.
+        options: How long it may take to settle, and its checks.
+        until: By the event loop's clock, when all of it has to be over.
+    """
+
+    def __init__(
+        self, page: Page, ask: Callable[[str], Awaitable[object]], options: BrowserOptions, *, until: float = inf
+    ) -> None:
+        self.main: PageResponse | None = None
+        self.before: PageResponse | None = None
+        self.has_come = asyncio.Event()
+        self._page = page
+        self._ask = ask
+        self._options = options
+        self._until = until
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may go on."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
+
+    def hear(self, response: PageResponse) -> bool:
+        """Whether *response* is the answer to another main document; it counts from then on."""
+        request = response.request
+        if is_redirect(response) or not request.is_navigation_request() or request.frame != self._page.main_frame:
+            return False
+        self.before, self.main = self.main, response
+        return True
+
+    async def settle(self, state: State, is_done: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Wait until the page has come to *state*, changes no more and *is_done*; or until it has had its time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._options.settle_seconds, self.seconds_left)):
+                await self._rest(state, is_done)
+
+    async def _rest(self, state: State, is_done: Callable[[], Awaitable[bool]] | None) -> None:
+        while True:
+            with while_it_navigates():
+                await self._page.wait_for_load_state(state, timeout=0)
+                await self._ask(f"{UNTIL_QUIET}({QUIET_MS}, {self._options.settle_seconds * 1000})")
+                if is_done is None or await is_done():
+                    return
+
+    async def past_checks(self, look: Callable[[], Awaitable[T]], is_check: Callable[[T], bool]) -> T:
+        """What *look* sees; where it *is_check*, another document is given the time to come, and looked at."""
+        for _ in range(CHECKS_IN_A_ROW):
+            # What comes from here on may be what is seen, or not.
+            self.has_come.clear()
+            seen = await look()
+            if not (is_check(seen) and await self._comes_next()):
+                return seen
+        return await look()
+
+    async def _comes_next(self) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._options.check_seconds, self.seconds_left)):
+                await self.has_come.wait()
+        return self.has_come.is_set()
+
+
+def is_redirect(response: PageResponse) -> bool:
+    """Whether *response* sends the browser elsewhere."""
+    return response.status in REDIRECTS and "location" in response.headers
+
+
+def is_check(exchange: Exchange) -> bool:
+    """Whether a page is a check of this visitor, which may let it pass by itself."""
+    verdict = make_judge().judge(exchange)
+    return verdict.outcome in REFUSALS and verdict.scope is Scope.SESSION
