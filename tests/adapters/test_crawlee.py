@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,23 @@ async def test_what_a_basic_crawler_sends_is_judged_once() -> None:
             assert pool.working_count == 1
     assert len(seen) == 2
     assert seen[0] == seen[1]
+
+
+async def test_what_a_handler_sends_besides_delays_the_next_request() -> None:
+    """By a turn of the cap each; what goes to another site does not."""
+    async with Testbed(World(proxies=1)) as bed:
+        pool, due = pool_of(bed, max_rate=0.0001), []
+
+        async def ask(context: HttpCrawlingContext) -> None:
+            for url in (f"{bed.site_url}/echo", f"{bed.site_url}/echo?2", "http://elsewhere.example/"):
+                due.append(only_desk(pool).engine.facts.site.next_at)
+                await context.send_request(url)
+            due.append(only_desk(pool).engine.facts.site.next_at)
+
+        async with pool:
+            await Crawl().crawler(pool, ask).run([bed.page_url(1)])
+
+    assert [round(later - sooner) for sooner, later in pairwise(due)] == [10_000, 10_000, 0]
 
 
 async def test_robots_txt_is_read_through_the_pool() -> None:

@@ -253,7 +253,7 @@ async def test_a_proxy_that_cannot_be_reached_is_told_from_one_that_refuses(monk
     ],
 )
 async def test_what_a_page_asks_for_delays_the_next_request(world: World) -> None:
-    """All of it, as the site sees it: while it is loaded, and while the handler has it."""
+    """All of it, as the site sees it: while it is loaded, while the handler has it, and what that sends besides."""
     async with Testbed(world) as bed:
         pool = pool_of(bed, max_rate=SLOW_RATE)
         counted = Counted(pool)
@@ -266,12 +266,15 @@ async def test_what_a_page_asks_for_delays_the_next_request(world: World) -> Non
             note()
             await context.page.evaluate(FETCH, 5)
             note()
+            await context.send_request(f"{bed.site_url}/echo")
+            note()
 
         await crawler_of(pool, use).run([bed.page_url(1)])
 
-    [(loaded, seen), used] = counts
+    [(loaded, seen), used, sent] = counts
     assert loaded == seen
     assert used == (seen + 5, seen + 5)
+    assert sent == (seen + 6, seen + 6)
 
 
 async def test_a_check_that_leads_on_by_itself_is_passed() -> None:

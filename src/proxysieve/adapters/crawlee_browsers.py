@@ -29,7 +29,7 @@ from playwright.async_api import Error
 
 from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
 from proxysieve.adapters.crawlee_pages import Navigation
-from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
+from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.browser.chromium import FLAGS, NOWHERE
 from proxysieve.browser.counting import Counting
 from proxysieve.browser.seat import is_unreached
@@ -374,6 +374,7 @@ class CrawleeBrowserHttpClient(HttpClient):
         super().__init__()
         self._in_page = PlaywrightHttpClient()
         self._alone = CrawleeHttpClient(sessions)
+        self._sessions = sessions
 
     async def send_request(
         self,
@@ -387,6 +388,8 @@ class CrawleeBrowserHttpClient(HttpClient):
         timeout: timedelta | None = None,
     ) -> HttpResponse:
         client = self._alone if session is None else self._in_page
+        if session is not None:
+            self._sessions.note_besides(session_of(session), url)
         return await client.send_request(
             url,
             method=method,

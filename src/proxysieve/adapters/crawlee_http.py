@@ -187,7 +187,7 @@ class CrawleeHttpClient(HttpClient):
     ) -> HttpResponse:
         if session is None:
             return await self._send_alone(url, method, headers, payload, timeout)
-        own = _ready(session)
+        own = self._ready_for(session, url)
         async with _told(own, url, method):
             response = await self._inner.send_request(
                 url,
@@ -246,7 +246,7 @@ class CrawleeHttpClient(HttpClient):
         proxy_info: ProxyInfo | None = None,
         timeout: timedelta | None = None,
     ) -> AsyncIterator[HttpResponse]:
-        own = _ready(session)
+        own = self._ready_for(session, url)
         streamed = self._inner.stream(
             url,
             method=method,
@@ -266,6 +266,12 @@ class CrawleeHttpClient(HttpClient):
 
     async def cleanup(self) -> None:
         await self._inner.cleanup()
+
+    def _ready_for(self, session: Session | None, url: str) -> CrawleeSession:
+        own = _ready(session)
+        if not own.is_out:
+            self._sessions.note_besides(own, url)
+        return own
 
 
 def _ready(session: Session | None) -> CrawleeSession:

@@ -245,6 +245,11 @@ class CrawleeSessionPool(SessionPool):
         """The one that was taken by that id, before it became one of the pool's."""
         return self._lent.get(session_id) if session_id else None
 
+    def note_besides(self, session: CrawleeSession, url: str) -> None:
+        """*session* goes for *url* without having been leased for it; of what is its site's, the cap is to know."""
+        if self.pool.site_of(url) == session.visitor.site:
+            session.visitor.note_requests()
+
     def _lend(self, session: CrawleeSession) -> CrawleeSession:
         self._lent[session.id] = session
         return session
