@@ -12,7 +12,8 @@ from proxysieve.background import Loop
 from proxysieve.core.engine import Standing
 from proxysieve.core.model import Exchange, Identity, Verdict
 from proxysieve.desk import Lease
-from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.named_session import NamedSession
+from proxysieve.pool import SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.session import Session
 
@@ -164,7 +165,7 @@ def behind(pool: SyncSessionPool) -> tuple[Loop, SessionPool]:
 
 
 class SyncNamedSession(SyncSender):
-    """One session that its user names; see :class:`~proxysieve.pool.NamedSession`."""
+    """One session that its user names; see :class:`~proxysieve.named_session.NamedSession`."""
 
     def __init__(self, loop: Loop, session: NamedSession) -> None:
         super().__init__(loop, session)
