@@ -12,10 +12,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
-from crawlee import HttpHeaders
-from crawlee._types import HttpMethod, HttpPayload
 from crawlee.browsers import BrowserPool, BrowserType, CrawleePage, PlaywrightBrowserPlugin
 from crawlee.browsers._browser_controller import BrowserController
 from crawlee.browsers._browser_plugin import BrowserPlugin
@@ -24,10 +22,9 @@ from crawlee.errors import SessionError
 from crawlee.fingerprint_suite import DefaultFingerprintGenerator, FingerprintGenerator, HeaderGeneratorOptions
 from crawlee.http_clients import HttpClient, HttpResponse
 from crawlee.proxy_configuration import ProxyInfo
-from crawlee.sessions import Session
 from playwright.async_api import Error
 
-from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
+from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, Asked, CrawleeHttpClient
 from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool
 from proxysieve.browser.chromium import FLAGS, NOWHERE
@@ -364,27 +361,9 @@ class CrawleeBrowserHttpClient(HttpClient):
         self._in_page = PlaywrightHttpClient()
         self._alone = CrawleeHttpClient(sessions)
 
-    async def send_request(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> HttpResponse:
-        client = self._alone if session is None else self._in_page
-        return await client.send_request(
-            url,
-            method=method,
-            headers=headers,
-            payload=payload,
-            session=session,
-            proxy_info=proxy_info,
-            timeout=timeout,
-        )
+    async def send_request(self, url: str, **asked: Unpack[Asked]) -> HttpResponse:
+        client = self._alone if asked.get("session") is None else self._in_page
+        return await client.send_request(url, **asked)
 
     async def crawl(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as the protocol has it
         raise NotImplementedError("a PlaywrightCrawler navigates, and crawls nothing")
