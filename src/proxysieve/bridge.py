@@ -140,12 +140,8 @@ class SyncSessionPool(SyncSender):
     @contextmanager
     def relay(self, session: Session) -> Iterator[str]:
         """A way to the proxy of *session* for a browser, which needs no login: ``with`` gives its URL."""
-        context = self._pool.relay(session)
-        url = self._loop.run(context.__aenter__())
-        try:
+        with self._loop.entered(self._pool.relay(session)) as url:
             yield url
-        finally:
-            self._loop.run(context.__aexit__(None, None, None))
 
     def session(self, name: str, *, site: str) -> SyncNamedSession:
         """The session called *name* at *site*, and no other, on every run."""
