@@ -24,7 +24,7 @@ from proxysieve.core.judge import Judge
 from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import Exchange, Outcome, Scope, Verdict
 from proxysieve.core.records import Record
-from proxysieve.core.story import tell_site
+from proxysieve.core.telling import tell_site
 from proxysieve.desk import Desk
 from proxysieve.detector import make_judge
 from proxysieve.samples import Samples

@@ -17,7 +17,8 @@ from proxysieve.errors import (
     SessionEnded,
     StoreError,
 )
-from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.named_session import NamedSession
+from proxysieve.pool import SessionPool
 from proxysieve.proxy_list import ProxyList
 from proxysieve.session import Session
 

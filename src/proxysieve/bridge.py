@@ -12,7 +12,8 @@ from proxysieve.background import Loop
 from proxysieve.core.engine import Standing
 from proxysieve.core.model import Exchange, Identity, Verdict
 from proxysieve.desk import Lease
-from proxysieve.pool import NamedSession, SessionPool
+from proxysieve.named_session import NamedSession
+from proxysieve.pool import SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.session import Session
 
@@ -139,12 +140,8 @@ class SyncSessionPool(SyncSender):
     @contextmanager
     def relay(self, session: Session) -> Iterator[str]:
         """A way to the proxy of *session* for a browser, which needs no login: ``with`` gives its URL."""
-        context = self._pool.relay(session)
-        url = self._loop.run(context.__aenter__())
-        try:
+        with self._loop.entered(self._pool.relay(session)) as url:
             yield url
-        finally:
-            self._loop.run(context.__aexit__(None, None, None))
 
     def session(self, name: str, *, site: str) -> SyncNamedSession:
         """The session called *name* at *site*, and no other, on every run."""
@@ -164,7 +161,7 @@ def behind(pool: SyncSessionPool) -> tuple[Loop, SessionPool]:
 
 
 class SyncNamedSession(SyncSender):
-    """One session that its user names; see :class:`~proxysieve.pool.NamedSession`."""
+    """One session that its user names; see :class:`~proxysieve.named_session.NamedSession`."""
 
     def __init__(self, loop: Loop, session: NamedSession) -> None:
         super().__init__(loop, session)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from http.cookiejar import Cookie
 from random import Random
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
-from proxysieve.belongings import OWN_KINDS, check_belongings
+from proxysieve.belongings import OWN_KINDS
 from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
@@ -23,16 +23,14 @@ from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
+from proxysieve.kept_belongings import KeptBelongings
+from proxysieve.queues import Patience, Queue
 from proxysieve.samples import Samples
-from proxysieve.session import Clients, Session, dump_belongings
+from proxysieve.session import Clients, Session
 
 log = logging.getLogger("proxysieve")
 
-# Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
-STALE = b""
 REPORTED_TWICE = "this lease was reported already; another request needs another lease"
-# After so many changes the site's looks are saved; fewer are not worth the writing.
-LOOKS_CHANGES = 8
 
 
 class Lease:
@@ -108,62 +106,6 @@ class Lease:
         return f"<Lease of {self.session}>"
 
 
-class Queue:
-    """Those who wait for any session, or for one that has a name.
-
-    Attributes:
-        hopeless_since: Since when nothing but time can help them; None while something may.
-    """
-
-    def __init__(self) -> None:
-        # Each is set once its owner is at the head.
-        self._places: deque[asyncio.Event] = deque()
-        self.hopeless_since: float | None = None
-
-    @property
-    def count(self) -> int:
-        """How many they are, the one at the head included."""
-        return len(self._places)
-
-    def enter(self) -> asyncio.Event:
-        """A place at the end, to be left again."""
-        place = asyncio.Event()
-        self._places.append(place)
-        self._call_head()
-        return place
-
-    def leave(self, place: asyncio.Event) -> None:
-        """Whoever had *place* is served, or waits no more."""
-        self._places.remove(place)
-        self._call_head()
-
-    def _call_head(self) -> None:
-        if self._places:
-            self._places[0].set()
-
-
-class Patience(NamedTuple):
-    """How long somebody waits for a lease.
-
-    Attributes:
-        asked_at: Since when, in Unix seconds.
-        max_wait_seconds: How long while nothing but time can help.
-        until: When it ends, whatever is waited for.
-    """
-
-    asked_at: float
-    max_wait_seconds: float
-    until: float | None
-
-    def ends_before(self, at: float | None) -> bool:
-        """Whether it has ended at *at*."""
-        return at is not None and self.until is not None and at >= self.until
-
-    def first(self, due_at: float | None) -> float | None:
-        """What comes first: its end, or *due_at*."""
-        return min((at for at in (due_at, self.until) if at is not None), default=None)
-
-
 class Desk:
     """The waiting around one site's engine.
 
@@ -207,23 +149,12 @@ class Desk:
         self._rng = rng
         self._clients = clients
         self._sessions: dict[str, Session] = {}
-        self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
-        for (kind, _), value in self._saved.items():
-            check_belongings(kind, value or b"")
+        self._kept = KeptBelongings(engine.site, records, engine.facts.sessions)
         self._looks = self._load_looks(records) if looks else None
-        self._looks_saved_at = 0
-        self._used: set[str] = set()
-        self._forget_orphans()
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
-
-    def _forget_orphans(self) -> None:
-        """Have deleted what belonged to sessions that are no more."""
-        orphans = {name for _, name in self._saved} - self.engine.facts.sessions.keys()
-        self._saved.update({one: STALE for one in self._saved if one[1] in orphans})
-        self._used |= orphans
 
     async def lease(
         self,
@@ -283,7 +214,6 @@ class Desk:
         """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
         if self._looks and exchange.body:
             self._looks.accept(look_of(exchange))
-            self._looks_saved_at -= LOOKS_CHANGES
 
     def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
         """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
@@ -323,7 +253,7 @@ class Desk:
     def keep(self, session: Session) -> None:
         """Have the cookies and data of *session* saved, if they changed."""
         if self._sessions.get(session.name) is session:
-            self._used.add(session.name)
+            self._kept.note_use(session.name)
 
     def drop(self, lease: int, session: Session) -> None:
         """The request of *lease* is over, and says nothing of the session."""
@@ -336,7 +266,7 @@ class Desk:
             self._on_free()
         self._clients.release(session)
         # Its answer may have set cookies, and its user data.
-        self._used.add(session.name)
+        self._kept.note_use(session.name)
 
     def _suspect(self, exchange: Exchange, verdict: Verdict, why: str) -> None:
         """Say that a sign may be mistaken, and show by what; nobody is given up for it meanwhile."""
@@ -381,7 +311,8 @@ class Desk:
         """Whether nothing is under way, waited for, or not saved yet."""
         facts = self.engine.facts
         is_waited_for = any(queue.count for queue in self._queues.values())
-        return not (facts.flights or facts.changed or self._used or self._has_new_looks or is_waited_for)
+        is_unsaved = facts.changed or self._kept.may_have_changed or (self._looks and self._looks.are_to_be_saved)
+        return not (facts.flights or is_unsaved or is_waited_for)
 
     def close(self) -> None:
         """Let go of the sessions' clients; what is known stands in the store."""
@@ -394,17 +325,15 @@ class Desk:
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
-        used, self._used = self._used, set()
-        belongings = [record for name in used for record in self._belongings(name)]
+        belongings = self._kept.take_changes(self._sessions)
         return [*self.engine.take_changes(), *belongings, *self._take_looks()]
 
     def keep_changed(self, record: Record) -> None:
         """What :meth:`take_changes` gave could not be saved: give it again next time."""
         if record.kind in OWN_KINDS:
-            self._saved[record.kind, record.key] = STALE
-            self._used.add(record.key)
-        elif record.kind == "looks":
-            self._looks_saved_at -= LOOKS_CHANGES
+            self._kept.keep_changed(record)
+        elif self._looks and record.kind == "looks":
+            self._looks.call_for_saving()
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
@@ -456,9 +385,7 @@ class Desk:
             session = self._sessions.pop(name, None)
             if session is not None:
                 self._clients.end(session)
-            # Another session of this name must not find them.
-            self._saved.update({(kind, name): STALE for kind in OWN_KINDS if self._saved.get((kind, name))})
-            self._used.add(name)
+            self._kept.forget(name)
         self.wake()
 
     def wake(self) -> None:
@@ -473,30 +400,12 @@ class Desk:
             record = self.engine.facts.sessions[name]
             proxy = self.engine.facts.catalog.get(record.proxy)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
-            own = {kind: self._saved.get((kind, name)) for kind in OWN_KINDS}
+            own = self._kept.of(name)
             session = Session(
                 record, self.engine.site, proxy, self._clients, **own, given=self._cookies, on_asked=self.count
             )
             self._sessions[name] = session
         return session
-
-    def _belongings(self, name: str) -> list[Record]:
-        """The records of the session's cookies and data that differ from what is saved."""
-        session = self._sessions.get(name)
-        try:
-            values = dump_belongings(session) if session else dict.fromkeys(OWN_KINDS)
-        except (TypeError, ValueError, RecursionError) as error:
-            # The user's own values; they must not keep all else from being saved.
-            log.warning("%s: the data of %s is not like JSON and cannot be saved: %s", self.engine.site, session, error)
-            return []
-        changed = []
-        for kind, value in values.items():
-            if self._saved.get((kind, name)) != value:
-                self._saved[kind, name] = value
-                if value is None:
-                    del self._saved[kind, name]
-                changed.append(Record(self.engine.site, kind, name, value))
-        return changed
 
     @staticmethod
     def _load_looks(records: Iterable[Record]) -> Looks:
@@ -506,15 +415,10 @@ class Desk:
                 looks.restore(decode(record.value, LooksRecord))
         return looks
 
-    @property
-    def _has_new_looks(self) -> bool:
-        return self._looks is not None and self._looks.change_count >= self._looks_saved_at + LOOKS_CHANGES
-
     def _take_looks(self) -> list[Record]:
-        if self._looks is None or not self._has_new_looks:
+        if self._looks is None or not self._looks.are_to_be_saved:
             return []
-        self._looks_saved_at = self._looks.change_count
-        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.record()))]
+        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.take_record()))]
 
     def __repr__(self) -> str:
         return f"<Desk of {self.engine.site}: {self.standing()}>"

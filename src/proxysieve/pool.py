@@ -1,10 +1,10 @@
-"""The pool: every site's desk, one store, one client."""
+"""The pool: one list of proxies, every site's desk, one store, one client."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from http.cookiejar import Cookie
@@ -12,8 +12,6 @@ from os import PathLike
 from random import Random, SystemRandom
 from types import TracebackType
 from typing import Self
-
-import msgspec
 
 from proxysieve.attempts import OnTried, Sender, Settings
 from proxysieve.client import Client, CurlClient
@@ -32,8 +30,10 @@ from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
 from proxysieve.core.records import Record
 from proxysieve.desk import Desk
+from proxysieve.desks import Desks
 from proxysieve.detector import OwnSign, make_judge
-from proxysieve.errors import ConfigError, ProxySieveError, StoreError
+from proxysieve.errors import ConfigError, ProxySieveError
+from proxysieve.named_session import NamedSession
 from proxysieve.own_headers import check_headers
 from proxysieve.proxy_list import Change, Proxies, list_proxies
 from proxysieve.relay import way_through
@@ -46,8 +46,6 @@ log = logging.getLogger("proxysieve")
 
 # A crash costs at most this much of what was learned.
 SAVE_SECONDS = 1.0
-# More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
-OPEN_DESKS = 1_000
 # How long closing waits for a download that was cancelled; libcurl may swallow that.
 CANCEL_SECONDS = 1.0
 # So many proxies come or go at once, so that a list of a million holds nobody up for more than some milliseconds.
@@ -174,11 +172,7 @@ class SessionPool(Sender):
         self._store: Store = open_store(store)
         self._samples = Samples(samples_directory(self._store))
         self._fence: int | None = None
-        self._desks: dict[str, Desk] = {}
-        self._left: dict[str, Standing] = {}
-        self._loading = asyncio.Lock()
-        self._saving = asyncio.Lock()
-        self._is_draining = False
+        self._desks = Desks(self._store, self._make_desk)
         self._is_closing = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -230,9 +224,7 @@ class SessionPool(Sender):
 
     def drain(self) -> None:
         """Send nothing more: requests under way may end, and whoever waits for a session is told that it is over."""
-        self._is_draining = True
-        for desk in self._desks.values():
-            desk.drain()
+        self._desks.drain()
 
     async def save(self) -> None:
         """Save what was learned now, without waiting for the next second.
@@ -240,18 +232,13 @@ class SessionPool(Sender):
         Raises:
             StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
         """
+        await self._desks.save(self._check_open())
+
+    def _check_open(self) -> int:
+        """The fence of the claim on the store, which it has while it is open."""
         if self._fence is None:
             raise ProxySieveError("the pool is not open: use it in async with")
-        async with self._saving:
-            changes = [record for desk in self._desks.values() for record in desk.take_changes()]
-            if not changes:
-                return
-            try:
-                await self._store.save(changes, self._fence)
-            except BaseException:
-                for record in changes:
-                    self._desks[record.site].keep_changed(record)
-                raise
+        return self._fence
 
     async def _take(self, change: Change) -> None:
         """Take over what became of the list: who joins comes first, so that there is no moment without proxies."""
@@ -265,7 +252,7 @@ class SessionPool(Sender):
             for batch in _batches(change.changed):
                 self._replace(batch)
                 await asyncio.sleep(0)
-        self._wake_all()
+        self._desks.wake()
         if change.joined:
             self._on_joined(len(change.joined))
 
@@ -287,10 +274,6 @@ class SessionPool(Sender):
             self._catalog.replace(proxy)
         for desk in self._desks.values():
             desk.change(before, proxies)
-
-    def _wake_all(self) -> None:
-        for desk in self._desks.values():
-            desk.wake()
 
     def appear_as(self, identities: Sequence[Identity]) -> None:
         """Have all sessions be one of *identities*, as a browser wants it that does not imitate others.
@@ -341,7 +324,7 @@ class SessionPool(Sender):
 
     def standings(self) -> dict[str, Standing]:
         """The same for every site that was used since the pool was opened."""
-        return self._left | {site: desk.standing() for site, desk in self._desks.items()}
+        return self._desks.standings()
 
     def suspicions(self) -> dict[str, list[str]]:
         """The signs that may be mistaken, in words, by site; nobody was given up for them."""
@@ -359,73 +342,47 @@ class SessionPool(Sender):
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
-        left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
-        return left + sum(desk.engine.facts.working.session_count for desk in self._desks.values())
+        return self._desks.working_count
 
     async def _desk(self, url: str) -> Desk:
         return await self._desk_of(self._site(url))
 
     async def _desk_of(self, site: str) -> Desk:
-        if self._fence is None:
-            raise ProxySieveError("the pool is not open: use it in async with")
+        self._check_open()
         if self._saver is not None and self._saver.done():
             # It ends by itself only if what was learned cannot be saved; better to stop than to lose it.
             self._saver.result()
-        desk = self._desks.get(site)
-        if desk is None:
-            async with self._loading:
-                desk = self._desks.get(site) or await self._open_desk(site)
-        return desk
+        return await self._desks.at(site)
 
-    async def _open_desk(self, site: str) -> Desk:
-        records: list[Record] = await self._store.load(site)
-        try:
-            engine = Engine(
-                site,
-                self._catalog,
-                self._make_policy(),
-                max_rate=self._max_rate,
-                identities=self._visitors,
-                hearsay=self._hearsay,
-                loads=self._loads,
-                records=records,
-            )
-            desk = Desk(
-                engine,
-                clock=self._clock,
-                rng=self._rng,
-                judge=self._judge,
-                clients=self._clients,
-                samples=self._samples,
-                records=records,
-                looks=self._looks,
-                cookies=cookies_at(site, self._cookies, self._site),
-                on_free=self._wake_all,
-            )
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                f"what {self._store!r} keeps of {site} is damaged ({error}): move the store away, or name another"
-            ) from error
-        if self._is_draining:
-            desk.drain()
-        self._desks[site] = desk
-        return desk
+    def _make_desk(self, site: str, records: Sequence[Record]) -> Desk:
+        engine = Engine(
+            site,
+            self._catalog,
+            self._make_policy(),
+            max_rate=self._max_rate,
+            identities=self._visitors,
+            hearsay=self._hearsay,
+            loads=self._loads,
+            records=records,
+        )
+        return Desk(
+            engine,
+            clock=self._clock,
+            rng=self._rng,
+            judge=self._judge,
+            clients=self._clients,
+            samples=self._samples,
+            records=records,
+            looks=self._looks,
+            cookies=cookies_at(site, self._cookies, self._site),
+            on_free=self._desks.wake,
+        )
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():
             await self._clock.wait(self._is_closing, self._clock.now() + SAVE_SECONDS)
             await self.save()
-            self._leave_idle_desks()
-
-    def _leave_idle_desks(self) -> None:
-        surplus = len(self._desks) - OPEN_DESKS
-        # While changes are being saved, a desk that has some looks idle.
-        if surplus > 0 and not self._saving.locked():
-            idle = [site for site, desk in self._desks.items() if desk.is_idle]
-            for site in idle[:surplus]:
-                desk = self._desks.pop(site)
-                self._left[site] = desk.standing()
-                desk.close()
+            self._desks.leave_idle()
 
     def __repr__(self) -> str:
         return f"<SessionPool of {len(self._catalog)} proxies, {len(self._desks)} sites, {self._store!r}>"
@@ -434,39 +391,3 @@ class SessionPool(Sender):
 def _batches(proxies: Sequence[Proxy]) -> Iterator[dict[str, Proxy]]:
     for start in range(0, len(proxies), PROXIES_AT_ONCE):
         yield {proxy.key: proxy for proxy in proxies[start : start + PROXIES_AT_ONCE]}
-
-
-class NamedSession(Sender):
-    """One session that its user names: the same proxy, identity and cookies on every run.
-
-    When its exit is lost (blocked, dead, gone from the list, handed on by its provider), requests raise
-    :class:`NoSessionAvailable` that says so, until :meth:`renew` is called: whether the account behind it may
-    appear from another address is for its user to decide.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        site: str,
-        settings: Settings,
-        desk_of: Callable[[str], Awaitable[Desk]],
-        site_of_url: Callable[[str], str],
-    ) -> None:
-        super().__init__(settings, session=name)
-        self.name = name
-        self.site = site
-        self._desk_of = desk_of
-        self._site_of_url = site_of_url
-
-    async def renew(self) -> None:
-        """Let go of the exit, identity, cookies and data; the next request opens the session anew."""
-        (await self._desk_of(self.site)).close_session(self.name)
-
-    async def _desk(self, url: str) -> Desk:
-        site = self._site_of_url(url)
-        if site != self.site:
-            raise ConfigError(f"session {self.name!r} is one at {self.site}, but {url!r} belongs to {site}")
-        return await self._desk_of(site)
-
-    def __repr__(self) -> str:
-        return f"<NamedSession {self.name!r} at {self.site}>"

@@ -12,7 +12,7 @@ from proxysieve.core.events import Leased, Reported
 from proxysieve.core.lore import HALF_LIFE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
-from proxysieve.core.supply import BARRED, CHALLENGED
+from proxysieve.core.tiers import BARRED, CHALLENGED
 
 BARE = Verdict(outcome=Outcome.UNCLEAR, why="status 403", sign="status-403")
 EMPTY = Verdict(outcome=Outcome.UNCLEAR, why="status 200 with an empty body", sign="empty-body")

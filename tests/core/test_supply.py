@@ -11,7 +11,8 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord
-from proxysieve.core.supply import FIRST_PATIENCE_SECONDS, PATIENCE, SHRINKAGE, Found, Supply
+from proxysieve.core.supply import FIRST_PATIENCE_SECONDS, PATIENCE, Found, Supply
+from proxysieve.core.tiers import SHRINKAGE
 
 
 def proxy(network: int, number: int, cost: float = 1.0) -> Proxy:

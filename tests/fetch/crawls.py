@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
 from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.story import tell_exits
+from proxysieve.core.telling import tell_exits
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_urls

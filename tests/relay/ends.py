@@ -9,6 +9,8 @@ from asyncio import StreamWriter as Writer
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from curl_cffi import AsyncSession, Response
+
 from proxysieve.core.address import parse_proxy
 from proxysieve.relay import Relay, open_relay
 
@@ -34,3 +36,10 @@ async def read_what_comes(reader: Reader) -> bytes:
         return await reader.read()
     except ConnectionResetError:
         return b""
+
+
+async def get(relay: Relay, url: str) -> tuple[int, bytes]:
+    """Status and body of the page at *url*, of a client without a login."""
+    async with AsyncSession[Response](trust_env=False) as client:
+        response = await client.get(url, proxy=relay.url.replace("socks5", "socks5h"), verify=False)
+        return response.status_code, response.content

@@ -8,7 +8,6 @@ import random
 import ssl
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
-from pathlib import Path
 
 import pytest
 from curl_cffi import AsyncSession, Response
@@ -32,7 +31,6 @@ from tests.rude_servers import (
     silent,
 )
 
-import proxysieve.relay.port
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.relay import Relay, open_relay, way_through
@@ -63,12 +61,6 @@ async def ask(relay: Relay, request: bytes) -> bytes:
         return await read_what_comes(reader)
 
 
-async def get(relay: Relay, url: str) -> tuple[int, bytes]:
-    async with AsyncSession[Response](trust_env=False) as client:
-        response = await client.get(url, proxy=relay.url, verify=False)
-        return response.status_code, response.content
-
-
 def hearing(heard: bytearray, said: bytes = b"") -> Behaviour:
     """A proxy that says *said* once anything is asked, and takes note of all that it hears."""
 
@@ -81,35 +73,8 @@ def hearing(heard: bytearray, said: bytes = b"") -> Behaviour:
     return serve
 
 
-def trusting(path: Path | None) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=path) if path else None
-
-
 class TestAgainstTheTestbed:
     """Real proxies, which ask for a login."""
-
-    @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
-    @pytest.mark.parametrize("https_proxies", [False, True], ids=["by-http", "by-https"])
-    async def test_a_page_comes_through_a_proxy_with_a_login(self, *, https: bool, https_proxies: bool) -> None:
-        """A client without a login gets the page, through that proxy's exit."""
-        async with Testbed(World(proxies=1, networks=1, https=https, https_proxies=https_proxies)) as bed:
-            line = (bed.https_lines if https_proxies else bed.proxy_lines)[0]
-            async with relay_to(line, tls=trusting(bed.ca_path)) as relay:
-                status, body = await get(relay, bed.page_url(1))
-
-            assert (status, body) == (200, bed.page_body(1))
-            assert relay.failure is None
-            assert {hit.exit for hit in bed.truth().hits} == {bed.exits[0].address}
-
-    async def test_a_providers_session_is_named_in_the_login(self) -> None:
-        """The exit is that of the session's name."""
-        async with Testbed(World(proxies=30, networks=30, provider_names=True)) as bed:
-            for name in ("a1", "b2", "b2"):
-                async with relay_to(bed.proxy_lines[0], name) as relay:
-                    await get(relay, bed.page_url(1))
-
-            first, second, third = [hit.exit for hit in bed.truth().hits]
-            assert first != second == third
 
     @pytest.mark.parametrize(
         ("world", "failure", "status"),
@@ -124,13 +89,6 @@ class TestAgainstTheTestbed:
         async with Testbed(world) as bed, relay_to(bed.proxy_lines[0]) as relay:
             assert (await ask(relay, CONNECT)).split()[1] == status
             assert relay.failure is failure
-
-    async def test_many_pages_at_once(self) -> None:
-        """Connections do not come into each other's way."""
-        async with Testbed(World(proxies=1, networks=1)) as bed, relay_to(bed.proxy_lines[0]) as relay:
-            answers = await asyncio.gather(*(get(relay, bed.page_url(page)) for page in range(20)))
-
-            assert answers == [(200, bed.page_body(page)) for page in range(20)]
 
     async def test_many_pages_of_one_connection(self) -> None:
         """A browser that keeps its connection is logged in by each request."""
@@ -403,22 +361,6 @@ async def test_a_browser_may_hang_up_at_any_time(after: bytes) -> None:
             writer.write(after)
 
         assert await ask(relay, CONNECT) == ESTABLISHED
-
-
-async def test_a_client_that_says_nothing_is_hung_up_on() -> None:
-    """An open connection costs something, so a client has to say what it wants."""
-    proxy = parse_proxy("http://user:pass@127.0.0.1:1")
-    async with await open_relay(proxy, handshake_seconds=0.05) as relay:
-        assert await ask(relay, b"CONNECT ") == b""
-
-
-async def test_another_user_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Who is not the user whose proxies they are does not get to use them, and the log tells of it."""
-    monkeypatch.setattr(proxysieve.relay.port, "is_own", lambda _: False)
-    async with relay_to(f"http://user:{SECRET}@127.0.0.1:1") as relay:
-        assert await ask(relay, CONNECT) == b""
-    assert "another user" in caplog.text
-    assert SECRET not in caplog.text
 
 
 async def test_passwords_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,12 +9,10 @@ from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
 
 import pytest
-from curl_cffi import AsyncSession, Response
 from tests.relay.ends import browser_at, read_what_comes, relay_to
 from tests.rude_servers import Behaviour, closing_at_once, cutting, listening, silent
 
 import proxysieve.peers
-import proxysieve.relay.port
 from proxysieve import ConfigError
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Failure
@@ -37,12 +35,6 @@ async def ask(relay: Relay, request: bytes = TO_A_NAME) -> bytes:
         assert await reader.readexactly(2) == AGREED
         writer.write(request)
         return await reader.read()
-
-
-async def get(relay: Relay, url: str) -> tuple[int, bytes]:
-    async with AsyncSession[Response](trust_env=False) as client:
-        response = await client.get(url, proxy=relay.url.replace("socks5", "socks5h"), verify=False)
-        return response.status_code, response.content
 
 
 def proxy_with_login(behave: Behaviour, login: bytes = b"\x01\x04user\x04pass") -> Behaviour:
@@ -83,27 +75,6 @@ async def echo_later(reader: Reader, writer: Writer) -> None:
 class TestAgainstTheTestbed:
     """Real proxies, which ask for a login."""
 
-    @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
-    async def test_a_page_comes_through_a_proxy_with_a_login(self, *, https: bool) -> None:
-        """A client without a login gets the page, through that proxy's exit."""
-        async with Testbed(World(proxies=1, networks=1, https=https)) as bed:
-            async with relay_to(bed.socks5_lines[0]) as relay:
-                status, body = await get(relay, bed.page_url(1))
-
-            assert (status, body) == (200, bed.page_body(1))
-            assert relay.failure is None
-            assert {hit.exit for hit in bed.truth().hits} == {bed.exits[0].address}
-
-    async def test_a_providers_session_is_named_in_the_login(self) -> None:
-        """The exit is that of the session's name."""
-        async with Testbed(World(proxies=30, networks=30, provider_names=True)) as bed:
-            for name in ("a1", "b2", "b2"):
-                async with relay_to(bed.socks5_lines[0], name) as relay:
-                    await get(relay, bed.page_url(1))
-
-            first, second, third = [hit.exit for hit in bed.truth().hits]
-            assert first != second == third
-
     @pytest.mark.parametrize(
         ("world", "reply", "failure"),
         [
@@ -127,13 +98,6 @@ class TestAgainstTheTestbed:
             async with await open_relay(proxy, handshake_seconds=0.1) as relay:
                 assert await ask(relay) == GENERAL_FAILURE
                 assert relay.failure is Failure.PROXY_UNREACHABLE
-
-    async def test_many_pages_at_once(self) -> None:
-        """Connections do not come into each other's way."""
-        async with Testbed(World(proxies=1, networks=1)) as bed, relay_to(bed.socks5_lines[0]) as relay:
-            answers = await asyncio.gather(*(get(relay, bed.page_url(page)) for page in range(20)))
-
-            assert answers == [(200, bed.page_body(page)) for page in range(20)]
 
     async def test_closing_ends_what_is_under_way(self) -> None:
         """A connection that waits for a slow site is cut when the relay is closed, and closing twice does nothing."""
@@ -328,15 +292,6 @@ async def test_a_client_that_only_logs_in_is_told_so() -> None:
         assert await reader.read() == b"\x05\xff"
 
 
-async def test_a_client_that_says_nothing_is_hung_up_on() -> None:
-    """An open connection costs something, so a client has to say what it wants."""
-    proxy = parse_proxy("socks5://user:pass@127.0.0.1:1")
-    async with await open_relay(proxy, handshake_seconds=0.05) as relay, browser_at(relay) as (reader, writer):
-        writer.write(b"\x05")
-
-        assert await reader.read() == b""
-
-
 @pytest.mark.parametrize("after", [b"\x05", GREETING, GREETING + TO_A_NAME], ids=["greeting", "request", "reply"])
 async def test_a_browser_may_hang_up_in_the_handshake(after: bytes) -> None:
     """It leaves nothing behind, and the next one is served."""
@@ -369,17 +324,6 @@ async def test_a_relay_that_is_closed_while_the_proxy_is_greeted_lets_go_of_both
         await relay.close()
 
         assert await read_what_comes(reader) == b""
-
-
-async def test_another_user_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Who is not the user whose proxies they are does not get to use them, and the log tells of it."""
-    monkeypatch.setattr(proxysieve.relay.port, "is_own", lambda _: False)
-    async with relay_to(f"socks5://user:{SECRET}@127.0.0.1:1") as relay, browser_at(relay) as (reader, writer):
-        writer.write(GREETING)
-
-        assert await read_what_comes(reader) == b""
-    assert "another user" in caplog.text
-    assert SECRET not in caplog.text
 
 
 async def test_where_the_kernel_tells_nothing_nobody_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:

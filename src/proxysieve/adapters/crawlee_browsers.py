@@ -12,10 +12,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
-from crawlee import HttpHeaders
-from crawlee._types import HttpMethod, HttpPayload
 from crawlee.browsers import BrowserPool, BrowserType, CrawleePage, PlaywrightBrowserPlugin
 from crawlee.browsers._browser_controller import BrowserController
 from crawlee.browsers._browser_plugin import BrowserPlugin
@@ -24,10 +22,9 @@ from crawlee.errors import SessionError
 from crawlee.fingerprint_suite import DefaultFingerprintGenerator, FingerprintGenerator, HeaderGeneratorOptions
 from crawlee.http_clients import HttpClient, HttpResponse
 from crawlee.proxy_configuration import ProxyInfo
-from crawlee.sessions import Session
 from playwright.async_api import Error
 
-from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient
+from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient, RequestOptions
 from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.browser.chromium import FLAGS, NOWHERE
@@ -376,29 +373,12 @@ class CrawleeBrowserHttpClient(HttpClient):
         self._alone = CrawleeHttpClient(sessions)
         self._sessions = sessions
 
-    async def send_request(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> HttpResponse:
-        client = self._alone if session is None else self._in_page
+    async def send_request(self, url: str, **asked: Unpack[RequestOptions]) -> HttpResponse:
+        session = asked.get("session")
         if session is not None:
             self._sessions.note_besides(session_of(session), url)
-        return await client.send_request(
-            url,
-            method=method,
-            headers=headers,
-            payload=payload,
-            session=session,
-            proxy_info=proxy_info,
-            timeout=timeout,
-        )
+        client = self._alone if session is None else self._in_page
+        return await client.send_request(url, **asked)
 
     async def crawl(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as the protocol has it
         raise NotImplementedError("a PlaywrightCrawler navigates, and crawls nothing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from crawlee import HttpHeaders, Request
 from crawlee._types import HttpMethod, HttpPayload
@@ -24,6 +24,17 @@ from proxysieve.pool import SessionPool
 # Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
 # request ends by itself a little before.
 SHARE_OF_TIME = 0.95
+
+
+class RequestOptions(TypedDict, total=False):
+    """What a client of Crawlee's is asked for, beside the address."""
+
+    method: HttpMethod
+    headers: HttpHeaders | dict[str, str] | None
+    payload: HttpPayload | None
+    session: Session | None
+    proxy_info: ProxyInfo | None
+    timeout: timedelta | None
 
 
 class CrawleeResponse:
@@ -92,50 +103,21 @@ class IdentityHttpClient(HttpClient):
         request.loaded_url = response.url
         return HttpCrawlingResult(http_response=response)
 
-    async def send_request(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> CrawleeResponse:
-        del proxy_info
-        longest = self._settings.timeout_seconds
+    async def send_request(self, url: str, **asked: Unpack[RequestOptions]) -> CrawleeResponse:
+        longest, timeout = self._settings.timeout_seconds, asked.get("timeout")
         request = built_in.Request(
             url=url,
-            method=method,
-            headers=self._settings.headers | dict(headers or {}),
-            content=payload,
+            method=asked.get("method", "GET"),
+            headers=self._settings.headers | dict(asked.get("headers") or {}),
+            content=asked.get("payload"),
             timeout_seconds=min(longest, timeout.total_seconds()) if timeout else longest,
             max_bytes=self._settings.max_bytes,
         )
-        return CrawleeResponse(await self._settings.client.send(request, session_of(session).visitor))
+        return CrawleeResponse(await self._settings.client.send(request, session_of(asked.get("session")).visitor))
 
     @asynccontextmanager
-    async def stream(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> AsyncIterator[HttpResponse]:
-        yield await self.send_request(
-            url,
-            method=method,
-            headers=headers,
-            payload=payload,
-            session=session,
-            proxy_info=proxy_info,
-            timeout=timeout,
-        )
+    async def stream(self, url: str, **asked: Unpack[RequestOptions]) -> AsyncIterator[HttpResponse]:
+        yield await self.send_request(url, **asked)
 
     async def cleanup(self) -> None:
         """Nothing: the connections are the sessions'."""
@@ -174,57 +156,26 @@ class CrawleeHttpClient(HttpClient):
         own.settle(await _exchange(request.url, request.method, result.http_response, request.loaded_url or ""))
         return result
 
-    async def send_request(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> HttpResponse:
+    async def send_request(self, url: str, **asked: Unpack[RequestOptions]) -> HttpResponse:
+        session, method = asked.get("session"), asked.get("method", "GET")
         if session is None:
-            return await self._send_alone(url, method, headers, payload, timeout)
+            return await self._send_alone(url, method, asked)
         own = self._ready_for(session, url)
         async with _told(own, url, method):
-            response = await self._inner.send_request(
-                url,
-                method=method,
-                headers=headers,
-                payload=payload,
-                session=own,
-                proxy_info=proxy_info,
-                timeout=_shorter(timeout),
-            )
+            response = await self._inner.send_request(url, **_by(own, asked))
         if own.is_out:
             own.settle(await _exchange(url, method, response))
         return response
 
-    async def _send_alone(
-        self,
-        url: str,
-        method: HttpMethod,
-        headers: HttpHeaders | dict[str, str] | None,
-        payload: HttpPayload | None,
-        timeout: timedelta | None,
-    ) -> HttpResponse:
+    async def _send_alone(self, url: str, method: HttpMethod, asked: RequestOptions) -> HttpResponse:
         await self._sessions.open()
         async for attempt in self._sessions.pool.attempts(url, method=method):
             async with attempt as visitor:
                 session = CrawleeSession()
                 session.stand_for(visitor)
+                through: RequestOptions = {**_by(session, asked), "proxy_info": CrawleeProxyInfo.of(session)}
                 try:
-                    response = await self._inner.send_request(
-                        url,
-                        method=method,
-                        headers=headers,
-                        payload=payload,
-                        session=session,
-                        proxy_info=CrawleeProxyInfo.of(session),
-                        timeout=_shorter(timeout),
-                    )
+                    response = await self._inner.send_request(url, **through)
                     exchange = await _exchange(url, method, response)
                 except Exception as error:
                     failure = crawlee_failure(error)
@@ -235,27 +186,9 @@ class CrawleeHttpClient(HttpClient):
         return response
 
     @asynccontextmanager
-    async def stream(
-        self,
-        url: str,
-        *,
-        method: HttpMethod = "GET",
-        headers: HttpHeaders | dict[str, str] | None = None,
-        payload: HttpPayload | None = None,
-        session: Session | None = None,
-        proxy_info: ProxyInfo | None = None,
-        timeout: timedelta | None = None,
-    ) -> AsyncIterator[HttpResponse]:
-        own = self._ready_for(session, url)
-        streamed = self._inner.stream(
-            url,
-            method=method,
-            headers=headers,
-            payload=payload,
-            session=own,
-            proxy_info=proxy_info,
-            timeout=_shorter(timeout),
-        )
+    async def stream(self, url: str, **asked: Unpack[RequestOptions]) -> AsyncIterator[HttpResponse]:
+        own, method = self._ready_for(asked.get("session"), url), asked.get("method", "GET")
+        streamed = self._inner.stream(url, **_by(own, asked))
         async with _told(own, url, method):
             response = await streamed.__aenter__()
         try:
@@ -272,6 +205,11 @@ class CrawleeHttpClient(HttpClient):
         if not own.is_out:
             self._sessions.note_besides(own, url)
         return own
+
+
+def _by(session: CrawleeSession, asked: RequestOptions) -> RequestOptions:
+    """The same by *session*, and a little sooner."""
+    return {**asked, "session": session, "timeout": _shorter(asked.get("timeout"))}
 
 
 def _ready(session: Session | None) -> CrawleeSession:

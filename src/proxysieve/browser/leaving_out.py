@@ -41,11 +41,6 @@ class LeftOut:
         return self._count.total()
 
     @property
-    def weighed_count(self) -> int:
-        """By how many that were made their weight is known."""
-        return self._weighed.total()
-
-    @property
     def saved_bytes(self) -> int:
         """What they would have weighed, as far as anything of their kind was loaded."""
         return round(sum(count * self._mean(site, kind) for (site, kind), count in self._count.items()))

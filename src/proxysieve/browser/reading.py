@@ -108,10 +108,5 @@ def while_it_navigates() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        if not is_navigating(error):
+        if not any(words in str(error) for words in NAVIGATING):
             raise
-
-
-def is_navigating(error: Error) -> bool:
-    """Whether *error* says no more than that the page is being left for the next one."""
-    return any(words in str(error) for words in NAVIGATING)

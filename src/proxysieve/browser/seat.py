@@ -1,15 +1,13 @@
-"""A session's place in a browser: the context that is this visitor, with its proxy, window, and all that it keeps."""
+"""A session's place in a browser: the context that is this visitor, with its proxy, and all that it keeps."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from random import Random
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, StorageState
 from playwright.async_api import TimeoutError as PageTimeout
@@ -20,13 +18,13 @@ from proxysieve.browser.counting import Counting
 from proxysieve.browser.kept import keep, storage_state
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
+from proxysieve.browser.surroundings import Surroundings
 from proxysieve.browser.waiting import bring
 from proxysieve.browser.windowing import Windows
 from proxysieve.core.model import Failure
 from proxysieve.errors import SessionEnded
 from proxysieve.relay import Relay, bare_url, open_relay
 from proxysieve.session import Session
-from proxysieve.windows import Window, draw_window
 
 log = logging.getLogger("proxysieve")
 
@@ -77,6 +75,7 @@ class Seat:
         self.counting = Counting(session.note_requests)
         self._running = running
         self._options = options
+        self._surroundings = Surroundings(session, options)
         self._opened: Opened | None = None
         # Older ones, each until its last page is closed: a session that always has one open would grow in it for ever.
         self._old: list[Opened] = []
@@ -196,7 +195,7 @@ class Seat:
         await opened.cookies.give()
         page, commands = await bring(opened.windows.open(), lambda both: both[0].close())
         try:
-            await self._furnish(commands)
+            await self._surroundings.give_window(commands)
         except BaseException:
             await close_page(opened, page)
             raise
@@ -250,7 +249,7 @@ class Seat:
                 no_viewport=True,
                 proxy={"server": proxy},
                 storage_state=storage,
-                timezone_id=self._timezone() or None,
+                timezone_id=self._surroundings.timezone() or None,
             )
             async with asyncio.timeout(OPEN_SECONDS):
                 return await bring(opening, BrowserContext.close)
@@ -265,43 +264,10 @@ class Seat:
         log.warning("what sites keep in the browser of session %s cannot be restored: left out", self.session.name)
         return context
 
-    def _timezone(self) -> str:
-        kept = self.session.browser
-        if kept.window is None:
-            # Chosen once, with the window.
-            kept.timezone = self._options.timezone
-        return kept.timezone
-
     async def _furnish_popup(self, opened: Opened, popup: Page) -> None:
         """Give what a page opened the same screen, as soon as it is there."""
         with suppress(Error):
-            await self._show_screen(await opened.context.new_cdp_session(popup))
-
-    async def _furnish(self, commands: CDPSession) -> None:
-        """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
-        window = self._window()
-        told = await commands.send("Browser.getWindowForTarget")
-        bounds = {"left": window.left, "top": window.top, "width": window.width, "height": window.height}
-        await commands.send("Browser.setWindowBounds", {"windowId": told["windowId"], "bounds": bounds})
-        await self._show_screen(commands)
-
-    async def _show_screen(self, commands: CDPSession) -> None:
-        """Tell a page of the screen and the language that this visitor has."""
-        window = self._window()
-        screen = {"screenWidth": window.screen_width, "screenHeight": window.screen_height}
-        # Nought leaves to the window the size that it has.
-        own = {"width": 0, "height": 0, "deviceScaleFactor": window.pixel_ratio, "mobile": False}
-        await commands.send("Emulation.setDeviceMetricsOverride", own | screen)
-        if not self._options.locale.startswith("en"):
-            # The languages that it reads are flags; this is how dates and numbers look, for which systems lack data.
-            await commands.send("Emulation.setLocaleOverride", {"locale": self._options.locale})
-
-    def _window(self) -> Window:
-        kept = self.session.browser
-        if kept.window is None:
-            # The name is drawn by chance, and is one for all that is this visitor's.
-            kept.window = draw_window(Random(self.session.name), sys.platform)
-        return kept.window
+            await self._surroundings.show_screen(await opened.context.new_cdp_session(popup))
 
     async def _explain(self, error: Error | TimeoutError, chromium: Chromium, why_ended: str = "") -> None:
         """Raise why *error* came, if that is nothing about the page."""

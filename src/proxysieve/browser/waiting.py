@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+from playwright.async_api import TimeoutError as PageTimeout
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ async def in_time(seconds: float, what: str) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise PlaywrightTimeoutError(f"{what} took longer than {seconds:g} s") from error
+        raise PageTimeout(f"{what} took longer than {seconds:g} s") from error
 
 
 async def bring(opening: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[object]]) -> T:

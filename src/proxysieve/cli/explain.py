@@ -31,10 +31,8 @@ from proxysieve.core.story import (
     SessionStory,
     SiteStory,
     TierStory,
-    tell_exits,
-    tell_session,
-    tell_site,
 )
+from proxysieve.core.telling import tell_exits, tell_session, tell_site
 from proxysieve.errors import ConfigError
 from proxysieve.proxy_list import Proxies, read_proxies
 

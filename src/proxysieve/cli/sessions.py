@@ -18,7 +18,8 @@ from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
 from proxysieve.core.records import Record
-from proxysieve.core.story import HELD_BACK, Permission, SessionStory, SiteSummary, summarize, tell_sessions
+from proxysieve.core.story import HELD_BACK, Permission, SessionStory, SiteSummary
+from proxysieve.core.telling import summarize, tell_sessions
 from proxysieve.proxy_list import Proxies
 
 ROWS_SHOWN = 20

@@ -50,6 +50,8 @@ STEP_GROWTH, LARGEST_STEP = 8, 128
 LITERALS, LEAST_LITERALS = 8, 4
 # Block pages of unknown makers are smaller; large ones are not read for the sake of this.
 SMALL_BYTES = 20_000
+# Fewer changes are not worth the writing.
+CHANGES_SAVED_AT_ONCE = 8
 
 
 class Layout(msgspec.Struct, kw_only=True):
@@ -223,16 +225,13 @@ class LooksRecord(msgspec.Struct, kw_only=True):
 
 
 class Looks:
-    """How the good pages of one site look.
-
-    Attributes:
-        change_count: How often what :meth:`record` gives has changed since it was made or restored.
-    """
+    """How the good pages of one site look."""
 
     def __init__(self) -> None:
         self._albums = {kind: Album(Likeness()) for kind in Kind}
         self._repeats = Repeats()
-        self.change_count = 0
+        # Since they were saved.
+        self._change_count = 0
 
     def judge(self, exchange: Exchange, verdict: Verdict, *, is_expected: bool = False) -> Verdict:
         """*verdict*, unless that is good and the page like no good one; a page that is good is learned.
@@ -265,7 +264,7 @@ class Looks:
         is_recognised = album.recognises(look)
         doubt = self._doubt(look, album) if may_doubt and not is_recognised else ""
         if not doubt:
-            self.change_count += album.learn(look, is_recognised=is_recognised)
+            self._change_count += album.learn(look, is_recognised=is_recognised)
         return doubt
 
     def _doubt_repeated(self, look: Look, url: str) -> str:
@@ -283,15 +282,29 @@ class Looks:
         """Take a page for good that was doubted, so that others like it are not."""
         self._albums[look.kind].accept(look)
         self._repeats.accept(look.content)
-        self.change_count += 1
+        self.call_for_saving()
 
     @property
     def seen_count(self) -> int:
         """How many good pages were seen."""
         return sum(album.kept.seen_count for album in self._albums.values())
 
+    @property
+    def are_to_be_saved(self) -> bool:
+        """Whether they have changed by enough."""
+        return self._change_count >= CHANGES_SAVED_AT_ONCE
+
+    def take_record(self) -> LooksRecord:
+        """What is to be saved now; it goes on changing."""
+        self._change_count = 0
+        return self.record()
+
+    def call_for_saving(self) -> None:
+        """Have them saved the next time, however little has changed."""
+        self._change_count += CHANGES_SAVED_AT_ONCE
+
     def record(self) -> LooksRecord:
-        """What is to be kept; it goes on changing."""
+        """What is known; it goes on changing."""
         return LooksRecord(**{kind: album.kept for kind, album in self._albums.items()})
 
     def restore(self, record: LooksRecord) -> None:

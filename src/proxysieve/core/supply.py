@@ -1,8 +1,4 @@
-"""Where the next working session may come from: exits never used at the site, and blocked ones that may be well again.
-
-Exits are taken together by *group*: those of one network at one cost, or one gateway provider. How likely a fresh one
-is to work is a Beta count of its group, shrunk towards what is known of all exits at that cost.
-"""
+"""Where the next working session may come from: fresh exits, idle ones, and blocked ones that may be well again."""
 
 from __future__ import annotations
 
@@ -17,9 +13,8 @@ from proxysieve.core.curves import Recovery
 from proxysieve.core.hearsay import Hearsay, Heeded
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.records import ExitRecord
+from proxysieve.core.tiers import BARRED, CHALLENGED, STANDINGS, Group, Tier
 
-# How many exits elsewhere weigh as much as one of the group itself.
-SHRINKAGE = 1.5
 # How often one that is not to be had is drawn before all are looked at.
 DRAW_COUNT = 16
 # What did not answer in so many times the usual time most likely never will.
@@ -29,88 +24,12 @@ FIRST_PATIENCE_SECONDS = 10.0
 NEWEST_SHARE = 0.05
 # Where fewer than this work, that a neighbour does not tells nothing.
 NEIGHBOUR_CHANCE = 0.3
-# How exits stood before they were blocked, and what share of such blocks is for good, before anything is known. Where
-# the visitor was refused and not the exit, another visitor may pass at once; where all of a network or country is, the
-# exit is none of those that ever will.
-CHALLENGED, BARRED = "challenged", "barred"
-STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97}
 # An exit that is refused with all of its network tells of its neighbours as much as so many.
 BARRED_WEIGHT = 8
 BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
 # One that worked when it was used last most likely does so again.
 IDLE, IDLE_CHANCE = "idle", 0.9
-
-
-class Group:
-    """The exits of one network at one cost, or of one gateway provider.
-
-    Attributes:
-        ok: How many worked at their first use.
-        bad: How many did not.
-        out: How many are being tried.
-        fresh: Those never used here, and some that were; None until it is asked for.
-    """
-
-    __slots__ = ("bad", "fresh", "key", "ok", "out")
-
-    def __init__(self, key: GroupKey) -> None:
-        self.key = key
-        self.fresh: list[Proxy] | None = None
-        self.ok = self.bad = self.out = 0
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """What it has in common with others that are as likely; those being tried count as failed until they answer."""
-        return self.ok, self.bad + self.out
-
-
-class Tier:
-    """The groups of one cost.
-
-    Attributes:
-        ok: How many exits worked at their first use.
-        bad: How many did not.
-        blocked: Exits that are, by how they stood before; those blocked longest ago first, with the moment.
-        idle: Exits that worked, and whose session ended by nobody's fault.
-    """
-
-    def __init__(self, cost: float) -> None:
-        self.cost = cost
-        self.ok = self.bad = 0
-        self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in STANDINGS}
-        self.idle: OrderedDict[str, None] = OrderedDict()
-        self._by_place: dict[tuple[int, int], Bag[Group]] = {}
-
-    @property
-    def chance(self) -> float:
-        """How likely any fresh exit is to work."""
-        return (self.ok + 1) / (self.ok + self.bad + 2)
-
-    def chance_of(self, place: tuple[int, int]) -> float:
-        """The same for one of a group in *place*."""
-        ok, bad = place
-        return (ok + SHRINKAGE * self.chance) / (ok + bad + SHRINKAGE)
-
-    def put(self, group: Group) -> None:
-        """Have *group* where it belongs, to be drawn from."""
-        self._by_place.setdefault(group.place, Bag()).add(group)
-
-    def take_out(self, group: Group) -> None:
-        """Do not draw from *group* any more."""
-        there = self._by_place.get(group.place)
-        if there is not None:
-            there.discard(group)
-            if not there:
-                del self._by_place[group.place]
-
-    def best_first(self) -> Iterator[Bag[Group]]:
-        """The groups, those whose exits are likeliest to work first, equals together."""
-        if len(self._by_place) == 1:
-            yield from self._by_place.values()
-        else:
-            for place in sorted(self._by_place, key=self.chance_of, reverse=True):
-                yield self._by_place[place]
 
 
 class Found(NamedTuple):

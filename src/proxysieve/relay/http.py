@@ -12,7 +12,7 @@ from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, Stream
 from base64 import b64encode
 from functools import partial
 
-from proxysieve.core.model import Failure, Proxy
+from proxysieve.core.model import Failure
 from proxysieve.relay.port import BURST, Ends, Relay, pass_on
 from proxysieve.relay.requests import HEAD_END, LINE_END, Head, pass_body, read_head
 
@@ -28,11 +28,8 @@ class HttpRelay(Relay):
 
     scheme = "http"
 
-    def _login_at(self, proxy: Proxy, exit_name: str) -> bytes:
-        login = proxy.login(exit_name)
-        if not any(login):
-            return b""
-        return b"Proxy-Authorization: Basic " + b64encode(":".join(login).encode()) + LINE_END
+    def _as_sent(self, user: str, password: str) -> bytes:
+        return b"Proxy-Authorization: Basic " + b64encode(f"{user}:{password}".encode()) + LINE_END
 
     async def _lead(self, browser: Ends) -> None:
         async with asyncio.timeout(self._handshake_seconds):

@@ -64,7 +64,8 @@ class Relay(ABC):
         self._has_tried = False
         self._can_tell = False
         self._proxy = proxy
-        self._login = self._login_at(proxy, exit_name)
+        login = proxy.login(exit_name)
+        self._login = self._as_sent(*login) if any(login) else b""
         self._tls = tls
         self._handshake_seconds = handshake_seconds
         self._linger_seconds = linger_seconds
@@ -106,8 +107,8 @@ class Relay(ABC):
         return f"<{type(self).__name__} {self.url} to {self._proxy}>"
 
     @abstractmethod
-    def _login_at(self, proxy: Proxy, exit_name: str) -> bytes:
-        """The login as it is sent; empty without one."""
+    def _as_sent(self, user: str, password: str) -> bytes:
+        """The login as the proxy is sent it."""
 
     @abstractmethod
     async def _lead(self, browser: Ends) -> None:

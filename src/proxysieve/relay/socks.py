@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxysieve.core.model import Failure, Proxy
+from proxysieve.core.model import Failure
 from proxysieve.errors import ConfigError
 from proxysieve.relay.port import Ends, Relay
 
@@ -32,13 +32,12 @@ class SocksRelay(Relay):
 
     scheme = "socks5"
 
-    def _login_at(self, proxy: Proxy, exit_name: str) -> bytes:
-        login = proxy.login(exit_name)
-        if not any(login):
-            return b""
-        parts = [part.encode() for part in login]
+    def _as_sent(self, user: str, password: str) -> bytes:
+        parts = [user.encode(), password.encode()]
         if max(map(len, parts)) > LONGEST_CREDENTIAL:
-            raise ConfigError(f"the user or the password of {proxy.address} is too long for SOCKS5: expected 255 bytes")
+            raise ConfigError(
+                f"the user or the password of {self._proxy.address} is too long for SOCKS5: expected 255 bytes"
+            )
         return bytes((LOGIN_VERSION,)) + b"".join(bytes((len(part),)) + part for part in parts)
 
     async def _lead(self, browser: Ends) -> None:

@@ -9,7 +9,7 @@ from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.lore import Lore
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.pace import PROOFS
-from proxysieve.core.supply import Tier
+from proxysieve.core.tiers import Tier
 from proxysieve.core.turns import Turn, Turns
 
 # So many of those that work go ahead of the others, and one at least.

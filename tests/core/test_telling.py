@@ -18,7 +18,8 @@ from proxysieve.core.engine import Engine
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import Record
-from proxysieve.core.story import SiteStory, tell_exits, tell_session, tell_site
+from proxysieve.core.story import SiteStory
+from proxysieve.core.telling import tell_exits, tell_session, tell_site
 from proxysieve.proxy_list import read_proxies
 from proxysieve.stores.sqlite import SqliteStore
 
