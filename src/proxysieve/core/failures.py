@@ -165,6 +165,10 @@ FIREFOX_FAMILIES = {
 }
 # A page that is too much for a browser is no fault of the proxy's.
 CRASHES = ("Page crashed", "Target crashed")
+# What is not told of its words: whatever stands before an @, and headers that say who somebody is.
+LOGINS = re.compile(r"(\w+://)?\S+@")
+SENT_SECRETS = re.compile(r"\b((?:set-)?cookie|(?:proxy-)?authorization):.*", re.IGNORECASE)
+MOST_LETTERS = 200
 
 
 # These stand for anything on the way to the site; what they were raised from says how far it came.
@@ -200,6 +204,18 @@ def failure_of(error: BaseException) -> Failure | None:
     if _names(error)[0] == IMPIT_REST:
         return Failure.RESET
     return CLASSES.get(name) or _plain_failure(error)
+
+
+def words_of(error: BaseException) -> str:
+    """What a browser says went wrong, in a line, without logins and cookies; empty for others, who may say anything.
+
+    Below its first line Playwright tells all that it did, with the headers that it sent.
+    """
+    if PLAYWRIGHTS not in _names(error):
+        return ""
+    first_line = str(error).strip().partition("\n")[0].rstrip()
+    line = SENT_SECRETS.sub(r"\1: ***", LOGINS.sub(r"\1***@", first_line))
+    return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _plain_failure(error: BaseException) -> Failure | None:
