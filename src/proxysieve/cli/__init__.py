@@ -66,7 +66,7 @@ class Commands(click.Group):
 
     def _refuse(self, error: click.UsageError, ctx: click.Context) -> NoReturn:
         said = self._misplaced(error, ctx) or " ".join(error.format_message().split()).rstrip(".")
-        end = "" if said.endswith("?") else ";"
+        end = "" if said.endswith(("?", "?)")) else ";"
         click.echo(f"proxysieve: {said}{end} {(error.ctx or ctx).command_path} --help tells more", err=True)
         ctx.exit(BAD_INPUT)
 
