@@ -241,7 +241,7 @@ class SessionPool(Sender):
             StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
         """
         if self._fence is None:
-            raise ProxySieveError("the pool is not open: use it in async with")
+            raise self._not_open()
         async with self._saving:
             changes = [record for desk in self._desks.values() for record in desk.take_changes()]
             if not changes:
@@ -327,8 +327,15 @@ class SessionPool(Sender):
 
         It is opened at its first use. What it finds lost, it says; see :class:`NamedSession`.
         """
+        if not isinstance(name, str):
+            raise ConfigError(f"a session's name is a text, not {name!r}")
         if not name:
             raise ConfigError("a session's name must not be empty")
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            # What cannot be saved would keep all else from being saved.
+            raise ConfigError(f"a session's name is a text, and {name!r} has half a letter in it") from error
         return NamedSession(name, site, self._settings, self._desk_of, self._site)
 
     def site_of(self, url: str) -> str:
@@ -362,12 +369,17 @@ class SessionPool(Sender):
         left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
         return left + sum(desk.engine.facts.working.session_count for desk in self._desks.values())
 
+    def _not_open(self) -> ProxySieveError:
+        if self._saver is None:
+            return ProxySieveError("the pool is not open: use it in async with")
+        return ProxySieveError("the pool is not open any more: use it within its async with")
+
     async def _desk(self, url: str) -> Desk:
         return await self._desk_of(self._site(url))
 
     async def _desk_of(self, site: str) -> Desk:
         if self._fence is None:
-            raise ProxySieveError("the pool is not open: use it in async with")
+            raise self._not_open()
         if self._saver is not None and self._saver.done():
             # It ends by itself only if what was learned cannot be saved; better to stop than to lose it.
             self._saver.result()
