@@ -165,6 +165,8 @@ FIREFOX_FAMILIES = {
 }
 # A page that is too much for a browser is no fault of the proxy's.
 CRASHES = ("Page crashed", "Target crashed")
+# Of a URL that others can read, such as one of five numbers for an address.
+INVALID_URL = "Cannot navigate to invalid URL"
 # What is not told of its words: whatever stands before an @, and headers that say who somebody is.
 LOGINS = re.compile(r"(\w+://)?\S+@")
 SENT_SECRETS = re.compile(r"\b((?:set-)?cookie|(?:proxy-)?authorization):.*", re.IGNORECASE)
@@ -239,6 +241,8 @@ def _browser_failure(message: str) -> Failure | None:
     firefoxs = FIREFOX_ERROR.search(message)
     if firefoxs:
         return next((one for beginning, one in FIREFOX_FAMILIES.items() if firefoxs[0].startswith(beginning)), None)
+    if INVALID_URL in message:
+        return Failure.UNSENDABLE
     return Failure.UNREADABLE if any(crash in message for crash in CRASHES) else None
 
 
