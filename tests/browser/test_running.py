@@ -162,6 +162,12 @@ def test_what_a_browser_is_launched_with_anyway_is_refused(name: str) -> None:
         BrowserOptions(launch={name: True})
 
 
+def test_what_is_left_out_is_a_list() -> None:
+    """One word for it would be taken for its letters."""
+    with pytest.raises(ConfigError, match=r"expected a list, as \['image'\]"):
+        BrowserOptions(leave_out="image")  # type: ignore[arg-type] # that is the point
+
+
 async def test_what_playwright_does_not_take_is_refused(chromium: BrowserType) -> None:
     """And named."""
     with pytest.raises(ConfigError, match=r"what Playwright does not take: .*'colour'"):

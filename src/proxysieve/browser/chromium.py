@@ -25,7 +25,8 @@ from proxysieve.windows import LARGEST_SCREEN
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 HOW_TO_INSTALL = (
     "there is no Chromium here: `playwright install chromium` downloads Playwright's own, and `apt install chromium` "
-    "(Debian; or what your system has for it) installs the system's; another one is taken by executable="
+    "(Debian; or what your system has for it) installs the system's; another one is taken by executable=, on the "
+    "command line by --browser-path"
 )
 DRIVER_ENDED = "Playwright's driver, its process node, has ended and all browsers with it: begin again"
 # Only contexts have proxies that lead anywhere: what the browser asks for itself, and what escapes from a context,

@@ -64,6 +64,8 @@ class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
         taken = sorted(self.launch.keys() & OWN_LAUNCH.keys())
         if taken:
             raise ConfigError(f"launch has {taken[0]!r}: {OWN_LAUNCH[taken[0]]}")
+        if isinstance(self.leave_out, str):
+            raise ConfigError(f"leave_out is {self.leave_out!r}: expected a list, as {[self.leave_out]}")
         unknown = sorted(set(self.leave_out) - set(HEAVY))
         if unknown:
             raise ConfigError(f"{unknown[0]!r} cannot be left out: expected some of {', '.join(HEAVY)}")
