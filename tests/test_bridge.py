@@ -193,9 +193,9 @@ def test_closing_ends_the_thread_and_may_be_done_twice() -> None:
     assert own_threads() == []
     pool.close()
 
-    with pytest.raises(ProxySieveError, match="not open"):
+    with pytest.raises(ProxySieveError, match="not open any more"):
         pool.get(URL)
-    with pytest.raises(ProxySieveError, match="not open"):
+    with pytest.raises(ProxySieveError, match="not open any more"):
         pool.standing(SITE)
 
 

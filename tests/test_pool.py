@@ -672,6 +672,13 @@ def test_wrong_options_are_told(options: dict[str, float], message: str) -> None
         SessionPool(lines(1), store="memory:", **options)  # type: ignore[arg-type] # that is the point
 
 
+@pytest.mark.parametrize("name", ["", 7, "half \ud800"], ids=["nothing", "a number", "half a letter"])
+def test_a_session_has_a_name_that_can_be_saved(name: object) -> None:
+    """Any other would keep all that is learned from being saved."""
+    with pytest.raises(ConfigError, match="a session's name"):
+        SessionPool(lines(1), store="memory:").session(name, site="shop.example")  # type: ignore[arg-type] # that is the point
+
+
 async def test_a_pool_is_used_while_it_is_open() -> None:
     """Before and after, it says so, and closing twice does no harm."""
     pool = SessionPool(lines(1), store="memory:", client=Scripted(answers(200)))
@@ -682,7 +689,7 @@ async def test_a_pool_is_used_while_it_is_open() -> None:
     await pool.close()
 
     for work in (pool.get("http://shop.example/"), pool.save(), pool.standing("shop.example")):
-        with pytest.raises(ProxySieveError, match="not open"):
+        with pytest.raises(ProxySieveError, match="not open any more"):
             await work
 
 

@@ -19,12 +19,14 @@ class Loop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._was_open = False
         # Work that is handed over while the loop comes to its end would never be done, and its caller wait for ever.
         self._handing_over = threading.Lock()
 
     def open(self) -> None:
         """Start the loop and its thread."""
         self._loop = asyncio.new_event_loop()
+        self._was_open = True
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxysieve", daemon=True)
         self._thread.start()
 
@@ -33,7 +35,8 @@ class Loop:
         with self._handing_over:
             if self._loop is None:
                 work.close()
-                raise ProxySieveError("the pool is not open: use it in with")
+                any_more, within = (" any more", "within its") if self._was_open else ("", "in")
+                raise ProxySieveError(f"the pool is not open{any_more}: use it {within} with")
             result = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return result.result()

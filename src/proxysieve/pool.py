@@ -237,7 +237,7 @@ class SessionPool(Sender):
     def _check_open(self) -> int:
         """The fence of the claim on the store, which it has while it is open."""
         if self._fence is None:
-            raise ProxySieveError("the pool is not open: use it in async with")
+            raise self._not_open()
         return self._fence
 
     async def _take(self, change: Change) -> None:
@@ -310,8 +310,15 @@ class SessionPool(Sender):
 
         It is opened at its first use. What it finds lost, it says; see :class:`NamedSession`.
         """
+        if not isinstance(name, str):
+            raise ConfigError(f"a session's name is a text, not {name!r}")
         if not name:
             raise ConfigError("a session's name must not be empty")
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            # What cannot be saved would keep all else from being saved.
+            raise ConfigError(f"a session's name is a text, and {name!r} has half a letter in it") from error
         return NamedSession(name, site, self._settings, self._desk_of, self._site)
 
     def site_of(self, url: str) -> str:
@@ -343,6 +350,11 @@ class SessionPool(Sender):
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
         return self._desks.working_count
+
+    def _not_open(self) -> ProxySieveError:
+        if self._saver is None:
+            return ProxySieveError("the pool is not open: use it in async with")
+        return ProxySieveError("the pool is not open any more: use it within its async with")
 
     async def _desk(self, url: str) -> Desk:
         return await self._desk_of(self._site(url))

@@ -201,6 +201,17 @@ async def test_the_users_own_errors_go_through(chromium: BrowserType, mistake: E
     assert page.is_closed()
 
 
+async def test_a_context_that_its_user_closes_is_made_anew(chromium: BrowserType) -> None:
+    """As many who know Playwright do at the end; the session gets another one, with its cookies."""
+    async with Testbed(World(proxies=1, networks=1)) as bed, browsing(bed, chromium) as opened:
+        async with opened.page(f"{bed.site_url}/cookie") as page:
+            kept = await page.context.cookies()
+            await page.context.close()
+        async with opened.page(bed.page_url(1)) as again:
+            assert again.session is page.session
+            assert await again.context.cookies() == kept != []
+
+
 async def test_what_playwright_waits_for_in_vain_is_the_users_affair(chromium: BrowserType) -> None:
     """Its time-out says nothing of the site."""
     async with Testbed(World(proxies=2)) as bed, browsing(bed, chromium) as opened:

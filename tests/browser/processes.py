@@ -48,6 +48,11 @@ def is_browser(command: bytes) -> bool:
     return b"--remote-debugging-pipe" in command and b"--type=" not in command
 
 
+def children() -> set[int]:
+    """Those that this process has started, and nobody else."""
+    return {pid for pid, parent in _parents() if parent == os.getpid()}
+
+
 def send(pids: set[int], what: signal.Signals) -> None:
     """Send a signal to each of *pids* that is still there."""
     for pid in pids:

@@ -14,18 +14,20 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserType, Error, Page, Playwright
-from tests.browser.processes import all_ending, browsers, family, marked, new_mark, send, until
+from tests.browser.processes import all_ending, browsers, children, family, marked, new_mark, send, until
 
 import proxysieve.attempts
 import proxysieve.browser.chromium
 import proxysieve.browser.renderer
 import proxysieve.browser.seat
-from proxysieve import GaveUp, Request, SessionPool
+from proxysieve import GaveUp, ProxySieveError, Request, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.client import BrowserClient, OnLoaded
 from proxysieve.browser.kept import MOST_BYTES
+from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Visit
+from proxysieve.client import Response
 from proxysieve.errors import ConfigError, SessionEnded
 from proxysieve.testbed import Testbed, World
 
@@ -117,6 +119,38 @@ async def test_pages_that_load_while_the_browser_is_killed_are_loaded_by_another
 
     assert [title.rpartition(" ")[2] for title in titles if title] == ["0", "1", "2"]
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
+
+
+@pytest.mark.usefixtures("chromium")
+async def test_a_page_that_is_closed_as_it_loads_is_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that is told to end closes them while it still answers: no fault of the page's."""
+    load = Loading.load
+    closed: list[Page] = []
+
+    async def close_the_first(self: Loading) -> Response:
+        if not closed:
+            closed.append(self.page)
+            await self.page.context.close()
+        return await load(self)
+
+    monkeypatch.setattr(Loading, "load", close_the_first)
+    async with rendering(OPTIONS) as (bed, pool):
+        page = await pool.get(bed.page_url(0))
+
+    assert len(closed) == 1
+    assert (page.status, len(page.tries)) == (200, 1)
+
+
+@pytest.mark.usefixtures("chromium")
+async def test_a_driver_that_is_killed_is_named() -> None:
+    """No page is blamed for it, and all work stops."""
+    others = children()
+    async with rendering(OPTIONS) as (bed, pool):
+        await pool.get(bed.page_url(0))
+        send(children() - others, signal.SIGKILL)
+
+        with pytest.raises(ProxySieveError, match="Playwright's driver, its process node, has ended"):
+            await pool.get(bed.page_url(1))
 
 
 @pytest.mark.usefixtures("impatient")

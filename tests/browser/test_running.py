@@ -162,6 +162,25 @@ def test_what_a_browser_is_launched_with_anyway_is_refused(name: str) -> None:
         BrowserOptions(launch={name: True})
 
 
+@pytest.mark.parametrize("locale", ["", "d", "de_DE", "de DE", "de-????", "de-DE,fr", "de-DE-x-one", "de-\n"])
+def test_a_locale_that_is_none_is_refused(locale: str) -> None:
+    """Before a page is opened, each of which would fail."""
+    with pytest.raises(ConfigError, match="expected a language"):
+        BrowserOptions(locale=locale)
+
+
+@pytest.mark.parametrize("locale", ["de", "gsw-CH", "en-us", "es-419", "sr-Latn-RS"])
+def test_a_locale_is_a_language_somewhere(locale: str) -> None:
+    """It is what visitors read first."""
+    assert BrowserOptions(locale=locale).languages[0] == locale
+
+
+def test_what_is_left_out_is_a_list() -> None:
+    """One word for it would be taken for its letters."""
+    with pytest.raises(ConfigError, match=r"expected a list, as \['image'\]"):
+        BrowserOptions(leave_out="image")  # type: ignore[arg-type] # that is the point
+
+
 async def test_what_playwright_does_not_take_is_refused(chromium: BrowserType) -> None:
     """And named."""
     with pytest.raises(ConfigError, match=r"what Playwright does not take: .*'colour'"):

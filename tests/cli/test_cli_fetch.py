@@ -400,3 +400,16 @@ def test_an_address_of_proxies_shows_no_token(tmp_path: Path) -> None:
     assert (status, out) == (2, "")
     assert err == "proxysieve: the proxies in http://127.0.0.1/… cannot be read: it cannot be reached\n"
     assert "topsecret" not in err
+
+
+def test_ctrl_c_before_anything_is_sent_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while a browser starts: in a word, with the status of any other interrupt."""
+
+    def press(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["proxysieve.cli.fetch"], "read_url_files", press)
+
+    done = CliRunner().invoke(main, ["fetch", "urls.txt", "--proxy", "a.example:80", "--out", "pages.jsonl"])
+
+    assert (done.exit_code, done.output) == (130, "proxysieve: interrupted\n")

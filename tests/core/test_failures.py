@@ -29,7 +29,7 @@ from tests.core.wires import (
     tunnel_then_reset,
 )
 
-from proxysieve.core.failures import BENEATH, CLASSES, PLAYWRIGHTS, VAGUE, failure_of
+from proxysieve.core.failures import BENEATH, CLASSES, PLAYWRIGHTS, VAGUE, failure_of, words_of
 from proxysieve.core.model import Failure
 
 TIMEOUT_SECONDS = 0.2
@@ -220,6 +220,7 @@ def test_every_class_exists_under_its_name(name: str) -> None:
         ("Page.goto: net::ERR_CERT_AUTHORITY_INVALID at https://site/", Failure.CERTIFICATE),
         ("Page.goto: net::ERR_SOMETHING_NEW at https://site/", Failure.GARBLED),
         ("Page.goto: Page crashed", Failure.UNREADABLE),
+        ("Page.goto: Protocol error (Page.navigate): Cannot navigate to invalid URL", Failure.UNSENDABLE),
         ("Page.goto: NS_ERROR_PROXY_CONNECTION_REFUSED", Failure.PROXY_UNREACHABLE),
         ("Page.goto: NS_ERROR_PROXY_FORBIDDEN", Failure.PROXY_REFUSED),
         ("Page.click: strict mode violation", None),
@@ -233,3 +234,32 @@ def test_an_error_of_a_browser_means(text: str, failure: Failure | None) -> None
 def test_a_browsers_timeout_is_one() -> None:
     """It has a class of its own."""
     assert failure_of(BrowserTimeoutError("Page.goto: Timeout 30000ms exceeded.")) is Failure.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Page.goto: Cannot navigate to invalid URL\nCall log:\n  - cookie: a=b\n",
+            "Page.goto: Cannot navigate to invalid URL",
+        ),
+        ("no way by http://anna:s3cret@proxy.example:1 at all", "no way by http://***@proxy.example:1 at all"),
+        ("no way by anna:s3/cret@proxy.example:1", "no way by ***@proxy.example:1"),
+        ("sent Cookie: sid=1; login=2", "sent Cookie: ***"),
+        ("sent proxy-authorization: Basic YTpi", "sent proxy-authorization: ***"),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_quoted_in_a_line(said: str, told: str) -> None:
+    """The first of what it says; a call log has headers in it, and an address may have a login."""
+    assert words_of(BrowserError(said)) == told
+
+
+def test_a_browser_is_quoted_in_short() -> None:
+    """What a page threw may be of any length."""
+    assert len(words_of(BrowserError("word " * 1000))) == 200
+
+
+def test_others_are_not_quoted() -> None:
+    """Nobody knows where in their words a secret may stand."""
+    assert words_of(RuntimeError("s3cret")) == ""

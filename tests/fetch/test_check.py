@@ -9,6 +9,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from playwright.async_api import Error as BrowserError
 from tests.fakes import InTurn, Scripted, answers, lines
 
 from proxysieve import ConfigError, Request, Response, Session
@@ -215,6 +216,14 @@ async def test_one_proxys_surprise_does_not_end_the_check(caplog: pytest.LogCapt
     assert report.results[-1].why == "unexpected error: RuntimeError"
     assert "RuntimeError" in caplog.text
     assert "secret@" not in caplog.text
+
+
+async def test_a_browsers_surprise_is_told_in_its_words() -> None:
+    """In a line of them."""
+    client = InTurn(200, BrowserError("Page.goto: Frame was detached\nCall log:\n  - cookie: secret"))
+    report = await Check(CheckOptions(url=URL, proxies=proxies_of(2), client=client, max_rate=0)).run()
+
+    assert report.results[-1].why == "unexpected error: Page.goto: Frame was detached"
 
 
 async def test_a_fault_of_the_callers_ends_it() -> None:

@@ -1,11 +1,13 @@
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from playwright.async_api import Error as BrowserError
 from tests.core.made_up_sites import Make, block_page
 
 from proxysieve.client import Request, Response
@@ -161,6 +163,28 @@ async def test_an_unexpected_error_costs_one_page(tmp_path: Path) -> None:
     (failed,) = records(tmp_path / "pages.failed.jsonl")
     assert (report.pages, report.failed) == (4, 1)
     assert failed["error"] == "unexpected error: RuntimeError"
+
+
+async def test_an_unexpected_error_of_a_browser_is_quoted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By its first line, in what failed and in the log, which has no word of the rest."""
+    caplog.set_level(logging.DEBUG)
+
+    said = "Page.goto: Frame was detached\nCall log:\n  - cookie: sid=1\n  - http://anna:s3cret@proxy:1"
+
+    async def answer(_: Request) -> int:
+        raise BrowserError(said)
+
+    report = await Job(
+        options(tmp_path, ["https://shop.example/1"], ["p:1"], client=FakeClient(answer), robots=False)
+    ).run()
+
+    (failed,) = records(tmp_path / "pages.failed.jsonl")
+    assert report.failed == 1
+    assert failed["error"] == "unexpected error: Page.goto: Frame was detached"
+    assert "https://shop.example/1: unexpected error: Page.goto: Frame was detached" in caplog.text
+    assert __file__ in caplog.text
+    assert "cookie" not in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 async def test_what_fails_is_told_and_can_be_taken_up_again(tmp_path: Path) -> None:

@@ -15,18 +15,20 @@ from typing import Any
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.waiting import bring, in_time
+from proxysieve.browser.waiting import CLOSED, bring, in_time
 from proxysieve.core.identity import real_chromium
 from proxysieve.core.model import Identity
-from proxysieve.errors import ConfigError
+from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.windows import LARGEST_SCREEN
 
 # What Debian, Ubuntu and others call it.
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 HOW_TO_INSTALL = (
     "there is no Chromium here: `playwright install chromium` downloads Playwright's own, and `apt install chromium` "
-    "(Debian; or what your system has for it) installs the system's; another one is taken by executable="
+    "(Debian; or what your system has for it) installs the system's; another one is taken by executable=, on the "
+    "command line by --browser-path"
 )
+DRIVER_ENDED = "Playwright's driver, its process node, has ended and all browsers with it: begin again"
 # Only contexts have proxies that lead anywhere: what the browser asks for itself, and what escapes from a context,
 # ends here, where nobody listens.
 NOWHERE = "http://127.0.0.1:9"
@@ -162,6 +164,8 @@ class Chromium:
         # Once it has ended, its number may be another process's.
         if self.is_alive:
             kill(self._pid)
+            # A driver that ended before it does not tell.
+            self._ended.set()
 
     async def close(self) -> None:
         """End it."""
@@ -184,6 +188,7 @@ async def start(kind: BrowserType, options: BrowserOptions, user_agent: str = ""
 
     Raises:
         ConfigError: It is not there, or does not start.
+        ProxySieveError: Playwright itself has ended.
     """
     executable = find_chromium(kind, options.executable)
     browser = await _launch(kind, executable, options, user_agent)
@@ -237,6 +242,9 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
         )
         return await bring(launching, Browser.close)
     except Error as error:
+        if error.message.endswith(CLOSED):
+            # A browser that ended as it started left a log of it.
+            raise ProxySieveError(DRIVER_ENDED) from error
         raise _does_not_start(executable, error) from error
     except TypeError as error:
         raise ConfigError(f"launch has what Playwright does not take: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from proxysieve.errors import ConfigError
 
 ResourceKind = Literal["image", "media", "font"]
 HEAVY: tuple[ResourceKind, ...] = ("image", "media", "font")
+# A language, perhaps with a script and a region, as browsers have them (RFC 5646); at others each page would fail.
+LOCALE = re.compile(r"[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?", re.ASCII | re.IGNORECASE)
 # What is launched with in any case, and how it is changed.
 OWN_LAUNCH = {
     "executable_path": "use the option executable=",
@@ -64,11 +67,12 @@ class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
         taken = sorted(self.launch.keys() & OWN_LAUNCH.keys())
         if taken:
             raise ConfigError(f"launch has {taken[0]!r}: {OWN_LAUNCH[taken[0]]}")
+        if isinstance(self.leave_out, str):
+            raise ConfigError(f"leave_out is {self.leave_out!r}: expected a list, as {[self.leave_out]}")
         unknown = sorted(set(self.leave_out) - set(HEAVY))
         if unknown:
             raise ConfigError(f"{unknown[0]!r} cannot be left out: expected some of {', '.join(HEAVY)}")
-        primary = self.locale.partition("-")[0]
-        if not (primary.isascii() and primary.isalpha() and 2 <= len(primary) <= 3):
+        if not LOCALE.fullmatch(self.locale):
             raise ConfigError(f"locale is {self.locale!r}: expected a language, as de-DE or en-US")
 
     @property

@@ -17,7 +17,7 @@ from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.pdfs import download_pdfs
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
-from proxysieve.browser.waiting import in_time
+from proxysieve.browser.waiting import in_time, while_it_closes
 from proxysieve.client import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
@@ -138,7 +138,7 @@ class Renderer:
 
     async def _load(self, request: Request, seat: Seat) -> tuple[Visit, AsyncExitStack]:
         for _ in range(BROWSERS_A_PAGE):
-            with suppress(BrowserGone):
+            with suppress(BrowserGone), while_it_closes():
                 return await self._load_once(request, seat)
         raise Error("Page crashed: and so did each browser that opened it")
 

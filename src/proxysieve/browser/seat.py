@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page, StorageState
@@ -49,6 +49,7 @@ class Opened:
         page_count: How many pages were opened in it.
         open_count: How many of them are open, or being opened.
         why_ended: Why its pages were closed; empty while they were not.
+        closed: Is set once the context is closed, by us or by whoever works on a page of it.
     """
 
     chromium: Chromium
@@ -59,6 +60,10 @@ class Opened:
     page_count: int = 0
     open_count: int = 0
     why_ended: str = ""
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.context.on("close", lambda _: self.closed.set())
 
 
 class Seat:
@@ -222,9 +227,9 @@ class Seat:
             return self._opened
 
     def _is_worn(self, opened: Opened) -> bool:
-        """Whether its context is to be made anew: the browser is gone, or either of them has grown old."""
+        """Whether its context is to be made anew: it is closed, its browser is gone, or one of them has grown old."""
         is_old = opened.page_count >= self._options.pages_a_context or self._running.is_old(opened.chromium)
-        return is_old or not opened.chromium.is_alive
+        return is_old or opened.closed.is_set() or not opened.chromium.is_alive
 
     async def _open(self) -> Opened:
         chromium = await self._running.take()

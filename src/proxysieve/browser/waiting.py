@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+from playwright.async_api import Error
 from playwright.async_api import TimeoutError as PageTimeout
 
 T = TypeVar("T")
+
+# What Playwright says where a page, its context, the browser or the driver is gone.
+CLOSED = "Target page, context or browser has been closed"
 
 
 @asynccontextmanager
@@ -24,6 +28,16 @@ async def in_time(seconds: float, what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise PageTimeout(f"{what} took longer than {seconds:g} s") from error
+
+
+@contextmanager
+def while_it_closes() -> Iterator[None]:
+    """Go on where what was asked for something is closed, as a browser closes all that it has before it ends."""
+    try:
+        yield
+    except Error as error:
+        if CLOSED not in error.message:
+            raise
 
 
 async def bring(opening: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[object]]) -> T:

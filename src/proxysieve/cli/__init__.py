@@ -10,7 +10,7 @@ from proxysieve.cli.check import check
 from proxysieve.cli.completion import completion
 from proxysieve.cli.demo import demo
 from proxysieve.cli.explain import explain
-from proxysieve.cli.fetch import fetch
+from proxysieve.cli.fetch import INTERRUPTED, fetch
 from proxysieve.cli.forget import forget
 from proxysieve.cli.judge import judge
 from proxysieve.cli.log import logging_to_terminal
@@ -53,6 +53,9 @@ class Commands(click.Group):
         except ProxySieveError as error:
             click.echo(f"proxysieve: {error}", err=True)
             ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("proxysieve: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """Write the commands, section by section."""
@@ -66,7 +69,7 @@ class Commands(click.Group):
 
     def _refuse(self, error: click.UsageError, ctx: click.Context) -> NoReturn:
         said = self._misplaced(error, ctx) or " ".join(error.format_message().split()).rstrip(".")
-        end = "" if said.endswith("?") else ";"
+        end = "" if said.endswith(("?", "?)")) else ";"
         click.echo(f"proxysieve: {said}{end} {(error.ctx or ctx).command_path} --help tells more", err=True)
         ctx.exit(BAD_INPUT)
 

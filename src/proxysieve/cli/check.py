@@ -20,6 +20,7 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
 from proxysieve.cli.judge import named, printable, shown_url
 from proxysieve.cli.options import (
+    Count,
     command,
     concurrency_option,
     cookie_file_option,
@@ -76,7 +77,7 @@ INDENT = "  "
     option(
         "--names",
         default=1,
-        type=click.IntRange(min=1),
+        type=Count(min=1),
         metavar="COUNT",
         help="Session names to try of each gateway provider, a fresh one each: its exits differ.",
     ),

@@ -15,6 +15,7 @@ import msgspec
 from proxysieve.cli.browsing import PAGES_AT_ONCE, Browsing, browser_options, make_browser, take_browsing
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import (
+    Count,
     Number,
     command,
     concurrency_option,
@@ -96,7 +97,7 @@ REQUESTS_AT_ONCE = 50
     option(
         "--attempts",
         default=5,
-        type=click.IntRange(min=1),
+        type=Count(min=1),
         metavar="COUNT",
         help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the "
         "site's own error it may fail three times at most.",
@@ -136,7 +137,7 @@ REQUESTS_AT_ONCE = 50
     option(
         "--max-sessions",
         default=100,
-        type=click.IntRange(min=1),
+        type=Count(min=1),
         metavar="COUNT",
         help="For classic: how many working sessions to aim at. Lower uses the working ones sooner and more, higher "
         "keeps looking.",

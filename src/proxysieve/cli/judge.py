@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, expect_option, option, signs_option
+from proxysieve.cli.options import Count, command, expect_option, option, signs_option
 from proxysieve.cli.show import WIDTH
 from proxysieve.cli.words import share
 from proxysieve.client import Request, send_directly
@@ -116,7 +116,7 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
 @option(
     "--status",
     default=200,
-    type=click.IntRange(100, 999),
+    type=Count(100, 999),
     metavar="STATUS",
     help="HTTP status, for bodies that are saved without.",
 )

@@ -38,12 +38,20 @@ class Option(click.Option):
 class Number(click.FloatRange):
     """A number within a range, and neither "nan" nor "inf", of which nothing can be counted."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
         """The number that *value* is."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class Count(click.IntRange):
+    """A whole number within a range."""
+
+    name = "whole number"
 
 
 class Command(click.Command):
@@ -141,7 +149,7 @@ def timeout_option(seconds: float) -> Callable[[Function], Function]:
 
 def concurrency_option(count: int | None, what: str = "Requests under way at most.") -> Callable[[Function], Function]:
     """The option ``--concurrency``, likewise; *what* says its default where that is not one number."""
-    return option("--concurrency", default=count, type=click.IntRange(min=1), metavar="COUNT", help=what)
+    return option("--concurrency", default=count, type=Count(min=1), metavar="COUNT", help=what)
 
 
 def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:

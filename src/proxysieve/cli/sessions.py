@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, json_option, kept_store_option, option, optional_proxies_options
+from proxysieve.cli.options import Count, command, json_option, kept_store_option, option, optional_proxies_options
 from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
 from proxysieve.cli.words import ago, count, moment, plain, span, table
 from proxysieve.clock import SystemClock
@@ -54,7 +54,7 @@ class SessionsStory(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("site", default="", metavar="[SITE]")
 @optional_proxies_options
 @kept_store_option
-@option("--limit", default=ROWS_SHOWN, type=click.IntRange(min=0), metavar="COUNT", help="Tell of so many; 0 for all.")
+@option("--limit", default=ROWS_SHOWN, type=Count(min=0), metavar="COUNT", help="Tell of so many; 0 for all.")
 @json_option
 @config_option
 def sessions(site: str, proxies: Proxies | None, store: str, limit: int, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
-from proxysieve.cli.options import command, option
+from proxysieve.cli.options import Count, command, option
 from proxysieve.errors import ConfigError
 from proxysieve.sim import Figures, RunFigures, Scenario, contest, load_scenario, shipped_scenarios
 from proxysieve.sim.figures import means
@@ -31,7 +31,7 @@ HEADER = (
 @option(
     "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual six."
 )
-@option("--seeds", type=click.IntRange(min=1), default=1, metavar="COUNT", help="How many worlds of each scenario.")
+@option("--seeds", type=Count(min=1), default=1, metavar="COUNT", help="How many worlds of each scenario.")
 @option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
 @option("--plot", "plot_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the comparison.")
 @config_option

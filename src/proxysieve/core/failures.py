@@ -165,6 +165,12 @@ FIREFOX_FAMILIES = {
 }
 # A page that is too much for a browser is no fault of the proxy's.
 CRASHES = ("Page crashed", "Target crashed")
+# Of a URL that others can read, such as one of five numbers for an address.
+INVALID_URL = "Cannot navigate to invalid URL"
+# What is not told of its words: whatever stands before an @, and headers that say who somebody is.
+LOGINS = re.compile(r"(\w+://)?\S+@")
+SENT_SECRETS = re.compile(r"\b((?:set-)?cookie|(?:proxy-)?authorization):.*", re.IGNORECASE)
+MOST_LETTERS = 200
 
 
 # These stand for anything on the way to the site; what they were raised from says how far it came.
@@ -202,6 +208,18 @@ def failure_of(error: BaseException) -> Failure | None:
     return CLASSES.get(name) or _plain_failure(error)
 
 
+def words_of(error: BaseException) -> str:
+    """What a browser says went wrong, in a line, without logins and cookies; empty for others, who may say anything.
+
+    Below its first line Playwright tells all that it did, with the headers that it sent.
+    """
+    if PLAYWRIGHTS not in _names(error):
+        return ""
+    first_line = str(error).strip().partition("\n")[0].rstrip()
+    line = SENT_SECRETS.sub(r"\1: ***", LOGINS.sub(r"\1***@", first_line))
+    return line if len(line) <= MOST_LETTERS else f"{line[: MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def _plain_failure(error: BaseException) -> Failure | None:
     """Errors of the language itself are a client's only where they come out of it; else they are the caller's own."""
     modules = _modules(error)
@@ -223,6 +241,8 @@ def _browser_failure(message: str) -> Failure | None:
     firefoxs = FIREFOX_ERROR.search(message)
     if firefoxs:
         return next((one for beginning, one in FIREFOX_FAMILIES.items() if firefoxs[0].startswith(beginning)), None)
+    if INVALID_URL in message:
+        return Failure.UNSENDABLE
     return Failure.UNREADABLE if any(crash in message for crash in CRASHES) else None
 
 

@@ -18,7 +18,7 @@ from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.comparison import Comparison
 from proxysieve.core.content import Content
 from proxysieve.core.engine import LEEWAY_SECONDS
-from proxysieve.core.failures import failure_of
+from proxysieve.core.failures import failure_of, words_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.providers import exit_name
@@ -254,7 +254,7 @@ class Check:
             response = await self._client.send(request, session)
         except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
             exchange = Exchange(url=options.url, failure=failure_of(error), at=self._clock.now())
-            unexpected = "" if exchange.failure else f"unexpected error: {type(error).__name__}"
+            unexpected = "" if exchange.failure else f"unexpected error: {words_of(error) or type(error).__name__}"
         else:
             exchange, unexpected = self._exchange(response), ""
             self._turns.add(response.redirect_count)

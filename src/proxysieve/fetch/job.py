@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from os import PathLike
+from traceback import format_tb
 from typing import NamedTuple
 
 import msgspec
 
 from proxysieve.client import Client
 from proxysieve.clock import Clock, SystemClock
+from proxysieve.core.failures import words_of
 from proxysieve.core.model import Outcome, Tried
 from proxysieve.detector import OwnSign
 from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
@@ -293,10 +295,11 @@ class Job:
             self._fail(url, f"{why}; {error.why}" if error.why else why, error.attempts)
         except ProxySieveError:
             raise
-        except Exception as error:
-            # A fault of ours or of the client's, with one page; the others must not pay for it.
-            log.exception("unexpected error at %s", url)
-            self._fail(url, f"unexpected error: {type(error).__name__}", ())
+        except Exception as error:  # noqa: BLE001 - of ours or the client's, and the other pages must not pay for it
+            why = f"unexpected error: {words_of(error) or type(error).__name__}"
+            log.error("%s: %s", url, why)  # noqa: TRY400 - with a traceback come all of its words, secrets among them
+            log.debug("where it came from:\n%s", "".join(format_tb(error.__traceback__)))
+            self._fail(url, why, ())
         else:
             self._output.add_page(page)
             self._pages += 1
