@@ -22,7 +22,7 @@ imports: $(VENV)/ready
 
 tests: $(VENV)/ready
 	@VENV=$(VENV) sh scripts/chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: $(VENV)/ready
 	@sh benchmarks/run
