@@ -30,6 +30,18 @@ async def attended(browser: Browser, bed: Testbed, counting: Counting) -> AsyncI
         yield context
 
 
+@asynccontextmanager
+async def counted_page(chromium: BrowserType, told: list[int]) -> AsyncIterator[tuple[Page, str, Counting]]:
+    """An empty page, the address of one of the site's, and what counts for *told*."""
+    counting = Counting(told.append)
+    async with (
+        Testbed(World(proxies=1, credentials=False)) as bed,
+        launched(chromium) as browser,
+        attended(browser, bed, counting) as context,
+    ):
+        yield await context.new_page(), bed.page_url(1), counting
+
+
 async def roam(page: Page) -> None:
     """Ask for things in all ways that there are: by scripts, in another window, in another tab."""
     await page.evaluate(FETCH, 2)
@@ -60,15 +72,9 @@ async def test_all_that_is_asked_for_is_told_once(chromium: BrowserType) -> None
 async def test_what_a_load_that_fails_has_asked_for_is_told(chromium: BrowserType) -> None:
     """But for the request itself, of which the lease tells, and for what was taken."""
     told: list[int] = []
-    counting = Counting(told.append)
-    async with (
-        Testbed(World(proxies=1, credentials=False)) as bed,
-        launched(chromium) as browser,
-        attended(browser, bed, counting) as context,
-    ):
-        page = await context.new_page()
+    async with counted_page(chromium, told) as (page, url, counting):
         with pytest.raises(TimeoutError):
-            await load_in_vain(page, bed.page_url(1), counting)
+            await load_in_vain(page, url, counting)
 
     assert told == [3]
 
@@ -85,14 +91,8 @@ async def load_in_vain(page: Page, url: str, counting: Counting) -> None:
 async def test_what_other_sites_are_asked_for_is_their_affair(chromium: BrowserType) -> None:
     """And before it is known whose pages they are, nothing is told."""
     told: list[int] = []
-    counting = Counting(told.append)
-    async with (
-        Testbed(World(proxies=1, credentials=False)) as bed,
-        launched(chromium) as browser,
-        attended(browser, bed, counting) as context,
-    ):
-        page = await context.new_page()
-        await page.goto(bed.page_url(1))
+    async with counted_page(chromium, told) as (page, url, counting):
+        await page.goto(url)
         with counting.loading(page, "http://elsewhere.example/"):
             await page.evaluate(FETCH, 2)
         await page.evaluate(FETCH, 2)
