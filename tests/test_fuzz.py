@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from protego import Protego
 
 from proxysieve.core.address import parse_proxy
-from proxysieve.core.judge import LONGEST_REST_SECONDS, retry_after
-from proxysieve.core.model import Exchange, Outcome
+from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange, Outcome
+from proxysieve.core.retry_after import retry_after
 from proxysieve.detector import list_signs, make_judge
 from proxysieve.errors import ConfigError
 from proxysieve.expect import expects
