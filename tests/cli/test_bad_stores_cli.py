@@ -102,7 +102,8 @@ FETCH = ("fetch", "urls.txt", "--out", "pages.jsonl", "--no-robots", "--quiet", 
 
 
 def invoke(*command: str) -> Result:
-    return CliRunner().invoke(main, [*command, "--proxies", "proxies.txt", "--store", "store"])
+    proxies = [] if command[0] == "forget" else ["--proxies", "proxies.txt"]
+    return CliRunner().invoke(main, [*command, *proxies, "--store", "store"])
 
 
 def run(*command: str) -> tuple[int, str]:
@@ -200,6 +201,8 @@ def test_whatever_flips_in_a_store_no_command_has_a_traceback(place: Path) -> No
     """Each works without what is damaged, or says in a sentence why it cannot; and no cookie is in what it says."""
     asyncio.run(fill(place / "store", SOUND))
     (place / "sessions.json").write_bytes(invoke("export", "shop.example").stdout_bytes)
+    assert [invoke(*command).exit_code for command in COMMANDS] == [1, 0, 0, 0, 0, 0, 0]
+    asyncio.run(fill(place / "store", SOUND))
     content, rng = (place / "store" / DATABASE).read_bytes(), Random(1)
     for _ in range(60):
         # Only what is used of the file, or most flips would change nothing.

@@ -20,7 +20,7 @@ from proxysieve.fetch.disk import sync, write_all
 from proxysieve.fetch.journal import EMPTIED, FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.layout import Layout, lay_out
 from proxysieve.fetch.records import FailedLine, line, look_for_failed
-from proxysieve.fetch.tail import cut_off, look_behind
+from proxysieve.fetch.tail import AS_LEFT, cut_off, look_behind
 
 log = logging.getLogger("proxysieve")
 
@@ -85,7 +85,7 @@ class Output:
             os.ftruncate(self._files[FAILED], 0)
         removed = self._format.settle(last[PAGES].end)
         if removed:
-            _tell(f"{layout.pages.parent}: {removed:,} bytes of pages without a record were removed, likewise")
+            _tell(f"{layout.pages.parent}: {removed:,} bytes of pages without a record were removed, {AS_LEFT}")
         # Without it, a power cut may leave pages that are journaled and no file that has them.
         with suppress(PermissionError):
             sync(self._journal.path.parent)

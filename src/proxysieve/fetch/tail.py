@@ -22,6 +22,8 @@ from proxysieve.fetch.disk import sync
 from proxysieve.fetch.formats import Look
 from proxysieve.fetch.journal import ADVICE, Span
 
+AS_LEFT = "as a run that was killed leaves them"
+
 
 class Tail(NamedTuple):
     """What stands behind the *last* record that counts.
@@ -72,7 +74,7 @@ def cut_off(tail: Tail, file: int) -> str:
     behind = f"{tail.path}: {tail.size:,} bytes behind the last record that its journal has"
     if tail.is_left:
         os.ftruncate(file, tail.last.end)
-        return f"{behind} were cut off, as a run that was killed leaves them; what they held is fetched again"
+        return f"{behind} were cut off, {AS_LEFT}; what they held is fetched again"
     aside = _copy_aside(tail)
     os.ftruncate(file, tail.last.end)
     return f"{behind} are not what a killed run leaves; they were moved to {aside}"
@@ -90,7 +92,7 @@ def _check(path: Path, file: BinaryIO, size: int, last: Span, look: Look, named:
         raise _changed(path, f"is shorter than its journal says ({size:,} bytes, and not {last.end:,})")
     file.seek(last.start)
     if last.end and (look(file) != named(last.url) or file.tell() != last.end):
-        raise _changed(path, f"has not the record that its journal says before byte {last.end:,}")
+        raise _changed(path, f"has another record before byte {last.end:,} than its journal says")
 
 
 def _changed(path: Path, how: str) -> ConfigError:
