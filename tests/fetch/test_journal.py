@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -235,10 +237,14 @@ class TestFormerFormat:
 
     def test_who_opened_it_before_it_was_rewritten_is_kept_out(self, path: Path) -> None:
         """The lock of the file that was there holds on."""
+        opened = os.open(path, os.O_RDWR)
         with closing(Journal(path)) as first:
             first.begin()
             with pytest.raises(ConfigError, match="another job is writing"):
                 Journal(path)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(opened)
 
     def test_a_link_to_it_stays_one(self, path: Path) -> None:
         """The file that it leads to is rewritten."""

@@ -165,14 +165,14 @@ class Journal:
             self._old.append(entry)
 
     def _note(self, entry: Entry, number: int) -> None:
-        if entry == EMPTIED:
-            self._empty()
-            return
         last = self.last.get(entry.file)
-        if last is None or not entry.url or entry.end <= last.end:
+        if last and entry.url and entry.end > last.end:
+            self.last[entry.file] = Span(last.end, entry.end, entry.url)
+            (self.done if entry.file == PAGES else self.failed).add(entry.url)
+        elif entry == EMPTIED:
+            self._empty()
+        else:
             raise self._damaged(number, "it says what cannot be")
-        self.last[entry.file] = Span(last.end, entry.end, entry.url)
-        (self.done if entry.file == PAGES else self.failed).add(entry.url)
 
     def _empty(self) -> None:
         self.last[FAILED] = Span()
