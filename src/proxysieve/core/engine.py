@@ -152,10 +152,23 @@ class Engine:
             page: What it is for.
             avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
         """
-        self.facts.waiting, self.facts.avoided = waiting, avoided
+        self.facts.waiting, self.facts.avoided = waiting, self._known_to_fail().union(avoided)
         choice = self._choose(now, rng, page)
+        if isinstance(choice, Pick) or not self.facts.avoided:
+            return choice
         self.facts.avoided = ()
-        return choice if isinstance(choice, Pick) or not avoided else self._choose(now, rng, page)
+        return self._choose(now, rng, page)
+
+    def _known_to_fail(self) -> frozenset[str]:
+        """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
+        lore = self.facts.lore
+        if lore is None or not lore.doubts.alarm_at:
+            return frozenset()
+        failed = frozenset(
+            turn.session.exit_id for turn in lore.working() if turn.exit.failed_at > lore.doubts.alarm_at
+        )
+        works = any(turn.session.exit_id not in failed for turn in lore.working())
+        return failed if works else frozenset()
 
     def has_others(self, avoided: Collection[str]) -> bool:
         """Whether a request that failed on the *avoided* exits may yet be sent through others."""

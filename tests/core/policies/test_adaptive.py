@@ -164,6 +164,24 @@ class TestAvoided:
 
         assert (other.proxy, other.exit_id == session.exit_id) == (session.proxy, False)
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_in_an_alarm_those_that_failed_since_it_began_are_left_alone(self, seed: int) -> None:
+        """Where all but one die together, the last one is found, though it was no leader."""
+        world = World(plains(8), Adaptive(), seed=seed)
+        served: Counter[str] = Counter()
+        good: list[str] = []
+
+        def answer(exit_id: str, at: float) -> Outcome:
+            served[exit_id] += 1
+            if len(served) == 8 and not good:
+                good.append(exit_id)
+            is_dead = served[exit_id] > 5 and exit_id not in good
+            return Outcome.UNCLEAR if is_dead else Outcome.OK
+
+        crawl(world, 60, answer, waiting=10)
+
+        assert served[good[0]] > 20
+
     def choose(self, world: World, avoided: set[str]) -> SessionRecord:
         """Whom the page is sent through, and well."""
         leased = world.take(world.engine.choose(world.now, world.rng, 1, 7, avoided))

@@ -229,20 +229,24 @@ class Adaptive:
             # What they know of their exits is of another time.
             self._began_at, self._canaries = lore.wear.exit_pace.began_at, []
         self._canaries = [turn for turn in self._canaries if turns.all.get(turn.session.name) is turn]
+        if lore.doubts.alarm_at:
+            # One that has failed since leads nobody: without another, those held back would wait for hours.
+            self._canaries = [turn for turn in self._canaries if turn.session.exit_id not in facts.avoided]
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(turns.all))):
-            self._appoint(lore, turns, now)
+            self._appoint(facts, lore, turns, now)
         for turn in self._canaries:
             is_free = facts.is_ready(turn.session, now) and self._limits_at(lore, turn) <= now
             if is_free and self._may_lead_network(facts, lore, turns, turn, now):
                 return turn
         return None
 
-    def _appoint(self, lore: Lore, turns: Turns, now: float) -> None:
+    def _appoint(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> None:
         """Make one more a canary: the one used most, as the others are to stay behind it."""
         others = [
             turn
             for turn in turns.all.values()
             if turn not in self._canaries
+            and turn.session.exit_id not in facts.avoided
             and (turn.session.opened_at >= self._began_at or turn.uses.nth_last(1) < now - RESTED_SECONDS)
             and self._limits_at(lore, turn) <= now
         ]
