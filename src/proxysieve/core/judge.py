@@ -201,16 +201,19 @@ class Judge:
         yield from _verdicts(exchange, self._table.of_address(exchange))
         yield from _verdicts(exchange, in_body, REFUSALS)
         yield from _verdicts(exchange, headers + in_body, {Outcome.SITE_ERROR, Outcome.UNCLEAR, Outcome.OK})
+        said = self._content(reading)
         by_status = [*_verdicts(exchange, self._table.of_status(exchange)), *_said(status(exchange))]
-        by_words = list(_said(self._content(reading)))
-        # Of two refusals the status' is the surer one; a status that may mean anything is explained by the words.
-        is_explained = any(one.outcome is Outcome.BLOCKED and one.sign not in self._off for one in by_words)
-        if is_explained and not any(one.outcome in REFUSALS and one.sign not in self._off for one in by_status):
-            yield from by_words
+        if said is not None and self._explains(said, by_status):
+            yield said
             yield from by_status
         else:
             yield from by_status
-            yield from by_words
+            yield from _said(said)
+
+    def _explains(self, said: Verdict, by_status: list[Verdict]) -> bool:
+        """Whether what the page says is surer than its status, which may mean anything unless it refuses by itself."""
+        is_sure = any(one.outcome in REFUSALS and one.sign not in self._off for one in by_status)
+        return said.outcome is Outcome.BLOCKED and said.sign not in self._off and not is_sure
 
     def _content(self, reading: Reading) -> Verdict | None:
         """What a page says that bears no mark."""
@@ -221,7 +224,7 @@ class Judge:
             return None
         is_error = exchange.status >= FIRST_ERROR and exchange.status not in MISSING_STATUSES
         words = {self._table.words[number] for number in reading.found if number in self._table.words}
-        if not is_error and not words & self._telling:
+        if not is_error and words.isdisjoint(self._telling):
             return refusal_word(reading)
         return self._in_words(reading, words, is_error=is_error) or refusal_word(reading)
 
