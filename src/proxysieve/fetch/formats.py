@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxysieve.attempts import Page
-from proxysieve.fetch.records import line, page_record
+from proxysieve.fetch.records import page_line
 
 Pack = Callable[[bytes], bytes]
 
@@ -49,7 +49,7 @@ class Lines(Format):
         self._pack = pack
 
     def record(self, page: Page, at: int) -> bytes:  # noqa: ARG002 - the same everywhere in the file
-        return self._pack(line(page_record(page)))
+        return self._pack(page_line(page))
 
 
 def gzipped(data: bytes) -> bytes:
