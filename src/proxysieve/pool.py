@@ -376,6 +376,7 @@ class SessionPool(Sender):
             hearsay=self._hearsay,
             loads=self._loads,
             records=records,
+            now=self._clock.now(),
         )
         return Desk(
             engine,

@@ -15,6 +15,8 @@ from proxysieve.cli import main
 # Nothing listens there, and nothing is asked: what is wrong is found before.
 URL = "http://127.0.0.1:9/item/1"
 PROXY = "http://ann:topsecret@127.0.0.1:9"
+# Of a journal of format 1.
+LINE = '["pages","http://a.example/",3]\n'
 FETCH = "fetch urls.txt --proxies proxies.txt --out pages.jsonl --store memory:"
 
 
@@ -37,6 +39,12 @@ def urls(content: str | bytes, says: str) -> Wrong:
 
 def option(text: str, says: str, **files: str | bytes) -> Wrong:
     return Wrong(f"{FETCH} {text}", says, {name.replace("_", "."): content for name, content in files.items()})
+
+
+def journal(content: str, says: str) -> Wrong:
+    """A journal of format 1, unless it says that it is another, beside an output that is not ours."""
+    whole = content if content.startswith('["proxysieve') else f'["proxysieve journal",1]\n{content}'
+    return Wrong(FETCH, says, {"pages.jsonl": "mine\n", "pages.jsonl.journal": whole})
 
 
 def config(content: str, says: str) -> Wrong:
@@ -128,6 +136,11 @@ WRONG = {
     "output-of-no-kind": Wrong(FETCH.replace("pages.jsonl", "pages.csv"), "pages.csv"),
     "output-of-somebody": Wrong(FETCH, "no journal beside it", {"pages.jsonl": "mine\n"}),
     "output-with-a-strange-journal": Wrong(FETCH, "is not a journal of proxysieve", {"pages.jsonl.journal": "mine\n"}),
+    "output-with-a-newer-journal": journal('["proxysieve journal",3]\n', "is of a newer proxysieve: upgrade"),
+    "output-with-a-damaged-journal": journal(f"{LINE[:9]}\n{LINE}", "pages.jsonl.journal, line 2 is damaged: it is no"),
+    "output-with-a-journal-that-goes-back": journal(f"{LINE}{LINE}", "line 3 is damaged: it says what cannot be"),
+    "output-with-another-end": journal(LINE, "has another record before byte 3 than its journal says: something else"),
+    "output-shorter-than-its-journal": journal(LINE.replace("3", "9"), "(5 bytes, and not 9): something else has chan"),
     "output-nowhere": Wrong(FETCH.replace("pages.jsonl", "none/pages.jsonl"), "cannot be written: No such file"),
     "output-below-a-file": Wrong(FETCH.replace("pages.jsonl", "urls.txt/pages.jsonl"), "urls.txt"),
     "output-in-a-full-folder": Wrong(FETCH.replace("pages.jsonl", "mine/"), "mine", {"mine": None, "mine/a": "b"}),

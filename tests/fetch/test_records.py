@@ -19,7 +19,7 @@ def page_of(body: bytes) -> Page:
         url="https://shop.example/1",
         final_url="https://shop.example/2",
         status=200,
-        headers=(("content-type", "text/html"), ("set-cookie", "secret")),
+        headers=(("body", ""), ("fetched_at", "x"), ("set-cookie", "secret")),
         body=body,
         fetched_at=1e9,
         session="s1",

@@ -20,22 +20,18 @@ Both are told to whoever made the judge.
 from __future__ import annotations
 
 import math
-from calendar import timegm
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from email.utils import parsedate_tz
 from typing import NamedTuple
 
 import msgspec
 
 from proxysieve.core.marks import SHORT_LENGTH, Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
+from proxysieve.core.retry_after import retry_after
 
 Sign = Callable[[Exchange], Verdict | None]
 # Is told what failed, by its name, and how.
 OnFault = Callable[[str, str], None]
-
-# Thirty years: what is longer is meant as "never", and infinity cannot be saved.
-LONGEST_REST_SECONDS = 1e9
 
 PROXY_FAILURES = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED})
 SITE_FAILURES = frozenset(
@@ -331,22 +327,6 @@ def refusal_word(reading: Reading) -> Verdict | None:
         return None
     why = f"says no more than {reading.content.visible!r}"
     return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="refusal-word", confidence=GUESSED)
-
-
-def retry_after(exchange: Exchange) -> float:
-    """The moment before which the site asked not to be asked again; 0 where it did not (RFC 9110, 10.2.3)."""
-    value = exchange.header("retry-after").strip()
-    if value.isascii() and value.isdigit():
-        return exchange.at + min(float(value), LONGEST_REST_SECONDS)
-    moment = parsedate_tz(value)
-    if moment is None:
-        return 0.0
-    try:
-        # All of HTTP's dates are in GMT, those that do not say so too.
-        until = timegm(moment[:9]) - (moment[9] or 0)
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(float(until), exchange.at + LONGEST_REST_SECONDS)
 
 
 def _of_resource(verdict: Verdict) -> Verdict:

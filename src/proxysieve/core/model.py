@@ -188,6 +188,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+# What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.
+LONGEST_REST_SECONDS = 86400.0
+
+
 class Failure(enum.StrEnum):
     """Why there is no answer, told apart by how far the request came."""
 
