@@ -14,8 +14,9 @@ import msgspec
 import pytest
 import trustme
 from curl_cffi.requests.exceptions import RequestException
+from tests.rude_servers import gzip_bomb, listening, packed, saying
 
-from proxysieve.client import SAFEGUARD_SECONDS, CalmCurl, CurlClient, Request, Response
+from proxysieve.client import MOST_AT_ONCE, SAFEGUARD_SECONDS, CalmCurl, CurlClient, Request, Response
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
@@ -204,6 +205,27 @@ async def test_a_compressed_body_is_measured_unpacked(clients: Clients) -> None:
         why = await failure(request, session_on(bed.proxy_lines[0], clients))
 
     assert why is Failure.TOO_LARGE
+
+
+async def test_a_bomb_is_given_up_before_it_holds_others_up(clients: Clients) -> None:
+    """What one look at the connection unpacks to is limited, however large a body may be."""
+    megabytes = 3 * MOST_AT_ONCE // 1_000_000
+    async with listening(saying(packed("gzip", gzip_bomb(megabytes)))) as port:
+        request = Request(url="http://shop.example/", max_bytes=10 * MOST_AT_ONCE)
+
+        why = await failure(request, session_on(f"http://127.0.0.1:{port}", clients))
+
+    assert why is Failure.TOO_LARGE
+
+
+async def test_a_large_page_comes_in_many_looks(clients: Clients) -> None:
+    """So that it may be as large as is allowed, also when it is packed as pages are."""
+    async with Testbed(World(proxies=1, networks=1, page_bytes=2 * MOST_AT_ONCE)) as bed:
+        request = Request(url=f"{bed.site_url}/gzip/1", max_bytes=3 * MOST_AT_ONCE)
+
+        response = await CurlClient().send(request, session_on(bed.proxy_lines[0], clients))
+
+    assert len(response.body) >= 2 * MOST_AT_ONCE
 
 
 async def test_the_time_out_covers_redirects(clients: Clients) -> None:

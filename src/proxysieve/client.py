@@ -42,6 +42,9 @@ CHROMES_ORDER = (
     *("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority"),
 )
 HEAD_END = re.compile(rb"\n\r?\n")
+# Of a decoded body. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
+# large when they are unpacked, and bombs a thousand times.
+MOST_AT_ONCE = 16_777_216
 # Among what is told of a response beside INFOS.
 IS_CUT = "is cut"
 
@@ -103,19 +106,27 @@ class Client(Protocol):
 
 
 class Body:
-    """Takes a body piece by piece, up to a limit."""
+    """Takes a body piece by piece, up to a limit; and no more of it at once than takes some 40 ms to unpack."""
 
     def __init__(self, max_bytes: int) -> None:
         self._pieces: list[bytes] = []
         self._left = max_bytes
+        self._at_once = 0
 
     def take(self, piece: bytes) -> int:
         """Libcurl's write callback: how many bytes were taken, or that no more are wanted."""
+        if not self._at_once:
+            # All that libcurl has read by now comes before anything else has its turn.
+            asyncio.get_running_loop().call_soon(self._breathe)
         self._left -= len(piece)
-        if self._left < 0:
+        self._at_once += len(piece)
+        if self._left < 0 or self._at_once > MOST_AT_ONCE:
             return CURL_WRITEFUNC_ERROR
         self._pieces.append(piece)
         return len(piece)
+
+    def _breathe(self) -> None:
+        self._at_once = 0
 
     def __bytes__(self) -> bytes:
         return b"".join(self._pieces)

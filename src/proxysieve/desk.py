@@ -60,12 +60,7 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        try:
-            verdict = self._desk.judge_page(exchange, extra_signs)
-        except Exception:
-            # A sign is the user's own code; the session must not be out for ever because of it.
-            self._desk.drop(self._number, self.session)
-            raise
+        verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
     def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
@@ -232,9 +227,16 @@ class Desk:
         )
 
     def judge_page(self, exchange: Exchange, extra_signs: Sequence[Sign] = ()) -> Verdict:
-        """What *exchange* says, by all signs and then by how the site's pages look."""
+        """What *exchange* says, by all signs and then by how the site's pages look; it never raises."""
         verdict = self.judge.judge(exchange, *extra_signs)
-        return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs)) if self._looks else verdict
+        if self._looks is None:
+            return verdict
+        try:
+            return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs))
+        except Exception:
+            # What is found out by looks is only ever a doubt, and not worth a page.
+            log.warning("%s: how a page looks cannot be found out", self.engine.site, exc_info=True)
+            return verdict
 
     def accept(self, exchange: Exchange) -> None:
         """Take the page of *exchange* for good after all: those that look like it are not doubted again."""

@@ -9,7 +9,8 @@ from publicsuffixlist import PublicSuffixList
 
 from proxysieve.errors import ConfigError
 
-# A URL's site is asked for a handful of times while it is fetched.
+# Names of hosts have 253 letters; a user and a password may come before it. To normalise some of 64 KB takes seconds.
+LONGEST_AUTHORITY = 2_048
 # A port takes one; a line of a proxy list takes three.
 MANY_COLONS = 3
 
@@ -21,6 +22,8 @@ def site_of(url: str) -> str:
     Raises:
         ConfigError: The URL is not one of http or https with a host.
     """
+    if len(url.partition("://")[2].partition("/")[0]) > LONGEST_AUTHORITY:
+        raise ConfigError(f"not a URL: its host has more than {LONGEST_AUTHORITY:,} letters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

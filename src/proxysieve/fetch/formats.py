@@ -9,7 +9,7 @@ from io import SEEK_CUR, BytesIO
 from typing import BinaryIO, NamedTuple, Protocol
 
 from proxysieve.attempts import Page
-from proxysieve.fetch.records import line, look_for_page, page_record
+from proxysieve.fetch.records import look_for_page, page_line
 from proxysieve.saved.pages import MOST_LINE_BYTES
 
 Look = Callable[[BinaryIO], str | None]
@@ -80,7 +80,7 @@ class Lines(Format):
         self._packing = packing
 
     def record(self, page: Page, at: int) -> bytes:  # noqa: ARG002 - the same everywhere in the file
-        return self._packing.pack(line(page_record(page)))
+        return self._packing.pack(page_line(page))
 
     def look(self, file: BinaryIO) -> str | None:
         return self._packing.look(look_for_page, file)
