@@ -171,7 +171,7 @@ class TestAvoided:
         served: Counter[str] = Counter()
         good: list[str] = []
 
-        def answer(exit_id: str, at: float) -> Outcome:
+        def answer(exit_id: str, _: float) -> Outcome:
             served[exit_id] += 1
             if len(served) == 8 and not good:
                 good.append(exit_id)
