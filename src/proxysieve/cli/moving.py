@@ -12,9 +12,10 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option, option, proxies_options
+from proxysieve.cli.printing import echo_json, echo_lines, escaped, printable
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
-from proxysieve.cli.words import count, plain
+from proxysieve.cli.words import count
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.identity import IDENTITIES
@@ -91,8 +92,8 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
     if out:
         write_privately(Path(out), content)
     else:
-        click.echo(content, nl=False)
-    click.echo(_told_of_export(packing), err=True)
+        echo_lines(escaped(content.decode().rstrip()))
+    echo_lines(_told_of_export(packing), err=True)
 
 
 @command("import", short_help="Take sessions from a file into the store.")
@@ -126,7 +127,7 @@ def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replac
     catalog = Catalog(read_proxies(proxies)[0])
     report = asyncio.run(take_in(read, site, catalog, store, now, is_replacing=replace))
     if as_json:
-        click.echo(msgspec.json.encode(report).decode())
+        echo_json(report)
     else:
         show_import(report)
 
@@ -188,7 +189,7 @@ def show_import(report: ImportReport) -> None:
     replaced = f", {report.replaced:,} of the store's replaced" if report.replaced else ""
     line(
         "imported",
-        f"{count(report.imported, 'session')} of {report.origin} into {plain(report.site)}, "
+        f"{count(report.imported, 'session')} of {report.origin} into {report.site}, "
         f"{report.with_cookies:,} with cookies{replaced}",
     )
     for number, told in enumerate(_reasons(report.left_out)):
@@ -208,7 +209,7 @@ def show_import(report: ImportReport) -> None:
 def _told_of_export(packing: Packing) -> str:
     sessions = packing.export.sessions
     with_cookies = sum(bool(one.cookies) for one in sessions)
-    told = [f"{count(len(sessions), 'session')} of {plain(packing.export.site)}, {with_cookies:,} with cookies"]
+    told = [f"{count(len(sessions), 'session')} of {printable(packing.export.site)}, {with_cookies:,} with cookies"]
     return "\n".join([*told, *(f"left out: {reason}" for reason in _reasons(packing.left_out))])
 
 
