@@ -30,6 +30,8 @@ from proxysieve.expect import expects
 from proxysieve.saved import Given, Saved, files_of, read_saved
 
 NOT_OK, BAD_INPUT = 1, 2
+# No outcome of a request: nothing speaks against what was read, and not all was.
+UNREAD = "unread"
 URL_STARTS = ("http://", "https://")
 OUTCOME_WIDTH = 13
 MARGIN = " " * OUTCOME_WIDTH
@@ -65,15 +67,16 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: As it was named; without its secrets, if it is a URL.
         url: What was asked for, without secrets.
+        verdict: The outcome; ``unread`` in place of ``ok`` where not all was seen of the answer.
         until: Unix seconds before which the site asked not to be asked again.
-        note: What could not be read.
+        note: What could not be read, and what to do.
         seen: All opinions, the one that decided first.
     """
 
     file: str
     url: str | None
     status: int
-    verdict: Outcome
+    verdict: str
     vendor: str | None
     sign: str | None
     scope: Scope | None
@@ -158,8 +161,12 @@ def judge(
     \b
     What a FILE is, is told by its content:
         a body                   HTML, JSON, any text
-        a response               with status line and headers: curl -i
-        a HAR file               what browsers export, each answer
+        a response               with status line and headers: curl -i,
+                                 wget --save-headers, HTTPie
+        a transcript             curl -v, wget -S: the last answer
+        a page in one file       MHTML, which Chrome and Edge save
+        a HAR file               what browsers export, each answer; also in
+                                 a zip file, as Playwright packs it
         a WARC file              plain or gzipped, each response
         pages.jsonl, or .gz      what proxysieve fetch wrote, each page
         a directory              all of its files, and those below; or each
@@ -170,7 +177,11 @@ def judge(
     URLs are printed without user names, passwords and the values of queries.
 
     \b
-    Exit status: 0 all are good answers, 1 some are not,
+    An answer of which not all was seen is never "ok": it is "unread" where
+    nothing speaks against what was, and a note says what to do.
+
+    \b
+    Exit status: 0 all are good answers, 1 some are not, or are unread,
     2 the input is at fault.
 
     \b
@@ -194,22 +205,23 @@ def judge(
         shown.show_counts()
     if responses.has_problems:
         sys.exit(BAD_INPUT)
-    if shown.counts.keys() - {Outcome.OK}:
+    if shown.counts.keys() - {Outcome.OK.value}:
         sys.exit(NOT_OK)
 
 
 def judged(response: Saved, opinions: Sequence[Verdict]) -> Judged:
     """What *opinions* come to, without any secret of the response."""
     verdict = opinions[0] if opinions else OK
+    is_unread = verdict.outcome is Outcome.OK and not response.is_whole
     return Judged(
         file=response.file,
         url=shown_url(response.exchange.url) or None,
         status=response.exchange.status,
-        verdict=verdict.outcome,
+        verdict=UNREAD if is_unread else verdict.outcome.value,
         vendor=verdict.vendor or None,
         sign=verdict.sign or None,
         scope=verdict.scope,
-        confidence=verdict.confidence,
+        confidence=0.0 if is_unread else verdict.confidence,
         why=verdict.why or None,
         final=verdict.is_final,
         until=verdict.until or None,
@@ -335,7 +347,7 @@ class Shown:
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[Outcome] = Counter()
+        self.counts: Counter[str] = Counter()
         self._file = ""
 
     def show(self, response: Saved, judged: Judged, *, as_json: bool) -> None:
@@ -383,7 +395,7 @@ def describe(judged: Judged, label: str) -> str:
 
 def _sentence(judged: Judged) -> str:
     if not judged.seen:
-        return "nothing speaks against it"
+        return "not all of it was seen" if judged.verdict == UNREAD else "nothing speaks against it"
     details = [judged.sign] if judged.sign else []
     if judged.scope:
         details.append(AIMS[judged.scope])
@@ -395,7 +407,7 @@ def _sentence(judged: Judged) -> str:
     return f"{named(judged.vendor, judged.why)} ({', '.join(details)})"
 
 
-def _opinion(seen: Seen, decided: Outcome) -> str:
+def _opinion(seen: Seen, decided: str) -> str:
     kind = "" if seen.verdict == decided else f"{seen.verdict}: "
     return f"{kind}{named(seen.vendor, seen.why)}" + (f" ({seen.sign})" if seen.sign else "")
 
