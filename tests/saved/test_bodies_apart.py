@@ -9,7 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.saved.forms import CHALLENGE, GOOD, URL, apart, entry, har, page, raw, warc, zipped
+from tests.saved.forms import (
+    CHALLENGE,
+    GOOD,
+    URL,
+    answered,
+    apart,
+    asked,
+    chunked,
+    curl_v,
+    entry,
+    har,
+    httpie,
+    page,
+    raw,
+    warc,
+    wget_s,
+    zipped,
+)
 
 from proxysieve import ConfigError
 from proxysieve.saved import Saved, beside, read_saved, reader
@@ -241,6 +258,23 @@ class TestLimits:
 
         with pytest.raises(ConfigError, match="line 2 is longer than a page can be"):
             read(place, page(200, GOOD) + page(200, GOOD * 50), "a.jsonl")
+
+    @pytest.mark.parametrize("form", [curl_v(asked(), answered(200)), wget_s((200, "A: b")), httpie(raw(200, b""))])
+    def test_a_transcript_has_a_limit(self, place: Path, form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is looked through line by line."""
+        monkeypatch.setattr("proxysieve.saved.raw_http.MOST_PRINTED_BYTES", 5_000)
+
+        assert read(place, form + b"x" * 4_000, "a")
+        with pytest.raises(ConfigError, match="a transcript of more than"):
+            read(place, form + b"x" * 5_000, "a")
+
+    def test_chunks_have_a_number(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What has more of them is read as far as that."""
+        monkeypatch.setattr("proxysieve.saved.decoding.MOST_CHUNKS", 10)
+
+        [one] = read(place, raw(200, chunked(GOOD, 1), "Transfer-Encoding: chunked"), "a")
+
+        assert (one.exchange.body, one.is_whole) == (GOOD[:10], False)
 
     def test_headers_have_a_limit(self, place: Path) -> None:
         """Megabytes of them are not kept."""

@@ -22,13 +22,13 @@ from proxysieve.saved.raw_http import (
     BLANKS,
     FIELD,
     METHOD,
-    MOST_BYTES,
     MOST_HEAD_BYTES,
     MOST_HEADS,
     NO_ANSWER,
     STATUS,
     STATUS_LINE,
     parse,
+    read_printed,
 )
 from proxysieve.saved.response import Answer, Given, is_short
 
@@ -76,7 +76,7 @@ CURL_OWN = (
     ),
     re.compile(METER_HEAD),
     re.compile(CURL_FAILURE, re.MULTILINE),
-    re.compile(rb"^(?:(?:\* |< |Warning: |Note: )[^\n]*|[<>]\r*|> (?:" + FIELD + rb")?\r*)(?:\n|\Z)", re.MULTILINE),
+    re.compile(rb"^(?:(?:\* |< |Warning: |Note: )[^\n]*|[<>*]\r*|> (?:" + FIELD + rb")?\r*)(?:\n|\Z)", re.MULTILINE),
 )
 CURL_RECEIVED = re.compile(rb"\{ \[(\d{1,15}) bytes data\]")
 TUNNEL = re.compile(rb"HTTP/\d(?:\.\d)? 2\d\d connection established", re.IGNORECASE)
@@ -120,7 +120,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[Answer]:
     Raises:
         ConfigError: There is none of the site.
     """
-    data = file.read(MOST_BYTES)
+    data = read_printed(file)
     heads = list(_heads(data))
     if not heads:
         refuse_other_kinds(data)

@@ -23,6 +23,8 @@ WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 CODING_LENGTH = 20
 # Servers name one; each costs as much as the whole body.
 MOST_CODINGS = 5
+# Of some kilobytes each, as servers send them, they come to more than a body may have.
+MOST_CHUNKS = 500_000
 CUT = "its body breaks off: judged by its beginning"
 
 
@@ -68,7 +70,7 @@ def unchunked(body: bytes) -> Part:
     """*body* without the sizes of its chunks; as it is, if it has none. Of one that breaks off, what is there."""
     pieces: list[bytes] = []
     at, is_ended = 0, False
-    while chunk := CHUNK.match(body, at):
+    while len(pieces) < MOST_CHUNKS and (chunk := CHUNK.match(body, at)):
         start, size = chunk.end(), int(chunk[1], 16)
         at = start + size
         if at < len(body) and not body.startswith(b"\r\n", at) and size:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from proxysieve.errors import ConfigError
-from proxysieve.saved.raw_http import FIELD, METHOD, MOST_BYTES, MOST_HEADS, NO_ANSWER, STATUS, STATUS_LINE, parse
+from proxysieve.saved.raw_http import FIELD, METHOD, MOST_HEADS, NO_ANSWER, STATUS, STATUS_LINE, parse, read_printed
 from proxysieve.saved.response import Answer, Given
 
 REQUEST_HEAD = re.compile(
@@ -29,7 +29,7 @@ def read_exchange(file: BinaryIO, given: Given) -> Iterator[Answer]:
     Raises:
         ConfigError: There is none.
     """
-    data = file.read(MOST_BYTES)
+    data = read_printed(file)
     answers = [line.start() for line in islice(RESPONSE_LINE.finditer(data), MOST_HEADS)]
     if not answers:
         raise ConfigError(NO_ANSWER)

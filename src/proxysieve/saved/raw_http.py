@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from proxysieve.errors import ConfigError
 from proxysieve.saved.decoding import CUT, Decoded, decode
 from proxysieve.saved.response import (
     BODILESS,
@@ -27,7 +28,7 @@ METHOD = rb"[A-Z]{3,10}"
 STATUS = rb"HTTP/\d(?:\.\d)? [1-9]\d\d"
 FIELD = rb"[!-9;-~]+:[^\r\n]*"
 # Headers that stand behind the blank line are no body.
-ONLY_FIELDS = re.compile(rb"(?:" + FIELD + rb"\r?(?:\n|\Z))+\s*\Z")
+ONLY_FIELDS = re.compile(rb"\s*(?:" + FIELD + rb"\r?(?:\n|\Z))++\s*\Z")
 USUAL_FIELD = re.compile(
     rb"^(?:content-(?:type|length)|server|set-cookie|date|cache-control|cf-ray):", re.IGNORECASE | re.MULTILINE
 )
@@ -38,6 +39,8 @@ MOST_HEAD_BYTES = 1_000_000
 MOST_HEADS = 1_000
 # Headers beside the body.
 MOST_BYTES = MOST_BODY_BYTES + MOST_HEAD_BYTES
+# What tools print is looked through line by line.
+MOST_PRINTED_BYTES = 10_000_000
 BROKEN_OFF = Decoded(None, is_whole=False, note="it breaks off in its headers: judged by those that are there")
 TOO_MANY = Decoded(None, is_whole=False, note=f"more than {MOST_HEADS:,} answers stand in a row: save one")
 NO_ANSWER = "it holds no answer of the site, only what was said before: save one with curl -i"
@@ -53,6 +56,20 @@ def is_raw_http(head: bytes) -> bool:
 def read_raw_http(file: BinaryIO, given: Given) -> Iterator[Answer]:
     """The last of the responses in *file*."""
     yield parse(file.read(MOST_BYTES), given.url)
+
+
+def read_printed(file: BinaryIO) -> bytes:
+    """The whole of *file*, which a tool has printed.
+
+    Raises:
+        ConfigError: It is too long.
+    """
+    data = file.read(MOST_PRINTED_BYTES + 1)
+    if len(data) > MOST_PRINTED_BYTES:
+        raise ConfigError(
+            f"a transcript of more than {MOST_PRINTED_BYTES // 1_000_000} MB: save the answer with curl -i"
+        )
+    return data
 
 
 def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
@@ -94,7 +111,7 @@ def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Deco
     """What stands behind *headers*, unless they tell of more."""
     said = first(headers, "content-length")
     announced = int(said) if said.isdecimal() and len(said) < len(str(2**63)) else None
-    is_none = not raw.strip() or (ONLY_FIELDS.match(raw) and USUAL_FIELD.search(raw))
+    is_none = not raw.strip() or (len(raw) < MOST_HEAD_BYTES and ONLY_FIELDS.match(raw) and USUAL_FIELD.search(raw))
     is_kept = status in BODILESS or len(raw) == announced or (is_record and announced is None and not raw)
     if is_none and not is_kept:
         is_led_away = status in REDIRECTS and first(headers, "location")

@@ -10,17 +10,14 @@ from typing import BinaryIO
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.saved.raw_http import BLANKS, FIELD, MOST_BYTES, MOST_HEADS, NO_ANSWER, STATUS, parse
+from proxysieve.saved.raw_http import BLANKS, FIELD, MOST_HEADS, NO_ANSWER, STATUS, parse, read_printed
 from proxysieve.saved.response import Answer, Given
 
 WGET_FIRST = re.compile(BLANKS + rb"(?:--\d{4}-\d\d-\d\d \d\d:\d\d:\d\d--  (\S+)|(?<=  )" + STATUS + rb")")
 # What was cut of its lines is none of the body either.
 WGET_ANSWER = re.compile(
-    rb"^  ("
-    + STATUS
-    + rb"[^\r\n]*)\r*\n((?:  +"
-    + FIELD
-    + rb"\r*(?:\n|\Z))*)(?:  (?!HTTP/)[^\n<]*(?:\n|\Z)|[ \t\r]*\n)*",
+    rb"^  (" + STATUS + rb"(?: [^\r\n]*)?)\r*\n((?:  +" + FIELD + rb"\r*(?:\n|\Z))*+)"
+    rb"(?:  (?!HTTP/)[^\n<]*(?:\n|\Z)|[ \t\r]*\n)*+",
     re.MULTILINE,
 )
 NOT_LOGGED = "its body is not in the log of wget: save it with wget --save-headers -O FILE"
@@ -37,7 +34,7 @@ def read_wget(file: BinaryIO, given: Given) -> Iterator[Answer]:
     Raises:
         ConfigError: There is none.
     """
-    data = file.read(MOST_BYTES)
+    data = read_printed(file)
     answers = list(islice(WGET_ANSWER.finditer(data), MOST_HEADS + 1))
     if not answers:
         raise ConfigError(NO_ANSWER)
