@@ -33,6 +33,7 @@ from proxysieve.cli.options import (
     timeout_option,
     warn,
 )
+from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
@@ -192,7 +193,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     else:
         report = asyncio.run(run(Job(job_options), show=not quiet))
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        echo_json(report)
     elif quiet:
         show_failings(report)
     else:
