@@ -19,7 +19,8 @@ from proxysieve.core.model import Proxy
 from proxysieve.core.providers import fill_in
 from proxysieve.errors import ConfigError
 from proxysieve.providers import usual_providers
-from proxysieve.proxy_sources import STANDARD_INPUT, Given, Line, Source, StandardInput, source_at
+from proxysieve.proxy_sources import Given, Line, Source, StandardInput, source_at
+from proxysieve.text_file import STANDARD_INPUT
 
 log = logging.getLogger("proxysieve")
 

@@ -19,13 +19,15 @@ from proxysieve.client import Request, send_directly
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Failure, Proxy
+from proxysieve.core.text import lines_of
 from proxysieve.errors import ConfigError
+from proxysieve.text_file import STANDARD_INPUT, decoded, read_bytes, unreadable
 
 log = logging.getLogger("proxysieve")
 
-STANDARD_INPUT = "-"
 WEB = ("http://", "https://")
 LINES = "the list of proxies"
+PROXIES = "proxies"
 
 FILE_SECONDS, URL_SECONDS = 1.0, 300.0
 # A file that ended with a line break and does not any more is most likely being written: so many looks longer it is
@@ -100,9 +102,10 @@ class StandardInput:
 
     def read(self) -> Iterable[Line]:
         try:
-            return _text(sys.stdin.buffer.read(), self.name).splitlines()
+            content = read_bytes(sys.stdin.buffer)
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
+        return _lines(content, self.name)
 
     async def look(self) -> None:
         return None
@@ -132,7 +135,7 @@ class File:
         try:
             with self._path.open("rb") as file:
                 status = fstat(file.fileno())
-                content = file.read()
+                content = read_bytes(file)
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
         if not S_ISREG(status.st_mode):
@@ -140,7 +143,7 @@ class File:
             self.seconds = 0.0
         self._read = self._seen = _stamp(status)
         self._is_ended, self._unended_looks = content.endswith(b"\n"), 0
-        return _text(content, self.name).splitlines()
+        return _lines(content, self.name)
 
     async def look(self) -> Iterable[Line] | None:
         return await asyncio.to_thread(self.look_now)
@@ -190,11 +193,11 @@ class Web:
         self._url = url
 
     def read(self) -> Iterable[Line]:
-        return _text(asyncio.run(self._ask()), self.name).splitlines()
+        return _lines(asyncio.run(self._ask()), self.name)
 
     async def look(self) -> Iterable[Line]:
         body = await self._ask()
-        return await asyncio.to_thread(lambda: _text(body, self.name).splitlines())
+        return await asyncio.to_thread(_lines, body, self.name)
 
     async def _ask(self) -> bytes:
         request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
@@ -225,16 +228,12 @@ def source_at(where: str | PathLike[str]) -> Source:
     return File(where)
 
 
-def _text(content: bytes, name: str) -> str:
-    try:
-        # Some editors put a mark before the first line.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _unreadable(name, "not UTF-8 text") from None
+def _lines(content: bytes, name: str) -> Iterable[Line]:
+    return lines_of(decoded(content, PROXIES, name))
 
 
 def _unreadable(name: str, why: str | None) -> ConfigError:
-    return ConfigError(f"the proxies in {name} cannot be read: {why}")
+    return unreadable(PROXIES, name, why or "the system does not say why")
 
 
 def _stamp(status: stat_result) -> Stamp:

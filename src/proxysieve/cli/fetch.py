@@ -40,7 +40,7 @@ from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.pool import POLICIES
 from proxysieve.proxy_list import ProxyList
-from proxysieve.proxy_sources import STANDARD_INPUT
+from proxysieve.text_file import STANDARD_INPUT
 
 INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
