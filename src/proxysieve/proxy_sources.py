@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from proxysieve.client import Request, send_directly
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Failure, Proxy
-from proxysieve.core.text import lines_of
+from proxysieve.core.listing import Line, Listing, read_listing
+from proxysieve.core.model import Failure
 from proxysieve.errors import ConfigError
 from proxysieve.text_file import STANDARD_INPUT, decoded, read_bytes, unreadable
 
@@ -47,8 +47,6 @@ FAILURES = {
     Failure.REDIRECTS: "it redirects too often",
 }
 
-Line = str | Proxy
-
 
 class Source(Protocol):
     """Where proxies come from.
@@ -61,7 +59,7 @@ class Source(Protocol):
     name: str
     seconds: float
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         """All lines.
 
         Raises:
@@ -69,7 +67,7 @@ class Source(Protocol):
         """
         ...
 
-    async def look(self) -> Iterable[Line] | None:
+    async def look(self) -> Listing | None:
         """The lines if they may have changed, else None.
 
         Raises:
@@ -87,8 +85,8 @@ class Given:
         self.name = LINES
         self._lines = lines
 
-    def read(self) -> Iterable[Line]:
-        return self._lines
+    def read(self) -> Listing:
+        return Listing(self._lines)
 
     async def look(self) -> None:
         return None
@@ -100,12 +98,12 @@ class StandardInput:
     name = "the standard input"
     seconds = 0.0
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         try:
             content = read_bytes(sys.stdin.buffer)
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
-        return _lines(content, self.name)
+        return _listing(content, self.name)
 
     async def look(self) -> None:
         return None
@@ -131,7 +129,7 @@ class File:
         self._is_ended = False
         self._unended_looks = 0
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         try:
             with self._path.open("rb") as file:
                 status = fstat(file.fileno())
@@ -143,12 +141,12 @@ class File:
             self.seconds = 0.0
         self._read = self._seen = _stamp(status)
         self._is_ended, self._unended_looks = content.endswith(b"\n"), 0
-        return _lines(content, self.name)
+        return _listing(content, self.name)
 
-    async def look(self) -> Iterable[Line] | None:
+    async def look(self) -> Listing | None:
         return await asyncio.to_thread(self.look_now)
 
-    def look_now(self) -> Iterable[Line] | None:
+    def look_now(self) -> Listing | None:
         """The lines if the file has changed since they were read, and not since the last look."""
         try:
             stamp = _stamp(self._path.stat())
@@ -192,12 +190,12 @@ class Web:
         self.name = f"{parts.scheme.lower()}://{host}/…"
         self._url = url
 
-    def read(self) -> Iterable[Line]:
-        return _lines(asyncio.run(self._ask()), self.name)
+    def read(self) -> Listing:
+        return _listing(asyncio.run(self._ask()), self.name)
 
-    async def look(self) -> Iterable[Line]:
+    async def look(self) -> Listing:
         body = await self._ask()
-        return await asyncio.to_thread(_lines, body, self.name)
+        return await asyncio.to_thread(_listing, body, self.name)
 
     async def _ask(self) -> bytes:
         request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
@@ -228,8 +226,12 @@ def source_at(where: str | PathLike[str]) -> Source:
     return File(where)
 
 
-def _lines(content: bytes, name: str) -> Iterable[Line]:
-    return lines_of(decoded(content, PROXIES, name))
+def _listing(content: bytes, name: str) -> Listing:
+    text = decoded(content, PROXIES, name)
+    try:
+        return read_listing(text)
+    except ConfigError as error:
+        raise _unreadable(name, str(error)) from None
 
 
 def _unreadable(name: str, why: str | None) -> ConfigError:

@@ -63,7 +63,7 @@ WRONG = {
     "proxy-ttl-below-nought": proxies("a.example:80 ttl_seconds=-1", "its ttl_seconds is no positive finite number"),
     "proxy-none-at-once": proxies("a.example:80 max_in_flight=0", "its max_in_flight is no whole number above 0"),
     "proxy-half-an-ipv6": proxies("[2001:db8::1:8080", "its host is neither a name nor an IP address"),
-    "proxies-are-html": proxies("<html><body>Login</body></html>", "line 1: not a proxy"),
+    "proxies-are-html": proxies("<html><body>Login</body></html>", "cannot be read: this is an HTML page"),
     "proxy-on-the-line": Wrong(f"{FETCH} --proxy nonsense".replace("--proxies proxies.txt", ""), "not a proxy"),
     "proxies-from-nowhere": Wrong(
         FETCH.replace("proxies.txt", "http://127.0.0.1:9/l?t=topsecret"), "it cannot be reached"

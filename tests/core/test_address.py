@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.address import EXPECTED, EXPECTED_OPTIONS, SCHEMES, USUAL, is_blank, parse_proxy
+from proxysieve.core.address import EXPECTED, EXPECTED_OPTIONS, USUAL, is_blank, parse_proxy
+from proxysieve.core.columns import SCHEMES
 from proxysieve.core.model import SESSION_PLACEHOLDER, Proxy
 from proxysieve.errors import ConfigError
 

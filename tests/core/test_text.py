@@ -7,6 +7,7 @@ import io
 import tracemalloc
 import zipfile
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -18,8 +19,8 @@ from proxysieve.errors import ConfigError
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\ufeff", exclude_categories=["Cc"])
 TEXTS = st.text(LETTERS).map("a{}".format)
-WAYS = {
-    "utf-8": str.encode,
+WAYS: dict[str, Callable[[str], bytes]] = {
+    "utf-8": lambda text: text.encode(),
     "utf-8-mark": lambda text: text.encode("utf-8-sig"),
     "utf-16-le": lambda text: BOM_UTF16_LE + text.encode("utf-16-le"),
     "utf-16-be": lambda text: BOM_UTF16_BE + text.encode("utf-16-be"),

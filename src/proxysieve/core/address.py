@@ -7,6 +7,8 @@ The forms::
     host:port:user:password             as it stands, colons in the password included
     user:password:host:port             likewise
     host:port
+    host:port:US, host port US          a row of a table of free proxies, as of :mod:`~proxysieve.core.columns`
+    type host port user password        of proxychains
 
 The scheme may stand before each of them, a host may be an IPv6 address in brackets, and behind a blank follow options,
 ``key=value``. A line that two of the forms fit is refused, as a mistake would hand a password to somebody else's host.
@@ -22,22 +24,15 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES, read_row
 from proxysieve.core.hosts import MOST_PORTS, TWO_NAMES, address_of, ipv6_of, is_bare_ipv6, is_ip
 from proxysieve.core.model import LONGEST_NAME, PLAIN_IPV4, Proxy
 from proxysieve.errors import ConfigError
 
-SCHEMES = ("http", "https", "socks5", "socks5h")
 EXPECTED = (
     "expected scheme://user:password@host:port, host:port:user:password or host:port, where the scheme is http, https, "
     "socks5 or socks5h"
 )
-# Those that lists have and nobody here speaks. Another word in this place may be a password.
-OTHER_SCHEMES = {
-    "socks4": "socks4 has no passwords and no names",
-    "socks4a": "socks4a has no passwords",
-    "socks": "socks is not said to be of version 5",
-    **dict.fromkeys(("ftp", "ss", "ssh", "tcp", "trojan", "vless", "vmess", "ws", "wss"), ""),
-}
 # What the columns of a table are called, by those who sell proxies.
 HEADINGS = frozenset({
     "address", "auth", "city", "country", "host", "hostname", "id", "ip", "login", "name", "pass", "passwd", "password",
@@ -65,6 +60,8 @@ USUAL = re.compile(
 )
 # host:port:user:password
 WHOLE = 4
+# No proxy wants a login that takes so much.
+LONGEST_LINE = 8_192
 
 
 class Reading(NamedTuple):
@@ -97,7 +94,21 @@ def parse_proxy(line: str) -> Proxy:
             username=usual[2] or usual[6] or "",
             password=usual[3] or usual[7] or "",
         )
+    if len(line) > LONGEST_LINE:
+        raise _refused(f"it is longer than {LONGEST_LINE:,} characters")
     text, words, is_ended = _split(line)
+    row = read_row(text, words)
+    if row:
+        check_scheme(row.scheme or "http")
+        host, port = address_of(row.address) or ("", 0)
+        return Proxy(
+            scheme=row.scheme or "http",
+            host=host,
+            port=port,
+            username=row.username,
+            password=row.password,
+            **_options(row.words),
+        )
     if words and ":" not in text:
         raise _refused(*IN_COLUMNS)
     scheme, place = _scheme(text)
@@ -109,6 +120,20 @@ def parse_proxy(line: str) -> Proxy:
         )
     host, port, username, password, _ = reading
     return Proxy(scheme=scheme, host=host, port=port, username=username, password=password, **_options(words))
+
+
+def check_scheme(scheme: str) -> None:
+    """Refuse a *scheme* that nobody here speaks.
+
+    Raises:
+        ConfigError: It names the scheme only if that is a known one.
+    """
+    if scheme in SCHEMES:
+        return
+    if scheme not in OTHER_SCHEMES:
+        raise _refused("its scheme is unknown")
+    why = OTHER_SCHEMES[scheme]
+    raise _refused(f"the scheme {scheme} is not supported{f' ({why})' if why else ''}")
 
 
 def is_blank(line: str) -> bool:
@@ -189,12 +214,8 @@ def _scheme(text: str) -> tuple[str, str]:
             raise _refused("it lacks the scheme before ://")
         return "http", text[found.end() :]
     scheme = found[1].lower()
-    if scheme in SCHEMES:
-        return scheme, text[found.end() :]
-    if scheme not in OTHER_SCHEMES:
-        raise _refused("its scheme is unknown")
-    why = OTHER_SCHEMES[scheme]
-    raise _refused(f"the scheme {scheme} is not supported{f' ({why})' if why else ''}")
+    check_scheme(scheme)
+    return scheme, text[found.end() :]
 
 
 def _the_one(text: str, *, has_scheme: bool) -> Reading:
