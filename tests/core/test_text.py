@@ -128,6 +128,8 @@ def test_any_bytes_are_text_or_refused(content: bytes) -> None:
         ("\n <HTML lang=en>", "an HTML page"),
         ("<!-- saved -->\n<html>", "an HTML page"),
         ('<?xml version="1.0"?>', "XML"),
+        ("<!-- made by hand --><urlset>", "XML"),
+        ("<!DOCTYPE urlset [", "XML"),
         ("<urlset>", "XML"),
         ("<sm:urlset xmlns:sm='x'>", "XML"),
         ('[\n  "http://a/"]', "JSON"),

@@ -1,14 +1,16 @@
 """Lists into the URLs of a job."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxysieve.core.text import unseen
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.urls import USUAL, UrlList, check_url, read_url_files, read_urls
+from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
 
 SECRET = "topsecret"
 
@@ -254,3 +256,47 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, says: str)
 
     with pytest.raises(ConfigError, match=f"the URLs in .*urls cannot be read: {says}"):
         read_url_files([str(file)])
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> str:
+    """A list or a sitemap of which lines or pieces of them are lost, doubled, moved, cut or joined by odd letters."""
+    urls = [f"https://shop.example/item/{number}?a=1#b" for number in range(5)]
+    lines = "".join(f"{url}{end}" for url, end in zip(urls, [" # x\n", "\r\n", "\n", "\n\n", "\n"], strict=True))
+    sitemap = "".join(f"<url>\n<loc>{url}</loc></url>" for url in urls)
+    text = draw(st.sampled_from([f"# all\n{lines}", f"<urlset>{sitemap}</urlset>"]))
+    for _ in range(draw(st.integers(1, 2))):
+        separator = draw(st.sampled_from(["\n", "/", " ", "<", ">", "1"]))
+        pieces = text.split(separator)
+        at, other = (draw(st.integers(0, len(pieces) - 1)) for _ in range(2))
+        match draw(st.sampled_from(["drop", "double", "swap", "cut", "put"])):
+            case "drop":
+                del pieces[at]
+            case "double":
+                pieces.insert(at, pieces[at])
+            case "swap":
+                pieces[at], pieces[other] = pieces[other], pieces[at]
+            case "cut":
+                del pieces[at + 1 :]
+            case _:
+                pieces[at] += draw(st.text(f' \t,;"<>|#{"".join(UNSEEN.values())}', min_size=1, max_size=2))
+        text = separator.join(pieces)
+    return text
+
+
+@settings(deadline=None, max_examples=400)
+@given(damaged())
+def test_of_a_damaged_list_no_url_is_made_up(text: str) -> None:
+    """Each that is read stood there whole, by itself, and has nothing in it that nobody sees."""
+    reader = Reader()
+    try:
+        reader.read_text(text, "urls")
+        found = reader.url_list()
+    except ConfigError as error:
+        assert str(error).isprintable()  # noqa: PT017 - it need not be raised
+        return
+
+    alone = {line.partition(" #")[0].partition("\t#")[0].strip(" \t") for line in re.split("[\n\r<>]", text)}
+    assert set(found.urls) <= alone
+    assert not [url for url in found.urls if unseen(url)]
+    assert all(problem.isprintable() for problem in found.problems)

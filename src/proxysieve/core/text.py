@@ -58,7 +58,7 @@ HTML = re.compile(
     r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|title|div|table|p)(?=[\s>/])",
     re.IGNORECASE | re.DOTALL,
 )
-XML = re.compile(r"\s*<(?:\?xml|[A-Za-z_][\w.-]*(?::[\w.-]+)?[\s/>])")
+XML = re.compile(r"\s*<(?:\?xml|!--|![Dd][Oo][Cc][Tt][Yy][Pp][Ee]\s|[A-Za-z_][\w.-]*(?::[\w.-]+)?[\s/>])")
 JSON = re.compile(r"\s*(?:\[\s*(?:[\[{\"\]]|null|true|false|-?\d+\s*[,\]])|\{\s*[\"}])")
 SUBSCRIPTION = re.compile(r"\s*(?:[A-Za-z0-9+/_-]{20,}={0,2}\s*)+")
 

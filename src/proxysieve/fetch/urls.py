@@ -248,7 +248,7 @@ def _is_index(origin: str, sitemaps: list[str]) -> str:
     shown = [url for url in map(str.strip, sitemaps) if USUAL.fullmatch(url)][:SITEMAPS_SHOWN]
     named = f" ({', '.join([*shown, '…'] if len(shown) < len(sitemaps) else shown)})" if shown else ""
     return (
-        f"{origin} is an index of {len(sitemaps):,} sitemaps and names no pages: "
+        f"{origin} is an index of {len(sitemaps):,} sitemap{'s'[: len(sitemaps) != 1]} and names no pages: "
         f"download them{named}, and give their files"
     )
 
