@@ -33,8 +33,10 @@ COUNTRY = re.compile("[A-Z]{2}")
 SPYS = re.compile(r"[A-Z]{2}-[NAH]!?(?:-S!?)?")
 SEPARATOR = re.compile(r"[\s,;|]+")
 SCHEME_WORDS = re.compile("[a-z0-9]+")
-# In so many columns stand user and password.
+# So many columns a login has.
 LOGIN = 2
+# host:port:country
+COUNTRY_COLONS = 2
 
 
 class Row(NamedTuple):
@@ -59,11 +61,21 @@ def read_row(text: str, words: Sequence[str]) -> Row | None:
         text: Its first word.
         words: All others.
     """
+    if not _may_be_row(text, words):
+        return None
     rest = list(words)
     options: list[str] = []
     while rest and "=" in rest[-1]:
         options.insert(0, rest.pop())
     return _typed(text, rest, options) or _remarked(text, rest, options)
+
+
+def _may_be_row(text: str, words: Sequence[str]) -> bool:
+    """Whether a line has columns at all, as most have none, and a list may have a million."""
+    if words and "=" not in words[0]:
+        return True
+    has_country = text.count(":") == COUNTRY_COLONS and "@" not in text and "/" not in text
+    return has_country or "," in text or ";" in text or "|" in text
 
 
 def scheme_of(words: Sequence[str]) -> str:

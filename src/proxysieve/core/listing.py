@@ -27,8 +27,8 @@ from proxysieve.errors import ConfigError
 Line = str | Proxy | ConfigError
 
 EXPECTED = "expected one proxy a line, or JSON, CSV with a heading, or Clash's YAML"
-# Some 300,000 entries: of what is read as a whole, the memory is a multiple.
-MOST_CHARACTERS = 50_000_000
+# Some 100,000 entries: of what is read as a whole, the memory is a multiple.
+MOST_CHARACTERS = 30_000_000
 # Of objects that hold others, until the list is found.
 MOST_LEVELS = 4
 CONTAINERS = ("proxies", "data", "results", "items", "list", "proxylist", "proxyurls", "outbounds", "rows", "result")
@@ -45,12 +45,18 @@ class Listing(NamedTuple):
     Attributes:
         lines: In their order; what is none is empty.
         unit: What each of them is called.
-        note: What was left out together.
+        other_types: How many were left out of each type that nobody here speaks, once the lines were read.
     """
 
     lines: Iterable[Line]
     unit: str = "line"
-    note: str = ""
+    other_types: Mapping[str, int] = {}
+
+    @property
+    def note(self) -> str:
+        """What was left out together, in words."""
+        counted = ", ".join(f"{count:,} of type {kind or 'unknown'}" for kind, count in self.other_types.items())
+        return f"left out are {counted}: {', '.join(SCHEMES)} are supported" if counted else ""
 
 
 def read_listing(text: str) -> Listing:
@@ -157,9 +163,8 @@ def _by_address(found: Mapping[str, Any]) -> list[object] | None:
 
 def _entries(entries: Iterable[object], unit: str = "entry") -> Listing:
     types = Counter[str]()
-    lines = [_line(entry, types) for entry in entries]
-    counted = ", ".join(f"{count:,} of type {kind or 'unknown'}" for kind, count in types.most_common())
-    return Listing(lines, unit, f"left out are {counted}: {', '.join(SCHEMES)} are supported" if counted else "")
+    # One by one: a list may have millions that are none, and each error holds on to what it was made of.
+    return Listing((_line(entry, types) for entry in entries), unit, types)
 
 
 def _line(entry: object, types: Counter[str]) -> Line:
