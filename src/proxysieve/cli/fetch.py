@@ -144,7 +144,7 @@ REQUESTS_AT_ONCE = 50
     ),
 )
 def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
-    """Fetch URLS (files with one a line, or - for the standard input) through proxies.
+    """Fetch URLS (files with one a line, sitemaps, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
     What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of its attempts.
