@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.damage import damaged
 
 from proxysieve import ConfigError, Request, SessionPool
 from proxysieve.belongings import dump_cookies, load_cookies
@@ -254,31 +255,16 @@ def test_what_tools_write_is_read(one: dict[str, object]) -> None:
     assert problems == []
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> str:
-    """A file of cookies of which some lines, fields or pieces of JSON are lost, doubled, moved or cut."""
-    lines = "".join(f".{n}.example\tTRUE\t/\tFALSE\t190000000{n}\tname{n}\tQXZJ{n}\n" for n in range(5))
-    fields = [{"name": f"name{n}", "value": f"QXZJ{n}", "domain": f"{n}.example", "expires": AT} for n in range(5)]
-    text = draw(st.sampled_from([f"# Netscape\n{lines}", json.dumps(fields, indent=1)]))
-    separator = draw(st.sampled_from(["\n", "\t", " ", '"', ",", "\t/"]))
-    pieces = text.split(separator)
-    at, other = (draw(st.integers(0, len(pieces) - 1)) for _ in range(2))
-    match draw(st.sampled_from(["drop", "double", "swap", "cut", "put"])):
-        case "drop":
-            del pieces[at]
-        case "double":
-            pieces.insert(at, pieces[at])
-        case "swap":
-            pieces[at], pieces[other] = pieces[other], pieces[at]
-        case "cut":
-            del pieces[at + 1 :]
-        case _:
-            pieces.insert(at, draw(st.text("\"'{}[],;#= \t\nA1\u200b\x00", max_size=3)))
-    return separator.join(pieces)
+WHOLE = [
+    "# Netscape\n" + "".join(f".{n}.example\tTRUE\t/\tFALSE\t190000000{n}\tname{n}\tQXZJ{n}\n" for n in range(5)),
+    json.dumps(
+        [{"name": f"name{n}", "value": f"QXZJ{n}", "domain": f"{n}.example", "expires": AT} for n in range(5)], indent=1
+    ),
+]
 
 
 @settings(deadline=None, max_examples=300)
-@given(damaged())
+@given(damaged(WHOLE, ["\n", "\t", " ", '"', ",", "\t/"]))
 def test_of_a_damaged_file_no_cookie_is_made_up(text: str) -> None:
     """Name, value and host of each stood there, and no message repeats a value."""
     try:
