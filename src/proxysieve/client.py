@@ -48,6 +48,9 @@ MOST_AT_ONCE = 16_777_216
 # Among what is told of a response beside INFOS.
 IS_CUT = "is cut"
 
+# Below what is no directory, nothing can be.
+NO_SOCKET = "/dev/null/none"
+
 # How often each client asks libcurl whether it forgot something: it has timers and sockets to tell us by itself.
 SAFEGUARD_SECONDS = 1.0
 CURL_SOCKET_TIMEOUT = -1
@@ -230,6 +233,22 @@ def _resumes_tls(identity: Identity) -> bool:
 def _order(identity: Identity) -> dict[CurlOpt, str]:
     """In which order headers are sent, where it is known of the browser with its cookies."""
     return {CurlOpt.HTTPHEADER_ORDER: ",".join(CHROMES_ORDER)} if identity.impersonate.startswith("chrome") else {}
+
+
+def is_askable(url: str) -> bool:
+    """Whether libcurl can make a request of *url*. None is sent."""
+    curl = Curl()
+    try:
+        curl.setopt(CurlOpt.URL, url.encode())
+        curl.setopt(CurlOpt.NOPROXY, "*")
+        # Once all of the URL is understood, it comes to a socket that is not there.
+        curl.setopt(CurlOpt.UNIX_SOCKET_PATH, NO_SOCKET)
+        curl.perform()
+    except CurlError as error:
+        return error.code == CurlECode.COULDNT_CONNECT
+    finally:
+        curl.close()
+    return True
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:
