@@ -5,18 +5,11 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
-from protego import Protego
-
 from proxysieve.core.model import Outcome, Tried
+from proxysieve.core.rules import Rules, read_rules
 from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of
-
-# What a site can address us by in its robots.txt; it is free to speak of all robots instead.
-USER_AGENT = "proxysieve"
-# The most that a reader of robots.txt must be ready to read (RFC 9309, 2.5).
-READ_CHARACTERS = 512_000
-
 
 # A refusal may be meant for the exit, or it may be how a server says that there is no such file. So many exits are
 # asked before the second is believed: where three in four are banned, all of them are once in 5,000 times.
@@ -32,7 +25,7 @@ class Robots:
 
     def __init__(self, pool: SessionPool) -> None:
         self._pool = pool
-        self._rules: dict[str, asyncio.Task[Protego]] = {}
+        self._rules: dict[str, asyncio.Task[Rules]] = {}
 
     async def allows(self, url: str) -> bool:
         """Whether *url* may be fetched.
@@ -52,14 +45,14 @@ class Robots:
                 # Nothing was asked yet, so whoever comes next may.
                 del self._rules[origin]
             raise
-        return rules.can_fetch(url, USER_AGENT)
+        return rules.allow(url)
 
     def close(self) -> None:
         """Stop reading rules that nobody waits for any more."""
         for task in self._rules.values():
             task.cancel()
 
-    async def _read(self, url: str) -> Protego:
+    async def _read(self, url: str) -> Rules:
         try_count = refusal_count = 0
         while True:
             try:
@@ -74,11 +67,11 @@ class Robots:
                     raise NoSessionAvailable(site_of(url), why, retry_at=None) from error
             else:
                 # No such file means that nothing is asked.
-                return Protego.parse(page.text[:READ_CHARACTERS]) if page.status < 400 else NO_RULES
+                return read_rules(page.body) if page.status < 400 else NO_RULES
 
 
 def _is_refusal(tried: Tried) -> bool:
     return tried.status in REFUSALS and tried.verdict is not Outcome.PROXY_ERROR
 
 
-NO_RULES = Protego.parse("")
+NO_RULES = read_rules(b"")
