@@ -157,7 +157,10 @@ class Attempt:
             raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
         self._is_reported = True
         exchange = msgspec.structs.replace(exchange, method=self._attempts.method)
-        verdict = self._lease.report(exchange, *self._attempts.signs)
+        if self._attempts.is_aside:
+            verdict = self._lease.report_aside(exchange)
+        else:
+            verdict = self._lease.report(exchange, *self._attempts.signs)
         self._error = self._attempts.count(self._lease, exchange, verdict)
         return verdict
 
@@ -207,6 +210,7 @@ class Attempts:
         url: What is asked for.
         method: By which.
         signs: By which its answers are judged, after all others.
+        is_aside: Whether it is no page, so that its answers say nothing of the sessions.
         tries: Everything that was sent so far.
     """
 
@@ -219,9 +223,11 @@ class Attempts:
         method: str = "GET",
         signs: tuple[Sign, ...] = (),
         is_pinned: bool = False,
+        is_aside: bool = False,
         max_tries: int | None = None,
     ) -> None:
         self.url = url
+        self.is_aside = is_aside
         self.method = method.upper()
         self.signs = signs
         self.tries: list[Tried] = []
@@ -358,7 +364,37 @@ class Sender(ABC):
             max_bytes=settings.max_bytes,
             expect=expect,
         )
-        attempts = self.attempts(url, expect=expect, max_tries=max_tries)
+        return await self._send(request, self.attempts(url, expect=expect, max_tries=max_tries))
+
+    async def get_aside(self, url: str, timeout_seconds: float, *, waiting: int = 1) -> Page:
+        """Fetch *url* by one try, where it is no page and tells nothing of pages, as robots.txt is none.
+
+        Whatever comes of it, the session stands as before, unless the proxy failed.
+
+        Args:
+            url: http or https.
+            timeout_seconds: How long it may take.
+            waiting: How many requests wait for the answer.
+
+        Raises:
+            GaveUp: It failed.
+            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
+        """
+        settings = self._settings
+        request = Request(
+            url=url, headers=settings.headers, timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
+        )
+        attempts = Attempts(
+            url,
+            lambda prefer, until: self._lease(url, prefer, until, behind=waiting),
+            settings,
+            is_aside=True,
+            max_tries=1,
+        )
+        return await self._send(request, attempts)
+
+    async def _send(self, request: Request, attempts: Attempts) -> Page:
+        settings, url = self._settings, request.url
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
@@ -430,7 +466,7 @@ class Sender(ABC):
         until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
         return await self._lease(url, prefer, until)
 
-    async def _lease(self, url: str, prefer: str = "", until: float | None = None) -> Lease:
+    async def _lease(self, url: str, prefer: str = "", until: float | None = None, behind: int = 0) -> Lease:
         desk = await self._desk(url)
         return await desk.lease(
             self._session_name,
@@ -438,6 +474,7 @@ class Sender(ABC):
             max_wait_seconds=self._settings.max_wait_seconds,
             until=until,
             page=page_number(url),
+            behind=behind,
         )
 
 

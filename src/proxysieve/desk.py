@@ -16,6 +16,7 @@ import msgspec
 
 from proxysieve.belongings import OWN_KINDS
 from proxysieve.clock import Clock
+from proxysieve.core.asking import fact_in
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
@@ -63,6 +64,13 @@ class Lease:
             self._desk.drop(self._number, self.session)
             raise
         return self._desk.take_back(self._number, self.session, verdict, exchange)
+
+    def report_aside(self, exchange: Exchange) -> Verdict:
+        """Judge *exchange*, which brought no page, as robots.txt is none: only what came before the site is learned."""
+        if not self._is_out:
+            raise ProxySieveError(REPORTED_TWICE)
+        self._is_out = False
+        return self._desk.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
     def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
         """Judge what the session went on to ask for by itself after the report, and learn from it.
@@ -164,11 +172,13 @@ class Desk:
         max_wait_seconds: float,
         until: float | None = None,
         page: int = 0,
+        behind: int = 0,
     ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
             page: What it is for.
+            behind: How many more requests wait for the answer.
             name: Of a session, to use that one and no other.
             prefer: Of a session, to use that one if it may be used when this request is at the head.
             max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
@@ -189,7 +199,7 @@ class Desk:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, name, prefer, patience, page)
+            pick = await self._pick(queue, name, prefer, patience, page, behind)
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -235,6 +245,15 @@ class Desk:
         elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
             self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
         return settled
+
+    def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
+        """The request of *lease* brought *exchange*, which is no page; the verdict."""
+        exchange = msgspec.structs.replace(exchange, at=exchange.at or self.clock.now())
+        verdict = self.judge.judge(exchange)
+        fact = fact_in(verdict, exchange.status, had_worked=had_worked)
+        self._end(Reported(self.clock.now(), lease, fact, exchange.redirect_count), session)
+        log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
+        return verdict
 
     def take_in(self, session: Session, verdict: Verdict, exchange: Exchange, *, is_counted: bool) -> Verdict:
         """The same for a request that *session* made without a lease."""
@@ -337,10 +356,10 @@ class Desk:
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
-    async def _pick(self, queue: Queue, name: str, prefer: str, patience: Patience, page: int) -> Pick:
+    async def _pick(self, queue: Queue, name: str, prefer: str, patience: Patience, page: int, behind: int) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self._choose(queue, name, prefer, now, page)
+            choice = self._choose(queue.count + behind, name, prefer, now, page)
             if isinstance(choice, Pick):
                 queue.hopeless_since = None
                 return choice
@@ -353,11 +372,11 @@ class Desk:
             await self.clock.wait(self._changed, patience.first(choice.until))
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
-    def _choose(self, queue: Queue, name: str, prefer: str, now: float, page: int) -> Pick | Wait | Lost:
+    def _choose(self, waiting: int, name: str, prefer: str, now: float, page: int) -> Pick | Wait | Lost:
         if name:
             return self.engine.choose_named(name, now, self._rng)
         again = self.engine.choose_again(prefer, now) if prefer else None
-        return again or self.engine.choose(now, self._rng, queue.count, page)
+        return again or self.engine.choose(now, self._rng, waiting, page)
 
     def _check_hope(self, queue: Queue, wait: Wait, now: float, patience: Patience) -> None:
         """Raise if *wait* is hopeless and takes longer than *patience* would, or if that has ended."""
