@@ -12,10 +12,8 @@ from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of
 
-# What may take longer than some milliseconds is done beside the event loop: so many bytes of a robots.txt, or so much
-# comparing.
+# So many take some milliseconds, and are read beside the event loop.
 MANY_BYTES = 20_000
-MUCH_EFFORT = 5_000_000
 
 
 class Robots:
@@ -33,6 +31,8 @@ class Robots:
         self._slots = slots
         self._rules: dict[str, asyncio.Task[Rules]] = {}
         self._askings: dict[str, Asking] = {}
+        # What takes long is done by one after the other, so that it leaves the event loop enough.
+        self._turn = asyncio.Lock()
 
     async def allows(self, url: str) -> bool:
         """Whether *url* may be fetched.
@@ -56,9 +56,17 @@ class Robots:
             if _is_wanted():
                 raise NoSessionAvailable(site_of(url), "its robots.txt is no longer asked for", retry_at=None) from None
             raise
-        if rules.effort(url) > MUCH_EFFORT:
-            return await asyncio.to_thread(rules.allow, url)
-        return rules.allow(url)
+        return await self._ask(rules, url)
+
+    async def _ask(self, rules: Rules, url: str) -> bool:
+        steps = rules.steps(url)
+        answer = next(steps)
+        if answer is None:
+            # One at a time, or the steps of all would follow each other.
+            async with self._turn:
+                for answer in steps:  # noqa: B007 - the last one counts
+                    await asyncio.sleep(0)
+        return answer is True
 
     @property
     def news(self) -> str:
@@ -90,9 +98,10 @@ class Robots:
         # No such file means that nothing is asked.
         if page is None or page.status >= 400:
             return NO_RULES
-        if len(page.body) > MANY_BYTES:
+        if len(page.body) <= MANY_BYTES:
+            return read_rules(page.body)
+        async with self._turn:
             return await asyncio.to_thread(read_rules, page.body)
-        return read_rules(page.body)
 
     async def _search(self, url: str, asking: Asking, tries: Tries) -> Page | None:
         """The first good answer; None if there is no such file."""
