@@ -1,7 +1,8 @@
-"""What a verdict costs: of good pages, and of bodies that are made to take long; and what such a robots.txt does.
+"""What a verdict costs: of good pages, and of answers that are made to take long.
 
   a verdict    median and best, in microseconds, of a page of 15 KB that is good: every sign is asked, and none speaks
   hostile      the longest of some verdicts on a body of 10 MB, in milliseconds
+  readers      the longest that each of those takes that read what strangers send, in milliseconds, and over what
   robots.txt   to read one that is made to take long, and then to ask it for a URL, in milliseconds, by our parser and
                by protego, which is Scrapy's
 
@@ -13,24 +14,34 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
+import msgspec
 from protego import Protego
 
 from detection import CORPUS, Page, read_corpus
 from measure import Bench, Cell
 from proxysieve.core.judge import Judge
+from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import OK, Exchange
 from proxysieve.core.rules import READ_BYTES, USER_AGENT, read_rules
-from proxysieve.detector import IS_FAST, scan_at_once, scan_one_by_one, usual_signs, usual_words
+from proxysieve.detector import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
+from proxysieve.errors import ConfigError
+from proxysieve.expect import expects
+from proxysieve.samples import redacted
+from proxysieve.sites import site_of
 
 VERDICTS = 500
 HOSTILE_BYTES = 10_000_000
 HOSTILE_VERDICTS = 3
 PAGE_BYTES = range(13_000, 17_000)
 MOST_MILLISECONDS = 50.0
+# What no answer may hold the event loop for.
+MOST_OF_A_READER = 100.0
+# What expects something of the elements of a page: one, and several that stand to each other in some way.
+SELECTORS = (".none", "section div div div .none, p ~ p ~ p + .none", "div:has(p > .none), p:not(:nth-child(2n))")
 # So that the visible text and the title are looked at: marks and words that ask for them.
 MARKED = b"<html>px-captcha g-recaptcha verify you are human too many requests just a moment..."
 
@@ -90,6 +101,121 @@ def hostile_bodies() -> Iterator[tuple[str, bytes, str]]:
 
 def _filled(part: bytes) -> bytes:
     return part * (HOSTILE_BYTES // len(part))
+
+
+def hostile_markup() -> Iterator[tuple[str, bytes]]:
+    """Pages that are made to take a parser long, of some sizes: what is worst may be small enough to be looked at."""
+    parts = (
+        *("<div>", "<a><b><i>", "<b><p>x", "<table>", "<table><tr><td>x", "<ul><li>", "<select><option>", "<svg>"),
+        *("<math><mi>", "<svg><foreignObject>", "<nobr>", "<button>", "<template>", "<a><div>", "</p>", "</b>", "<!--"),
+        *(
+            "<!-- -->",
+            "<",
+            "< ",
+            "<a b=",
+            "<a b='",
+            "<a =",
+            "<html a=1>",
+            "<script></script>",
+            "<script>",
+            "<p class=x>y</p>",
+        ),
+        *("<p " + " ".join(f"a{number}" for number in range(40)) + ">", "<b><i></b></i>", "<form>", "<frameset>", "\0"),
+        *("<div><object></div>", "<h1><h2>", "<scrip", "<![CDATA[", "<li>x", "&#60;", "<div><span></div>", "<dl><dd>"),
+    )
+    for part in parts:
+        for size in (60_000, 500_000, HOSTILE_BYTES):
+            yield f"{part[:24]!r}, {size / 1e3:,.0f} KB", part.encode() * (size // len(part))
+    for size in (8_000, 60_000, 500_000):
+        opened = "".join(f"<b id={number}><div>" for number in range(size // 30)) + "</b>" * (size // 10)
+        yield f"<b><div> and </b>, {size / 1e3:,.0f} KB", opened.encode()
+        anew = "".join(f"<b id={number}>" for number in range(size // 20)) + "<p>x" * (size // 10)
+        yield f"<b>, opened anew, {size / 1e3:,.0f} KB", anew.encode()
+
+
+def hostile_json() -> Iterator[tuple[str, bytes]]:
+    """JSON that is made to take long."""
+    parts = ("[],", "{},", '"k":1,', '"\\\\n",', "1.5,", '"\\u00e9",', " ", "[", '{"a":', "9")
+    for part in parts:
+        yield part, b'{"a":[' + part.encode() * (8_000_000 // len(part)) + b"1]}"
+    yield "keys", b"{" + b'"k":1,' * 1_300_000 + b'"z":1}'
+
+
+def hostile_texts() -> Iterator[tuple[str, bytes]]:
+    """What is made to take those long who look for names, addresses, tokens."""
+    for part in ("a", "a@", "a.", "a-", "1.", "abcd:", "ab ", "x1", '{"k":', "<p class=a>", " class='a b c'", "&#9;"):
+        yield part, b"<html>" + part.encode() * (HOSTILE_BYTES // len(part))
+    unlike = b" ".join(b"a" * (1 + number % 40) + b"b" * (number % 37) for number in range(200_000))
+    yield "classes", b'<html><p class="' + unlike + b'">'
+    yield "keys", b"{" + b",".join(b'"k%d":{"a":1}' % number for number in range(7_000)) + b"}"
+    yield "frames", b"<html>" + b"<iframe src=https://hcaptcha.com/>" * (HOSTILE_BYTES // 34)
+
+
+def hostile_heads() -> Iterator[tuple[str, Exchange]]:
+    """Addresses and headers that are made to take long; what libcurl lets through is a tenth of that."""
+    blank = Exchange(url="https://site.example/", status=403, body=b"x", at=1e9)
+    names = {"server": "x", "x-amzn-waf-action": "x", "set-cookie": "a=b", "content-type": "text/html; charset=gbk"}
+    for name, value in names.items():
+        yield f"{name}, 30,000 times", msgspec.structs.replace(blank, headers=((name, value),) * 30_000)
+        yield f"{name} of 3 MB", msgspec.structs.replace(blank, headers=((name, value * (3_000_000 // len(value))),))
+    for value in ("9", "1 ", ",", "a", ":", "-"):
+        yield (
+            f"retry-after: {value}",
+            msgspec.structs.replace(blank, status=429, headers=(("retry-after", value * 300_000),)),
+        )
+    for name, host in {
+        "marks": "a\u0315\u0300\u0323\u0345" * 16_000,
+        "dots": "a." * 32_000,
+        "at": "@" * 64_000,
+    }.items():
+        yield f"host of {name}", msgspec.structs.replace(blank, final_url=f"https://{host}.example/sorry/")
+
+
+def looked_at(exchange: Exchange) -> None:
+    """Have it learned how a page looks, and the same page recognised."""
+    looks = Looks()
+    looks.judge(exchange, OK)
+    looks.accept(look_of(exchange))
+    looks.judge(exchange, OK)
+
+
+def site_or_refused(exchange: Exchange) -> None:
+    """Have it said which site it came from."""
+    site_of.cache_clear()
+    try:
+        site_of(exchange.final_url or exchange.url)
+    except ConfigError:
+        return
+
+
+def hostile_pages() -> Iterator[tuple[str, Exchange]]:
+    """All of these pages, one at a time, as they take much room."""
+    for bodies in (hostile_markup, hostile_texts):
+        yield from ((name, exchange_with(body)) for name, body in bodies())
+
+
+def hostile_answers() -> Iterator[tuple[str, Exchange]]:
+    """And with hostile headers."""
+    yield from hostile_pages()
+    yield from hostile_heads()
+
+
+def hostile_data() -> Iterator[tuple[str, Exchange]]:
+    """What may be JSON."""
+    yield from ((name, exchange_with(body)) for name, body in hostile_json())
+
+
+Read = Callable[[Exchange], object]
+# Who reads what strangers send, and what is made to take them long.
+READERS: dict[str, tuple[Read, Callable[[], Iterator[tuple[str, Exchange]]]]] = {
+    **{f"--expect css:{selector}": (expects(f"css:{selector}"), hostile_pages) for selector in SELECTORS},
+    "--expect json:b.c": (expects("json:b.c"), hostile_data),
+    "--expect TEXT": (expects("aaaab"), hostile_pages),
+    "signs": (make_judge().judge, hostile_answers),
+    "looks": (looked_at, hostile_pages),
+    "samples": (redacted, hostile_answers),
+    "site of a URL": (site_or_refused, hostile_heads),
+}
 
 
 def exchange_with(body: bytes, content_type: str = "text/html; charset=utf-8") -> Exchange:
@@ -189,6 +315,29 @@ def measure_rules(bench: Bench) -> None:
     bench.table("a hostile robots.txt; milliseconds", rows)
 
 
+def measure_readers(bench: Bench) -> None:
+    """How long each of those takes at most that read what strangers send."""
+    rows: list[dict[str, Cell]] = []
+    late: list[str] = []
+    for reader, (read, answers) in READERS.items():
+        longest, over = max((shortest_milliseconds(read, exchange), name) for name, exchange in answers())
+        bench.emit(reader=reader, milliseconds=longest, over=over)
+        rows.append({"reader": reader, "milliseconds": longest, "over": over})
+        late += [reader] * (longest > MOST_OF_A_READER)
+    bench.table("who reads what strangers send; milliseconds at most", rows)
+    bench.note(f"longer than {MOST_OF_A_READER:.0f} ms: {', '.join(late) or 'none'}")
+
+
+def shortest_milliseconds(read: Read, exchange: Exchange) -> float:
+    """The shorter of two times, as the machine has other things to do."""
+    taken = []
+    for _ in range(2):
+        started_at = time.thread_time()
+        read(exchange)
+        taken.append(1e3 * (time.thread_time() - started_at))
+    return min(taken)
+
+
 def main() -> None:
     """Measure."""
     bench = Bench("detection_speed", __doc__, rounds=5)
@@ -197,6 +346,7 @@ def main() -> None:
     judges = make_judges()
     measure_pages(bench, judges, options.corpus, options.rounds)
     measure_hostile(bench, judges)
+    measure_readers(bench)
     measure_rules(bench)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TypedDict, Unpack
 
 from proxysieve import Client, Exchange, Request, Response, Session, SessionPool, Tried
 from proxysieve.clock import Clock
 from proxysieve.core.facts import Facts
+from proxysieve.detector import OwnSign
 
 URL = "http://shop.example/"
 SITE = "shop.example"
@@ -65,6 +66,7 @@ class Options(TypedDict, total=False):
     clock: Clock
     seed: int | None
     looks: bool
+    signs: Sequence[OwnSign]
     site: Callable[[str], str]
     on_tried: Callable[[str, Tried], None]
 

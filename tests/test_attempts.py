@@ -24,6 +24,8 @@ from proxysieve import (
     NoSessionAvailable,
     Outcome,
     ProxySieveError,
+    Request,
+    Response,
     Session,
     SessionPool,
     SyncSessionPool,
@@ -70,6 +72,31 @@ async def test_failures_of_sessions_that_had_worked_use_attempts(clock: VirtualC
     assert [tried.counted for tried in caught.value.attempts] == [True, True]
     assert str(caught.value) == f"gave up on {URL} after 2 tries (2 blocked); the last was blocked: status 999"
     assert (caught.value.why, caught.value.retry_at) == ("", None)
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "classic", "round_robin", "uniform_random"])
+async def test_a_page_outlives_sessions_that_die_together(clock: VirtualClock, policy: str) -> None:
+    """Whoever does not answer uses no attempt while others are left, and none of them is asked twice."""
+    dead: set[str] = set()
+
+    def answer(request: Request, session: Session) -> Response:
+        if session.proxy.key in dead:
+            raise httpx.ReadTimeout("slow")
+        return Response(url=request.url, status=200, headers=(), body=b"page")
+
+    async with pool_of(30, Scripted(answer), clock=clock, policy=policy, attempts=1) as pool:
+        for number in range(100):
+            session = (await pool.get(f"{URL}{number}")).proxy
+            if number >= 70:
+                # What works best dies first.
+                dead |= {one.key for one in pool._catalog if str(one) == session}
+            if len(dead) == 12:
+                break
+        page = await pool.get(f"{URL}last")
+
+    tried = [one.proxy for one in page.tries]
+    assert len(tried) == len(set(tried))
+    assert page.attempts == 1
 
 
 async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: VirtualClock) -> None:

@@ -13,14 +13,29 @@ from typing import Any
 import msgspec
 import pytest
 import trustme
+from curl_cffi import Curl, CurlECode, CurlError, CurlOpt
 from curl_cffi.requests.exceptions import RequestException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.rude_servers import gzip_bomb, listening, packed, saying
 
-from proxysieve.client import SAFEGUARD_SECONDS, CalmCurl, CurlClient, Request, Response
+from proxysieve.client import (
+    MOST_AT_ONCE,
+    SAFEGUARD_SECONDS,
+    CalmCurl,
+    Connections,
+    CurlClient,
+    Request,
+    Response,
+    is_askable,
+)
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Failure, Identity
 from proxysieve.core.records import SessionRecord
+from proxysieve.errors import ConfigError
+from proxysieve.fetch.urls import check_url
 from proxysieve.session import Clients, Session
 from proxysieve.testbed import Testbed, World
 
@@ -204,6 +219,27 @@ async def test_a_compressed_body_is_measured_unpacked(clients: Clients) -> None:
         why = await failure(request, session_on(bed.proxy_lines[0], clients))
 
     assert why is Failure.TOO_LARGE
+
+
+async def test_a_bomb_is_given_up_before_it_holds_others_up(clients: Clients) -> None:
+    """What one look at the connection unpacks to is limited, however large a body may be."""
+    megabytes = 3 * MOST_AT_ONCE // 1_000_000
+    async with listening(saying(packed("gzip", gzip_bomb(megabytes)))) as port:
+        request = Request(url="http://shop.example/", max_bytes=10 * MOST_AT_ONCE)
+
+        why = await failure(request, session_on(f"http://127.0.0.1:{port}", clients))
+
+    assert why is Failure.TOO_LARGE
+
+
+async def test_a_large_page_comes_in_many_looks(clients: Clients) -> None:
+    """So that it may be as large as is allowed, also when it is packed as pages are."""
+    async with Testbed(World(proxies=1, networks=1, page_bytes=2 * MOST_AT_ONCE)) as bed:
+        request = Request(url=f"{bed.site_url}/gzip/1", max_bytes=3 * MOST_AT_ONCE)
+
+        response = await CurlClient().send(request, session_on(bed.proxy_lines[0], clients))
+
+    assert len(response.body) >= 2 * MOST_AT_ONCE
 
 
 async def test_the_time_out_covers_redirects(clients: Clients) -> None:
@@ -400,3 +436,90 @@ async def test_idle_sessions_rest(clients: Clients) -> None:
     curl = session.client(client._open).acurl
     assert isinstance(curl, CalmCurl)
     assert SAFEGUARD_SECONDS >= 1
+
+
+# What libcurl says of what it cannot use, before it connects to anything.
+UNUSABLE = {CurlECode.URL_MALFORMAT, CurlECode.BAD_FUNCTION_ARGUMENT, CurlECode.OUT_OF_MEMORY, CurlECode.PROXY}
+BYTES = st.integers(0, 255).map("%{:02x}".format)
+LETTERS = st.text(st.characters(codec="utf-8") | st.sampled_from("\x00\x1b%@:/?#[]{} \u200b"), max_size=4)
+PARTS = st.lists(BYTES | LETTERS | st.sampled_from(["ann", "%", "{session}", "%40", "%C3%BC", "a" * 260]), max_size=4)
+CREDENTIALS = PARTS.map("".join)
+HOSTS = st.sampled_from(
+    ["127.0.0.1", "[::1]", "a.example", "-a.example", "a..example", "b\u00fccher.example", "[fe80::1%lo]"]
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.sampled_from(["http://", "https://", "socks5://", "socks5h://", ""]),
+    CREDENTIALS,
+    CREDENTIALS,
+    HOSTS,
+    st.sampled_from(["{0}{1}:{2}@{3}:9", "{0}{3}:9:{1}:{2}", "{0}{1}:{2}:{3}:9", "{0}{1}@{3}:9", '"{0}{1}:{2}@{3}:9"']),
+)
+def test_libcurl_can_use_every_proxy_line_that_is_taken(
+    scheme: str, user: str, word: str, host: str, form: str
+) -> None:
+    """Else a page would be blamed for a line; what it cannot use is refused with the line."""
+    try:
+        proxy = parse_proxy(form.format(scheme, user, word, host))
+    except ConfigError:
+        return
+
+    with pytest.raises(CurlError) as caught:
+        ask_in_vain("http://site.example/", proxy.url("name"), f"{proxy.host}:{proxy.port}")
+
+    assert caught.value.code not in UNUSABLE
+
+
+def ask_in_vain(url: str, proxy: str, place: str) -> None:
+    """Ask for *url* through a *proxy* that stands at a closed port of this machine, whatever it is called."""
+    curl = Curl()
+    curl.setopt(CurlOpt.URL, url.encode())
+    curl.setopt(CurlOpt.PROXY, proxy)
+    curl.setopt(CurlOpt.NOPROXY, "")
+    curl.setopt(CurlOpt.RESOLVE, [f"{place}:127.0.0.1"])
+    curl.setopt(CurlOpt.TIMEOUT_MS, 200)
+    try:
+        curl.perform()
+    finally:
+        curl.close()
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.sampled_from(["http://", "https://", "HTTP://"]),
+    st.just("") | CREDENTIALS.map("{}@".format),
+    HOSTS | st.lists(st.text(st.characters(codec="utf-8"), max_size=3) | HOSTS, max_size=3).map("".join),
+    st.sampled_from(["", ":80", ":0", ":", ":65535", ":65536"]),
+    PARTS.map("/".join),
+)
+def test_libcurl_can_ask_for_every_url_that_is_taken(scheme: str, login: str, host: str, port: str, path: str) -> None:
+    """Whatever stands in a list: what it cannot ask for is told with its line, before the job begins."""
+    url = f"{scheme}{login}{host}{port}/{path}"
+    try:
+        check_url(url)
+    except ConfigError:
+        return
+
+    assert is_askable(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "failure_is"),
+    [
+        ("http://a'b.example/", "http://127.0.0.1:9", Failure.UNSENDABLE),
+        ("http://site.example:99999/", "http://127.0.0.1:9", Failure.UNSENDABLE),
+        (f"http://{'é' * 64}.example/", "http://127.0.0.1:9", Failure.UNSENDABLE),
+        ("http://site.example/", "http://a%01:b@127.0.0.1:9", Failure.PROXY_REFUSED),
+        ("http://site.example/", "socks5://a:b%0a@127.0.0.1:9", Failure.PROXY_REFUSED),
+        ("https://site.example/", "http://%00@127.0.0.1:9", Failure.PROXY_REFUSED),
+    ],
+)
+async def test_a_url_is_not_blamed_for_a_proxy_that_cannot_be_used(url: str, proxy: str, failure_is: Failure) -> None:
+    """Libcurl has one code for both; a page whose URL can be asked for goes on through other proxies."""
+    async with Connections(trust_env=False, curl_options={CurlOpt.PROXY: proxy, CurlOpt.NOPROXY: ""}) as connections:
+        with pytest.raises(RequestException) as caught:
+            await connections.request("GET", url)
+
+    assert failure_of(caught.value) is failure_is

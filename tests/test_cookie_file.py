@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.damage import damaged
 
 from proxysieve import ConfigError, Request, SessionPool
 from proxysieve.belongings import dump_cookies, load_cookies
-from proxysieve.cookie_file import cookies_at, read_cookies
+from proxysieve.cookie_file import cookies_at, parse_cookies, read_cookies
 from proxysieve.sites import site_of
 from proxysieve.testbed import Testbed, World
 
+NOW = 1_800_000_000.0
 LINES = (
     "# Netscape HTTP Cookie File\n"
     "\n"
@@ -64,7 +67,7 @@ def test_what_browsers_and_tools_write_is_read_alike(tmp_path: Path, text: str) 
     path = tmp_path / "cookies"
     path.write_text(text, encoding="utf-8", newline="")
 
-    assert list(map(told, read_cookies(path))) == [
+    assert list(map(told, read_cookies(path, NOW))) == [
         ("login", "secret", ".shop.example", "/", True, 4102444800),
         ("basket", "", "shop.example", "/basket", False, None),
     ]
@@ -75,22 +78,32 @@ def test_what_browsers_and_tools_write_is_read_alike(tmp_path: Path, text: str) 
     [
         ("", "has no cookies in it"),
         ("# Netscape HTTP Cookie File\n", "has no cookies in it"),
-        ("login=topsecret", "line 1: no cookie"),
-        (LINES + "shop.example\tFALSE\t/\tFALSE\tsoon\tname\ttopsecret", "line 5: its expiry is no number"),
-        ("shop.example\tFALSE\t/\tFALSE\t0\t\ttopsecret", "line 1: no cookie"),
-        ("shop.example\tFALSE\t/\tFALSE\t0\tname\ttop;secret", "line 1: no cookie"),
-        ("\tFALSE\t/\tFALSE\t0\tname\ttopsecret", "line 1: no cookie"),
+        ("login=topsecret", "line 1: no cookie, it has not 7 fields"),
+        ("a.example FALSE / FALSE 0 name topsecret", "line 1: no cookie, blanks stand between its fields"),
+        ("shop.example\tFALSE\t/\tFALSE\tsoon\tname\ttopsecret", "line 1: no cookie, its expiry is neither"),
+        ("shop.example\tFALSE\t/\tFALSE\t0\t\ttopsecret", "line 1: no cookie, it has no name"),
+        ("shop.example\tFALSE\t/\tFALSE\t0\tname\ttop;secret", "line 1: no cookie, it has letters in it that cannot"),
+        ("\tFALSE\t/\tFALSE\t0\tname\ttopsecret", "line 1: no cookie, its domain is no host's"),
+        ("<!doctype html><p>topsecret", "cannot be read: this is an HTML page"),
         ("[", "no JSON that can be read"),
         ('{"login": "topsecret"}', "no list of cookies"),
-        ('[{"name": "login", "value": "topsecret"}]', "cookie 1: no cookie"),
-        ('["topsecret"]', "cookie 1: no cookie"),
+        ('[{"name": "login", "value": "topsecret"}]', "cookie 1: no cookie, it has no domain"),
+        ('["topsecret"]', "cookie 1: no cookie, it is no object"),
         ('[{"name": "a", "value": "topsecret", "domain": "b", "expires": 1e999}]', "no JSON that can be read"),
         ("[]", "has no cookies in it"),
         ("[" * 100_000, "no JSON that can be read"),
-        ('[{"name": "a", "value": "topsecret", "domain": "b", "expires": [1]}]', "cookie 1: its expiry is no number"),
-        ('[{"name": "a", "value": "topsecret", "domain": "b", "path": "/\\r\\n"}]', "cookie 1: no cookie"),
-        ('[{"name": "a", "value": "topsecret", "domain": "[b"}]', "cookie 1: no cookie"),
-        ("http://shop.example/\tFALSE\t/\tFALSE\t0\ta\ttopsecret", "line 1: no cookie"),
+        ('[{"name": "a", "value": "topsecret", "domain": "b", "expires": [1]}]', "cookie 1: no cookie, its expiry is"),
+        (
+            '[{"name": "a", "value": "topsecret", "domain": "b", "path": "/\\r\\n"}]',
+            "cookie 1: no cookie, it has letters",
+        ),
+        ('[{"name": "a", "value": "topsecret", "domain": "[b"}]', "cookie 1: no cookie, its domain is no host's"),
+        ('[{"name": "a", "value": null, "domain": "b"}]', "cookie 1: no cookie, it has no value"),
+        ("http://shop.example/\tFALSE\t/\tFALSE\t0\ta\ttopsecret", "line 1: no cookie, its domain is no host's"),
+        (
+            f"a.example\tFALSE\t/\tFALSE\t0\ta\ttopsecret{'x' * 5000}",
+            "line 1: no cookie, it is longer than 4,096",
+        ),
     ],
 )
 def test_a_file_that_holds_something_else_is_told_without_repeating_it(tmp_path: Path, text: str, says: str) -> None:
@@ -99,12 +112,169 @@ def test_a_file_that_holds_something_else_is_told_without_repeating_it(tmp_path:
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(ConfigError) as caught:
-        read_cookies(path)
+        read_cookies(path, NOW)
 
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
     assert "expected cookies.txt" in str(caught.value)
     assert "topsecret" not in str(caught.value)
+
+
+ODD_LINES = [
+    "www.other.example\tFALSE\t/\tFALSE\t0\t\ttopsecret",
+    "www.other.example\tFALSE\t/\tFALSE\t0\ttopsecret",
+    "www.other.example FALSE / FALSE 0 name topsecret",
+    "www.other.example\tFALSE\t/\tFALSE\tsoon\tname\ttopsecret",
+    "topsecret",
+]
+ODD_OBJECTS: list[object] = [
+    "topsecret",
+    None,
+    5,
+    {"name": "topsecret"},
+    {"name": "a", "value": 5, "domain": "b"},
+    [],
+    {},
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        *(pytest.param(f"{LINES}{line}\n", "line 5", id=f"line-{number}") for number, line in enumerate(ODD_LINES)),
+        *(
+            pytest.param(json.dumps([*FROM_EXTENSION, one]), "cookie 3", id=f"object-{number}")
+            for number, one in enumerate(ODD_OBJECTS)
+        ),
+    ],
+)
+def test_an_odd_cookie_is_left_out_and_said_by_its_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, place: str
+) -> None:
+    """The others are read, and nothing of it is repeated."""
+    path = tmp_path / "cookies"
+    path.write_text(text)
+
+    cookies = read_cookies(path, NOW)
+
+    assert [cookie.name for cookie in cookies] == ["login", "basket"]
+    assert [record.getMessage().partition(": no cookie, ")[0] for record in caplog.records] == [
+        f"left out: {path}, {place}"
+    ]
+    assert "topsecret" not in caplog.text
+
+
+def test_many_odd_cookies_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Five of them are said by their number."""
+    path = tmp_path / "cookies"
+    path.write_text(LINES + "topsecret\n" * 500)
+
+    read_cookies(path, NOW)
+
+    assert len(caplog.records) == 6
+    assert caplog.records[-1].getMessage() == "left out: 495 more cookies like these"
+
+
+def written(*cookies: tuple[str, int]) -> str:
+    return "".join(f".{host}\tTRUE\t/\tFALSE\t{expires}\tname{at}\tv\n" for at, (host, expires) in enumerate(cookies))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            written(("a.example", 1_000_000_000), ("b.example", 999)),
+            "all its cookies have expired, the last on 2001-09",
+        ),
+        (written(("a.example", 999), ("b.example", 0)), "all its cookies of a.example have expired"),
+        (written(("a.example", 999), ("a.example", 0)), ""),
+        (written(("a.example", 0), ("b.example", 1_900_000_000)), ""),
+        (
+            written(*((f"{n}.example", 9) for n in range(9)), ("b.example", 0)),
+            "3.example, 4.example and 4 more have",
+        ),
+    ],
+    ids=["all", "all-of-a-host", "some-of-a-host", "none", "many-hosts"],
+)
+def test_cookies_that_are_all_expired_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, says: str
+) -> None:
+    """Of the whole file, or of a host; they are none to be sent, and the site would take one for a stranger."""
+    path = tmp_path / "cookies.txt"
+    path.write_text(text)
+
+    read_cookies(path, NOW)
+
+    assert says in caplog.text
+    assert bool(says) == bool(caplog.records)
+
+
+AT = 1_924_992_000
+
+
+@pytest.mark.parametrize(
+    ("expiry", "at"),
+    [
+        *((value, None) for value in (0, -1, "0", "-1", "", "Session", "session", None)),
+        *((value, AT) for value in (AT, AT + 0.5, str(AT), f"{AT}.75", AT * 1000, str(AT * 1000), 1.924992e9)),
+        *((value, AT) for value in ("2031-01-01T00:00:00.000Z", "2031-01-01", "2031-01-01 01:00:00+01:00")),
+        *((value, AT) for value in ("Wed, 01 Jan 2031 00:00:00 GMT", "Wed, 01-Jan-2031 00:00:00 GMT")),
+        *((value, 1) for value in ("1601-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT")),
+        *((value, 253_402_300_799) for value in ("9e99", 253_402_300_800, 10**60, "9999-12-31T23:59:59Z")),
+    ],
+)
+def test_expiries_of_all_forms_are_read(expiry: object, at: int | None) -> None:
+    """Seconds, milliseconds, dates, and what stands for the end of a browser's session."""
+    objects = [{"name": "a", "value": "b", "domain": "c.example", key: expiry} for key in ("expires", "expiry")]
+    texts = [json.dumps(objects)]
+    if expiry is not None:
+        texts.append(f"c.example\tFALSE\t/\tFALSE\t{expiry}\ta\tb\n")
+
+    read = [cookie.expires for text in texts for cookie in parse_cookies(text, "cookies")[0]]
+
+    assert read == [at] * (1 + len(texts))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param({"domain": ".c.example", "hostOnly": False, "session": True, "storeId": "0"}, id="EditThisCookie"),
+        pytest.param({"domain": ".c.example", "hostOnly": False, "sameSite": None}, id="Cookie-Editor"),
+        pytest.param({"domain": ".c.example", "expires": -1, "httpOnly": False, "sameSite": "Lax"}, id="Playwright"),
+        pytest.param({"domain": ".c.example", "expires": -1, "size": 2, "session": True}, id="Puppeteer"),
+        pytest.param({"domain": ".c.example", "httpOnly": False, "secure": False}, id="Selenium"),
+        pytest.param({"url": "https://c.example/page", "domain": None}, id="by-url"),
+    ],
+)
+def test_what_tools_write_is_read(one: dict[str, object]) -> None:
+    """Each has fields of its own."""
+    cookies, problems = parse_cookies(json.dumps([{"name": "a", "value": "b", "path": "/", **one}]), "cookies")
+
+    assert [told(cookie) for cookie in cookies] == [("a", "b", cookies[0].domain, "/", False, None)]
+    assert cookies[0].domain.removeprefix(".") == "c.example"
+    assert problems == []
+
+
+WHOLE = [
+    "# Netscape\n" + "".join(f".{n}.example\tTRUE\t/\tFALSE\t190000000{n}\tname{n}\tQXZJ{n}\n" for n in range(5)),
+    json.dumps(
+        [{"name": f"name{n}", "value": f"QXZJ{n}", "domain": f"{n}.example", "expires": AT} for n in range(5)], indent=1
+    ),
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(damaged(WHOLE, ["\n", "\t", " ", '"', ",", "\t/"]))
+def test_of_a_damaged_file_no_cookie_is_made_up(text: str) -> None:
+    """Name, value and host of each stood there, and no message repeats a value."""
+    try:
+        cookies, problems = parse_cookies(text, "cookies")
+    except ConfigError as error:
+        cookies, problems = [], [str(error)]
+
+    for cookie in cookies:
+        assert all(part in text for part in (cookie.name, cookie.value or "", cookie.domain.removeprefix(".")))
+    assert not [problem for problem in problems if "QXZ" in problem]
 
 
 @pytest.mark.parametrize("expiry", ["9e99", "253402300800"])
@@ -113,7 +283,7 @@ def test_a_cookie_for_ever_can_be_kept(tmp_path: Path, expiry: str) -> None:
     path = tmp_path / "cookies.txt"
     path.write_text(f"shop.example\tFALSE\t/\tFALSE\t{expiry}\ta\tb\n")
 
-    (cookie,) = read_cookies(path)
+    (cookie,) = read_cookies(path, NOW)
 
     jar = CookieJar()
     jar.set_cookie(cookie)
@@ -139,7 +309,7 @@ def test_whatever_json_has_in_it_is_kept_or_told(
     jar = CookieJar()
 
     try:
-        cookies = read_cookies(path)
+        cookies = read_cookies(path, NOW)
     except ConfigError:
         return
     for cookie in cookies_at("shop.example", cookies, site_of):
@@ -154,7 +324,7 @@ def test_whatever_is_in_a_file_is_read_or_told(tmp_path_factory: pytest.TempPath
     path.write_bytes(content)
 
     try:
-        cookies = read_cookies(path)
+        cookies = read_cookies(path, NOW)
     except ConfigError:
         return
 

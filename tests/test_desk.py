@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,7 @@ from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.choice import Choice, Rest
 from proxysieve.core.engine import Standing
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
+from proxysieve.core.judge import Sign
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
 from proxysieve.pool import POLICIES
@@ -597,23 +599,27 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
         assert "1 held" in repr(pool._desks[SITE])
 
 
-async def test_a_sign_that_raises_keeps_no_session_out(clock: VirtualClock) -> None:
-    """The error is its author's to see; the lease is given back, and says nothing."""
-
-    def stumble(_: Exchange) -> Verdict | None:
-        raise ZeroDivisionError
-
-    async with pool_of(1, Scripted(answers(200)), clock=clock) as pool:
-        async with pool.acquire(URL) as lease:
-            lease.report(OK)
-
+@pytest.mark.parametrize(
+    "opinion",
+    [
+        pytest.param(lambda _: 1 // 0, id="raises"),
+        pytest.param(lambda _: True, id="no verdict"),
+        pytest.param(lambda _: Verdict(outcome=Outcome.BLOCKED, until=math.inf), id="a rest without an end"),
+    ],
+)
+async def test_a_sign_that_fails_costs_no_page_and_is_said_once(
+    opinion: Sign, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is passed over, whether it is the pool's or the request's, and the other signs decide."""
+    async with pool_of(1, Scripted(answers(200)), clock=clock, signs=[opinion]) as pool:
         for _ in range(2 * MAX_IN_FLIGHT):
-            with pytest.raises(ZeroDivisionError):
-                async with pool.acquire(URL) as lease:
-                    lease.report(OK, stumble)
+            async with pool.acquire(URL) as lease:
+                verdict = lease.report(OK, opinion)
+            assert verdict.outcome is Outcome.OK
 
         assert facts_of(pool).flights == {}
         assert pool.standings()[SITE] == Standing(1, 0, 0, 0)
+    assert [record.getMessage().partition(" failed ")[2][:19] for record in caplog.records] == ["and is passed over:"]
 
 
 async def test_an_answer_to_a_question_from_before_the_block_revives_nothing(clock: VirtualClock) -> None:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxysieve.core.address import parse_proxy
-from proxysieve.core.judge import LONGEST_REST_SECONDS, retry_after
-from proxysieve.core.model import Exchange, Outcome
+from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange, Outcome
+from proxysieve.core.retry_after import retry_after
 from proxysieve.core.rules import read_rules
 from proxysieve.detector import list_signs, make_judge
 from proxysieve.errors import ConfigError
@@ -251,6 +251,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A journal of six pages, and what is in it."""
     path = tmp_path_factory.mktemp("journal") / "pages.jsonl.journal"
     whole = Journal(path)
+    whole.begin()
     whole.write(ENTRIES)
     whole.close()
     return path, path.read_bytes()
@@ -258,24 +259,27 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 @anew
 @given(data=st.data())
-def test_a_damaged_journal_is_refused_or_cut_back(journal: tuple[Path, bytes], data: st.DataObject) -> None:
-    """It takes nothing for done before its first damaged line but what is, and it can be written on."""
+def test_a_damaged_journal_is_refused_or_lacks_its_end(journal: tuple[Path, bytes], data: st.DataObject) -> None:
+    """Whatever flipped, and wherever it was cut: what it takes for done are its first lines, and it goes on."""
     path, content = journal
     changed = bytearray(content)
     for _ in range(data.draw(st.integers(1, 3))):
         changed[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    path.write_bytes(bytes(changed[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]))
+    damaged = bytes(changed[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
+    path.write_bytes(damaged)
     try:
         found = Journal(path)
     except ConfigError:
+        assert path.read_bytes() == damaged
         return
 
     with closing(found):
-        assert set(found.ends) == {PAGES, FAILED}
-        assert all(end >= 0 for end in found.ends.values())
+        done = found.done | found.failed
+        assert done == set(URLS[: len(done)])
+        found.begin()
         found.write([Entry(PAGES, "https://one.more/", 10_000)])
     with closing(Journal(path)) as last:
-        assert "https://one.more/" in last.done
+        assert last.done | last.failed == {*done, "https://one.more/"}
 
 
 def test_messages_are_told_apart_from_secrets() -> None:

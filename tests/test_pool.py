@@ -36,6 +36,7 @@ from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.records import Record
 from proxysieve.stores.memory import MemoryStore
+from proxysieve.stores.sqlite import SqliteStore
 from proxysieve.testbed import BlockStyle, Limit, Testbed, TestbedProcess, World
 
 PLAIN = World(proxies=1, networks=1)
@@ -374,8 +375,8 @@ async def test_a_session_whose_proxy_left_the_list_is_not_used(tmp_path: Path) -
         assert "0 working" in caught.value.why
 
 
-async def test_a_damaged_record_is_told_and_left_alone(tmp_path: Path) -> None:
-    """What cannot be read is an error that names the store, and the store stays as it was."""
+async def test_a_record_that_cannot_be_read_is_told_and_left_alone(tmp_path: Path) -> None:
+    """What was saved so is an error that names the store, and the store stays as it was."""
     for kind in ("session", "exit", "site", "lore", "cookies", "data"):
         store = tmp_path / kind
         async with SessionPool(lines(1), store=store, client=Scripted(answers(200))) as pool:
@@ -383,11 +384,12 @@ async def test_a_damaged_record_is_told_and_left_alone(tmp_path: Path) -> None:
         database = store / "state.sqlite3"
         with sqlite3.connect(database) as connection:
             (name,) = connection.execute("SELECT key FROM records WHERE kind = 'session'").fetchone()
-            key = "" if kind in {"site", "lore"} else name
-            connection.execute(
-                "INSERT OR REPLACE INTO records VALUES ('shop.example', ?, ?, ?)", (kind, key, b'[{"nonsense"')
-            )
         connection.close()
+        key = "" if kind in {"site", "lore"} else name
+        writer = SqliteStore(store)
+        nonsense = Record("shop.example", kind, key, b'[{"nonsense"')
+        await writer.save([nonsense], await writer.claim("", 60))
+        await writer.close()
         before = database.read_bytes()
 
         async with SessionPool(lines(1), store=store, client=Scripted(answers(200))) as pool:
@@ -400,6 +402,24 @@ async def test_a_damaged_record_is_told_and_left_alone(tmp_path: Path) -> None:
         connection.close()
         assert kept == (b'[{"nonsense"',)
         assert len(database.read_bytes()) == len(before)
+
+
+async def test_a_record_that_was_damaged_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of whatever kind it is: it is said, and the pool goes on with all that is sound."""
+    for kind in ("session", "exit", "site", "lore"):
+        store = tmp_path / kind
+        async with SessionPool(lines(1), store=store, client=Scripted(answers(200))) as pool:
+            await pool.get("http://shop.example/")
+        with sqlite3.connect(store / "state.sqlite3") as connection:
+            connection.execute("UPDATE records SET value = replace(value, '0', '1') WHERE kind = ?", (kind,))
+        connection.close()
+        caplog.clear()
+
+        async with SessionPool(lines(1), store=store, client=Scripted(answers(200))) as pool:
+            page = await pool.get("http://shop.example/")
+
+        assert page.status == 200
+        assert "has damaged records, which are set aside, and the rest is used: " in caplog.text
 
 
 class Unsteady(MemoryStore):

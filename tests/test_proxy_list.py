@@ -123,7 +123,7 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "proxies.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
 
-    with pytest.raises(ConfigError, match="not UTF-8 text"):
+    with pytest.raises(ConfigError, match="it is an image: give a text"):
         read_proxies(path)
 
 
@@ -202,8 +202,8 @@ class TestFile:
 
     @staticmethod
     def hosts(file: File) -> list[str] | None:
-        lines = file.look_now()
-        return None if lines is None else [str(line) for line in lines]
+        listing = file.look_now()
+        return None if listing is None else [str(line) for line in listing.lines]
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> Path:
@@ -256,6 +256,6 @@ class TestFile:
         os.close(writer)
         file = File(f"/dev/fd/{reader}")
 
-        assert list(file.read()) == ["one:1"]
+        assert list(file.read().lines) == ["one:1"]
         assert file.seconds == 0
         os.close(reader)

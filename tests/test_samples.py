@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxysieve import Exchange, Outcome, Verdict
-from proxysieve.samples import KEPT_BYTES, LEFT_OUT, MOST_SAMPLES, Samples, redacted
+from proxysieve.samples import KEPT_BYTES, KEPT_HEADERS, LEFT_OUT, LONGEST_LINE, MOST_SAMPLES, Samples, redacted
 
 TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 BODY = (
@@ -96,6 +96,17 @@ def test_only_so_many_are_kept(tmp_path: Path) -> None:
     assert kept.count(None) == 5
     assert kept[0] is not None
     assert kept[0].stat().st_size < KEPT_BYTES + 100
+
+
+def test_long_lines_are_left_out_whole_and_headers_end() -> None:
+    """Half of a token is no token to who looks for them, and a site may send headers without end."""
+    headers = (("via", f"{'x ' * LONGEST_LINE}{TOKEN}"), *((f"a{number}", "b") for number in range(2 * KEPT_HEADERS)))
+    url = f"https://user:topsecret{'x' * LONGEST_LINE}@shop.example/"
+
+    text = redacted(Exchange(url=url, status=200, headers=headers)).decode()
+
+    assert text.startswith(f"{LEFT_OUT}\nstatus 200\n{LEFT_OUT}\na0: ")
+    assert len(text.splitlines()) < KEPT_HEADERS + 5
 
 
 def test_a_full_or_foreign_disk_costs_the_sample_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

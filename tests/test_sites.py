@@ -102,3 +102,11 @@ def test_a_proxy_that_was_taken_for_a_url_is_not_repeated(line: str) -> None:
         site_of(line)
 
     assert "topsecret" not in str(caught.value)
+
+
+def test_a_host_that_is_far_too_long_is_not_even_read() -> None:
+    """To put its letters in order takes seconds, if they are marks on letters."""
+    marks = "\u0315\u0300\u0323\u0345\u05b0" * 13_000
+
+    with pytest.raises(ConfigError, match="its host has more than 2,048 letters"):
+        site_of(f"https://a{marks}.example/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -17,7 +17,7 @@ from proxysieve.core.contrast import is_weak
 from proxysieve.core.failures import failure_of
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Identity, Outcome, Tried, Verdict
-from proxysieve.core.retry import REFUSALS, Again, Budget, Over
+from proxysieve.core.retry import REFUSALS, Again, Budget, Over, wants_another
 from proxysieve.desk import Desk, Lease, page_number
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError, SessionEnded
 from proxysieve.expect import expects
@@ -217,13 +217,14 @@ class Attempts:
     def __init__(
         self,
         url: str,
-        lease: Callable[[str, float | None], Awaitable[Lease]],
+        lease: Callable[[str, float | None, Collection[str]], Awaitable[Lease]],
         settings: Settings,
         *,
         method: str = "GET",
         signs: tuple[Sign, ...] = (),
         is_pinned: bool = False,
         is_aside: bool = False,
+        failed_on: set[str] | None = None,
         max_tries: int | None = None,
     ) -> None:
         self.url = url
@@ -244,6 +245,8 @@ class Attempts:
         # What follows the last try; none where the first is still to come.
         self._next: Again | Over | None = None
         self._last_session = ""
+        # The exits on which it failed, in any order.
+        self._failed_on: set[str] = set() if failed_on is None else failed_on
         self._ended_count = 0
         self._attempt: Attempt | None = None
 
@@ -268,7 +271,8 @@ class Attempts:
             raise self._give_up(*self._failed, Over(self._budget.lateness))
         keeps_session = isinstance(self._next, Again) and self._next.keeps_session
         try:
-            return await self._lease(self._last_session if keeps_session else "", self._budget.deadline_at)
+            prefer = self._last_session if keeps_session else ""
+            return await self._lease(prefer, self._budget.deadline_at, self._failed_on)
         except NoSessionAvailable as error:
             error.attempts = tuple(self.tries)
             if error.is_overdue and self._failed:
@@ -277,7 +281,11 @@ class Attempts:
 
     def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
         """Take note of a try; the error that it would end in, unless it was good."""
-        now, counted = self._settings.clock.now(), self._budget.spend(verdict, had_worked=lease.had_worked)
+        now = self._settings.clock.now()
+        if wants_another(verdict.outcome):
+            self._failed_on.add(lease.exit_id)
+        has_others = not self._is_pinned and lease.has_others(self._failed_on)
+        counted = self._budget.spend(verdict, had_worked=lease.had_worked, has_others=has_others)
         tried = Tried(
             session=lease.session.name,
             proxy=str(lease.session.proxy),
@@ -366,7 +374,9 @@ class Sender(ABC):
         )
         return await self._send(request, self.attempts(url, expect=expect, max_tries=max_tries))
 
-    async def get_aside(self, url: str, timeout_seconds: float, *, waiting: int = 1) -> Page:
+    async def get_aside(
+        self, url: str, timeout_seconds: float, *, waiting: int = 1, failed_on: set[str] | None = None
+    ) -> Page:
         """Fetch *url* by one try, where it is no page and tells nothing of pages, as robots.txt is none.
 
         Whatever comes of it, the session stands as before, unless the proxy failed.
@@ -375,6 +385,8 @@ class Sender(ABC):
             url: http or https.
             timeout_seconds: How long it may take.
             waiting: How many requests wait for the answer.
+            failed_on: The exits, by id, on which it has failed; used again only where there is nobody else. Whoever
+                fails comes to stand there.
 
         Raises:
             GaveUp: It failed.
@@ -386,9 +398,10 @@ class Sender(ABC):
         )
         attempts = Attempts(
             url,
-            lambda prefer, until: self._lease(url, prefer, until, behind=waiting),
+            lambda prefer, until, avoided: self._lease(url, prefer, until, avoided, behind=waiting),
             settings,
             is_aside=True,
+            failed_on=failed_on,
             max_tries=1,
         )
         return await self._send(request, attempts)
@@ -437,7 +450,7 @@ class Sender(ABC):
         signs = (expects(expect),) if expect else ()
         return Attempts(
             url,
-            lambda prefer, until: self._lease(url, prefer, until),
+            lambda prefer, until, avoided: self._lease(url, prefer, until, avoided),
             self._settings,
             method=method,
             signs=signs,
@@ -466,7 +479,14 @@ class Sender(ABC):
         until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
         return await self._lease(url, prefer, until)
 
-    async def _lease(self, url: str, prefer: str = "", until: float | None = None, behind: int = 0) -> Lease:
+    async def _lease(
+        self,
+        url: str,
+        prefer: str = "",
+        until: float | None = None,
+        avoided: Collection[str] = (),
+        behind: int = 0,
+    ) -> Lease:
         desk = await self._desk(url)
         return await desk.lease(
             self._session_name,
@@ -474,6 +494,7 @@ class Sender(ABC):
             max_wait_seconds=self._settings.max_wait_seconds,
             until=until,
             page=page_number(url),
+            avoided=avoided,
             behind=behind,
         )
 

@@ -42,8 +42,14 @@ CHROMES_ORDER = (
     *("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority"),
 )
 HEAD_END = re.compile(rb"\n\r?\n")
+# Of a decoded body. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
+# large when they are unpacked, and bombs a thousand times.
+MOST_AT_ONCE = 16_777_216
 # Among what is told of a response beside INFOS.
 IS_CUT = "is cut"
+
+# Below what is no directory, nothing can be.
+NO_SOCKET = "/dev/null/none"
 
 # How often each client asks libcurl whether it forgot something: it has timers and sockets to tell us by itself.
 SAFEGUARD_SECONDS = 1.0
@@ -103,19 +109,27 @@ class Client(Protocol):
 
 
 class Body:
-    """Takes a body piece by piece, up to a limit."""
+    """Takes a body piece by piece, up to a limit; and no more of it at once than takes some 40 ms to unpack."""
 
     def __init__(self, max_bytes: int) -> None:
         self._pieces: list[bytes] = []
         self._left = max_bytes
+        self._at_once = 0
 
     def take(self, piece: bytes) -> int:
         """Libcurl's write callback: how many bytes were taken, or that no more are wanted."""
+        if not self._at_once:
+            # All that libcurl has read by now comes before anything else has its turn.
+            asyncio.get_running_loop().call_soon(self._breathe)
         self._left -= len(piece)
-        if self._left < 0:
+        self._at_once += len(piece)
+        if self._left < 0 or self._at_once > MOST_AT_ONCE:
             return CURL_WRITEFUNC_ERROR
         self._pieces.append(piece)
         return len(piece)
+
+    def _breathe(self) -> None:
+        self._at_once = 0
 
     def __bytes__(self) -> bytes:
         return b"".join(self._pieces)
@@ -219,6 +233,22 @@ def _resumes_tls(identity: Identity) -> bool:
 def _order(identity: Identity) -> dict[CurlOpt, str]:
     """In which order headers are sent, where it is known of the browser with its cookies."""
     return {CurlOpt.HTTPHEADER_ORDER: ",".join(CHROMES_ORDER)} if identity.impersonate.startswith("chrome") else {}
+
+
+def is_askable(url: str) -> bool:
+    """Whether libcurl can make a request of *url*. None is sent."""
+    curl = Curl()
+    try:
+        curl.setopt(CurlOpt.URL, url.encode())
+        curl.setopt(CurlOpt.NOPROXY, "*")
+        # Once all of the URL is understood, it comes to a socket that is not there.
+        curl.setopt(CurlOpt.UNIX_SOCKET_PATH, NO_SOCKET)
+        curl.perform()
+    except CurlError as error:
+        return error.code == CurlECode.COULDNT_CONNECT
+    finally:
+        curl.close()
+    return True
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:

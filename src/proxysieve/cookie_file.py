@@ -1,17 +1,30 @@
-"""Cookies that a user has in a file: ``cookies.txt``, as curl and browsers' extensions write it, or JSON."""
+"""Cookies that a user has in a file: ``cookies.txt``, as curl and browsers' extensions write it, or JSON.
+
+Files come from whole browsers, and some of their cookies are odd. Those are left out and said by their number, never by
+their content, which is as good as a password.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import mktime_tz, parsedate_tz
 from http.cookiejar import Cookie
 from os import PathLike
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from proxysieve.core.problems import Problems
+from proxysieve.core.text import kind_of, lines_of
 from proxysieve.errors import ConfigError
+from proxysieve.text_file import read_text
+
+log = logging.getLogger("proxysieve")
 
 EXPECTED = (
     "expected cookies.txt (seven fields a line, with tabs between: domain, TRUE or FALSE, path, TRUE or FALSE, "
@@ -21,32 +34,62 @@ HTTP_ONLY = "#HttpOnly_"
 FIELD_COUNT = 7
 # What no host has in its name. An IPv6 address stands in brackets.
 HOST = re.compile(r"[^\s/?#@\\:\[\]]+|\[[0-9a-f:.]+\]")
+# What browsers keep of name and value together (RFC 6265bis, 5.6).
+MOST_BYTES = 4_096
 # The last moment that a date can be of; whoever says more means never.
 LAST_AT = 253_402_300_799
-# As extensions (expirationDate) and browsers under automation (expires) call it.
-EXPIRY_KEYS = ("expires", "expirationDate")
+# From here on a number counts milliseconds: as seconds, it would be of the year 33,658.
+FIRST_MILLISECONDS = 1_000_000_000_000
+NUMERAL = re.compile(r"[-+]?[0-9]{1,400}(?:\.[0-9]{0,40})?(?:[eE][-+]?[0-9]{1,4})?")
+LONGEST_DATE = 64
+# As extensions (expirationDate), browsers under automation (expires) and Selenium (expiry) call it.
+EXPIRY_KEYS = ("expires", "expirationDate", "expiry")
+UNKNOWN_EXPIRY = "its expiry is neither a number nor a date"
+PROBLEMS_SHOWN = HOSTS_SHOWN = 5
 
 
-def read_cookies(path: str | PathLike[str]) -> list[Cookie]:
-    """The cookies in the file at *path*.
+def read_cookies(path: str | PathLike[str], now: float) -> list[Cookie]:
+    """The cookies in the file at *path*. What is wrong with others is logged, and which have expired by *now*.
 
     Raises:
-        ConfigError: It cannot be read, or holds something else. The message has no cookie in it.
+        ConfigError: There is not one, or the file cannot be read. The message has no cookie in it.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"the cookies in {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ConfigError(f"the cookies in {path} cannot be read: not UTF-8 text") from None
-    is_json = text.lstrip().startswith(("{", "["))
-    try:
-        cookies = list(_from_json(text) if is_json else _from_lines(text))
-    except ConfigError as error:
-        raise ConfigError(f"{path}{error}: {EXPECTED}") from None
+    cookies, problems = parse_cookies(read_text(path, "cookies"), str(path))
     if not cookies:
-        raise ConfigError(f"{path} has no cookies in it: {EXPECTED}")
+        raise ConfigError(f"{problems[0] if problems else f'{path} has no cookies in it'}: {EXPECTED}")
+    for problem in problems[:PROBLEMS_SHOWN]:
+        log.warning("left out: %s", problem)
+    if len(problems) > PROBLEMS_SHOWN:
+        log.warning("left out: %s more cookies like these", f"{len(problems) - PROBLEMS_SHOWN:,}")
+    expired = _expired(cookies, now)
+    if expired:
+        log.warning("%s: %s: export them again", path, expired)
     return cookies
+
+
+def parse_cookies(text: str, origin: str) -> tuple[list[Cookie], list[str]]:
+    """The cookies in *text*, and what is wrong with those that are left out.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    is_json = text.lstrip().startswith(("{", "["))
+    kind = "" if is_json else kind_of(text)
+    if kind:
+        raise ConfigError(f"the cookies in {origin} cannot be read: this is {kind}: {EXPECTED}")
+    read: Callable[[Any], Cookie] = _of_object if is_json else _of_line
+    try:
+        found = list(_objects(text) if is_json else _lines(text))
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}: {EXPECTED}") from None
+    problems = Problems(origin, "cookie" if is_json else "line")
+    cookies: list[Cookie] = []
+    for number, one in found:
+        try:
+            cookies.append(read(one))
+        except ConfigError as error:
+            problems.add(number, f"no cookie, {error}")
+    return cookies, problems.told()
 
 
 def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], str]) -> list[Cookie]:
@@ -63,53 +106,103 @@ def _host_of(cookie: Cookie, site_of: Callable[[str], str]) -> str:
         return ""
 
 
-def _from_lines(text: str) -> Iterator[Cookie]:
-    for number, line in enumerate(text.splitlines(), start=1):
+def _expired(cookies: Iterable[Cookie], now: float) -> str:
+    """Whose cookies are of no use any more, in words; empty where every host has some that are."""
+    lives: dict[str, float] = {}
+    for cookie in cookies:
+        host = cookie.domain.removeprefix(".")
+        lives[host] = max(lives.get(host, 0.0), cookie.expires or math.inf)
+    gone = [host for host, until in lives.items() if until <= now]
+    if not gone:
+        return ""
+    if len(gone) == len(lives):
+        return f"all its cookies have expired, the last on {datetime.fromtimestamp(max(lives.values()), UTC):%Y-%m-%d}"
+    shown = [host for host in gone if host.isprintable()][:HOSTS_SHOWN]
+    more = f" and {len(gone) - len(shown):,} more" if len(gone) > len(shown) else ""
+    return f"all its cookies of {', '.join(shown)}{more} have expired"
+
+
+# cookies.txt
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines_of(text), start=1):
         is_comment = line.startswith("#") and not line.startswith(HTTP_ONLY)
-        if is_comment or not line.strip():
-            continue
-        fields = line.removeprefix(HTTP_ONLY).split("\t")
-        if len(fields) != FIELD_COUNT:
-            raise ConfigError(f", line {number}: no cookie")
-        domain, is_for_all, path, secure, expires, name, value = fields
-        if is_for_all.upper() == "TRUE":
-            domain = f".{domain.removeprefix('.')}"
-        yield _cookie(f", line {number}", name, value, domain, path, expires, is_secure=secure.upper() == "TRUE")
+        if not is_comment and line.strip():
+            yield number, line
 
 
-def _from_json(text: str) -> Iterator[Cookie]:
+def _of_line(line: str) -> Cookie:
+    fields = line.removeprefix(HTTP_ONLY).split("\t")
+    if len(fields) != FIELD_COUNT:
+        if "\t" not in line and len(line.split()) == FIELD_COUNT:
+            raise ConfigError("blanks stand between its fields in place of tabs")
+        raise ConfigError(f"it has not {FIELD_COUNT} fields with tabs between")
+    domain, is_for_all, path, secure, expires, name, value = fields
+    if is_for_all.upper() == "TRUE":
+        domain = f".{domain.removeprefix('.')}"
+    return _cookie(name, value, domain, path, expires, is_secure=_is_true(secure))
+
+
+# JSON
+
+
+def _objects(text: str) -> Iterator[tuple[int, object]]:
     try:
         found: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        raise ConfigError(": no JSON that can be read") from None
+        raise ConfigError("no JSON that can be read") from None
     if isinstance(found, dict):
         found = found.get("cookies")
     if not isinstance(found, list):
-        raise ConfigError(": no list of cookies")
-    for number, one in enumerate(found, start=1):
-        where = f", cookie {number}"
-        if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("name", "value", "domain")):
-            raise ConfigError(f"{where}: no cookie")
-        expires = next((one[key] for key in EXPIRY_KEYS if one.get(key) is not None), "")
-        domain, path = one["domain"], one.get("path") or "/"
-        if one.get("hostOnly") is False:
-            domain = f".{domain.removeprefix('.')}"
-        yield _cookie(where, one["name"], one["value"], domain, str(path), expires, is_secure=bool(one.get("secure")))
+        raise ConfigError("no list of cookies")
+    yield from enumerate(found, start=1)
 
 
-def _cookie(
-    where: str, name: str, value: str, domain: str, path: str, expires: str | float, *, is_secure: bool
-) -> Cookie:
-    # What a header cannot carry would be refused by the client, or change the request.
-    is_sendable = all(part.isprintable() and ";" not in part for part in (name, value, path))
-    host = domain.removeprefix(".").strip().lower()
-    if not name or not HOST.fullmatch(host) or not is_sendable:
-        raise ConfigError(f"{where}: no cookie")
+def _of_object(one: object) -> Cookie:
+    if not isinstance(one, Mapping):
+        raise ConfigError("it is no object")
+    name, value = _text(one, "name"), _text(one, "value")
+    domain = _host(one["url"]) if one.get("url") and not one.get("domain") else _text(one, "domain")
+    if one.get("hostOnly") is False:
+        domain = f".{domain.removeprefix('.')}"
+    expires = next((one[key] for key in EXPIRY_KEYS if one.get(key) is not None), None)
+    return _cookie(name, value, domain, str(one.get("path") or "/"), expires, is_secure=_is_true(one.get("secure")))
+
+
+def _text(one: Mapping[str, object], key: str) -> str:
+    value = one.get(key)
+    if not isinstance(value, str):
+        raise ConfigError(f"it has no {key}")
+    return value
+
+
+def _host(url: object) -> str:
     try:
-        # Nought, and in some files less, stands for the end of the browser's session, which ours outlive.
-        expiry = min(max(0, int(float(expires or 0))), LAST_AT)
-    except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{where}: its expiry is no number") from None
+        return urlsplit(str(url)).hostname or ""
+    except ValueError:
+        return ""
+
+
+# Both
+
+
+def _is_true(value: object) -> bool:
+    return str(value).upper() == "TRUE"
+
+
+def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, is_secure: bool) -> Cookie:
+    host = domain.removeprefix(".").strip().lower()
+    if not name:
+        raise ConfigError("it has no name")
+    if not HOST.fullmatch(host):
+        raise ConfigError("its domain is no host's")
+    # What a header cannot carry would be refused by the client, or change the request.
+    if "=" in name or not all(part.isprintable() and ";" not in part for part in (name, value, path)):
+        raise ConfigError("it has letters in it that cannot be sent")
+    if len(name.encode()) + len(value.encode()) > MOST_BYTES:
+        raise ConfigError(f"it is longer than {MOST_BYTES:,} bytes, which no browser keeps")
+    expiry = _expiry(expires)
     is_for_all = domain.startswith(".")
     return Cookie(
         version=0,
@@ -120,12 +213,45 @@ def _cookie(
         domain=f".{host}" if is_for_all else host,
         domain_specified=is_for_all,
         domain_initial_dot=is_for_all,
-        path=path or "/",
+        path=path if path.startswith("/") else "/",
         path_specified=True,
         secure=is_secure,
-        expires=expiry or None,
-        discard=not expiry,
+        expires=expiry,
+        discard=expiry is None,
         comment=None,
         comment_url=None,
         rest={},
     )
+
+
+def _expiry(value: object) -> int | None:
+    """When it expires; None where that is with the browser's session, which ours outlive."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"", "session"}):
+        return None
+    if isinstance(value, str) and NUMERAL.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, str):
+        # Before 1970 is long ago, too, and no end of a session.
+        return int(min(max(1.0, _moment(value.strip())), LAST_AT))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(UNKNOWN_EXPIRY)
+    seconds = value / 1_000 if FIRST_MILLISECONDS <= value <= LAST_AT * 1_000 else value
+    # Nought, and in some files less, stands for the end of the browser's session.
+    return int(min(seconds, LAST_AT)) if seconds >= 1 else None
+
+
+def _moment(date: str) -> float:
+    """Of a date as JSON has it (ISO 8601), or as headers do."""
+    try:
+        at = datetime.fromisoformat(date)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        parts = parsedate_tz(date[:LONGEST_DATE])
+        at_seconds = mktime_tz(parts) if parts else None
+    except (ValueError, OverflowError):
+        at_seconds = None
+    if at_seconds is None:
+        raise ConfigError(UNKNOWN_EXPIRY)
+    return at_seconds

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from http.cookiejar import Cookie
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -39,11 +39,15 @@ class Lease:
 
     Attributes:
         session: What to send it with.
+        exit_id: What the exit of the session is known by.
         had_worked: Whether the session had been answered well before.
         started_at: Unix seconds.
     """
 
-    def __init__(self, desk: Desk, number: int, session: Session, *, had_worked: bool, started_at: float) -> None:
+    def __init__(
+        self, desk: Desk, number: int, session: Session, *, exit_id: str, had_worked: bool, started_at: float
+    ) -> None:
+        self.exit_id = exit_id
         self._desk = desk
         self._number = number
         self._is_out = True
@@ -57,12 +61,7 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        try:
-            verdict = self._desk.judge_page(exchange, extra_signs)
-        except Exception:
-            # A sign is the user's own code; the session must not be out for ever because of it.
-            self._desk.drop(self._number, self.session)
-            raise
+        verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
     def report_aside(self, exchange: Exchange) -> Verdict:
@@ -95,6 +94,10 @@ class Lease:
         self._is_out = False
         self._desk.drop(self._number, self.session)
 
+    def has_others(self, avoided: Collection[str]) -> bool:
+        """Whether a request that failed on the *avoided* exits, by id, may yet be sent through others."""
+        return self._desk.engine.has_others(avoided)
+
     def end_session(self) -> None:
         """Never use the session again, whatever its requests brought."""
         self._desk.close_session(self.session.name)
@@ -112,6 +115,16 @@ class Lease:
 
     def __repr__(self) -> str:
         return f"<Lease of {self.session}>"
+
+
+class Wish(NamedTuple):
+    """What a request wants of the engine; see :meth:`Desk.lease`."""
+
+    name: str
+    prefer: str
+    page: int
+    avoided: Collection[str]
+    behind: int
 
 
 class Desk:
@@ -172,12 +185,14 @@ class Desk:
         max_wait_seconds: float,
         until: float | None = None,
         page: int = 0,
+        avoided: Collection[str] = (),
         behind: int = 0,
     ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
             page: What it is for.
+            avoided: The exits, by id, on which the request has failed; used again only where there is nobody else.
             behind: How many more requests wait for the answer.
             name: Of a session, to use that one and no other.
             prefer: Of a session, to use that one if it may be used when this request is at the head.
@@ -199,7 +214,7 @@ class Desk:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, name, prefer, patience, page, behind)
+            pick = await self._pick(queue, patience, Wish(name, prefer, page, avoided, behind))
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -213,12 +228,26 @@ class Desk:
         session = self._session(leased.session)
         self._clients.hold(session)
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
-        return Lease(self, leased.lease, session, had_worked=record.has_worked, started_at=leased.at)
+        return Lease(
+            self,
+            leased.lease,
+            session,
+            exit_id=record.exit_id,
+            had_worked=record.has_worked,
+            started_at=leased.at,
+        )
 
     def judge_page(self, exchange: Exchange, extra_signs: Sequence[Sign] = ()) -> Verdict:
-        """What *exchange* says, by all signs and then by how the site's pages look."""
+        """What *exchange* says, by all signs and then by how the site's pages look; it never raises."""
         verdict = self.judge.judge(exchange, *extra_signs)
-        return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs)) if self._looks else verdict
+        if self._looks is None:
+            return verdict
+        try:
+            return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs))
+        except Exception:
+            # What is found out by looks is only ever a doubt, and not worth a page.
+            log.warning("%s: how a page looks cannot be found out", self.engine.site, exc_info=True)
+            return verdict
 
     def accept(self, exchange: Exchange) -> None:
         """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
@@ -356,15 +385,15 @@ class Desk:
         else:
             self.engine.facts.changed.add((record.kind, record.key))
 
-    async def _pick(self, queue: Queue, name: str, prefer: str, patience: Patience, page: int, behind: int) -> Pick:
+    async def _pick(self, queue: Queue, patience: Patience, wish: Wish) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self._choose(queue.count + behind, name, prefer, now, page)
+            choice = self._choose(queue, wish, now)
             if isinstance(choice, Pick):
                 queue.hopeless_since = None
                 return choice
             if isinstance(choice, Lost):
-                why = f"the exit of session {name!r} is lost ({choice.why}); renew() gives it another"
+                why = f"the exit of session {wish.name!r} is lost ({choice.why}); renew() gives it another"
                 raise NoSessionAvailable(self.engine.site, why, retry_at=None)
             self._check_hope(queue, choice, now, patience)
             # One for all who wait, and none while nobody does: most requests are granted at once.
@@ -372,11 +401,11 @@ class Desk:
             await self.clock.wait(self._changed, patience.first(choice.until))
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
-    def _choose(self, waiting: int, name: str, prefer: str, now: float, page: int) -> Pick | Wait | Lost:
-        if name:
-            return self.engine.choose_named(name, now, self._rng)
-        again = self.engine.choose_again(prefer, now) if prefer else None
-        return again or self.engine.choose(now, self._rng, waiting, page)
+    def _choose(self, queue: Queue, wish: Wish, now: float) -> Pick | Wait | Lost:
+        if wish.name:
+            return self.engine.choose_named(wish.name, now, self._rng)
+        again = self.engine.choose_again(wish.prefer, now) if wish.prefer else None
+        return again or self.engine.choose(now, self._rng, queue.count + wish.behind, wish.page, wish.avoided)
 
     def _check_hope(self, queue: Queue, wait: Wait, now: float, patience: Patience) -> None:
         """Raise if *wait* is hopeless and takes longer than *patience* would, or if that has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections.abc import Collection, Sequence
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from proxysieve.core.judge import RULES, STATUS_RULE, Judge, Sign, Words
+from proxysieve.core.judge import RULES, STATUS_RULE, Judge, OnFault, Sign, Words
 from proxysieve.core.marks import Mark, Scan, Table
 from proxysieve.errors import ConfigError
 
@@ -24,8 +25,12 @@ try:
 except ImportError:  # there is no wheel for every machine
     IS_FAST = False
 
+log = logging.getLogger("proxysieve")
+
 # What is looked at in one go where there is no hyperscan: more of it at a time does not fit a processor's cache.
 PIECE_BYTES = 65_536
+# Of what is told of a sign that failed: what a site sent may stand in it.
+LONGEST_FAULT = 300
 # A sign of one's own: a function of an exchange, or a file like signs.toml.
 OwnSign = Sign | str | PathLike[str]
 F = TypeVar("F", bound="SignFile")
@@ -62,7 +67,19 @@ def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
     if not own:
         return _usual_judge()
     marks, off = _own_and_usual(own)
-    return Judge(marks, usual_words(), make_scan, [one for one in own if callable(one)], off)
+    return Judge(marks, usual_words(), make_scan, [one for one in own if callable(one)], off, warn_once())
+
+
+def warn_once() -> OnFault:
+    """What logs that a sign failed, the first time that it does."""
+    told: set[str] = set()
+
+    def warn(name: str, how: str) -> None:
+        if name not in told:
+            told.add(name)
+            log.warning("%s failed and is passed over: %s", name, how[:LONGEST_FAULT])
+
+    return warn
 
 
 def list_signs(own: Sequence[OwnSign] = ()) -> list[Mark]:
@@ -158,7 +175,7 @@ def scan_at_once(table: Table) -> Scan:
 
 @cache
 def _usual_judge() -> Judge:
-    return Judge(usual_signs().sign, usual_words(), make_scan)
+    return Judge(usual_signs().sign, usual_words(), make_scan, on_fault=warn_once())
 
 
 @cache

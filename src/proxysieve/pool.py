@@ -165,7 +165,9 @@ class SessionPool(Sender):
         self._max_rate = max_rate
         self._judge = make_judge(signs)
         self._looks = looks
-        self._cookies = read_cookies(cookies) if isinstance(cookies, str | PathLike) else list(cookies)
+        self._cookies = (
+            read_cookies(cookies, self._clock.now()) if isinstance(cookies, str | PathLike) else list(cookies)
+        )
         self._site = site
         self._rng = Random(SystemRandom().getrandbits(64) if seed is None else seed)
         self._clients = Clients(max_clients)
@@ -376,6 +378,7 @@ class SessionPool(Sender):
             hearsay=self._hearsay,
             loads=self._loads,
             records=records,
+            now=self._clock.now(),
         )
         return Desk(
             engine,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from os import PathLike
@@ -15,16 +16,19 @@ from typing import NamedTuple
 
 from proxysieve.clock import Clock
 from proxysieve.core.address import is_blank, parse_proxy
+from proxysieve.core.listing import Line, Listing
 from proxysieve.core.model import Proxy
+from proxysieve.core.problems import MOST_PROBLEMS, Problems
 from proxysieve.core.providers import fill_in
 from proxysieve.errors import ConfigError
 from proxysieve.providers import usual_providers
-from proxysieve.proxy_sources import STANDARD_INPUT, Given, Line, Source, StandardInput, source_at
+from proxysieve.proxy_sources import Given, Source, StandardInput, source_at
+from proxysieve.text_file import STANDARD_INPUT
+
+# Of a line, or of an entry.
+NUMBER = re.compile(r", (?:line|entry) \d+:")
 
 log = logging.getLogger("proxysieve")
-
-# What nobody reads, and would fill a log.
-MOST_PROBLEMS = 1_000
 
 
 class Reading(NamedTuple):
@@ -143,13 +147,13 @@ class ProxyList:
     async def _look(self, source: Source) -> Reading | None:
         """What *source* says now, if it may have changed and is of use; what is wrong with it is said once."""
         try:
-            lines = await source.look()
+            listing = await source.look()
         except ConfigError as error:
             self._ail(source, f"{error}; its proxies stay as they were")
             return None
-        if lines is None:
+        if listing is None:
             return None
-        reading = await asyncio.to_thread(read_lines, lines, source.name)
+        reading = await asyncio.to_thread(read_lines, listing, source.name)
         self._tell(source, reading.problems)
         if not reading.proxies:
             self._ail(source, f"{source.name} has no proxies in it any more; they stay as they were")
@@ -221,32 +225,31 @@ def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
     return listed.proxies, problems
 
 
-def read_lines(lines: Iterable[Line], origin: str) -> Reading:
-    """The proxies among *lines*, which come from *origin*; blank lines and comments, behind ``#``, are skipped."""
+def read_lines(listing: Listing, origin: str) -> Reading:
+    """The proxies of a list that comes from *origin*; blank lines and comments, behind ``#``, are skipped."""
     proxies: dict[str, Proxy] = {}
-    problems: list[str] = []
-    left_out = 0
-    for number, line in enumerate(lines, start=1):
+    problems = Problems(origin, listing.unit)
+    for number, line in enumerate(listing.lines, start=1):
         # Most lines begin with a letter or a digit, and are not looked at twice.
         if isinstance(line, str) and not line[:1].isalnum() and is_blank(line):
             continue
-        problem = ""
         try:
-            proxy = line if isinstance(line, Proxy) else parse_proxy(line)
-            if proxy.is_gateway:
-                proxy = fill_in(proxy, usual_providers())
+            proxy = _proxy(line)
         except ConfigError as error:
-            problem = str(error)
-        else:
-            first = proxies.setdefault(proxy.key, proxy)
-            problem = _conflict(first, proxy)
-        if problem:
-            left_out += 1
-            if left_out <= MOST_PROBLEMS:
-                problems.append(f"{origin}, line {number}: {problem}")
-    if left_out > MOST_PROBLEMS:
-        problems.append(f"{origin}: {left_out - MOST_PROBLEMS:,} more lines are left out")
-    return Reading(proxies, problems)
+            problems.add(number, str(error))
+            continue
+        first = proxies.setdefault(proxy.key, proxy)
+        conflict = _conflict(first, proxy)
+        if conflict:
+            problems.add(number, conflict)
+    return Reading(proxies, [*problems.told(), *([f"{origin}: {listing.note}"] if listing.note else [])])
+
+
+def _proxy(line: Line) -> Proxy:
+    if isinstance(line, ConfigError):
+        raise line
+    proxy = line if isinstance(line, Proxy) else parse_proxy(line)
+    return fill_in(proxy, usual_providers()) if proxy.is_gateway else proxy
 
 
 def _conflict(first: Proxy, proxy: Proxy) -> str:
@@ -274,5 +277,5 @@ def _merge(readings: Iterable[tuple[Source, Reading]]) -> tuple[dict[str, Proxy]
 
 def _unnumbered(problem: str) -> str:
     """*problem* without the number of its line, which others may have moved."""
-    where, is_line, what = problem.partition(", line ")
-    return f"{where}{what.partition(':')[2]}" if is_line else problem
+    found = NUMBER.search(problem)
+    return f"{problem[: found.start()]}{problem[found.end() :]}" if found else problem

@@ -18,14 +18,16 @@ from urllib.parse import urlsplit
 from proxysieve.client import Request, send_directly
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Failure, Proxy
+from proxysieve.core.listing import Line, Listing, read_listing
+from proxysieve.core.model import Failure
 from proxysieve.errors import ConfigError
+from proxysieve.text_file import STANDARD_INPUT, decoded, read_bytes, unreadable
 
 log = logging.getLogger("proxysieve")
 
-STANDARD_INPUT = "-"
 WEB = ("http://", "https://")
 LINES = "the list of proxies"
+PROXIES = "proxies"
 
 FILE_SECONDS, URL_SECONDS = 1.0, 300.0
 # A file that ended with a line break and does not any more is most likely being written: so many looks longer it is
@@ -45,8 +47,6 @@ FAILURES = {
     Failure.REDIRECTS: "it redirects too often",
 }
 
-Line = str | Proxy
-
 
 class Source(Protocol):
     """Where proxies come from.
@@ -59,7 +59,7 @@ class Source(Protocol):
     name: str
     seconds: float
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         """All lines.
 
         Raises:
@@ -67,7 +67,7 @@ class Source(Protocol):
         """
         ...
 
-    async def look(self) -> Iterable[Line] | None:
+    async def look(self) -> Listing | None:
         """The lines if they may have changed, else None.
 
         Raises:
@@ -85,8 +85,8 @@ class Given:
         self.name = LINES
         self._lines = lines
 
-    def read(self) -> Iterable[Line]:
-        return self._lines
+    def read(self) -> Listing:
+        return Listing(self._lines)
 
     async def look(self) -> None:
         return None
@@ -98,11 +98,12 @@ class StandardInput:
     name = "the standard input"
     seconds = 0.0
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         try:
-            return _text(sys.stdin.buffer.read(), self.name).splitlines()
+            content = read_bytes(sys.stdin.buffer)
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
+        return _listing(content, self.name)
 
     async def look(self) -> None:
         return None
@@ -128,11 +129,11 @@ class File:
         self._is_ended = False
         self._unended_looks = 0
 
-    def read(self) -> Iterable[Line]:
+    def read(self) -> Listing:
         try:
             with self._path.open("rb") as file:
                 status = fstat(file.fileno())
-                content = file.read()
+                content = read_bytes(file)
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
         if not S_ISREG(status.st_mode):
@@ -140,12 +141,12 @@ class File:
             self.seconds = 0.0
         self._read = self._seen = _stamp(status)
         self._is_ended, self._unended_looks = content.endswith(b"\n"), 0
-        return _text(content, self.name).splitlines()
+        return _listing(content, self.name)
 
-    async def look(self) -> Iterable[Line] | None:
+    async def look(self) -> Listing | None:
         return await asyncio.to_thread(self.look_now)
 
-    def look_now(self) -> Iterable[Line] | None:
+    def look_now(self) -> Listing | None:
         """The lines if the file has changed since they were read, and not since the last look."""
         try:
             stamp = _stamp(self._path.stat())
@@ -189,12 +190,12 @@ class Web:
         self.name = f"{parts.scheme.lower()}://{host}/…"
         self._url = url
 
-    def read(self) -> Iterable[Line]:
-        return _text(asyncio.run(self._ask()), self.name).splitlines()
+    def read(self) -> Listing:
+        return _listing(asyncio.run(self._ask()), self.name)
 
-    async def look(self) -> Iterable[Line]:
+    async def look(self) -> Listing:
         body = await self._ask()
-        return await asyncio.to_thread(lambda: _text(body, self.name).splitlines())
+        return await asyncio.to_thread(_listing, body, self.name)
 
     async def _ask(self) -> bytes:
         request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
@@ -225,16 +226,16 @@ def source_at(where: str | PathLike[str]) -> Source:
     return File(where)
 
 
-def _text(content: bytes, name: str) -> str:
+def _listing(content: bytes, name: str) -> Listing:
+    text = decoded(content, PROXIES, name)
     try:
-        # Some editors put a mark before the first line.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _unreadable(name, "not UTF-8 text") from None
+        return read_listing(text)
+    except ConfigError as error:
+        raise _unreadable(name, str(error)) from None
 
 
 def _unreadable(name: str, why: str | None) -> ConfigError:
-    return ConfigError(f"the proxies in {name} cannot be read: {why}")
+    return unreadable(PROXIES, name, why or "the system does not say why")
 
 
 def _stamp(status: stat_result) -> Stamp:

@@ -14,7 +14,9 @@ from proxysieve.core.model import Exchange, Verdict
 log = logging.getLogger("proxysieve")
 
 # Enough to see what it is; whoever wants all of it can fetch it.
-KEPT_BYTES = 262_144
+KEPT_BYTES, KEPT_HEADERS = 131_072, 500
+# What is longer is left out whole: a token that was cut is none to who looks for tokens.
+LONGEST_LINE = 2_048
 MOST_SAMPLES = 100
 LEFT_OUT = "[left out]"
 # Headers that say nothing of whose answer it is; all others keep their names alone.
@@ -70,8 +72,12 @@ class Samples:
 
 def redacted(exchange: Exchange) -> bytes:
     """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's."""
-    shown = [f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers]
-    head = "\n".join([_without_query(exchange.final_url or exchange.url), f"status {exchange.status}", *shown, "", ""])
+    shown = [
+        f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers[:KEPT_HEADERS]
+    ]
+    address = _without_query(exchange.final_url or exchange.url)
+    lines = [line if len(line) <= LONGEST_LINE else LEFT_OUT for line in (address, f"status {exchange.status}", *shown)]
+    head = "\n".join([*lines, "", ""])
     # As UTF-8, as nothing would be found in UTF-16.
     body = Content((exchange.body or b"")[:KEPT_BYTES], exchange.header("content-type")).searched[:KEPT_BYTES]
     return _without_secrets(head.encode("utf-8", "replace")) + _without_secrets(body)
@@ -83,6 +89,8 @@ def _without_secrets(body: bytes) -> bytes:
 
 
 def _without_query(url: str) -> str:
+    if len(url) > LONGEST_LINE:
+        return LEFT_OUT
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -9,11 +9,14 @@ from publicsuffixlist import PublicSuffixList
 
 from proxysieve.errors import ConfigError
 
-# A URL's site is asked for a handful of times while it is fetched.
+# Names of hosts have 253 letters; a user and a password may come before it. To normalise some of 64 KB takes seconds.
+LONGEST_AUTHORITY = 2_048
 # A port takes one; a line of a proxy list takes three.
 MANY_COLONS = 3
+MOST_SHOWN = 100
 
 
+# A URL's site is asked for a handful of times while it is fetched.
 @lru_cache(maxsize=4096)
 def site_of(url: str) -> str:
     """The registrable domain of *url*; where there is none, as for an address, its host and port.
@@ -21,6 +24,8 @@ def site_of(url: str) -> str:
     Raises:
         ConfigError: The URL is not one of http or https with a host.
     """
+    if len(url.partition("://")[2].partition("/")[0]) > LONGEST_AUTHORITY:
+        raise ConfigError(f"not a URL: its host has more than {LONGEST_AUTHORITY:,} letters")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -37,7 +42,8 @@ def site_of(url: str) -> str:
 def _not_a_url(text: str) -> str:
     # Whoever mistakes one list for the other shows us proxies with their passwords.
     is_harmless = "@" not in text and ("[" in text or text.count(":") < MANY_COLONS)
-    return f"not a URL: {text!r}" if is_harmless else "not a URL"
+    shown = text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return f"not a URL: {shown!r}" if is_harmless else "not a URL"
 
 
 @cache

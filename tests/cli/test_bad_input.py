@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from proxysieve.cli import main
 # Nothing listens there, and nothing is asked: what is wrong is found before.
 URL = "http://127.0.0.1:9/item/1"
 PROXY = "http://ann:topsecret@127.0.0.1:9"
+# Of a journal of format 1.
+LINE = '["pages","http://a.example/",3]\n'
 FETCH = "fetch urls.txt --proxies proxies.txt --out pages.jsonl --store memory:"
 
 
@@ -37,6 +40,12 @@ def urls(content: str | bytes, says: str) -> Wrong:
 
 def option(text: str, says: str, **files: str | bytes) -> Wrong:
     return Wrong(f"{FETCH} {text}", says, {name.replace("_", "."): content for name, content in files.items()})
+
+
+def journal(content: str, says: str) -> Wrong:
+    """A journal of format 1, unless it says that it is another, beside an output that is not ours."""
+    whole = content if content.startswith('["proxysieve') else f'["proxysieve journal",1]\n{content}'
+    return Wrong(FETCH, says, {"pages.jsonl": "mine\n", "pages.jsonl.journal": whole})
 
 
 def config(content: str, says: str) -> Wrong:
@@ -63,7 +72,15 @@ WRONG = {
     "proxy-ttl-below-nought": proxies("a.example:80 ttl_seconds=-1", "its ttl_seconds is no positive finite number"),
     "proxy-none-at-once": proxies("a.example:80 max_in_flight=0", "its max_in_flight is no whole number above 0"),
     "proxy-half-an-ipv6": proxies("[2001:db8::1:8080", "its host is neither a name nor an IP address"),
-    "proxies-are-html": proxies("<html><body>Login</body></html>", "line 1: not a proxy"),
+    "proxies-are-json": proxies('{"error": "topsecret"}', "this is JSON, and no list of proxies is found in it"),
+    "proxies-are-cut-json": proxies('[{"ip": "10.0.0.1", "port": 80', "this is JSON that is damaged or breaks off"),
+    "proxies-are-excel": proxies(b"PK\x03\x04 xl/workbook.xml", "it is an Excel file: save it as CSV"),
+    "proxies-are-half-a-gzip": proxies(gzip.compress(b"10.0.0.1:80\n")[:-3], "its compression breaks off"),
+    "proxies-of-other-types": proxies(
+        "proxies:\n- {type: ss, server: 10.0.0.1, port: 1, password: topsecret}\n", "left out are 1 of type ss"
+    ),
+    "proxy-with-a-control": proxies("http://ann%0a:topsecret@a.example:80", "a control or invisible character is in"),
+    "proxies-are-html": proxies("<html><body>Login</body></html>", "cannot be read: this is an HTML page"),
     "proxy-on-the-line": Wrong(f"{FETCH} --proxy nonsense".replace("--proxies proxies.txt", ""), "not a proxy"),
     "proxies-from-nowhere": Wrong(
         FETCH.replace("proxies.txt", "http://127.0.0.1:9/l?t=topsecret"), "it cannot be reached"
@@ -83,6 +100,22 @@ WRONG = {
     "url-without-scheme": urls("shop.example/item", "urls.txt, line 1: not a URL: 'shop.example/item'"),
     "url-of-another-kind": urls("ftp://shop.example/item", "line 1: not a URL"),
     "url-with-a-bad-port": urls("http://shop.example:port/", "its host or port cannot be read"),
+    "urls-are-json": urls('["http://shop.example/topsecret"]', "this is JSON: expected one URL a line"),
+    "urls-are-html": urls("<!DOCTYPE html>topsecret", "this is an HTML page: expected one URL a line"),
+    "urls-are-a-pdf": urls(b"%PDF-1.7\n", "it is a PDF"),
+    "urls-are-a-table": urls("url,title\nhttp://shop.example/1,topsecret", "this is a table"),
+    "urls-have-commas": urls("http://shop.example/1,\nhttp://shop.example/2,", "every line ends with a comma"),
+    "urls-in-utf-16-unmarked": urls("http://a.example/".encode("utf-16-le"), "text in UTF-16 without the mark"),
+    "url-and-another": urls(
+        "http://shop.example/1 http://shop.example/topsecret", "something follows it behind a blank"
+    ),
+    "url-with-an-unseen-letter": urls("http://shop.example/1\u200b", "a letter that nobody sees (U+200B) is in it"),
+    "urls-are-an-index": urls(
+        "<sitemapindex><sitemap><loc>http://shop.example/1.xml</loc></sitemap></sitemapindex>",
+        "is an index of 1 sitemap and names no pages: download them (http://shop.example/1.xml)",
+    ),
+    "urls-are-other-xml": urls("<opml/>", "it is XML and no sitemap"),
+    "urls-are-an-xml-bomb": urls("<!DOCTYPE a [<!ENTITY a 'a'>]><urlset/>", "it is XML with a document type"),
     "lists-exchanged": urls(f"{PROXY}\n{PROXY}/", "names proxies and no pages: are the two lists exchanged?"),
     "lists-exchanged-colons": urls("203.0.113.7:8000:ann:topsecret", "line 1: not a URL"),
     # Options.
@@ -115,6 +148,11 @@ WRONG = {
     "header-cookie": option("--header Cookie:topsecret", "--cookie-file"),
     "cookies-not-there": option("--cookie-file none.txt", "none.txt cannot be read: No such file"),
     "cookies-of-one-line": option("--cookie-file own.txt", "line 1: no cookie", own_txt="login=topsecret"),
+    "cookies-are-html": option("--cookie-file own.txt", "this is an HTML page", own_txt="<html>topsecret"),
+    "cookies-are-sqlite": option("--cookie-file own.db", "an SQLite database: export", own_db=b"SQLite format 3\0"),
+    "cookies-with-blanks": option(
+        "--cookie-file own.txt", "blanks stand between its fields", own_txt="a.example TRUE / FALSE 0 a topsecret"
+    ),
     "cookies-no-json": option("--cookie-file own.json", "no list of cookies", own_json='{"login": "topsecret"}'),
     # The configuration file.
     "config-not-there": Wrong(f"{FETCH} --config none.toml", "none.toml cannot be read: No such file"),
@@ -128,6 +166,11 @@ WRONG = {
     "output-of-no-kind": Wrong(FETCH.replace("pages.jsonl", "pages.csv"), "pages.csv"),
     "output-of-somebody": Wrong(FETCH, "no journal beside it", {"pages.jsonl": "mine\n"}),
     "output-with-a-strange-journal": Wrong(FETCH, "is not a journal of proxysieve", {"pages.jsonl.journal": "mine\n"}),
+    "output-with-a-newer-journal": journal('["proxysieve journal",3]\n', "is of a newer proxysieve: upgrade"),
+    "output-with-a-damaged-journal": journal(f"{LINE[:9]}\n{LINE}", "pages.jsonl.journal, line 2 is damaged: it is no"),
+    "output-with-a-journal-that-goes-back": journal(f"{LINE}{LINE}", "line 3 is damaged: it says what cannot be"),
+    "output-with-another-end": journal(LINE, "has another record before byte 3 than its journal says: something else"),
+    "output-shorter-than-its-journal": journal(LINE.replace("3", "9"), "(5 bytes, and not 9): something else has chan"),
     "output-nowhere": Wrong(FETCH.replace("pages.jsonl", "none/pages.jsonl"), "cannot be written: No such file"),
     "output-below-a-file": Wrong(FETCH.replace("pages.jsonl", "urls.txt/pages.jsonl"), "urls.txt"),
     "output-in-a-full-folder": Wrong(FETCH.replace("pages.jsonl", "mine/"), "mine", {"mine": None, "mine/a": "b"}),

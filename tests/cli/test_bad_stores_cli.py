@@ -8,11 +8,14 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
+import msgspec
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from tests.cli.test_cli_fetch import Shell
 from tests.stores.test_bad_stores import closed, fill, kept, nosy, records, room
+from tests.test_fuzz_records import crawl
 
 from proxysieve.cli import main
 from proxysieve.stores import sqlite
@@ -20,6 +23,11 @@ from proxysieve.stores.sqlite import DATABASE, FORMAT_VERSION, LOCK
 from proxysieve.testbed import TestbedProcess, World
 
 SENTENCE = "proxysieve: "
+# Of a crawl, with a login.
+SOUND = [
+    msgspec.structs.replace(one, value=(one.value or b"").replace(b'"value":"1"', b'"value":"topsecret"'))
+    for one in crawl("adaptive", seed=1)
+]
 
 
 def garbage(store: Path) -> None:
@@ -47,7 +55,7 @@ def newer(store: Path) -> None:
 
 def damaged_record(store: Path) -> None:
     with closing(sqlite3.connect(store / DATABASE)) as database:
-        database.execute("INSERT INTO records VALUES ('shop.example', 'session', 'x', ?)", (b"{",))
+        database.execute("INSERT INTO records VALUES ('shop.example', 'session', 'x', ?, 0)", (b"{",))
         database.commit()
 
 
@@ -89,15 +97,24 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+EXPLAIN = ("explain", "shop.example")
+FETCH = ("fetch", "urls.txt", "--out", "pages.jsonl", "--no-robots", "--quiet", "--max-wait", "0")
+
+
+def invoke(*command: str) -> Result:
+    proxies = [] if command[0] == "forget" else ["--proxies", "proxies.txt"]
+    return CliRunner().invoke(main, [*command, *proxies, "--store", "store"])
+
+
 def run(*command: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, [*command, "--proxies", "proxies.txt", "--store", "store"])
+    result = invoke(*command)
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.stdout == ""
     return result.exit_code, result.stderr
 
 
 def fetch() -> tuple[int, str]:
-    return run("fetch", "urls.txt", "--out", "pages.jsonl", "--no-robots", "--quiet")
+    return run(*FETCH)
 
 
 def check_told(said: tuple[int, str], why: str) -> None:
@@ -147,14 +164,63 @@ def test_explain_refuses_it_too(place: Path, harm: Callable[[Path], None], why: 
     assert {path: after[path] for path in before} == before
 
 
-def test_a_damaged_record_is_told_and_kept(place: Path) -> None:
-    """With the site whose it is."""
+def test_a_damaged_record_is_told_and_done_without(place: Path) -> None:
+    """By each command that meets it; a job sets it aside, and then nothing is said any more."""
+    asyncio.run(fill(place / "store", SOUND))
     damaged_record(place / "store")
 
+    seen, fetched, again = (invoke(*command) for command in (EXPLAIN, FETCH, FETCH))
+
+    named = "store has damaged records, which are {}: session x of shop.example\n"
+    assert (seen.exit_code, seen.stderr) == (0, f"proxysieve: the store {named.format('left out')}")
+    assert named.format("set aside, and the rest is used") in fetched.stderr
+    assert "damaged" not in again.stderr
+    assert (fetched.exit_code, again.exit_code) == (1, 1)
+
+
+def test_a_record_that_was_saved_so_and_cannot_be_read_is_told_and_kept(place: Path) -> None:
+    """With the site whose it is."""
     check_told(fetch(), "keeps of shop.example is damaged")
     check_told(run("explain", "shop.example"), "keeps of shop.example is damaged")
 
-    assert [one.value for one in asyncio.run(records(place / "store"))] == [kept(0).value, b"{"]
+    assert asyncio.run(records(place / "store")) == [kept(0)]
+
+
+COMMANDS = (
+    FETCH,
+    EXPLAIN,
+    ("sessions",),
+    ("sessions", "shop.example"),
+    ("export", "shop.example"),
+    ("import", "sessions.json"),
+    ("forget", "shop.example"),
+)
+
+
+def test_whatever_flips_in_a_store_no_command_has_a_traceback(place: Path) -> None:
+    """Each works without what is damaged, or says in a sentence why it cannot; and no cookie is in what it says."""
+    asyncio.run(fill(place / "store", SOUND))
+    (place / "sessions.json").write_bytes(invoke("export", "shop.example").stdout_bytes)
+    assert [invoke(*command).exit_code for command in COMMANDS] == [1, 0, 0, 0, 0, 0, 0]
+    asyncio.run(fill(place / "store", SOUND))
+    content, rng = (place / "store" / DATABASE).read_bytes(), Random(1)
+    for _ in range(60):
+        # Only what is used of the file, or most flips would change nothing.
+        used = [at for at, byte in enumerate(content) if byte]
+        flipped = bytearray(content)
+        for _ in range(rng.choice((1, 1, 3))):
+            flipped[rng.choice(used)] ^= 1 << rng.randrange(8)
+        for command in COMMANDS:
+            for path in (place / "store").iterdir():
+                path.unlink()
+            (place / "store" / DATABASE).write_bytes(flipped)
+
+            done = invoke(*command)
+
+            assert isinstance(done.exception, SystemExit | None), (command, done.exception)
+            assert done.exit_code in {0, 1, 2}
+            assert all(line.isprintable() for line in done.stderr.splitlines())
+            assert "topsecret" not in done.stderr
 
 
 def test_a_link_that_leads_nowhere_is_not_replaced(place: Path) -> None:

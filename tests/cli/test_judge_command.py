@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.saved.forms import CHALLENGE, FORMS, GOOD, URL, entry, har, page, raw
+from tests.saved.forms import CHALLENGE, FORMS, GOOD, URL, answered, asked, curl_v, entry, har, page, raw
 
 from proxysieve.cli import main
 from proxysieve.cli.judge import shown_url
@@ -95,7 +95,8 @@ class TestMachines:
         *_, last = objects(judge(put(name, FORMS[name]), "--json"))
 
         assert (last["file"], last["sign"], last["vendor"], last["scope"]) == (name, *CF)
-        assert last["url"] == (None if name.startswith("page.") else "https://shop.example/item/1?q=…")
+        is_silent = name in {"page.html", "page.http", "page.wget", "page.httpie"}
+        assert last["url"] == (None if is_silent else "https://shop.example/item/1?q=…")
 
     def test_several_files_come_in_their_order(self) -> None:
         """Those of directories too."""
@@ -106,6 +107,47 @@ class TestMachines:
         told = objects(judge("b.html", "pages", "a.html", "--json"))
 
         assert [one["file"] for one in told] == ["b.html", "pages/c.html", "pages/d.html", "a.html"]
+
+
+class TestUnread:
+    """What is good as far as it was seen."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            raw(200, b"", "Content-Type: text/html"),
+            raw(200, b"\x0b\x02\x80\0\x01" * 9, "Content-Encoding: br"),
+            har(entry(200, b"", text=None, size=500)),
+            page(200, b"", body=None, file="gone.html"),
+            curl_v(asked(), answered(200)),
+        ],
+    )
+    def test_it_is_no_good_answer(self, content: bytes) -> None:
+        """It has a word of its own, a note that says what to do, and the exit status of what is not good."""
+        result = judge(put("a", content), "--json")
+
+        [told] = objects(result)
+        assert (told["verdict"], told["seen"], told["confidence"]) == ("unread", [], 0.0)
+        assert ":" in told["note"]
+        assert result.exit_code == 1
+
+    def test_what_its_status_says_counts_all_the_same(self) -> None:
+        """And the note stands beside it."""
+        [told] = objects(judge(put("a", raw(429, b"", "Retry-After: 5")), "--json"))
+
+        assert told["verdict"] == "throttled"
+        assert "not saved" in told["note"]
+
+    def test_persons_are_told_as_well(self) -> None:
+        """In the line, in the note, and in the sum."""
+        put("good.html", GOOD)
+        put("head", raw(200, b"", "A: b"))
+
+        output = judge("good.html", "head").output
+
+        assert "unread       head   not all of it was seen" in output
+        assert "note: its body was not saved" in output
+        assert "1 ok, 1 unread" in output
 
 
 class TestPersons:
@@ -251,7 +293,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "empty-warc": (["empty.warc"], "empty.warc: no WARC file"),
     "broken-har": (["broken.har"], "broken.har: no whole HAR file"),
     "directory": (["empty"], "empty: a directory without files"),
-    "binary": (["image.png"], "image.png: neither text nor"),
+    "binary": (["image.png"], "image.png: a picture (PNG)"),
 }
 
 

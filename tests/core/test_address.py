@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.address import EXPECTED, EXPECTED_OPTIONS, SCHEMES, USUAL, is_blank, parse_proxy
+from proxysieve.core.address import EXPECTED, EXPECTED_OPTIONS, USUAL, is_blank, parse_proxy
+from proxysieve.core.columns import SCHEMES
 from proxysieve.core.model import SESSION_PLACEHOLDER, Proxy
 from proxysieve.errors import ConfigError
 
@@ -18,7 +19,9 @@ HOSTS = st.one_of(
     st.ip_addresses(v=4).map(str),
     st.ip_addresses(v=6).map(str),
 )
-TEXTS = st.lists(st.one_of(st.text(max_size=8), st.just(SESSION_PLACEHOLDER)), max_size=3).map("".join)
+# What no client sends is refused, whoever says it.
+LETTERS = st.characters(codec="utf-8").filter(str.isprintable)
+TEXTS = st.lists(st.one_of(st.text(LETTERS, max_size=8), st.just(SESSION_PLACEHOLDER)), max_size=3).map("".join)
 PROXIES = st.builds(
     Proxy,
     scheme=st.sampled_from(SCHEMES),
@@ -147,6 +150,9 @@ TWO_WAYS = (
     "with %3A for a colon and %40 for an @ in user and password"
 )
 
+UNSENDABLE = "a control or invisible character is in its user or password once % is decoded: remove it"
+TOO_LONG = "its user or password is longer than SOCKS can send (255 bytes): shorten it"
+
 BAD = [
     ("", EMPTY),
     ("   ", EMPTY),
@@ -219,6 +225,13 @@ BAD = [
         f"http://a%ff:{SECRET}@h:80",
         "its user or password is not UTF-8 once it is percent-decoded: write % itself as %25",
     ),
+    *(
+        (line.format(letter=letter, SECRET=SECRET), UNSENDABLE)
+        for letter in ("%00", "%01", "%0a", "%0D%0A", "%1b[31m", "%7f", "%C2%85", "%E2%80%8B", "%E2%80%AE", "%EF%BB%BF")
+        for line in ("http://ann{letter}:{SECRET}@h:80", "ann:{SECRET}{letter}@h:80", "socks5://{letter}:{SECRET}@h:80")
+    ),
+    (f"socks5://{'a' * 256}:{SECRET}@h:80", TOO_LONG),
+    (f"socks5h://ann:{SECRET * 50}@h:80", TOO_LONG),
     (f"h:80:{SECRET}", THREE),
     (f"ann:{SECRET}:h", THREE),
     (f"ann:{SECRET}:h:80", "a host without a dot stands in the third place: write host:port:user:password"),

@@ -100,7 +100,6 @@ def test_who_was_away_is_convicted_like_others() -> None:
     site.facts.part(there)
     site.facts.catalog.add(plain(0))
     site.facts.welcome(there, are_new=True)
-    assert not site.is_known(plain(0))
 
     site.open("bob", plain(1))
     site.send("bob", Outcome.OK, PAGE)

@@ -9,20 +9,14 @@ import msgspec
 import pytest
 from tests.core.worlds import BAD, DAY, POLICIES, World, dry_up, gateway, is_name, plain, plains
 
-from proxysieve.core.catalog import Catalog
+from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.choice import Choice, Open
 from proxysieve.core.curves import Limit
 from proxysieve.core.doubts import Doubts
+from proxysieve.core.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, SessionClosed, SessionOpened
-from proxysieve.core.facts import (
-    DROUGHT_COUNT,
-    DROUGHT_SECONDS,
-    FEWEST_BAD_ANSWERS,
-    MAX_IN_FLIGHT,
-    NAMES_AT_A_GATEWAY,
-    Facts,
-)
+from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.pace import FLOOR, WINDOWS, Pace
@@ -455,7 +449,7 @@ class TestDrought:
 
         dry_up(world, outcome)
 
-        assert world.engine.facts.site.failing_count == 4
+        assert world.engine.facts.drought.failing_count == 4
 
     def test_it_ends_after_an_hour_of_silence(self) -> None:
         """Bans end, and proxies come back: what nobody asked about for so long is asked about anew, pauses and all."""
@@ -470,8 +464,8 @@ class TestDrought:
         for leased in leases:
             world.report(leased, Outcome.BLOCKED)
 
-        assert world.engine.facts.site.failing_count == 0
-        assert world.engine.facts.site.probe_count == 0
+        assert world.engine.facts.drought.failing_count == 5
+        assert world.engine.facts.drought.probe_count == 0
 
     def test_the_callers_own_errors_make_none(self) -> None:
         """They say nothing about the site."""
@@ -517,7 +511,7 @@ class TestDrought:
         world.send(Outcome.OK)
 
         assert not world.engine.facts.is_dry
-        assert world.engine.facts.site.failing_count == world.engine.facts.site.probe_count == 0
+        assert world.engine.facts.drought.failing_count == world.engine.facts.drought.probe_count == 0
         assert len([world.lease() for _ in range(5)]) == 5
 
     def test_a_working_session_means_no_drought(self) -> None:
@@ -560,7 +554,7 @@ class TestDrought:
 
         dry_up(world)
 
-        assert world.engine.facts.site.failing_count == count
+        assert world.engine.facts.drought.failing_count == count
 
     def test_it_outlives_a_restart_but_for_its_pauses(self) -> None:
         """The next run does not start with a thousand requests to a site where nothing works, but soon asks again."""
@@ -592,7 +586,7 @@ class TestDrought:
 
         assert not loaded.facts.is_dry
         assert isinstance(loaded.choose(world.now, Random(1)), Pick)
-        assert (loaded.facts.site.failing_count, loaded.facts.site.probe_count) == (0, 0)
+        assert (loaded.facts.drought.failing_count, loaded.facts.drought.probe_count) == (0, 0)
 
     def test_its_end_outlives_a_restart_too(self) -> None:
         """A good answer that came after the last save but one is not forgotten."""
@@ -606,7 +600,7 @@ class TestDrought:
         loaded = world.restart()
 
         assert loaded.facts.site.last_ok_at == world.engine.facts.site.last_ok_at
-        assert loaded.facts.site.failing_count == 0
+        assert loaded.facts.drought.failing_count == 0
 
     def test_named_sessions_are_not_held(self) -> None:
         """Whether a session with a name goes on is its user's decision."""

@@ -135,7 +135,7 @@ class AnyHistory(RuleBasedStateMachine):
     def land(self, lease: int, outcome: Outcome | None, rest: float) -> None:
         session, record, leased_at, *_ = self.world.flights[lease]
         is_late = leased_at < record.last_bad_at
-        before = msgspec.structs.replace(record), self.world.engine.facts.site.failing_count
+        before = msgspec.structs.replace(record), self.world.engine.facts.drought.failing_count
         working = set(self.working())
 
         self.world.pass_time(0.5)
@@ -145,18 +145,18 @@ class AnyHistory(RuleBasedStateMachine):
         self.apply(Reported(self.world.now, lease, said, page=self.page))
 
         if outcome is None:
-            assert (record, self.world.engine.facts.site.failing_count) == before
+            assert (record, self.world.engine.facts.drought.failing_count) == before
             return
         if outcome is Outcome.SITE_ERROR:
             at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
-            assert (record, self.world.engine.facts.site.failing_count <= before[1]) == (at_rest, True)
+            assert (record, self.world.engine.facts.drought.failing_count <= before[1]) == (at_rest, True)
             self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
             return
         self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
         if is_late:
             # All that a late answer may tell is until when to rest.
             at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
-            assert (record, self.world.engine.facts.site.failing_count) == (at_rest, before[1])
+            assert (record, self.world.engine.facts.drought.failing_count) == (at_rest, before[1])
             assert set(self.working()) <= working
         elif session.pinned and outcome is Outcome.BLOCKED and self.is_open(session):
             self.lost.add(session.name)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from email.utils import formatdate
-
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxysieve.core.content import SEARCHED_BYTES
-from proxysieve.core.judge import LONGEST_REST_SECONDS, Judge, Words, retry_after
-from proxysieve.core.model import OK, Exchange, Failure, Outcome, Verdict
+from proxysieve.core.judge import Judge, Words
+from proxysieve.core.model import LONGEST_REST_SECONDS, OK, Exchange, Failure, Outcome, Verdict
 from proxysieve.detector import make_judge, make_scan
 from proxysieve.expect import expects
 
@@ -206,33 +203,6 @@ def test_an_exchange_means(exchange: Exchange, outcome: Outcome, vendor: str) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "until"),
-    [
-        pytest.param("120", AT + 120, id="seconds"),
-        pytest.param(" 120 ", AT + 120, id="seconds-with-blanks"),
-        pytest.param("0", AT, id="at-once"),
-        pytest.param("9" * 400, AT + LONGEST_REST_SECONDS, id="never-again"),
-        pytest.param(formatdate(AT + 300, usegmt=True), AT + 300, id="date"),
-        pytest.param("Wed, 15 Nov 2023 00:00:00 +0200", 1_699_999_200.0, id="date-with-an-offset"),
-        pytest.param("Tue, 14 Nov 2023 22:30:00 -0000", 1_700_001_000.0, id="date-of-no-known-zone"),
-        pytest.param("Tuesday, 14-Nov-23 22:30:00 GMT", 1_700_001_000.0, id="date-of-rfc-850"),
-        pytest.param("Tue Nov 14 22:30:00 2023", 1_700_001_000.0, id="date-of-asctime"),
-        pytest.param("Tue, 14 Nov 9999 22:30:00 GMT", AT + LONGEST_REST_SECONDS, id="date-in-8000-years"),
-        pytest.param("Tue, 14 Nov 2023 25:99:00 GMT", 1_700_015_940.0, id="date-with-odd-hours"),
-        pytest.param("", 0.0, id="empty"),
-        pytest.param("soon", 0.0, id="words"),
-        pytest.param("-5", 0.0, id="negative"),
-        pytest.param("1.5", 0.0, id="fraction"),
-        pytest.param("١٢٠", 0.0, id="digits-of-another-script"),
-        pytest.param("Tue, 14 Foo 2023 22:30:00 GMT", 0.0, id="no-such-month"),
-    ],
-)
-def test_retry_after_is_a_moment(value: str, until: float) -> None:
-    """Seconds, or any of the three forms of an HTTP date, all of them in GMT; anything else says nothing."""
-    assert retry_after(answer(429, retry_after=value)) == until
-
-
-@pytest.mark.parametrize(
     ("exchange", "until"),
     [
         pytest.param(answer(429, retry_after="60"), AT + 60, id="429"),
@@ -250,18 +220,6 @@ def test_retry_after_is_a_moment(value: str, until: float) -> None:
 def test_a_refusal_lasts_as_long_as_it_says(exchange: Exchange, until: float) -> None:
     """Blocks and throttles carry the site's Retry-After, whatever gave them away."""
     assert JUDGE.judge(exchange).until == until
-
-
-def test_the_asctime_date_does_not_depend_on_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A date without a zone is read the same everywhere."""
-    monkeypatch.setenv("TZ", "XXX-9")
-    time.tzset()
-
-    until = retry_after(answer(429, retry_after="Tue Nov 14 22:30:00 2023"))
-    monkeypatch.undo()
-    time.tzset()
-
-    assert until == 1_700_001_000.0
 
 
 @pytest.mark.parametrize(
@@ -351,17 +309,6 @@ def test_anything_gets_a_verdict(
 
     assert isinstance(verdict, Verdict)
     assert -1e12 < verdict.until <= AT + LONGEST_REST_SECONDS
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.one_of(st.text(max_size=40), st.text(alphabet="0123456789:+-, GMTJanFebMon()", max_size=40)))
-@example("1 Jan 0 0:0:0")
-@example("1 Jan 99999999999 0:0:0")
-@example("1 Jan 2000 99999999999999999999:0:0")
-@example("1 Jan 2000 00:00:00 +999999999999999")
-def test_any_retry_after_is_read_or_passed_over(value: str) -> None:
-    """A site may write there what it likes."""
-    assert retry_after(answer(429, retry_after=value)) <= AT + LONGEST_REST_SECONDS
 
 
 @pytest.mark.parametrize(

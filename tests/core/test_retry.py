@@ -9,7 +9,7 @@ import pytest
 from tests.core.worlds import START, verdict
 
 from proxysieve.core.model import Exchange, Failure, Outcome, Verdict
-from proxysieve.core.retry import CAUSES, IDEMPOTENT, Again, Budget, Over, may_repeat
+from proxysieve.core.retry import CAUSES, IDEMPOTENT, Again, Budget, Over, may_repeat, wants_another
 
 URL = "https://shop.example/"
 GET = Exchange(url=URL)
@@ -91,6 +91,53 @@ def test_budgets_do_not_eat_each_other() -> None:
 
     assert [isinstance(one, Again) for one in follows] == [True] * len(early) + [False]
     assert budget.used == len(follows)
+
+
+SILENT = (
+    Verdict(outcome=Outcome.UNCLEAR, why="timed out", sign="timeout"),
+    Verdict(outcome=Outcome.UNCLEAR, why="reset", sign="reset"),
+    Verdict(outcome=Outcome.PROXY_ERROR, why="the proxy could not be reached", sign=""),
+)
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_what_never_reached_the_site_uses_no_attempt_while_others_are_left(silent: Verdict) -> None:
+    """It is no fault of the page's; but a page that ends so on thirty of them is one that nobody gets."""
+    budget = Budget(5)
+    follows: list[Again | Over] = []
+    while not follows or isinstance(follows[-1], Again):
+        assert not budget.spend(silent, had_worked=True, has_others=True)
+        follows.append(budget.follow(GET, silent, START))
+
+    assert len(follows) == 30
+    assert budget.used == 0
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_it_uses_attempts_where_nobody_else_is_left(silent: Verdict) -> None:
+    """And what the site said uses them in any case."""
+    budget = Budget(2)
+    refused = Verdict(outcome=Outcome.UNCLEAR, why="status 403", sign="status-403")
+
+    assert budget.spend(silent, had_worked=True, has_others=False)
+    assert isinstance(budget.follow(GET, silent, START), Again)
+    assert budget.spend(refused, had_worked=True, has_others=True)
+    assert isinstance(budget.follow(GET, refused, START), Over)
+
+
+def test_the_deadline_ends_what_uses_no_attempt() -> None:
+    """However many others are left."""
+    budget = Budget(5, deadline_seconds=10, started_at=START)
+    budget.spend(SILENT[0], had_worked=True, has_others=True)
+
+    assert isinstance(budget.follow(GET, SILENT[0], START + 9), Again)
+    assert isinstance(budget.follow(GET, SILENT[0], START + 11), Over)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_another_exit_is_wanted_after_all_but_the_sites_own_errors(outcome: Outcome) -> None:
+    """A 500 is no better from elsewhere."""
+    assert wants_another(outcome) is (outcome not in {Outcome.OK, Outcome.SITE_ERROR})
 
 
 def test_looking_costs_nothing() -> None:

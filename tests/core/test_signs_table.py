@@ -22,8 +22,10 @@ BY_NAME = {mark.name: mark for mark in FILE.sign}
 PLACES = {mark.name: place for place, mark in enumerate(FILE.sign)}
 
 
-def body_with(mark: Mark, text: str, title: str) -> bytes:
+def body_with(mark: Mark, text: str, title: str, frame: str) -> bytes:
     """The least that the mark asks for."""
+    if frame:
+        return f'<html><iframe src="https://{frame.replace("*", "a")}x"></iframe></html>'.encode()
     head = f"<title>{title.replace('*', ' and more')}</title>" if title else ""
     content = " ".join([text, *mark.also])
     return f"{head}<script>{content}</script>".encode() if mark.bare else (head + content).encode()
@@ -37,14 +39,15 @@ def headers_of(mark: Mark) -> list[tuple[tuple[str, str], ...]]:
 
 def exchanges_of(mark: Mark) -> Iterator[Exchange]:
     """One for each way of meeting all that the mark asks for."""
-    ways = product(mark.body or ("",), mark.title or ("",), headers_of(mark), mark.status or (200,), mark.url or ("",))
-    for text, title, headers, status, url in ways:
+    texts, titles, frames = (one or ("",) for one in (mark.body, mark.title, mark.frame))
+    ways = product(texts, titles, frames, headers_of(mark), mark.status or (200,), mark.url or ("",))
+    for text, title, frame, headers, status, url in ways:
         yield Exchange(
             url="https://asked.example/",
             final_url=f"https://{url.replace('*', 'sent.example')}x" if url else "",
             status=status,
             headers=headers,
-            body=body_with(mark, text, title) or b"x",
+            body=body_with(mark, text, title, frame) or b"x",
             at=1e9,
         )
 
@@ -170,6 +173,9 @@ def test_a_good_page_stays_good(body: str) -> None:
         ({"name": "a", "header": {"x-a": ("YES",)}}, "has a header with capitals"),
         ({"name": "a", "title": ("Just A Moment",)}, "has a title with capitals"),
         ({"name": "a", "url": ("https://shop.example/x",)}, "has a url that is no host/path"),
+        ({"name": "a", "frame": ("https://captcha.example/",)}, "has a frame that is no host/path"),
+        ({"name": "a", "frame": ("captcha.example",)}, "has a frame that is no host/path"),
+        ({"name": "a", "frame": ("*./x",)}, "looks for an empty text"),
         ({"name": "a", "status": (99_999,)}, "has a status that is none"),
         ({"name": "a", "body": ("x",), "most_bytes": -1}, "has a size or time that is none"),
         ({"name": "a", "body": ("x",), "wait_seconds": float("inf")}, "has a size or time that is none"),

@@ -7,12 +7,12 @@ from random import Random
 import pytest
 from tests.core.worlds import START, gateway
 
-from proxysieve.core.catalog import Catalog
+from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord
 from proxysieve.core.supply import FIRST_PATIENCE_SECONDS, PATIENCE, Found, Supply
-from proxysieve.core.tiers import SHRINKAGE
+from proxysieve.core.tiers import FIRST_DUE_SECONDS, LAST_DUE_SECONDS, SHRINKAGE
 
 
 def proxy(network: int, number: int, cost: float = 1.0) -> Proxy:
@@ -64,7 +64,7 @@ class Place:
         return of.key not in self.at_work
 
     def find(self, seed: int = 1) -> Found | None:
-        return self.supply.find(self.supply.tiers()[0], self.is_free, Random(seed))
+        return self.supply.find(self.supply.tiers()[0], self.is_free, Random(seed), self.now)
 
     def found(self, seed: int = 1) -> Found:
         found = self.find(seed)
@@ -156,7 +156,7 @@ class TestFresh:
         place = Place(proxy(1, 1))
         tier = place.supply.tiers()[0]
 
-        taken = place.supply.find(tier, lambda _: False, Random(1))
+        taken = place.supply.find(tier, lambda _: False, Random(1), place.now)
 
         assert taken is None
         assert place.found().proxy == proxy(1, 1)
@@ -248,6 +248,146 @@ class TestSlow:
         assert place.supply.try_count == 0
 
 
+class TestUnclear:
+    """Exits whose last try told nothing."""
+
+    def test_they_stand_behind_those_that_were_never_tried(self) -> None:
+        """Each is tried once before any is tried again, however unlikely the others are to work."""
+        proxies = [proxy(1, number) for number in range(1, 6)]
+        place = Place(*proxies, proxy(2, 1))
+        place.attempt(proxy(2, 1), Outcome.BLOCKED)
+
+        found = []
+        while one := place.find():
+            found.append(one.proxy)
+            place.attempt(one.proxy, Outcome.UNCLEAR)
+
+        assert sorted(one.key for one in found) == sorted(one.key for one in proxies)
+
+    def test_they_are_as_good_as_fresh_ones_when_they_are_due(self) -> None:
+        """After a minute, and after twice as long each time that it tells nothing again; at most a day."""
+        place = Place(proxy(1, 1))
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        pauses = []
+        for _ in range(14):
+            tried_at = place.now
+            while not place.find():
+                place.now += 30
+            pauses.append(place.now - tried_at)
+            place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        doubled = [FIRST_DUE_SECONDS * 2**number for number in range(14)]
+        assert pauses == [min(pause, LAST_DUE_SECONDS) for pause in doubled]
+
+    def test_one_that_is_answered_ends_the_doubts_of_its_tier(self) -> None:
+        """Then silence was the site's, or the network's."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        for number in (1, 2, 1, 2):
+            place.now += LAST_DUE_SECONDS
+            place.attempt(proxy(1, number), Outcome.UNCLEAR)
+        place.now += LAST_DUE_SECONDS
+        place.attempt(proxy(1, 1), Outcome.OK)
+
+        place.attempt(proxy(1, 2), Outcome.UNCLEAR)
+        place.now += 2 * FIRST_DUE_SECONDS
+
+        assert place.found().proxy == proxy(1, 2)
+
+    def test_they_may_be_dared_before_they_are_due(self) -> None:
+        """Where nothing else is left, by how often they turned out well; at first that is even."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+        at_first = place.found_blocked()
+        for _ in range(20):
+            place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        assert at_first == Found(proxy(1, 1), 0.5, "unclear 0 s ago")
+        assert place.found_blocked().chance < 0.1
+
+    def test_one_that_had_worked_is_not_offered_as_that(self) -> None:
+        """An idle exit that hangs would be tried first for ever."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        place.attempt(proxy(1, 1), Outcome.OK)
+        place.leave(proxy(1, 1))
+
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        assert place.found().proxy == proxy(1, 2)
+
+    def test_a_blocked_one_goes_behind_the_other_blocked_ones(self) -> None:
+        """It was tried, and waits for its turn anew; of bans nothing was learned."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        place.attempt(proxy(1, 1), Outcome.BLOCKED)
+        place.now += 500
+        place.attempt(proxy(1, 2), Outcome.BLOCKED)
+        place.now += 500
+        before = place.supply.recoveries["never worked"].chance(100)
+
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        assert place.found_blocked().proxy == proxy(1, 2)
+        assert place.supply.recoveries["never worked"].chance(100) == before
+
+    @pytest.mark.parametrize("outcome", [Outcome.UNCLEAR, Outcome.PROXY_ERROR])
+    def test_a_gateway_of_whose_names_none_is_answered_stands_behind(self, outcome: Outcome) -> None:
+        """A hundred names stand for it; one that is answered by the site, however, brings it back."""
+        place = Place(gateway(0), proxy(1, 1), proxy(1, 2))
+        place.attempt(proxy(1, 1), Outcome.BLOCKED)
+        for _ in range(NAMES_AT_A_GATEWAY):
+            place.attempt(gateway(0), outcome)
+        behind = {place.found(seed).proxy for seed in range(20)}
+        place.attempt(proxy(1, 2), Outcome.BLOCKED)
+        nothing = place.find()
+        place.now += FIRST_DUE_SECONDS
+        due = place.found().proxy
+
+        place.attempt(gateway(0), Outcome.BLOCKED)
+
+        assert (behind, nothing, due) == ({proxy(1, 2)}, None, gateway(0))
+        assert place.found().why == "never used here"
+
+    def test_one_name_at_a_time_tries_a_gateway_that_stands_behind(self) -> None:
+        """Its names are as many as requests wait."""
+        place = Place(gateway(0))
+        for _ in range(NAMES_AT_A_GATEWAY):
+            place.attempt(gateway(0), Outcome.UNCLEAR)
+        place.now += FIRST_DUE_SECONDS
+        place.begin(place.found().proxy)
+
+        assert place.find() is None
+
+    def test_they_are_so_after_a_restart_and_a_change_of_the_list(self) -> None:
+        """What is known of them is kept."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+        record = place.exits[proxy(1, 1).key]
+        record.last_unclear_at = place.now
+        for again in (place, Place(proxy(1, 1), proxy(1, 2))):
+            again.exits[proxy(1, 1).key] = record
+            again.supply.part(proxy(1, 1))
+            again.supply.welcome(proxy(1, 1), record)
+
+            assert {again.found(seed).proxy for seed in range(20)} == {proxy(1, 2)}
+
+    def test_those_that_give_way_are_not_tried_fresh(self) -> None:
+        """But those that worked are, and those that are due."""
+        place = Place(proxy(1, 1), proxy(1, 2))
+        (tier,) = place.supply.tiers()
+        place.attempt(proxy(1, 1), Outcome.UNCLEAR)
+
+        def find() -> Found | None:
+            return place.supply.find(tier, place.is_free, Random(1), place.now, gives_way=True)
+
+        nothing = find()
+        place.now += FIRST_DUE_SECONDS
+        due = find()
+
+        assert nothing is None
+        assert due is not None
+        assert due.proxy == proxy(1, 1)
+
+
 class TestBlocked:
     """Exits that may have recovered."""
 
@@ -304,8 +444,8 @@ class TestBlocked:
         assert place.find() is None
         assert place.find_blocked() is None
 
-    @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, Outcome.UNCLEAR, None])
-    def test_one_whose_try_tells_nothing_stays_blocked(self, outcome: Outcome | None) -> None:
+    @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, None])
+    def test_one_whose_try_tells_nothing_at_all_stays_blocked(self, outcome: Outcome | None) -> None:
         """It is tried again later, as one that was blocked when it was, and nothing was learned."""
         place = Place(proxy(1, 1), proxy(1, 2))
         place.attempt(proxy(1, 1), Outcome.BLOCKED)
@@ -374,7 +514,7 @@ class TestIdle:
         assert place.found().proxy == proxy(1, 2)
         assert place.found_blocked().proxy == proxy(1, 1)
 
-    @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, Outcome.UNCLEAR, None])
+    @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, None])
     def test_one_whose_try_tells_nothing_stays_idle(self, outcome: Outcome | None) -> None:
         """It may still work."""
         place = Place(proxy(1, 1))
@@ -418,6 +558,7 @@ class TestIdle:
         place.at_work.clear()
         without = place.found().proxy
         place.catalog.add(proxy(1, 1))
+        place.supply.welcome(proxy(1, 1), place.exits[proxy(1, 1).key])
 
         assert without == proxy(1, 2)
         assert place.found().proxy == proxy(1, 1)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from warcio.archiveiterator import ArchiveIterator  # type: ignore[import-untyped]
 
 from proxysieve.attempts import Page
 
+# Outputs of every format, as format 1 wrote them and a kill left them.
+OLD = Path(__file__).with_name("data") / "format-1"
 NAMES = ["pages.jsonl", "pages.jsonl.gz", "pages.warc", "pages.warc.gz", "pages/"]
 PAGE = Page(
     url="https://shop.example/1",
@@ -38,6 +42,41 @@ class WarcRecord(NamedTuple):
     http: list[tuple[str, str]]
     status_line: str
     content: bytes
+
+
+class Killed(BaseException):
+    """Stands for the end of a process: nothing catches it."""
+
+
+class Mortal:
+    """Stands for the system below an output, which ends a run at its *n*-th act, in the middle of it if that can be."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+        self._left = n
+        self._write, self._fsync, self._replace = os.write, os.fsync, os.replace
+        monkeypatch.setattr(os, "write", self.write)
+        monkeypatch.setattr(os, "fsync", self.fsync)
+        monkeypatch.setattr(os, "replace", self.replace)
+
+    def write(self, file: int, data: memoryview) -> int:
+        if self._is_over():
+            self._write(file, data[: len(data) // 2])
+            raise Killed
+        return self._write(file, data)
+
+    def fsync(self, file: int) -> None:
+        if self._is_over():
+            raise Killed
+        self._fsync(file)
+
+    def replace(self, path: Path, target: Path) -> None:
+        if self._is_over():
+            raise Killed
+        self._replace(path, target)
+
+    def _is_over(self) -> bool:
+        self._left -= 1
+        return self._left == 0
 
 
 def read_bodies(out: str) -> list[tuple[str, bytes]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.fetch.outputs import NAMES, PAGE, read_bodies
+from tests.fetch.outputs import NAMES, PAGE, Killed, Mortal, read_bodies
 
 from proxysieve.attempts import Page
 from proxysieve.core.model import Outcome, Scope, Tried
@@ -226,41 +226,6 @@ def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 OF_A_DIRECTORY = {"index.jsonl", "failed.jsonl", "journal"}
-
-
-class Killed(BaseException):
-    """Stands for the end of a process: nothing catches it."""
-
-
-class Mortal:
-    """Stands for the system below an output, which ends a run at its *n*-th act, in the middle of it if that can be."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-        self._left = n
-        self._write, self._fsync, self._replace = os.write, os.fsync, os.replace
-        monkeypatch.setattr(os, "write", self.write)
-        monkeypatch.setattr(os, "fsync", self.fsync)
-        monkeypatch.setattr(os, "replace", self.replace)
-
-    def write(self, file: int, data: memoryview) -> int:
-        if self._is_over():
-            self._write(file, data[: len(data) // 2])
-            raise Killed
-        return self._write(file, data)
-
-    def fsync(self, file: int) -> None:
-        if self._is_over():
-            raise Killed
-        self._fsync(file)
-
-    def replace(self, path: Path, target: Path) -> None:
-        if self._is_over():
-            raise Killed
-        self._replace(path, target)
-
-    def _is_over(self) -> bool:
-        self._left -= 1
-        return self._left == 0
 
 
 def pages(count: int) -> list[Page]:

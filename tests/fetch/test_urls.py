@@ -1,9 +1,19 @@
+"""Lists into the URLs of a job."""
+
+import gzip
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.damage import damaged
 
+from proxysieve.core.text import unseen
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.urls import read_url_files, read_urls
+from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
+
+SECRET = "topsecret"
 
 
 def test_blank_lines_and_comments_are_skipped() -> None:
@@ -79,3 +89,197 @@ def test_a_list_of_proxies_is_no_list_of_urls() -> None:
         read_urls(["http://anna:topsecret@203.0.113.7:8000", "http://anna:topsecret@203.0.113.8:8000/"], "proxies.txt")
 
     assert "topsecret" not in str(caught.value)
+
+
+GOOD = "https://shop.example/item/1"
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        (f"{GOOD} # important", GOOD),
+        (f"{GOOD}\t# important", GOOD),
+        (f"\t {GOOD}  #", GOOD),
+        (f"{GOOD} #/a", GOOD),
+        (f"{GOOD}#/a", f"{GOOD}#/a"),
+        (f"{GOOD}?a=1#b # c", f"{GOOD}?a=1#b"),
+        (f"{GOOD},", f"{GOOD},"),
+        (f"{GOOD};v=1,2", f"{GOOD};v=1,2"),
+        (f"{GOOD}?u=http://a.example/,https://b.example/", f"{GOOD}?u=http://a.example/,https://b.example/"),
+        ("https://web.example/2031/https://a.example/", "https://web.example/2031/https://a.example/"),
+        ("https://wiki.example/Title_(film)", "https://wiki.example/Title_(film)"),
+        ("https://shop.example/a|b{c}^d`e'f\\g", "https://shop.example/a|b{c}^d`e'f\\g"),
+        ("https://shop.example/é/食/❤️", "https://shop.example/é/食/❤️"),
+        ("HTTPS://SHOP.example:8443/A", "HTTPS://SHOP.example:8443/A"),
+        ("http://ann:p%40w@shop.example/", "http://ann:p%40w@shop.example/"),
+        ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080/"),
+        ("https://bücher.example/", "https://bücher.example/"),
+        ("http://my_shop.example./", "http://my_shop.example./"),
+    ],
+)
+def test_what_a_url_may_have_stays_its_own(line: str, url: str) -> None:
+    """A fragment stands without a blank before it, a comment behind one."""
+    assert read_urls([line], "urls.txt") == UrlList(urls=[url], duplicate_count=0, problems=[])
+
+
+@settings(deadline=None)
+@given(st.from_regex(USUAL, fullmatch=True))
+def test_what_is_read_at_once_is_read_alike_piece_by_piece(url: str) -> None:
+    """The usual form is a short cut: a comma, which leads past it, is as good a part of a path."""
+    check_url(f"{url}/," if url.count("/") == len("//") else f"{url},")
+
+
+UNSEEN = {
+    f"U+{ord(letter):04X}": letter
+    for letter in "\x00\x0b\x1b\x7f\x85\u00a0\u00ad\u200b\u200e\u202e\u2028\u2066\ufeff\u3164"
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        pytest.param(f"{GOOD} {GOOD}2", "something follows it behind a blank", id="second-url"),
+        pytest.param(f"{GOOD}\tSome title", "something follows it behind a blank", id="tab"),
+        pytest.param(f"{GOOD} 200", "something follows it behind a blank", id="column"),
+        pytest.param(f"{GOOD} title # comment", "something follows it behind a blank", id="title-and-comment"),
+        pytest.param(f"{GOOD},https://shop.example/2", "another URL follows it", id="comma"),
+        pytest.param(f"{GOOD};HTTPS://shop.example/2", "another URL follows it", id="semicolon"),
+        pytest.param(f'{GOOD},"Some"', "a quotation mark is in it", id="quoted-column"),
+        pytest.param(f'"{GOOD}"', "expected http", id="quoted"),
+        pytest.param(f"'{GOOD}',", "expected http", id="list-of-python"),
+        pytest.param(f"<{GOOD}>", "expected http", id="angle-brackets"),
+        pytest.param(f"{GOOD}>", "a > is in it", id="half-a-bracket"),
+        pytest.param(f"[title]({GOOD})", "expected http", id="markdown"),
+        pytest.param(f"- {GOOD}", "expected http", id="bullet"),
+        pytest.param(f"1. {GOOD}", "expected http", id="numbered"),
+        pytest.param(f"http:\t//shop.example/{SECRET}", "behind a blank", id="blank-in-the-scheme"),
+        pytest.param("https://shop.example/" + "a" * 70_000, "longer than 65,536", id="endless"),
+        pytest.param("http://a'b.example/", "its host is neither", id="host"),
+        pytest.param("http://[1]/", "its host", id="ipv6"),
+        pytest.param(f"http://ann%0a:{SECRET}@shop.example/", "its user or password cannot be sent", id="login"),
+        *(
+            pytest.param(line.format(letter), f"nobody sees ({name})", id=f"{name}-{place}")
+            for name, letter in UNSEEN.items()
+            for place, line in enumerate((f"{GOOD}{{}}2", f"{GOOD}{{}}", "https://shop{}.example/"))
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_url_beyond_doubt_is_told_with_its_line(line: str, why: str) -> None:
+    """And not asked for as another page."""
+    found = read_urls([f"{GOOD}/first", line], "urls.txt")
+
+    assert found.urls == [f"{GOOD}/first"]
+    assert [problem.partition(": ")[0].partition(",")[0] for problem in found.problems] == ["urls.txt"]
+    assert found.problems[0].startswith("urls.txt, line 2: not a URL")
+    assert why in found.problems[0]
+    assert found.problems[0].isprintable()
+    assert len(found.problems[0]) < 300
+    assert SECRET not in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["url,title", f"{GOOD},Some"], "this is a table"),
+        (["# list", '"id";"URL"', f'1;"{GOOD}"'], "this is a table"),
+        ([f"{GOOD},", f"{GOOD}2,"], "every line ends with a comma"),
+        ([f"{GOOD},", f"{GOOD}2,", f"{GOOD}3"], "every line ends with a comma"),
+    ],
+)
+def test_a_table_is_no_list(lines: list[str], says: str) -> None:
+    """Its columns would be taken for parts of the paths."""
+    with pytest.raises(ConfigError, match=f"the URLs in urls.txt cannot be read: {says}"):
+        read_urls(lines, "urls.txt")
+
+
+def test_problems_beyond_a_thousand_are_counted() -> None:
+    """Nobody reads more, and a wrong file may have a million."""
+    found = read_urls([GOOD, *("nonsense" for _ in range(5000))], "urls.txt")
+
+    assert len(found.problems) == 1001
+    assert found.problems[-1] == "urls.txt: 4,000 more lines are left out"
+
+
+SITEMAP = (
+    f"<urlset><url><loc> {GOOD}?a&amp;b </loc></url>\n<url><loc>/2</loc></url><url><loc>{GOOD} x</loc></url></urlset>"
+)
+
+
+@pytest.mark.parametrize("way", ["plain", "gzip", "utf-16"])
+def test_a_sitemap_is_a_list(tmp_path: Path, way: str) -> None:
+    """An address in it that is no URL is told with its line."""
+    file = tmp_path / "sitemap.xml"
+    content = SITEMAP.encode("utf-16" if way == "utf-16" else "utf-8")
+    file.write_bytes(gzip.compress(content) if way == "gzip" else content)
+
+    found = read_url_files([str(file)])
+
+    assert found.urls == [f"{GOOD}?a&b"]
+    assert [problem.partition(":")[0] for problem in found.problems] == [f"{file}, line 2", f"{file}, line 2"]
+
+
+def test_a_sitemap_that_breaks_off_says_so(tmp_path: Path) -> None:
+    """What was whole before is taken."""
+    file = tmp_path / "sitemap.xml"
+    file.write_text(SITEMAP[: SITEMAP.index("/2")])
+
+    found = read_url_files([str(file)])
+
+    assert found.urls == [f"{GOOD}?a&b"]
+    assert "sitemap.xml, line 2: the XML breaks off or is damaged here" in found.problems[-1]
+
+
+def test_an_index_of_sitemaps_says_what_to_download(tmp_path: Path) -> None:
+    """Nothing is fetched by itself; beside other lists it is a problem, and alone an error."""
+    index, urls = tmp_path / "index.xml", tmp_path / "urls.txt"
+    entries = "".join(f"<sitemap><loc>https://shop.example/{number}.xml</loc></sitemap>" for number in range(5))
+    index.write_text(f"<sitemapindex>{entries}</sitemapindex>")
+    urls.write_text(GOOD)
+
+    with pytest.raises(ConfigError, match=r"is an index of 5 sitemaps .* download them \(https://shop.example/0.xml, "):
+        read_url_files([str(index)])
+    assert read_url_files([str(index), str(urls)]).urls == [GOOD]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'["https://shop.example/1"]', "this is JSON"),
+        (b"<!doctype html><a href='https://shop.example/1'>", "this is an HTML page"),
+        (b"%PDF-1.7", "it is a PDF"),
+        (b"<html:a/>", "it is XML and no sitemap"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, says: str) -> None:
+    """With the file."""
+    file = tmp_path / "urls"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=f"the URLs in .*urls cannot be read: {says}"):
+        read_url_files([str(file)])
+
+
+URLS = [f"https://shop.example/item/{number}?a=1#b" for number in range(5)]
+ENDS = [" # x\n", "\r\n", "\n", "\n\n", "\n"]
+WHOLE = [
+    "# all\n" + "".join(map("".join, zip(URLS, ENDS, strict=True))),
+    f"<urlset>{''.join(f'<url>{chr(10)}<loc>{url}</loc></url>' for url in URLS)}</urlset>",
+]
+
+
+@settings(deadline=None, max_examples=400)
+@given(damaged(WHOLE, ["\n", "/", " ", "<", ">", "1"]))
+def test_of_a_damaged_list_no_url_is_made_up(text: str) -> None:
+    """Each that is read stood there whole, by itself, and has nothing in it that nobody sees."""
+    reader = Reader()
+    try:
+        reader.read_text(text, "urls")
+        found = reader.url_list()
+    except ConfigError as error:
+        assert str(error).isprintable()  # noqa: PT017 - it need not be raised
+        return
+
+    alone = {line.partition(" #")[0].partition("\t#")[0].strip(" \t") for line in re.split("[\n\r<>]", text)}
+    assert set(found.urls) <= alone
+    assert not [url for url in found.urls if unseen(url)]
+    assert all(problem.isprintable() for problem in found.problems)

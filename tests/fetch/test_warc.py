@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tests.fetch.outputs import PAGE, WarcRecord, read_fields, read_warc
 
 from proxysieve.attempts import Page
-from proxysieve.fetch.formats import gzipped
+from proxysieve.fetch.formats import GZIPPED
 from proxysieve.fetch.warc import Warc
 
 
 def records(path: Path, *pages: Page) -> list[WarcRecord]:
     """What is read of an archive of *pages*."""
-    warc, data = Warc(path.name, gzipped), b""
+    warc, data = Warc(path.name, GZIPPED), b""
     for page in pages:
         data += warc.record(page, len(data))
     path.write_bytes(data)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from crawlee import service_locator
 from crawlee.configuration import Configuration
@@ -44,6 +45,20 @@ def crawlee_js(name: str, created_at: float, **changes: object) -> dict[str, Any
         "errorScore": 0.5,
         **changes,
     }
+
+
+def crawlee_4(name: str, created_at: float, proxy: str = "", **changes: object) -> dict[str, Any]:
+    """A session of Crawlee 4, which says what it used and what it looks like."""
+    session = crawlee_js(name, created_at, retired=False, fingerprint={"browser": "firefox", "platform": "windows"})
+    session["expiresAt"] = datetime.fromtimestamp(created_at + 3_000, UTC).isoformat().replace("+00:00", "Z")
+    session["cookieJar"]["version"] = "tough-cookie@6.0.0"
+    if proxy:
+        parts = urlsplit(proxy)
+        session["proxyInfo"] = {
+            "url": proxy, "username": parts.username, "password": parts.password, "hostname": parts.hostname,
+            "port": str(parts.port), "ignoreTlsErrors": False,
+        }  # fmt: skip
+    return {**session, **changes}
 
 
 def crawlee_js_pool(*sessions: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from proxysieve.moving.browsers import browser_of
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
+from proxysieve.sites import site_of
 from proxysieve.windows import Window
 
 SITE = "shop.example"
@@ -77,7 +78,7 @@ def exported(*sessions: SessionRecord) -> Export:
 def admitted(export: Export, kept: list[Record], *, is_replacing: bool = False) -> Arrival:
     catalog = Catalog([*PLAIN, PROVIDER])
     bound = bind_own(export, catalog, IDENTITIES, Random(0))
-    return Admission(SITE, catalog, kept, NOW, is_replacing=is_replacing).admit(bound)
+    return Admission(SITE, catalog, kept, NOW, site_of=site_of, is_replacing=is_replacing).admit(bound)
 
 
 def after(kept: list[Record], arrival: Arrival) -> dict[tuple[str, str], bytes]:
@@ -93,7 +94,7 @@ def as_records(kept: dict[tuple[str, str], bytes]) -> list[Record]:
 def bound(content: object, *proxies: Any) -> Bound:  # noqa: ANN401
     found = read_sessions(encoded(content), NOW)
     assert isinstance(found, Found)
-    return bind(found, SITE, Catalog(proxies), IDENTITIES, Random(0))
+    return bind(found, SITE, Catalog(proxies), IDENTITIES, Random(0), NOW)
 
 
 SESSIONS = st.lists(
@@ -339,7 +340,7 @@ class TestOthersSessions:
         assert isinstance(found, Found)
 
         domains = [
-            bind(found, site, Catalog([PROVIDER]), IDENTITIES, Random(0)).sessions[0].cookies[0].domain
+            bind(found, site, Catalog([PROVIDER]), IDENTITIES, Random(0), NOW).sessions[0].cookies[0].domain
             for site in (SITE, "127.0.0.1:8000", "localhost:1")
         ]
 

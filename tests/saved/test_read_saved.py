@@ -130,7 +130,7 @@ class TestBodies:
         """Whoever names it knows what it is."""
         image = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
-        with pytest.raises(ConfigError, match="neither text nor"):
+        with pytest.raises(ConfigError, match="a picture"):
             only(place, image)
         assert only(place, image, Given(headers=(("content-type", "image/png"),))).exchange.body == image
 
@@ -364,7 +364,8 @@ BAD = {
     "missing": ("no.html", None, "there is no such file"),
     "not-gzip": ("a.gz", b"\x1f\x8b nothing", "compression is damaged"),
     "gzip-cut-short": ("a.html.gz", gzip.compress(GOOD)[:-12], "compression is damaged"),
-    "image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(9), "neither text nor"),
+    "image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(9), "a picture (PNG)"),
+    "binary": ("a", bytes(range(32)) * 9, "neither text nor"),
     "har-broken": ("a.har", FORMS["site.har"][:-9], "no whole HAR"),
     "har-broken-nameless": ("a", FORMS["site.har"][:-9], "no whole HAR"),
     "har-of-something-else": ("a.har", b"[]", "no whole HAR"),

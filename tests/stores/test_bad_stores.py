@@ -9,7 +9,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,11 +36,13 @@ def kept(number: int) -> Record:
     return Record("shop.example", "exit", f"k{number:05}", b"v" * 200)
 
 
-async def fill(directory: Path, count: int = 1) -> None:
-    """Make a store there, use it and close it."""
+async def fill(directory: Path, wanted: Sequence[Record] = (kept(0),)) -> None:
+    """Make a store there, or empty the one that is there, have it keep those *wanted* and close it."""
     store = SqliteStore(directory)
     fence = await store.claim("", TTL_SECONDS)
-    await store.save([kept(number) for number in range(count)], fence)
+    for site in await store.sites():
+        await store.forget(site, fence)
+    await store.save([*wanted], fence)
     await store.close()
 
 
@@ -141,7 +143,7 @@ def without_tables(directory: Path) -> None:
         pytest.param(database_that_is_a_directory, "cannot be opened", id="database-is-a-directory"),
         pytest.param(database_that_is_a_loop, "cannot be opened", id="database-is-a-loop"),
         pytest.param(database_that_is_away, "cannot be opened", id="database-is-away"),
-        pytest.param(without_tables, "no such table: claims", id="ours-without-tables"),
+        pytest.param(without_tables, "no such table: records", id="ours-without-tables"),
     ],
 )
 async def test_what_cannot_be_a_store_is_refused(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:

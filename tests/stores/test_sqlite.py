@@ -160,8 +160,9 @@ class TestFiles:
         records = [
             Record("shop.example", "exit", "old", None),
             Record("shop.example", "exit", "new", b"v"),
-            Record("shop.example", "exit", None, b"v"),  # type: ignore[arg-type]
+            Record("shop.example", "exit", "large", b"v" * 2_000),
         ]
+        await store._run(lambda: store._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000))
 
         with pytest.raises(StoreError, match="what was saved in it is kept"):
             await store.save(records, fence)

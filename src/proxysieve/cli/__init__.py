@@ -15,8 +15,8 @@ from proxysieve.cli.forget import forget
 from proxysieve.cli.judge import judge
 from proxysieve.cli.log import logging_to_terminal
 from proxysieve.cli.moving import export, import_
+from proxysieve.cli.printing import WIDTH, complain
 from proxysieve.cli.sessions import sessions
-from proxysieve.cli.show import WIDTH
 from proxysieve.cli.simulate import simulate
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, StoreError
 
@@ -46,15 +46,15 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (ConfigError, StoreError, MissingExtraError) as error:
-            click.echo(f"proxysieve: {error}", err=True)
+            complain(error)
             ctx.exit(BAD_INPUT)
         except click.UsageError as error:
             self._refuse(error, ctx)
         except ProxySieveError as error:
-            click.echo(f"proxysieve: {error}", err=True)
+            complain(error)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("proxysieve: interrupted", err=True)
+            complain("interrupted")
             ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
@@ -70,7 +70,7 @@ class Commands(click.Group):
     def _refuse(self, error: click.UsageError, ctx: click.Context) -> NoReturn:
         said = self._misplaced(error, ctx) or " ".join(error.format_message().split()).rstrip(".")
         end = "" if said.endswith(("?", "?)")) else ";"
-        click.echo(f"proxysieve: {said}{end} {(error.ctx or ctx).command_path} --help tells more", err=True)
+        complain(f"{said}{end} {(error.ctx or ctx).command_path} --help tells more")
         ctx.exit(BAD_INPUT)
 
     def _misplaced(self, error: click.UsageError, ctx: click.Context) -> str:

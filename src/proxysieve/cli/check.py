@@ -18,7 +18,7 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
-from proxysieve.cli.judge import named, printable, shown_url
+from proxysieve.cli.judge import named, shown_url
 from proxysieve.cli.options import (
     Count,
     command,
@@ -36,7 +36,8 @@ from proxysieve.cli.options import (
     timeout_option,
     warn,
 )
-from proxysieve.cli.show import WIDTH, line, show_steps
+from proxysieve.cli.printing import WIDTH, complain, echo, echo_json, echo_lines, printable, wrapped
+from proxysieve.cli.show import line, show_steps
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.check import Check, Checked, CheckOptions, CheckReport, Progress
@@ -130,7 +131,7 @@ def check(
     report = asyncio.run(_run(job, show=not quiet))
     saved = save_working(good_list, job.working(), is_whole=not report.interrupted) if good_list else None
     if as_json:
-        click.echo(_as_json(url, report, saved.proxy_count if saved else 0))
+        echo_json({"url": shown_url(url), **msgspec.structs.asdict(report), "saved": saved.proxy_count if saved else 0})
     elif quiet:
         _show_failing(report)
     else:
@@ -143,10 +144,6 @@ def check(
         sys.exit(INTERRUPTED)
     if not report.works:
         sys.exit(INCOMPLETE)
-
-
-def _as_json(url: str, report: CheckReport, saved_count: int) -> bytes:
-    return msgspec.json.encode({"url": shown_url(url), **msgspec.structs.asdict(report), "saved": saved_count})
 
 
 def _sources() -> tuple[Sequence[str], Sequence[str]]:
@@ -212,12 +209,12 @@ def show_check(report: CheckReport, *, is_all: bool) -> None:
         results = [one for one in report.results if one.verdict is outcome]
         if not results:
             continue
-        click.echo(f"{heading}: {len(results):,}")
+        echo(f"{heading}: {len(results):,}")
         if outcome is Outcome.OK:
             _show_rows(results, GOOD_SHOWN, is_all=is_all)
         else:
             _show_groups(results, is_all=is_all)
-        click.echo()
+        echo()
     _show_summary(report)
 
 
@@ -228,13 +225,13 @@ def _show_groups(results: Sequence[Checked], *, is_all: bool) -> None:
         groups[_met(one)].append(one)
     for met, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         text = f"{len(group):,} x {met}{_asked_to_wait(group)}"
-        click.echo(click.wrap_text(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT * 2))
+        echo_lines(wrapped(text, first=INDENT, rest=INDENT * 2))
         _show_rows(group, EXAMPLES_SHOWN, is_all=is_all)
 
 
 def _met(one: Checked) -> str:
     sign = f" ({one.sign})" if one.sign else ""
-    return printable(named(one.vendor, one.why)) + sign
+    return named(one.vendor, one.why) + sign
 
 
 def _asked_to_wait(group: Sequence[Checked]) -> str:
@@ -249,9 +246,9 @@ def _show_rows(results: Sequence[Checked], most: int, *, is_all: bool) -> None:
     # To say that there is one more takes the line that it would take.
     shown = results if is_all or len(results) == most + 1 else results[:most]
     for one in shown:
-        click.echo(_row(one))
+        echo(_row(one))
     if len(results) > len(shown):
-        click.echo(f"{INDENT * 2}and {len(results) - len(shown):,} more (--all)")
+        echo(f"{INDENT * 2}and {len(results) - len(shown):,} more (--all)")
 
 
 def _row(one: Checked) -> str:
@@ -275,7 +272,7 @@ def _size(count: int) -> str:
 
 def _show_failing(report: CheckReport) -> None:
     if not report.works:
-        click.echo(f"proxysieve: none of {report.tried:,} works: {_others(report)}", err=True)
+        complain(f"none of {report.tried:,} works: {_others(report)}")
 
 
 def _others(report: CheckReport) -> str:
@@ -300,7 +297,7 @@ def _show_summary(report: CheckReport) -> None:
         titles = Counter(_title(one) for one in good)
         line("page" if len(titles) == 1 else "pages", ", ".join(_pages(titles)))
     for remark in report.remarks:
-        line("note", printable(remark))
+        line("note", remark)
     line("time", f"{report.seconds:.1f} s")
     if report.interrupted:
         line("interrupted", f"{report.exits - report.tried:,} were not tried to the end")

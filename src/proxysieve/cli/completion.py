@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from proxysieve.cli.options import command
+from proxysieve.cli.printing import echo_lines
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -24,4 +25,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     make = get_completion_class(shell)
     assert make is not None  # noqa: S101 - click knows all of them
-    click.echo(make(ctx.find_root().command, {}, "proxysieve", "_PROXYSIEVE_COMPLETE").source())
+    echo_lines(make(ctx.find_root().command, {}, "proxysieve", "_PROXYSIEVE_COMPLETE").source())

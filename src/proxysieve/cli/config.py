@@ -16,7 +16,7 @@ import click
 
 from proxysieve.cli.options import Option, option
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_sources import STANDARD_INPUT
+from proxysieve.text_file import STANDARD_INPUT
 
 # What is about the file itself, or ends the program before there is anything to set.
 NOT_FOR_FILES = frozenset({"config", "help", "version"})

@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import click
 import msgspec
 
 from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run
 from proxysieve.cli.options import command
+from proxysieve.cli.printing import echo, echo_lines
 from proxysieve.cli.show import LABEL_WIDTH, show_report
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
@@ -54,14 +54,14 @@ def demo() -> None:
         proxysieve demo
     """
     directory = Path(tempfile.mkdtemp(prefix="proxysieve-demo-"))
-    click.echo(
+    echo_lines(
         f"A website on this machine bans 75 of {WORLD.proxies} proxies, and some are dead or slow.\n"
         f"Fetching {PAGE_COUNT} pages of it, with no cap on the rate, since the site is our own ...\n"
     )
     raise_file_limit()
     adaptive = play("adaptive", directory)
     show_report(adaptive.report, str(directory / "adaptive.jsonl"))
-    click.echo("\nThe same with a random proxy for every request ...\n")
+    echo_lines("\nThe same with a random proxy for every request ...\n")
     random = play("uniform_random", directory)
     compare({"sessions": adaptive, "random proxy": random})
 
@@ -71,7 +71,7 @@ def play(policy: str, directory: Path) -> Played:
     out = directory / f"{policy}.jsonl"
     with TestbedProcess(WORLD) as bed:
         if bed.announces_exits and policy == "adaptive":
-            click.echo(
+            echo_lines(
                 "This system has one loopback address, so the proxies tell the site by the PROXY protocol which\n"
                 "address they would leave from, and the site believes them.\n"
             )
@@ -107,4 +107,4 @@ def compare(played: dict[str, Played]) -> None:
         "seconds": [f"{one.report.seconds:.1f}" for one in played.values()],
     }
     for label, cells in rows.items():
-        click.echo(f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>14}" for cell in cells))
+        echo(f"{label:<{LABEL_WIDTH}}" + "".join(f"{cell:>14}" for cell in cells))

@@ -12,7 +12,8 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option, proxies_options
-from proxysieve.cli.show import LABEL_WIDTH, WIDTH
+from proxysieve.cli.printing import NO_BREAK_SPACE, echo_json, echo_lines, printable, wrapped
+from proxysieve.cli.show import LABEL_WIDTH
 from proxysieve.cli.stored import load, read_records
 from proxysieve.cli.words import ago, count, moment, share, span
 from proxysieve.clock import SystemClock
@@ -79,10 +80,10 @@ def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: b
     now, rng = SystemClock().now(), Random(0)
     if not session:
         story = tell_site(engine, now, rng)
-        click.echo(msgspec.json.encode(story).decode() if as_json else describe_site(story))
+        echo_json(story) if as_json else echo_lines(describe_site(story))
         return
     subject = tell_subject(engine, session, now, rng)
-    click.echo(msgspec.json.encode(subject).decode() if as_json else describe_subject(subject))
+    echo_json(subject) if as_json else echo_lines(describe_subject(subject))
 
 
 def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> SubjectStory:
@@ -109,7 +110,7 @@ def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> Subjec
 
 def describe_site(story: SiteStory) -> str:
     """The story of a site in lines of at most 80 columns."""
-    return "\n".join([f"{story.site}, as of {moment(story.at)}", *_site_lines(story)])
+    return "\n".join([f"{printable(story.site)}, as of {moment(story.at)}", *_site_lines(story)])
 
 
 def describe_subject(story: SubjectStory) -> str:
@@ -119,7 +120,7 @@ def describe_subject(story: SubjectStory) -> str:
     left_out = len(story.exits) + len(story.sessions) - len(blocks)
     if left_out:
         blocks.append(iter([f"and {left_out:,} more, which --json has"]))
-    heading = f"{story.site}, as of {moment(story.at)}"
+    heading = f"{printable(story.site)}, as of {moment(story.at)}"
     return "\n\n".join("\n".join(block) for block in ([heading], *blocks))
 
 
@@ -313,6 +314,5 @@ def _permission(permission: Permission, now: float) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    first, kept = f"{label:<{LABEL_WIDTH}}", BETWEEN.sub("\N{NO-BREAK SPACE}", text)
-    wrapped = click.wrap_text(kept, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL_WIDTH)
-    return wrapped.replace("\N{NO-BREAK SPACE}", " ")
+    kept = BETWEEN.sub(NO_BREAK_SPACE, text)
+    return wrapped(kept, first=f"{label:<{LABEL_WIDTH}}", rest=" " * LABEL_WIDTH)

@@ -33,6 +33,7 @@ from proxysieve.cli.options import (
     timeout_option,
     warn,
 )
+from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
@@ -40,7 +41,7 @@ from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.pool import POLICIES
 from proxysieve.proxy_list import ProxyList
-from proxysieve.proxy_sources import STANDARD_INPUT
+from proxysieve.text_file import STANDARD_INPUT
 
 INCOMPLETE = 1
 # What shells expect of a program that was ended by Ctrl-C.
@@ -148,7 +149,7 @@ REQUESTS_AT_ONCE = 50
     ),
 )
 def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bool, **options: Any) -> None:  # noqa: ANN401 - named above
-    """Fetch URLS (files with one a line, or - for the standard input) through proxies.
+    """Fetch URLS (files with one a line, sitemaps, or - for the standard input) through proxies.
 
     The same command goes on where it stopped, whatever stopped it: every page stands in the output exactly once.
     What failed goes to NAME.failed.jsonl, or NAME/failed.jsonl, with the story of its attempts.
@@ -196,7 +197,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     else:
         report = asyncio.run(run(Job(job_options), show=not quiet))
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        echo_json(report)
     elif quiet:
         show_failings(report)
     else:

@@ -9,9 +9,10 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option
+from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import load_first, site_names, store_at, unknown
-from proxysieve.cli.words import count, plain
+from proxysieve.cli.words import count
 from proxysieve.pool import CLAIM_SECONDS
 from proxysieve.samples import samples_of
 from proxysieve.stores import samples_directory
@@ -45,9 +46,9 @@ def forget(site: str, store: str, *, as_json: bool) -> None:
     """
     report = asyncio.run(delete(site, store))
     if as_json:
-        click.echo(msgspec.json.encode(report).decode())
+        echo_json(report)
         return
-    line("forgotten", f"{plain(report.site)} in {store}")
+    line("forgotten", f"{report.site} in {store}")
     line("", f"{count(report.sessions, 'session')}, {report.with_cookies:,} with cookies")
     line("", f"{count(report.exits, 'exit')}, {count(report.samples, 'sample')} of pages")
 

@@ -15,7 +15,7 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, expect_option, option, signs_option
-from proxysieve.cli.show import WIDTH
+from proxysieve.cli.printing import NO_BREAK_SPACE, WIDTH, complain, echo, echo_json, echo_lines, printable, wrapped
 from proxysieve.cli.words import share
 from proxysieve.client import Request, send_directly
 from proxysieve.clock import SystemClock
@@ -30,8 +30,11 @@ from proxysieve.expect import expects
 from proxysieve.saved import Given, Saved, files_of, read_saved
 
 NOT_OK, BAD_INPUT = 1, 2
+# No outcome of a request: nothing speaks against what was read, and not all was.
+UNREAD = "unread"
 URL_STARTS = ("http://", "https://")
 OUTCOME_WIDTH = 13
+MARGIN = " " * OUTCOME_WIDTH
 GAP = "   "
 # What a line has room for; the JSON has all.
 ALSO_SHOWN = 3
@@ -64,15 +67,16 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         file: As it was named; without its secrets, if it is a URL.
         url: What was asked for, without secrets.
+        verdict: The outcome; ``unread`` in place of ``ok`` where not all was seen of the answer.
         until: Unix seconds before which the site asked not to be asked again.
-        note: What could not be read.
+        note: What could not be read, and what to do.
         seen: All opinions, the one that decided first.
     """
 
     file: str
     url: str | None
     status: int
-    verdict: Outcome
+    verdict: str
     vendor: str | None
     sign: str | None
     scope: Scope | None
@@ -157,8 +161,12 @@ def judge(
     \b
     What a FILE is, is told by its content:
         a body                   HTML, JSON, any text
-        a response               with status line and headers: curl -i
-        a HAR file               what browsers export, each answer
+        a response               with status line and headers: curl -i,
+                                 wget --save-headers, HTTPie
+        a transcript             curl -v, wget -S: the last answer
+        a page in one file       MHTML, which Chrome and Edge save
+        a HAR file               what browsers export, each answer; also in
+                                 a zip file, as Playwright packs it
         a WARC file              plain or gzipped, each response
         pages.jsonl, or .gz      what proxysieve fetch wrote, each page
         a directory              all of its files, and those below; or each
@@ -169,7 +177,11 @@ def judge(
     URLs are printed without user names, passwords and the values of queries.
 
     \b
-    Exit status: 0 all are good answers, 1 some are not,
+    An answer of which not all was seen is never "ok": it is "unread" where
+    nothing speaks against what was, and a note says what to do.
+
+    \b
+    Exit status: 0 all are good answers, 1 some are not, or are unread,
     2 the input is at fault.
 
     \b
@@ -193,22 +205,23 @@ def judge(
         shown.show_counts()
     if responses.has_problems:
         sys.exit(BAD_INPUT)
-    if shown.counts.keys() - {Outcome.OK}:
+    if shown.counts.keys() - {Outcome.OK.value}:
         sys.exit(NOT_OK)
 
 
 def judged(response: Saved, opinions: Sequence[Verdict]) -> Judged:
     """What *opinions* come to, without any secret of the response."""
     verdict = opinions[0] if opinions else OK
+    is_unread = verdict.outcome is Outcome.OK and not response.is_whole
     return Judged(
         file=response.file,
         url=shown_url(response.exchange.url) or None,
         status=response.exchange.status,
-        verdict=verdict.outcome,
+        verdict=UNREAD if is_unread else verdict.outcome.value,
         vendor=verdict.vendor or None,
         sign=verdict.sign or None,
         scope=verdict.scope,
-        confidence=verdict.confidence,
+        confidence=0.0 if is_unread else verdict.confidence,
         why=verdict.why or None,
         final=verdict.is_final,
         until=verdict.until or None,
@@ -286,7 +299,7 @@ class Responses:
 
     def _tell(self, error: ConfigError) -> None:
         self.has_problems = True
-        click.echo(f"proxysieve: {printable(str(error))}", err=True)
+        complain(error)
 
 
 def fetch_now(url: str) -> Saved:
@@ -296,7 +309,7 @@ def fetch_now(url: str) -> Saved:
         ConfigError: There is none.
     """
     shown = shown_url(url)
-    click.echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
+    echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
     try:
         response = asyncio.run(send_directly(Request(url=url), IDENTITIES[0]))
     except Exception as error:
@@ -334,27 +347,27 @@ class Shown:
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[Outcome] = Counter()
+        self.counts: Counter[str] = Counter()
         self._file = ""
 
     def show(self, response: Saved, judged: Judged, *, as_json: bool) -> None:
         """Print what was made of a response; where a file holds many, its name once."""
         self.counts[judged.verdict] += 1
         if as_json:
-            click.echo(msgspec.json.encode(judged).decode())
+            echo_json(judged)
             return
         if response.is_one_of_many and judged.file != self._file:
-            click.echo(printable(judged.file))
+            echo(judged.file)
         self._file = judged.file if response.is_one_of_many else ""
         label = _shortened(judged.url or "without a URL") if response.is_one_of_many else judged.file
-        click.echo(describe(judged, label))
+        echo_lines(describe(judged, label))
 
     def show_counts(self) -> None:
         """Print how many there were of each kind, if there were several."""
         count = self.counts.total()
         if count > 1:
             kinds = ", ".join(f"{number:,} {outcome}" for outcome, number in self.counts.most_common())
-            click.echo(_wrapped(f"{count:,} responses: {kinds}", indent=0))
+            echo_lines(wrapped(f"{count:,} responses: {kinds}"))
 
 
 def describe(judged: Judged, label: str) -> str:
@@ -366,23 +379,23 @@ def describe(judged: Judged, label: str) -> str:
     """
     name, sentence = printable(label), _sentence(judged)
     first = f"{judged.verdict:<{OUTCOME_WIDTH}}{name}"
-    one_line = f"{first}{GAP}{sentence}".replace("\N{NO-BREAK SPACE}", " ")
+    one_line = f"{first}{GAP}{sentence}".replace(NO_BREAK_SPACE, " ")
     # A long name says enough of a good answer.
-    apart = [first, _wrapped(sentence)] if judged.seen else [first]
+    apart = [first, _indented(sentence)] if judged.seen else [first]
     lines = [one_line] if len(one_line) <= WIDTH else apart
     others = [one for one in judged.seen[1:] if one.sign != judged.sign]
     if others:
         told = ", ".join(_opinion(one, judged.verdict) for one in others[:ALSO_SHOWN])
         more = f" and {len(others) - ALSO_SHOWN:,} more" if len(others) > ALSO_SHOWN else ""
-        lines.append(_wrapped(f"also seen: {told}{more}"))
+        lines.append(_indented(f"also seen: {told}{more}"))
     if judged.note:
-        lines.append(_wrapped(f"note: {judged.note}"))
+        lines.append(_indented(f"note: {judged.note}"))
     return "\n".join(lines)
 
 
 def _sentence(judged: Judged) -> str:
     if not judged.seen:
-        return "nothing speaks against it"
+        return "not all of it was seen" if judged.verdict == UNREAD else "nothing speaks against it"
     details = [judged.sign] if judged.sign else []
     if judged.scope:
         details.append(AIMS[judged.scope])
@@ -390,11 +403,11 @@ def _sentence(judged: Judged) -> str:
         details.append("no other try would help")
     if judged.until:
         details.append(f"asks to wait until {_moment(judged.until)}")
-    details.append(f"{share(judged.confidence)} sure".replace(" ", "\N{NO-BREAK SPACE}"))
+    details.append(f"{share(judged.confidence)} sure".replace(" ", NO_BREAK_SPACE))
     return f"{named(judged.vendor, judged.why)} ({', '.join(details)})"
 
 
-def _opinion(seen: Seen, decided: Outcome) -> str:
+def _opinion(seen: Seen, decided: str) -> str:
     kind = "" if seen.verdict == decided else f"{seen.verdict}: "
     return f"{kind}{named(seen.vendor, seen.why)}" + (f" ({seen.sign})" if seen.sign else "")
 
@@ -405,22 +418,13 @@ def named(vendor: str | None, why: str | None) -> str:
     return between.join(part for part in (vendor, why) if part)
 
 
-def _wrapped(text: str, indent: int = OUTCOME_WIDTH) -> str:
-    margin = " " * indent
-    wrapped = click.wrap_text(printable(text), WIDTH, initial_indent=margin, subsequent_indent=margin)
-    return wrapped.replace("\N{NO-BREAK SPACE}", " ")
+def _indented(text: str) -> str:
+    return wrapped(text, first=MARGIN, rest=MARGIN)
 
 
 def _shortened(url: str) -> str:
     room = WIDTH - OUTCOME_WIDTH
     return url if len(url) <= room else f"{url[: room - 1]}…"
-
-
-def printable(text: str) -> str:
-    """*text* without what a terminal would take for commands: files say what they like."""
-    return "".join(
-        one if one.isprintable() or one == "\N{NO-BREAK SPACE}" else "\N{REPLACEMENT CHARACTER}" for one in text
-    )
 
 
 def _moment(at: float) -> str:
@@ -430,13 +434,13 @@ def _moment(at: float) -> str:
 def _show_signs(marks: Sequence[Mark], *, as_json: bool) -> None:
     if as_json:
         for mark in marks:
-            click.echo(msgspec.json.encode(_listed(mark)).decode())
+            echo_json(_listed(mark))
         return
     name_width = max(len(mark.name) for mark in marks) + 2
     vendor_width = max(len(mark.vendor) for mark in marks) + 2
     for mark in marks:
         row = f"{mark.name:<{name_width}}{mark.vendor:<{vendor_width}}{mark.verdict:<{OUTCOME_WIDTH}}{mark.scope or ''}"
-        click.echo(printable(row.rstrip()))
+        echo(row.rstrip())
 
 
 def _listed(mark: Mark) -> ListedSign:

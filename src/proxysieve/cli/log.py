@@ -6,10 +6,18 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
+from proxysieve.cli.printing import echo_lines, printable
 
 
-class Plain(logging.Formatter):
+class Whole(logging.Formatter):
+    """A line a message, and the traceback in lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        """The line."""
+        return printable(super().formatMessage(record))
+
+
+class Plain(Whole):
     """Sentences without the traceback, which would help nobody who did not ask for all."""
 
     def formatException(self, _: object) -> str:  # noqa: N802 - logging's
@@ -22,14 +30,14 @@ class Echo(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print *record*."""
-        click.echo(self.format(record), err=True)
+        echo_lines(self.format(record), err=True)
 
 
 @contextmanager
 def logging_to_terminal(*, verbose: bool) -> Iterator[None]:
     """Print what is logged meanwhile."""
     log, handler = logging.getLogger("proxysieve"), Echo()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s") if verbose else Plain("proxysieve: %(message)s"))
+    handler.setFormatter(Whole("%(asctime)s %(message)s") if verbose else Plain("proxysieve: %(message)s"))
     before = log.level
     log.setLevel(logging.DEBUG if verbose else logging.WARNING)
     log.addHandler(handler)

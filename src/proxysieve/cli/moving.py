@@ -12,9 +12,10 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option, option, proxies_options
+from proxysieve.cli.printing import echo_json, echo_lines, escaped, printable
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
-from proxysieve.cli.words import count, plain
+from proxysieve.cli.words import count
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.identity import IDENTITIES
@@ -27,8 +28,10 @@ from proxysieve.moving.moved import Export, Found
 from proxysieve.moving.reading import read_sessions
 from proxysieve.pool import CLAIM_SECONDS
 from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.sites import site_of
 
 LOOKS_SHOWN = 4
+LONGEST_SITE = 1_000
 FORMS: dict[str, Callable[[Export], bytes]] = {"proxysieve": encode, "classic": encode_classic}
 
 
@@ -42,6 +45,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         replaced: How many of the store's are no more.
         other_looks: How many look different here than before, by how.
         left_out: How many did not come, by the reason.
+        cookies_left_out: How many of their cookies did not, likewise.
         notes: What else is to be known of those that came.
     """
 
@@ -52,6 +56,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     replaced: int
     other_looks: dict[str, int]
     left_out: dict[str, int]
+    cookies_left_out: dict[str, int]
     notes: list[str]
 
 
@@ -91,8 +96,8 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
     if out:
         write_privately(Path(out), content)
     else:
-        click.echo(content, nl=False)
-    click.echo(_told_of_export(packing), err=True)
+        echo_lines(escaped(content.decode().rstrip()))
+    echo_lines(_told_of_export(packing), err=True)
 
 
 @command("import", short_help="Take sessions from a file into the store.")
@@ -126,7 +131,7 @@ def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replac
     catalog = Catalog(read_proxies(proxies)[0])
     report = asyncio.run(take_in(read, site, catalog, store, now, is_replacing=replace))
     if as_json:
-        click.echo(msgspec.json.encode(report).decode())
+        echo_json(report)
     else:
         show_import(report)
 
@@ -146,11 +151,12 @@ async def take_in(
         fence = await store.claim("", CLAIM_SECONDS)
         name, kept = await load_first(store, wanted)
         if isinstance(read, Found):
-            bound = bind(read, name, catalog, IDENTITIES, rng)
+            bound = bind(read, name, catalog, IDENTITIES, rng, now)
         else:
             bound = bind_own(read, catalog, IDENTITIES, rng)
         try:
-            arrival = Admission(name, catalog, kept, now, is_replacing=is_replacing).admit(bound)
+            admission = Admission(name, catalog, kept, now, site_of=cookie_site(name), is_replacing=is_replacing)
+            arrival = admission.admit(bound)
         except msgspec.DecodeError as error:
             raise damaged(name, where, error) from error
         await store.save(arrival.records, fence)
@@ -162,12 +168,28 @@ async def take_in(
 def _site_of(read: Export | Found, site: str | None) -> list[str]:
     """What the site of the sessions in *read* may be called."""
     if isinstance(read, Export):
+        if not is_site(read.site):
+            raise ConfigError(f"its sessions are those of {read.site[:40]!r}, which is no site")
         if site and read.site not in site_names(site):
             raise ConfigError(f"these are the sessions of {read.site!r}, not of {site!r}")
         return [read.site]
     if not site:
         raise ConfigError(f"of which site are they? {read.origin} does not say it in its file: name it with --site")
     return site_names(site)
+
+
+def cookie_site(site: str) -> Callable[[str], str]:
+    """Which site a cookie belongs to, by a URL; where *site* is called by its user's own rule, nobody else knows."""
+    try:
+        is_usual = site_names(site)[-1] == site
+    except ConfigError:
+        is_usual = False
+    return site_of if is_usual else lambda _: site
+
+
+def is_site(name: str) -> bool:
+    """Whether a site may be called *name*: as a host, or as its user likes."""
+    return 0 < len(name) <= LONGEST_SITE and name.isprintable()
 
 
 def _report(site: str, read: Export | Found, arrival: Arrival) -> ImportReport:
@@ -179,6 +201,7 @@ def _report(site: str, read: Export | Found, arrival: Arrival) -> ImportReport:
         replaced=arrival.replaced_count,
         other_looks=dict(arrival.other_looks),
         left_out=dict(arrival.left_out),
+        cookies_left_out=dict(arrival.cookies_left_out),
         notes=read.notes if isinstance(read, Found) and arrival.session_count else [],
     )
 
@@ -188,11 +211,13 @@ def show_import(report: ImportReport) -> None:
     replaced = f", {report.replaced:,} of the store's replaced" if report.replaced else ""
     line(
         "imported",
-        f"{count(report.imported, 'session')} of {report.origin} into {plain(report.site)}, "
+        f"{count(report.imported, 'session')} of {report.origin} into {report.site}, "
         f"{report.with_cookies:,} with cookies{replaced}",
     )
     for number, told in enumerate(_reasons(report.left_out)):
         line("" if number else "left out", told)
+    for number, told in enumerate(_reasons(report.cookies_left_out)):
+        line("" if number else "cookies", f"left out {told}")
     if report.other_looks:
         changes = [f"{number:,} x {change}" for change, number in list(report.other_looks.items())[:LOOKS_SHOWN]]
         more = " and others" * (len(report.other_looks) > LOOKS_SHOWN)
@@ -208,7 +233,7 @@ def show_import(report: ImportReport) -> None:
 def _told_of_export(packing: Packing) -> str:
     sessions = packing.export.sessions
     with_cookies = sum(bool(one.cookies) for one in sessions)
-    told = [f"{count(len(sessions), 'session')} of {plain(packing.export.site)}, {with_cookies:,} with cookies"]
+    told = [f"{count(len(sessions), 'session')} of {printable(packing.export.site)}, {with_cookies:,} with cookies"]
     return "\n".join([*told, *(f"left out: {reason}" for reason in _reasons(packing.left_out))])
 
 

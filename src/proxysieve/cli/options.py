@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from proxysieve.cli.printing import echo, printable_lines
 from proxysieve.core.address import parse_proxy
 from proxysieve.errors import ConfigError
 from proxysieve.own_headers import check_headers, parse_header
@@ -56,6 +57,10 @@ class Count(click.IntRange):
 
 class Command(click.Command):
     """A command whose help has its options in sections."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, in which a configuration file may have put its own defaults."""
+        return printable_lines(super().get_help(ctx))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section."""
@@ -235,6 +240,6 @@ def _is_one_proxy(source: str) -> bool:
 def warn(problems: list[str]) -> None:
     """Tell of the first lines that were left out, on the standard error."""
     for problem in problems[:PROBLEMS_SHOWN]:
-        click.echo(f"left out: {problem}", err=True)
+        echo(f"left out: {problem}", err=True)
     if len(problems) > PROBLEMS_SHOWN:
-        click.echo(f"left out: {len(problems) - PROBLEMS_SHOWN:,} more lines like these", err=True)
+        echo(f"left out: {len(problems) - PROBLEMS_SHOWN:,} more lines like these", err=True)

@@ -12,8 +12,9 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, json_option, kept_store_option, option, optional_proxies_options
+from proxysieve.cli.printing import echo_json, echo_lines, printable
 from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
-from proxysieve.cli.words import ago, count, moment, plain, span, table
+from proxysieve.cli.words import ago, count, moment, span, table
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
@@ -73,10 +74,10 @@ def sessions(site: str, proxies: Proxies | None, store: str, limit: int, *, as_j
     now = SystemClock().now()
     if site:
         told = asyncio.run(tell_site_sessions(store, site, proxies, now, limit))
-        click.echo(msgspec.json.encode(told).decode() if as_json else describe_sessions(told))
+        echo_json(told) if as_json else echo_lines(describe_sessions(told))
         return
     sites = asyncio.run(tell_sites(store, proxies, now, limit))
-    click.echo(msgspec.json.encode(sites).decode() if as_json else describe_sites(sites))
+    echo_json(sites) if as_json else echo_lines(describe_sites(sites))
 
 
 async def tell_sites(where: str, proxies: Proxies | None, now: float, most: int) -> SitesStory:
@@ -122,7 +123,7 @@ def describe_sites(story: SitesStory) -> str:
     heads = ("site", "working", "resting", "blocked", "dead", "last used", "requests")
     rows = [
         (
-            plain(one.site),
+            one.site,
             f"{one.working_count:,}",
             f"{one.resting_count:,}",
             f"{one.blocked_count:,}",
@@ -140,7 +141,7 @@ def describe_sessions(story: SessionsStory) -> str:
     """The sessions in a table, likewise."""
     heads = ("session", "proxy", "standing", "good", "age", "idle", "free", "limit")
     rows = [_row(one, story.at) for one in story.sessions]
-    heading = f"{plain(story.site)}: {count(story.session_count, 'session')}, as of {moment(story.at)}"
+    heading = f"{printable(story.site)}: {count(story.session_count, 'session')}, as of {moment(story.at)}"
     return _page(heading, table(heads, rows, words=3), story.session_count - len(rows))
 
 
@@ -153,7 +154,7 @@ def _row(story: SessionStory, now: float) -> tuple[str, ...]:
     exit_ = story.exit
     fullest = max(exit_.uses, key=lambda use: use.used_count / use.request_count, default=None)
     return (
-        plain(story.name),
+        story.name,
         _address(story),
         "lost" if story.lost else exit_.standing,
         f"{story.ok_count:,}",

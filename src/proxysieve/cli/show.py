@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from proxysieve.cli.printing import complain, echo, echo_lines, printable, wrapped
 from proxysieve.core.model import Outcome
 from proxysieve.fetch.job import Job, Progress
 from proxysieve.fetch.layout import lay_out
@@ -24,7 +24,6 @@ REASONS_SHOWN = 4
 # As much waste as this is what looking for more costs where hardly any are left to be found.
 HINT_WASTED_PER_PAGE = 0.5
 LABEL_WIDTH = 14
-WIDTH = 80
 
 Steps = tuple[int, int, str]
 
@@ -50,7 +49,7 @@ async def show_steps(look: Callable[[], Steps], what: str) -> None:
     while True:
         await asyncio.sleep(PLAIN_SECONDS)
         done, total, text = look()
-        click.echo(f"{done:,} of {total:,} {what}; {text}", err=True)
+        echo(f"{done:,} of {total:,} {what}; {text}", err=True)
 
 
 async def _draw(look: Callable[[], Steps]) -> None:
@@ -59,7 +58,7 @@ async def _draw(look: Callable[[], Steps]) -> None:
         task = bar.add_task("", total=None)
         while True:
             done, total, text = look()
-            bar.update(task, total=total, completed=done, description=text)
+            bar.update(task, total=total, completed=done, description=printable(text))
             await asyncio.sleep(TERMINAL_SECONDS)
 
 
@@ -137,9 +136,9 @@ def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
 def show_failings(report: Report) -> None:
     """Say on the standard error what keeps a job from being complete, and nothing if it is."""
     for stalled in report.stalled:
-        click.echo(f"proxysieve: {'; '.join(describe_stalled(stalled))}", err=True)
+        complain("; ".join(describe_stalled(stalled)))
     if report.failed:
-        click.echo(f"proxysieve: {report.failed:,} of {report.urls:,} URLs failed", err=True)
+        complain(f"{report.failed:,} of {report.urls:,} URLs failed")
 
 
 def describe_stalled(stalled: Stalled) -> tuple[str, str]:
@@ -154,8 +153,7 @@ def describe_stalled(stalled: Stalled) -> tuple[str, str]:
 
 def line(label: str, text: str) -> None:
     """Print *text* behind *label*, wrapped."""
-    first = f"{label:<{LABEL_WIDTH}}"
-    click.echo(click.wrap_text(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL_WIDTH))
+    echo_lines(wrapped(text, first=f"{label:<{LABEL_WIDTH}}", rest=" " * LABEL_WIDTH))
 
 
 def _wasted(report: Report) -> str:

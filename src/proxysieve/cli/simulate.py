@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from textwrap import fill
 
 import click
-import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, option
+from proxysieve.cli.printing import echo, echo_json, echo_lines, wrapped
 from proxysieve.errors import ConfigError
 from proxysieve.sim import Figures, RunFigures, Scenario, contest, load_scenario, shipped_scenarios
 from proxysieve.sim.figures import means
@@ -19,7 +18,6 @@ from proxysieve.sim.player import MOST_WASTED_PER_PAGE
 from proxysieve.sim.plot import plot
 
 DEFAULT_POLICIES = ("adaptive", "classic", "crawlee_100", "rotating_proxies", "informed", "oracle")
-WIDTH = 80
 HEADER = (
     f"{'policy':<22}{'pages':>7}{'wasted':>8}{'cost':>7}{'seconds':>9}{'blocked':>8}"
     f"{'burned':>7}{'banned':>7}{'peak':>5}"
@@ -69,19 +67,19 @@ def simulate(
 def _echoed(plays: Iterator[Figures]) -> Iterator[Figures]:
     """*plays*, each printed as it comes."""
     for figures in plays:
-        click.echo(msgspec.json.encode(figures.as_json()).decode())
+        echo_json(figures.as_json())
         yield figures
 
 
 def _show(world: Scenario, rows: dict[str, list[Figures]]) -> None:
-    click.echo(fill(f"{world.name}: {world.says}", WIDTH))
-    click.echo(HEADER)
+    echo_lines(wrapped(f"{world.name}: {world.says}"))
+    echo(HEADER)
     for player, figures in rows.items():
-        click.echo(_row(player, figures))
+        echo(_row(player, figures))
         last = [one.last for one in figures if isinstance(one.last, RunFigures)]
         if last:
-            click.echo(_row("  in the last run", last))
-    click.echo()
+            echo(_row("  in the last run", last))
+    echo()
 
 
 def _row(label: str, figures: Sequence[RunFigures]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from proxysieve.cli.show import WIDTH
+from proxysieve.cli.printing import WIDTH, printable
 
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
 # A unit is used for two of it and more.
@@ -56,7 +56,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1
     cut down.
     """
     shown = [place for place in range(len(heads)) if any(row[place] for row in rows)]
-    lines = [[row[place] for place in shown] for row in (heads, *rows)]
+    lines = [[printable(row[place]) for place in shown] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     is_word = [place < words for place in shown]
     while sum(widths) + len(BETWEEN_COLUMNS) * (len(widths) - 1) > WIDTH:
@@ -71,11 +71,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1
         ).rstrip()
         for line in lines
     ]
-
-
-def plain(text: str) -> str:
-    """*text* without what would move the cursor: whoever named a session may have named it anything."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _cut(text: str, width: int) -> str:

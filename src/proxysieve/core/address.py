@@ -7,6 +7,8 @@ The forms::
     host:port:user:password             as it stands, colons in the password included
     user:password:host:port             likewise
     host:port
+    host:port:US, host port US          a row of a table of free proxies, as of :mod:`~proxysieve.core.columns`
+    type host port user password        of proxychains
 
 The scheme may stand before each of them, a host may be an IPv6 address in brackets, and behind a blank follow options,
 ``key=value``. A line that two of the forms fit is refused, as a mistake would hand a password to somebody else's host.
@@ -19,25 +21,18 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
-from ipaddress import IPv6Address
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES, read_row
+from proxysieve.core.hosts import MOST_PORTS, TWO_NAMES, address_of, ipv6_of, is_bare_ipv6, is_ip
 from proxysieve.core.model import LONGEST_NAME, PLAIN_IPV4, Proxy
 from proxysieve.errors import ConfigError
 
-SCHEMES = ("http", "https", "socks5", "socks5h")
 EXPECTED = (
     "expected scheme://user:password@host:port, host:port:user:password or host:port, where the scheme is http, https, "
     "socks5 or socks5h"
 )
-# Those that lists have and nobody here speaks. Another word in this place may be a password.
-OTHER_SCHEMES = {
-    "socks4": "socks4 has no passwords and no names",
-    "socks4a": "socks4a has no passwords",
-    "socks": "socks is not said to be of version 5",
-    **dict.fromkeys(("ftp", "ss", "ssh", "tcp", "trojan", "vless", "vmess", "ws", "wss"), ""),
-}
 # What the columns of a table are called, by those who sell proxies.
 HEADINGS = frozenset({
     "address", "auth", "city", "country", "host", "hostname", "id", "ip", "login", "name", "pass", "passwd", "password",
@@ -47,15 +42,6 @@ HEADINGS = frozenset({
 SEPARATORS = ",;"
 IN_COLUMNS = "its columns are not separated by colons", "write host:port:user:password"
 
-LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-NAME = re.compile(rf"(?:{LABEL}\.)*(?:{LABEL})\.?")
-LONGEST_HOST = 253
-# A name that ends so is an IPv4 address, or none.
-NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\.?")
-# Old and new IDNA make other names of these: ß, ς and what joins or parts letters.
-TWO_NAMES = frozenset("ßẞς\u200c\u200d")
-IPV6 = re.compile(r"\[([0-9A-Fa-f:.]+)(%[A-Za-z0-9._~-]+)?\]")
-ADDRESS = re.compile(r"(\[[^\[\]]*\]|[^:@/?#\[\]]*):([0-9]+)")
 PLACE = r"(?:\[[^\[\]]*\]|[^:@/?#\[\]]*):[0-9]+"
 FORWARD = re.compile(rf"({PLACE}):([^:]*):(.*)")
 BACKWARD = re.compile(rf"([^:]*):(.*):({PLACE})")
@@ -72,9 +58,10 @@ USUAL_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}"
 USUAL = re.compile(
     rf"(?:(https?|socks5h?)://)?(?:{WORD}:{WORD}@)?({USUAL_IPV4}|{USUAL_NAME}):({USUAL_PORT})(?::{WORD}:{WORD})?"
 )
-MOST_PORTS = 65_535
 # host:port:user:password
 WHOLE = 4
+# No proxy wants a login that takes so much.
+LONGEST_LINE = 8_192
 
 
 class Reading(NamedTuple):
@@ -107,7 +94,21 @@ def parse_proxy(line: str) -> Proxy:
             username=usual[2] or usual[6] or "",
             password=usual[3] or usual[7] or "",
         )
+    if len(line) > LONGEST_LINE:
+        raise _refused(f"it is longer than {LONGEST_LINE:,} characters")
     text, words, is_ended = _split(line)
+    row = read_row(text, words)
+    if row:
+        check_scheme(row.scheme or "http")
+        host, port = address_of(row.address) or ("", 0)
+        return Proxy(
+            scheme=row.scheme or "http",
+            host=host,
+            port=port,
+            username=row.username,
+            password=row.password,
+            **_options(row.words),
+        )
     if words and ":" not in text:
         raise _refused(*IN_COLUMNS)
     scheme, place = _scheme(text)
@@ -119,6 +120,20 @@ def parse_proxy(line: str) -> Proxy:
         )
     host, port, username, password, _ = reading
     return Proxy(scheme=scheme, host=host, port=port, username=username, password=password, **_options(words))
+
+
+def check_scheme(scheme: str) -> None:
+    """Refuse a *scheme* that nobody here speaks.
+
+    Raises:
+        ConfigError: It names the scheme only if that is a known one.
+    """
+    if scheme in SCHEMES:
+        return
+    if scheme not in OTHER_SCHEMES:
+        raise _refused("its scheme is unknown")
+    why = OTHER_SCHEMES[scheme]
+    raise _refused(f"the scheme {scheme} is not supported{f' ({why})' if why else ''}")
 
 
 def is_blank(line: str) -> bool:
@@ -199,12 +214,8 @@ def _scheme(text: str) -> tuple[str, str]:
             raise _refused("it lacks the scheme before ://")
         return "http", text[found.end() :]
     scheme = found[1].lower()
-    if scheme in SCHEMES:
-        return scheme, text[found.end() :]
-    if scheme not in OTHER_SCHEMES:
-        raise _refused("its scheme is unknown")
-    why = OTHER_SCHEMES[scheme]
-    raise _refused(f"the scheme {scheme} is not supported{f' ({why})' if why else ''}")
+    check_scheme(scheme)
+    return scheme, text[found.end() :]
 
 
 def _the_one(text: str, *, has_scheme: bool) -> Reading:
@@ -212,7 +223,7 @@ def _the_one(text: str, *, has_scheme: bool) -> Reading:
     readings = list(_readings(text))
     if len(readings) > 1:
         # An address is a host's, and nobody is called like one.
-        readings = [one for one in readings if not _is_ip(one.username)] or readings
+        readings = [one for one in readings if not is_ip(one.username)] or readings
     if not readings:
         raise _explained(text)
     if len(readings) > 1:
@@ -221,7 +232,7 @@ def _the_one(text: str, *, has_scheme: bool) -> Reading:
             "write it as scheme://user:password@host:port, with %3A for a colon and %40 for an @ in user and password",
         )
     credentials, at, _ = text.rpartition("@")
-    if at and not has_scheme and _is_ip(credentials.rpartition(":")[0]) and _address(credentials):
+    if at and not has_scheme and is_ip(credentials.rpartition(":")[0]) and address_of(credentials):
         raise _refused("what stands before the @ is a host and its port", "write user:password@host:port")
     return readings[0]
 
@@ -229,70 +240,21 @@ def _the_one(text: str, *, has_scheme: bool) -> Reading:
 def _readings(text: str) -> Iterator[Reading]:
     """All ways to read *text*."""
     credentials, at, place = text.rpartition("@")
-    address = _address(place.removesuffix("/"))
+    address = address_of(place.removesuffix("/"))
     if address and not (set("/?#") & set(credentials)):
         username, _, password = credentials.partition(":")
         yield Reading(*address, _decoded(username), _decoded(password))
     if text.count(":") < WHOLE - 1 or (address and not at):
         return
     forward = FORWARD.fullmatch(text)
-    address = _address(forward[1]) if forward and not _is_bare_ipv6(text) else None
+    address = address_of(forward[1]) if forward and not is_bare_ipv6(text) else None
     if forward and address:
         yield Reading(*address, forward[2], forward[3], ends_openly=True)
     backward = BACKWARD.fullmatch(text)
-    address = _address(backward[3]) if backward and not _is_bare_ipv6(text) else None
+    address = address_of(backward[3]) if backward and not is_bare_ipv6(text) else None
     # In the last place a name without a dot is most likely a user, and its port a password.
     if backward and address and (address[0].strip(".").count(".") or ":" in address[0] or address[0] == "localhost"):
         yield Reading(*address, backward[1], backward[2])
-
-
-def _address(text: str) -> tuple[str, int] | None:
-    """Host and port, if *text* is that."""
-    found = ADDRESS.fullmatch(text)
-    if found is None or len(found[2]) > len(str(MOST_PORTS)):
-        return None
-    host, port = _host(found[1]), int(found[2])
-    return (host, port) if host and 0 < port <= MOST_PORTS else None
-
-
-def _host(text: str) -> str:
-    """The host as clients take it; empty if *text* is none."""
-    if PLAIN_IPV4.fullmatch(text):
-        return text
-    if text.startswith("["):
-        return _ipv6(text)
-    name = text.lower()
-    if not name.isascii():
-        name = _ascii_name(name)
-    if len(name) > LONGEST_HOST or not NAME.fullmatch(name) or NUMBER.fullmatch(name.rpartition(".")[2] or name):
-        return ""
-    return name
-
-
-def _ipv6(text: str) -> str:
-    found = IPV6.fullmatch(text)
-    try:
-        return f"{found[1].lower()}{found[2] or ''}" if found and IPv6Address(found[1]) is not None else ""
-    except ValueError:
-        return ""
-
-
-def _ascii_name(name: str) -> str:
-    if TWO_NAMES & set(name) or len(name) > LONGEST_HOST:
-        return ""
-    try:
-        return name.encode("idna").decode()
-    except UnicodeError:
-        return ""
-
-
-def _is_ip(text: str) -> bool:
-    return bool(PLAIN_IPV4.fullmatch(text) or _ipv6(text))
-
-
-def _is_bare_ipv6(text: str) -> bool:
-    """Whether *text* is an IPv6 address without its brackets, with or without a port."""
-    return bool(_ipv6(f"[{text}]") or _ipv6(f"[{text.rpartition(':')[0]}]"))
 
 
 def _decoded(part: str) -> str:
@@ -311,15 +273,15 @@ def _explained(text: str) -> ConfigError:
     credentials, at, place = text.rpartition("@")
     if {""} != set(re.split(r"\W+", text.lower())) <= HEADINGS | {""}:
         return _refused("it looks like the heading of a table")
-    if _is_bare_ipv6(text) or _is_bare_ipv6(place):
+    if is_bare_ipv6(text) or is_bare_ipv6(place):
         return _refused("an IPv6 address needs brackets", "write [2001:db8::1]:8080")
     if set("/?#") & set(credentials):
         hint = "in user and password, write / as %2F, ? as %3F and # as %23 (scheme://user:a%2Fb@host:port)"
         return _refused("a /, ? or # stands before the @", hint)
-    if _address(credentials):
+    if address_of(credentials):
         return _refused("host and port stand before the @", "write user:password@host:port")
     bare, slash, _ = re.sub(r"[/?#]", "/", place).partition("/")
-    if slash and _address(bare):
+    if slash and address_of(bare):
         return _refused("something follows the port")
     return _refused(_why_no_address(bare)) if at else _explained_parts(text)
 
@@ -334,7 +296,7 @@ def _explained_parts(text: str) -> ConfigError:
         return _refused(_why_no_address(text))
     if parts[1].isdigit():
         return _refused(_why_no_address(f"{parts[0]}:{parts[1]}"))
-    if _address(f"{parts[-2]}:{parts[-1]}"):
+    if address_of(f"{parts[-2]}:{parts[-1]}"):
         return _refused("a host without a dot stands in the third place", "write host:port:user:password")
     if parts[-1].isdigit():
         return _refused(_why_no_address(f"{parts[-2]}:{parts[-1]}"))
@@ -345,7 +307,7 @@ def _why_no_address(text: str) -> str:
     """What is wrong with *text* as host and port."""
     if "[" in text or "]" in text:
         bracketed = re.fullmatch(r"(\[[^\[\]]*\])(.*)", text)
-        if not bracketed or not _ipv6(bracketed[1]):
+        if not bracketed or not ipv6_of(bracketed[1]):
             return "no IPv6 address stands in its brackets"
         host, colon, port = "host", bracketed[2][:1], bracketed[2][1:]
     else:

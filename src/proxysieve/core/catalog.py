@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
 
 from proxysieve.core.model import Proxy
+
+# A gateway provider has names without end; this many of them stand for it.
+NAMES_AT_A_GATEWAY = 100
 
 # A cost, and a network at it; or a gateway provider, by its key.
 GroupKey = tuple[float, str]
@@ -40,6 +44,7 @@ class Catalog:
         gateway_count: How many of them are gateway providers.
         limited_count: How many may carry only so many requests at once.
         groups: The proxies of each group, by their keys.
+        sizes: How many there are of each cost, of gateway providers (True) and others (False).
         version: Grows with every change, or once with those of :meth:`change`.
     """
 
@@ -48,6 +53,7 @@ class Catalog:
         self._index: dict[str, int] = {}
         self.gateway_count = self.limited_count = 0
         self.groups: dict[GroupKey, dict[str, Proxy]] = {}
+        self.sizes: dict[float, Counter[bool]] = {}
         self.version = 0
         self._is_changing = False
         for proxy in proxies:
@@ -98,12 +104,16 @@ class Catalog:
         self.gateway_count += proxy.is_gateway
         self.limited_count += proxy.max_in_flight > 0
         self.version += not self._is_changing
+        self.sizes.setdefault(proxy.cost, Counter())[proxy.is_gateway] += 1
         self.groups.setdefault(group_key(proxy), {})[proxy.key] = proxy
 
     def _leave_group(self, proxy: Proxy) -> None:
         self.gateway_count -= proxy.is_gateway
         self.limited_count -= proxy.max_in_flight > 0
         self.version += not self._is_changing
+        self.sizes[proxy.cost][proxy.is_gateway] -= 1
+        if not self.sizes[proxy.cost].total():
+            del self.sizes[proxy.cost]
         group = group_key(proxy)
         del self.groups[group][proxy.key]
         if not self.groups[group]:

@@ -6,8 +6,10 @@ go back, and a limit on how much is looked at.
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Iterator
 from functools import cached_property
-from html import unescape
 from itertools import takewhile
 
 # Block pages may be large (one of 447 KB is known), but their marks stand in the first part.
@@ -24,12 +26,34 @@ ENTITY_LENGTH = 8
 TAGS_SEEN = 10_000
 # What a browser does not show, or not to somebody whose scripts run.
 HIDDEN = ("script", "style", "noscript", "template", "svg", "title")
+# A page with a captcha alone says that much, and is made of so few links and pictures.
+FRAME_LENGTH, MOST_OTHERS = 150, 8
+FRAMES = frozenset({"iframe", "frame"})
+FEW_TAGS = frozenset({"a", "img", "li", "h2", "h3", "button"})
+# What somebody came for: something to fill in, to read, to look at.
+CONTENT_TAGS = frozenset({"input", "select", "textarea", "article", "video", "audio", "canvas", "nav", "object"})
+NO_FIELD = re.compile(r"""\stype\s*+=\s*+["']?(?:hidden|submit|button|image|reset|checkbox)""")
+# Captchas that work behind the page, and what they keep there.
+HIDES = re.compile(
+    r"""display\s*+:\s*+none|visibility\s*+:\s*+hidden|size=invisible|checkbox-invisible|frame=challenge"""
+    r"""|\s(?:width|height)\s*+=\s*+["']?[01](?:px)?["'\s]|\shidden(?=[\s=]|$)|g-recaptcha-response|h-captcha-response"""
+)
+SOURCE = re.compile(r"""\ssrc\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
+TAG_NAME = re.compile(r"<([a-z][a-z0-9:-]*+)")
 BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-# What pages are written in. Python knows other encodings, some of which take ages to decode, and no browser reads.
-FOREIGN = ("utf-16", "windows-125", "cp125", "gb", "big5", "shift", "euc-", "koi8-", "tis-620", "iso-8859-")
+# What pages are written in. Python knows other encodings, some of which take ages to decode, and no browser reads; and
+# it remembers each name that it does not know.
+FOREIGN = re.compile(
+    r"utf-16(?:-?[lb]e)?|(?:windows-|cp)125[0-8]|gbk|gb_?2312|gb18030|big5(?:-?hkscs)?|shift[-_]jis|euc-(?:jp|kr)"
+    r"|koi8-[ru]|tis-620|iso-8859-\d\d?"
+)
+# A character reference to a number: longer ones than this many digits are no character, and Python converts no more
+# than 4,300 of them (sys.set_int_max_str_digits).
+NUMBER = re.compile(r"&#(\d{8,}+)", re.ASCII)
+NO_CHARACTER = "&#xfffd"
 MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<?xml")
 
 
@@ -80,9 +104,38 @@ class Content:
         text = visible_text(self._text) if self.is_markup else self._text[:SEEN_LENGTH]
         return " ".join(text.split()).casefold()
 
+    def shows_only(self, wanted: tuple[str, ...]) -> bool:
+        """Whether a person sees nothing of it but frames, all of them from addresses that begin like *wanted* ones."""
+        return bool(self._frames) and all(_is_from(wanted, address) for address in self._frames)
+
+    @cached_property
+    def _frames(self) -> tuple[str, ...]:
+        """The addresses, as ``host/path``, of the frames that are all that it shows; none if it shows more."""
+        if len(self.visible) > FRAME_LENGTH:
+            return ()
+        frames, others = [], 0
+        for name, attributes in shown_tags(self._text):
+            is_hidden = HIDES.search(attributes) is not None
+            if name in FRAMES and not is_hidden and (source := SOURCE.search(attributes)):
+                frames.append(html.unescape(source[1] or source[2] or source[3] or "").partition("//")[2])
+            elif name in CONTENT_TAGS and not is_hidden and not (name == "input" and NO_FIELD.search(attributes)):
+                return ()
+            others += name in FEW_TAGS
+        return tuple(frames) if others <= MOST_OTHERS else ()
+
     @cached_property
     def _text(self) -> str:
         return self.searched.decode("utf-8", "replace")
+
+
+def unescape(text: str) -> str:
+    """*text* with its character references resolved, numbers of any length included."""
+    return html.unescape(NUMBER.sub(_shortened, text) if "&#" in text else text)
+
+
+def _shortened(reference: re.Match[str]) -> str:
+    digits = reference[1].lstrip("0")
+    return f"&#{digits or 0}" if len(digits) < ENTITY_LENGTH else NO_CHARACTER
 
 
 def visible_text(markup: str) -> str:
@@ -102,6 +155,30 @@ def visible_text(markup: str) -> str:
         # So many tags are no small page, whatever they show.
         pieces.append(" " + "-" * SEEN_LENGTH)
     return " ".join(pieces)[:SEEN_LENGTH]
+
+
+def shown_tags(markup: str) -> Iterator[tuple[str, str]]:
+    """The tags of *markup* that begin something which a browser may show: names, and what else stands in them."""
+    lowered, at = _lower(markup), 0
+    for _ in range(TAGS_SEEN):
+        start = lowered.find("<", at)
+        if start < 0:
+            return
+        at = _end_of_tag(lowered, start)
+        name = TAG_NAME.match(lowered, start)
+        if name and name[1] not in HIDDEN:
+            yield name[1], lowered[name.end() : at]
+
+
+def _is_from(wanted: tuple[str, ...], address: str) -> bool:
+    host, _, path = address.partition("/")
+    host, path = host.partition("?")[0].partition(":")[0], path.lower()
+    for one in wanted:
+        wanted_host, _, wanted_path = one.partition("/")
+        is_host = host.endswith(wanted_host[1:]) if wanted_host.startswith("*.") else host == wanted_host
+        if is_host and path.startswith(wanted_path):
+            return True
+    return False
 
 
 def _end_of_tag(lowered: str, start: int) -> int:
@@ -136,7 +213,7 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
     if not encoding and body.isascii() and b"\0" not in body[:64]:
         return body
     encoding = encoding or charset or _charset_in(body[:1024])
-    if not encoding.startswith(FOREIGN):
+    if not FOREIGN.fullmatch(encoding):
         return body
     try:
         # What is no text in that encoding becomes three times as long.

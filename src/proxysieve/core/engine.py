@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, assert_never
 
@@ -13,21 +14,28 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.choice import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
 from proxysieve.core.contrast import DISPUTABLE, is_weak, own_verdict
 from proxysieve.core.doubts import Doubts, Incident
+from proxysieve.core.drought import DROUGHT_SECONDS
 from proxysieve.core.events import Event, Leased, SessionOpened
-from proxysieve.core.facts import DROUGHT_SECONDS, MAX_IN_FLIGHT, Facts
+from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.identity import IDENTITIES, follow
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
 from proxysieve.core.providers import exit_name
-from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
 FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3600.0
 # A sleeper wakes late by some milliseconds, and may catch up that much.
 LEEWAY_SECONDS = 0.05
+KINDS: Mapping[str, type[SiteRecord | ExitRecord | SessionRecord | LoreRecord]] = {
+    "site": SiteRecord,
+    "exit": ExitRecord,
+    "session": SessionRecord,
+    "lore": LoreRecord,
+}
 ALARM = "independent exits began to fail together"
 
 
@@ -93,6 +101,7 @@ class Engine:
         hearsay: What other sites say of exits; shared with them.
         loads: How many requests proxies carry; shared with them, too.
         records: What a store kept of the site.
+        now: When they are read, in Unix seconds: what lies ahead of it is brought back.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -109,6 +118,7 @@ class Engine:
         hearsay: Hearsay | None = None,
         loads: Loads | None = None,
         records: Iterable[Record] = (),
+        now: float = math.inf,
     ) -> None:
         self.site = site
         heard = Hearsay() if hearsay is None else hearsay
@@ -116,7 +126,7 @@ class Engine:
         self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if learns else None, loads=loads)
         self._policy = policy
         self._identities = identities
-        self._load(records)
+        self._load(records, now)
 
     def apply(self, event: Event) -> list[str]:
         """Take *event* in; the names of the sessions that ended with it."""
@@ -130,9 +140,43 @@ class Engine:
         """*proxies*, by their keys, stand in the catalog now; before, with other options, if not *are_new*."""
         self.facts.welcome(proxies, are_new=are_new)
 
-    def choose(self, now: float, rng: Random, waiting: int = 1, page: int = 0) -> Pick | Wait:
-        """The session for the next request at *now*, for *page*, of the *waiting* ones that there are."""
-        self.facts.waiting = waiting
+    def choose(
+        self, now: float, rng: Random, waiting: int = 1, page: int = 0, avoided: Collection[str] = ()
+    ) -> Pick | Wait:
+        """The session for the next request, and what comes of it as events.
+
+        Args:
+            now: The moment, in Unix seconds.
+            rng: Where all chance comes from.
+            waiting: How many requests wait, this one included.
+            page: What it is for.
+            avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
+        """
+        self.facts.waiting, self.facts.avoided = waiting, self._known_to_fail().union(avoided)
+        choice = self._choose(now, rng, page)
+        if isinstance(choice, Pick) or not self.facts.avoided:
+            return choice
+        self.facts.avoided = ()
+        return self._choose(now, rng, page)
+
+    def _known_to_fail(self) -> frozenset[str]:
+        """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
+        lore = self.facts.lore
+        if lore is None or not lore.doubts.alarm_at:
+            return frozenset()
+        failed = frozenset(
+            turn.session.exit_id for turn in lore.working() if turn.exit.failed_at > lore.doubts.alarm_at
+        )
+        works = any(turn.session.exit_id not in failed for turn in lore.working())
+        return failed if works else frozenset()
+
+    def has_others(self, avoided: Collection[str]) -> bool:
+        """Whether a request that failed on the *avoided* exits may yet be sent through others."""
+        facts = self.facts
+        works = any(session.exit_id not in avoided for session in facts.working)
+        return works or facts.drought.has_untried or facts.catalog.gateway_count > 0
+
+    def _choose(self, now: float, rng: Random, page: int) -> Pick | Wait:
         hold = self._hold(now)
         if hold is not None:
             return hold
@@ -299,7 +343,7 @@ class Engine:
             return self._capped(now)
         if facts.flights:
             return Wait(None, "nothing works; waiting for the answer to a probe")
-        pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.site.probe_count, 30)
+        pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.drought.probe_count, 30)
         probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
         return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
 
@@ -313,11 +357,11 @@ class Engine:
 
     def _why_dry(self) -> str:
         facts = self.facts
-        failing = [record.why for record in facts.exits.values() if facts.is_failing(record)]
+        failing = [record.why for record in facts.failures()]
         if not failing:
-            return f"the last {facts.site.bad_count} answers were the site's own errors"
+            return f"the last {facts.drought.bad_count} answers were the site's own errors"
         why, _ = Counter(failing).most_common(1)[0]
-        count = facts.site.failing_count
+        count = facts.drought.failing_count
         if count == 1:
             return f"the only exit tried since the last good answer does not work: {why}"
         return f"none of the {count} exits tried since the last good answer works, most often: {why}"
@@ -391,22 +435,23 @@ class Engine:
             return "its proxy is no longer in the list"
         return "its provider may have given the exit to somebody else by now"
 
-    def _load(self, records: Iterable[Record]) -> None:
+    def _load(self, records: Iterable[Record], now: float) -> None:
         facts = self.facts
         sessions, kept = [], None
         for record in records:
-            value = record.value
-            match record.kind:
-                case "site":
-                    facts.site = decode(value, SiteRecord)
-                case "exit":
-                    facts.exits[record.key] = decode(value, ExitRecord)
-                case "session":
-                    sessions.append(decode(value, SessionRecord))
-                case "lore":
-                    kept = decode(value, LoreRecord)
-                case _:
-                    pass
+            if record.kind not in KINDS:
+                continue
+            value = decode(record.value, KINDS[record.kind])
+            bring_back(value, now)
+            match value:
+                case SiteRecord():
+                    facts.site = value
+                case ExitRecord():
+                    facts.exits[record.key] = value
+                case SessionRecord():
+                    sessions.append(value)
+                case LoreRecord():
+                    kept = value
         if facts.lore:
             facts.lore.restore(kept, facts.exits.items())
         facts.restore([session for session in sessions if self._is_still_itself(session)])
@@ -438,7 +483,7 @@ class Engine:
         facts = self.facts
         match kind:
             case "site":
-                return facts.site
+                return msgspec.structs.replace(facts.site, failing=facts.drought.record())
             case "session":
                 return self._session_to_keep(key)
             case "lore":

@@ -13,13 +13,12 @@ The theory of operation:
   known whom to believe, and one that is throttled rests. Who was refused a page is believed to be blocked once others
   get that page, and nobody is if it is refused to them alike (*contrast*). That is for *beliefs* to say; the books of
   sessions and exits are the *roster*'s.
-* Nothing is scheduled: a rest ends because ``now >= rests_until``, and the site is in a *drought* when so many
-  exits failed since its last good answer that nothing seems to work.
+* Nothing is scheduled: a rest ends because ``now >= rests_until``, and whether nothing works is for *drought* to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import assert_never
 
 import msgspec
@@ -27,25 +26,16 @@ import msgspec
 from proxysieve.core.beliefs import Beliefs
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.contrast import DISPUTABLE, is_weak
+from proxysieve.core.drought import DROUGHT_SECONDS, Drought
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.loads import Loads
-from proxysieve.core.model import Outcome, Proxy, Verdict
-from proxysieve.core.records import LATEST_AT, ExitRecord, SessionRecord, SiteRecord
+from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Proxy, Verdict
+from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 from proxysieve.core.roster import Flight, Roster, age
 
 # A browser opens six connections to a host; what a site really bears is for a policy to learn.
 MAX_IN_FLIGHT = 8
-# So many exits that fail in a row are no accident: even where 99 % are banned it happens once in 20,000 times.
-DROUGHT_COUNT = 1000
-# Some exits may never be drawn (they rest, or carry other sessions), so many bad answers tell as well; a page that
-# fails by its own fault gives a handful.
-BAD_ANSWERS_AN_EXIT = 3
-FEWEST_BAD_ANSWERS = 50
-# What nobody asked about for so long is asked about anew: bans end, and proxies come back.
-DROUGHT_SECONDS = 3600.0
-# A gateway provider has names without end; this many of them stand for it.
-NAMES_AT_A_GATEWAY = 100
 # One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
 UNCLEAR_IN_A_ROW = 2
 # How long a throttled session rests where the site does not say it: the usual window of a limit.
@@ -63,7 +53,9 @@ class Facts:
         changed: Kind and key of the records that differ from what was saved last.
         lore: What is learned of the site; None unless a policy asks for it.
         waiting: How many requests wait for a session, the one included for which one is chosen.
+        avoided: The exits, by id, on which the request has failed for which one is chosen.
         loads: How many requests each proxy carries, those of other sites included.
+        drought: What failed since the site was last answered well.
     """
 
     def __init__(
@@ -77,7 +69,9 @@ class Facts:
         self.catalog = catalog
         self.loads = Loads() if loads is None else loads
         self.waiting = 1
+        self.avoided: Collection[str] = ()
         self.site = SiteRecord()
+        self.drought = Drought(catalog)
         self._roster = Roster(catalog, hearsay)
         self.sessions, self.exits = self._roster.sessions, self._roster.exits
         self.working, self.changed = self._roster.working, self._roster.changed
@@ -107,6 +101,7 @@ class Facts:
             now >= self.rests_until(session.exit_id)
             and not (self.lore and self.lore.doubts.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
+            and session.exit_id not in self.avoided
             and not self.is_full(session.proxy)
             and self.is_open(session, now)
         )
@@ -119,27 +114,18 @@ class Facts:
     @property
     def is_dry(self) -> bool:
         """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
-        if self.working:
-            return False
-        failing_count, bad_count = self._drought_counts
-        return self.site.failing_count >= failing_count or self.site.bad_count >= bad_count
-
-    @property
-    def _drought_counts(self) -> tuple[int, int]:
-        """How many failing exits, and how many bad answers, make a drought."""
-        gateways = self.catalog.gateway_count
-        reach = len(self.catalog) - gateways + gateways * NAMES_AT_A_GATEWAY
-        bad_count = max(BAD_ANSWERS_AN_EXIT * reach, FEWEST_BAD_ANSWERS)
-        return min(reach, DROUGHT_COUNT), min(bad_count, DROUGHT_COUNT)
+        return not self.working and self.drought.is_everywhere
 
     def has_failed(self, proxy: Proxy) -> bool:
         """Whether *proxy* failed since the site last answered well; a provider has other names to try."""
-        record = None if proxy.is_gateway else self.exits.get(proxy.key)
-        return record is not None and self.is_failing(record)
+        return not proxy.is_gateway and self.drought.has_failed(proxy, self.exits.get(proxy.key))
 
-    def is_failing(self, record: ExitRecord) -> bool:
-        """Whether the exit of *record* failed since the site last answered well."""
-        return max(record.last_bad_at, record.last_unclear_at) > self.site.last_ok_at
+    def failures(self) -> Iterator[ExitRecord]:
+        """The exits that failed since the site last answered well."""
+        for exit_id, record in self.exits.items():
+            proxy = self.catalog.get(exit_id.partition("/")[0])
+            if proxy is not None and self.drought.has_failed(proxy, record):
+                yield record
 
     def session_on(self, proxy: Proxy, now: float) -> SessionRecord | None:
         """The open session that nobody named on a plain *proxy*, if there is one."""
@@ -148,7 +134,7 @@ class Facts:
 
     def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
         """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
-        if now < self.rests_until(proxy.key) or self.is_full(proxy.key):
+        if now < self.rests_until(proxy.key) or self.is_full(proxy.key) or proxy.key in self.avoided:
             return False
         session = self.session_on(proxy, now)
         return session is None or (session.has_worked and self.is_ready(session, now))
@@ -181,10 +167,9 @@ class Facts:
         current = {session.exit_id for session in self.sessions.values()}
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
             self._roster.sum_up(exit_id)
-        self._forget_failures_of_others()
-        # Who starts anew wants to know now, so the pauses begin with the first. The cap begins anew as well: if the
-        # clock was wrong in an earlier run, it would hold this one for ever.
-        self.site.bad_count = self.site.probe_count = 0
+        self.drought.restore(self.exits, self.site.failing)
+        self.site.failing = {}
+        # If the clock was wrong in an earlier run, the cap would hold this one for ever.
         self.site.next_at = 0.0
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
@@ -194,7 +179,7 @@ class Facts:
                 self._roster.take_off_work(session)
         if self.lore:
             self.lore.part(proxies)
-        self._forget_failures_of_others()
+        self.drought.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
         """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
@@ -209,32 +194,7 @@ class Facts:
             self._roster.take_off_work(session)
             if not (self.lore and self.lore.doubts.is_held(session.name)):
                 self._roster.put_to_work(session)
-        if are_new:
-            self._hope(proxies.values())
-
-    def _hope(self, proxies: Iterable[Proxy]) -> None:
-        """Let a drought wait until those of *proxies* were tried that have not failed."""
-        fresh_count = 0
-        for proxy in proxies:
-            record = self.exits.get(proxy.key)
-            if record is None or not self.is_failing(record):
-                fresh_count += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
-        if not fresh_count:
-            return
-        site, (failing_count, bad_count) = self.site, self._drought_counts
-        site.failing_count = max(0, min(site.failing_count, failing_count) - fresh_count)
-        site.bad_count = max(0, min(site.bad_count, bad_count) - BAD_ANSWERS_AN_EXIT * fresh_count)
-        site.probe_count = 0
-        self.changed.add(("site", ""))
-
-    def _forget_failures_of_others(self) -> None:
-        """Let a drought be one of the proxies that there are now: who brings fresh ones must not wait for its end."""
-        failing = 0
-        for exit_id, record in self.exits.items():
-            proxy = self.catalog.get(exit_id.partition("/")[0])
-            if proxy and self.is_failing(record):
-                failing += NAMES_AT_A_GATEWAY if proxy.is_gateway else 1
-        self.site.failing_count = min(self.site.failing_count, failing)
+        self.drought.welcome(proxies, self.exits, are_new=are_new)
 
     def _open(self, event: SessionOpened) -> list[str]:
         closed = self._roster.close(self.sessions.get(event.session))
@@ -292,12 +252,12 @@ class Facts:
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
-        record.rests_until = max(record.rests_until, min(verdict.until, LATEST_AT))
+        record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
         if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
             record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
         if verdict.outcome is Outcome.SITE_ERROR:
             # It says nothing about the exit, not even that it works.
-            self._note_bad(flight, event.at)
+            self._note_bad(flight, event.at, verdict)
             return self._close_untried(session)
         if flight.at < record.last_bad_at:
             return self._close_untried(session)
@@ -308,8 +268,8 @@ class Facts:
         if verdict.outcome is Outcome.OK:
             self._succeed(flight, event.at)
             return self._beliefs.believe(flight, event) if self._beliefs else []
-        self._note_bad(flight, event.at)
-        self._note_failure(record, event.at, verdict)
+        self._note_bad(flight, event.at, verdict)
+        self._note_failure(flight, event.at, verdict)
         closed = self._fail(flight, event, verdict, is_trial=is_trial)
         if self._beliefs and event.page and verdict.outcome in DISPUTABLE:
             self._beliefs.compare(flight, event.page, verdict)
@@ -338,7 +298,7 @@ class Facts:
     def _succeed(self, flight: Flight, at: float) -> None:
         session, record, site = flight.session, flight.exit, self.site
         record.last_ok_at = site.last_ok_at = at
-        site.failing_count = site.bad_count = site.probe_count = 0
+        self.drought.succeed(self.catalog.get(session.proxy), at)
         self.changed.add(("site", ""))
         session.ok_count += 1
         session.unclear_count = 0
@@ -356,20 +316,20 @@ class Facts:
         if is_first and self.lore:
             self.lore.work(session, record)
 
-    def _note_bad(self, flight: Flight, at: float) -> None:
-        site = self.site
+    def _note_bad(self, flight: Flight, at: float, verdict: Verdict) -> None:
+        site, drought = self.site, self.drought
         self.changed.add(("site", ""))
         if at - site.last_bad_at >= DROUGHT_SECONDS:
-            site.failing_count = site.bad_count = site.probe_count = 0
-        if self.is_dry:
+            drought.probe_count = 0
+        elif self.is_dry:
             # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
-            site.probe_count += flight.at >= site.last_bad_at
-        site.bad_count += 1
+            drought.probe_count += flight.at >= site.last_bad_at
+        drought.note_bad(self.catalog.get(flight.session.proxy), verdict, at)
         site.last_bad_at = at
 
-    def _note_failure(self, record: ExitRecord, at: float, verdict: Verdict) -> None:
-        if not self.is_failing(record):
-            self.site.failing_count += 1
+    def _note_failure(self, flight: Flight, at: float, verdict: Verdict) -> None:
+        record = flight.exit
+        self.drought.note_failure(self.catalog.get(flight.session.proxy), record, verdict)
         record.why = verdict.why
         if verdict.outcome is Outcome.UNCLEAR:
             record.last_unclear_at = at

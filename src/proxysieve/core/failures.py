@@ -36,8 +36,11 @@ CURL_CODES = {
 }
 CURL_TIMEOUT = 28
 HTTP_OK = 200
+CURL_URL_MALFORMAT = 3
 # Of a URL that cannot be asked for, whose own it may be or that of a redirect.
-CURL_URL_CODES = frozenset({1, 3})
+CURL_URL_CODES = frozenset({1, CURL_URL_MALFORMAT})
+# Of one that libcurl cannot parse. Of a login at the proxy that it cannot send, it has the same code and no words.
+CURL_REJECTED = "URL rejected"
 # What says more than the code that it comes with.
 CURL_WORDS = {
     "CONNECT": Failure.PROXY_REFUSED,
@@ -295,8 +298,14 @@ def _curl_failure(error: BaseException) -> Failure | None:
         # "Connection timed out" covers the way to the proxy, its CONNECT and TLS with the site.
         is_early = "Connection timed out" in message and stage in {Stage.ANYBODY, Stage.PROXY}
         return Failure.PROXY_UNREACHABLE if is_early else Failure.TIMEOUT
-    if code in CURL_URL_CODES and getattr(response, "redirect_count", False) and "redirect" in message:
+    if (
+        code in CURL_URL_CODES
+        and getattr(response, "redirect_count", False)
+        and (code == CURL_URL_MALFORMAT or "redirect" in message)
+    ):
         return Failure.MISLED
+    if code == CURL_URL_MALFORMAT and not _is_of_the_url(message, response):
+        return Failure.PROXY_REFUSED
     told = next((CURL_WORDS[words] for words in CURL_WORDS if words in message), None)
     failure = told or CURL_CODES.get(code, Failure.GARBLED)
     if stage is Stage.PROXY and failure in CURL_PROXYS:
@@ -304,6 +313,12 @@ def _curl_failure(error: BaseException) -> Failure | None:
     if stage is Stage.SITE and failure is Failure.GARBLED:
         return Failure.SITE_GARBLED
     return failure
+
+
+def _is_of_the_url(message: str, response: Any) -> bool:  # noqa: ANN401 - of a client that is not imported
+    """Whether it is the request's own URL that libcurl refuses, and not the address of the proxy."""
+    # A name that has no form in ASCII is refused without words, too.
+    return CURL_REJECTED in message or response is None or not str(response.url).isascii()
 
 
 def _stage(response: Any) -> Stage:  # noqa: ANN401 - of a client that is not imported

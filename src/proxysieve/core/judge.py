@@ -8,26 +8,30 @@ Opinions are asked for in the order of how sure they are, and the first one deci
 4. where redirects ended;
 5. a mark in the body that stands on block pages only;
 6. a mark of a site's own error: many of them look like block pages, and come with the same statuses;
-7. the status;
-8. the content: a page that is nothing but a check whether somebody is human, or nothing at all.
+7. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
+   the same: such a status is unclear, or a site's error, and the words say whose;
+8. the status;
+9. the rest of the content: that one is too fast, a word, or nothing at all.
+
+Judging never raises. A sign of the caller's that does is passed over; if a rule of ours does, the answer is unclear.
+Both are told to whoever made the judge.
 """
 
 from __future__ import annotations
 
-from calendar import timegm
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from email.utils import parsedate_tz
 from typing import NamedTuple
 
 import msgspec
 
-from proxysieve.core.marks import Mark, Reading, Scan, Table
+from proxysieve.core.marks import SHORT_LENGTH, Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
+from proxysieve.core.retry_after import retry_after
 
 Sign = Callable[[Exchange], Verdict | None]
-
-# Thirty years: what is longer is meant as "never", and infinity cannot be saved.
-LONGEST_REST_SECONDS = 1e9
+# Is told what failed, by its name, and how.
+OnFault = Callable[[str, str], None]
 
 PROXY_FAILURES = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED})
 SITE_FAILURES = frozenset(
@@ -75,10 +79,15 @@ REFUSAL_WORDS = frozenset(
 REFUSAL_WORD_BYTES = 512
 # And says so at once.
 SAID_FIRST = 200
+# A page that is missing is no refusal, and says much else.
+MISSING_STATUSES = frozenset({404, 410})
+FIRST_ERROR, FIRST_SITE_ERROR = 400, 500
 
 
 # The rules about what a page says that bears no mark; what stands behind ``status-`` is a rule each.
 RULES = frozenset({"human-check", "refusal-text", "throttle-text", "refusal-word", "empty-body"})
+# What an answer is called over which a rule of ours raises an exception.
+FAULT = "judge-failed"
 STATUS_RULE = "status-"
 
 
@@ -90,6 +99,8 @@ class Words(NamedTuple):
         checks: How visitors are asked to prove that they are human.
         refusals: How addresses are told that they are refused.
         throttles: How visitors are asked to slow down.
+        denials: Words for a refusal, which say no more than a status does.
+        grounds: What makes a refusal one of the visitor: its address, its behaviour, a firewall.
         content: What a page has that is more than a check.
     """
 
@@ -97,6 +108,8 @@ class Words(NamedTuple):
     checks: frozenset[str] = frozenset()
     refusals: frozenset[str] = frozenset()
     throttles: frozenset[str] = frozenset()
+    denials: frozenset[str] = frozenset()
+    grounds: frozenset[str] = frozenset()
     content: frozenset[str] = frozenset()
 
 
@@ -109,6 +122,7 @@ class Judge:
         make_scan: Makes what finds texts in a body, of the texts of a table.
         own: Signs of the caller's, which are asked first.
         off: The names of rules that are not to be asked: some of :data:`RULES`, or ``status-403`` and the like.
+        on_fault: Is told of each exception that was caught.
     """
 
     def __init__(
@@ -118,8 +132,12 @@ class Judge:
         make_scan: Callable[[Table], Scan],
         own: Sequence[Sign] = (),
         off: Collection[str] = (),
+        on_fault: OnFault = lambda _name, _how: None,
     ) -> None:
         self._words = words
+        self._on_fault = on_fault
+        # What is said in full, and needs no second hint.
+        self._telling = words.widgets | words.checks | words.refusals | words.throttles
         self._table = Table(marks, sorted(frozenset().union(*words)))
         self._scan = make_scan(self._table)
         self._own = tuple(own)
@@ -144,7 +162,32 @@ class Judge:
             yield failure
             return
         for sign in self._own:
-            yield from _said(sign(exchange))
+            yield from self._asked(sign, exchange)
+        try:
+            yield from self._usual_opinions(exchange)
+        except Exception as error:  # noqa: BLE001 - whatever a site sends, its answer gets a verdict
+            self._on_fault("the judge", repr(error))
+            why = f"the judge failed ({type(error).__name__})"
+            yield Verdict(outcome=Outcome.UNCLEAR, why=why, sign=FAULT, confidence=GUESSED)
+        for sign in last_signs:
+            yield from self._asked(sign, exchange)
+
+    def _asked(self, sign: Sign, exchange: Exchange) -> tuple[Verdict, ...]:
+        """What a sign of the caller's says; nothing if it fails, so that its mistake costs no page."""
+        try:
+            opinion: object = sign(exchange)
+        except Exception as error:  # noqa: BLE001 - it is the caller's code
+            fault = repr(error)
+        else:
+            if opinion is None:
+                return ()
+            if isinstance(opinion, Verdict) and math.isfinite(opinion.until):
+                return (opinion,)
+            fault = f"it returned {opinion!r}, where a verdict or None is expected"
+        self._on_fault(f"the sign {getattr(sign, '__qualname__', type(sign).__qualname__)}", fault)
+        return ()
+
+    def _usual_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
         reading = Reading(exchange, self._scan)
         # One look at each; the order of the stages is that of how sure they are.
         headers, in_body = list(self._table.of_headers(exchange)), list(self._table.of_body(reading))
@@ -154,11 +197,19 @@ class Judge:
         yield from _verdicts(exchange, self._table.of_address(exchange))
         yield from _verdicts(exchange, in_body, REFUSALS)
         yield from _verdicts(exchange, headers + in_body, {Outcome.SITE_ERROR, Outcome.UNCLEAR, Outcome.OK})
-        yield from _verdicts(exchange, self._table.of_status(exchange))
-        yield from _said(status(exchange))
-        yield from _said(self._content(reading))
-        for sign in last_signs:
-            yield from _said(sign(exchange))
+        said = self._content(reading)
+        by_status = [*_verdicts(exchange, self._table.of_status(exchange)), *_said(status(exchange))]
+        if said is not None and self._explains(said, by_status):
+            yield said
+            yield from by_status
+        else:
+            yield from by_status
+            yield from _said(said)
+
+    def _explains(self, said: Verdict, by_status: list[Verdict]) -> bool:
+        """Whether what the page says is surer than its status, which may mean anything unless it refuses by itself."""
+        is_sure = any(one.outcome in REFUSALS and one.sign not in self._off for one in by_status)
+        return said.outcome is Outcome.BLOCKED and said.sign not in self._off and not is_sure
 
     def _content(self, reading: Reading) -> Verdict | None:
         """What a page says that bears no mark."""
@@ -167,28 +218,42 @@ class Judge:
             return empty(exchange)
         if exchange.body is None:
             return None
+        is_error = exchange.status >= FIRST_ERROR and exchange.status not in MISSING_STATUSES
         words = {self._table.words[number] for number in reading.found if number in self._table.words}
-        if not words:
+        if not is_error and words.isdisjoint(self._telling):
             return refusal_word(reading)
+        return self._in_words(reading, words, is_error=is_error) or refusal_word(reading)
+
+    def _in_words(self, reading: Reading, words: set[str], *, is_error: bool) -> Verdict | None:
+        """What *words* on a page come to, if it is about nothing else; with an error it may be longer."""
+        exchange, content = reading.exchange, reading.content
         is_about_something = bool(words & self._words.content)
-        content = reading.content
-        if is_about_something or len(content.visible) > CHECK_LENGTH:
+        length = len(content.visible)
+        if (is_about_something and not is_error) or length > (SHORT_LENGTH if is_error else CHECK_LENGTH):
             return None
         # What stands in the title alone must be all of it: pages of programs have no more than a title either.
         checks = [check for check in words & self._words.checks if check in content.visible or check == content.title]
-        if checks and (words & self._words.widgets or len(content.visible) < REFUSAL_LENGTH):
-            confidence = 0.9 if words & self._words.widgets else LIKELY
+        has_widget = bool(words & self._words.widgets)
+        if checks and not is_about_something and (has_widget or is_error or length < REFUSAL_LENGTH):
+            confidence = 0.9 if has_widget else LIKELY
             return _refusal(exchange, "human-check", "asks for a human", confidence=confidence, scope=Scope.SESSION)
-        if len(content.visible) > REFUSAL_LENGTH:
+        if length > REFUSAL_LENGTH and not is_error:
             return None
-        shown = f"{content.title} {content.visible[:SAID_FIRST]}"
-        if any(refusal in shown for refusal in words & self._words.refusals):
+        shown = f"{content.title} {content.visible if is_error else content.visible[:SAID_FIRST]}"
+        if _any_in(shown, words & self._words.refusals):
             return _refusal(exchange, "refusal-text", "says that it refuses", confidence=LIKELY, scope=Scope.EXIT)
-        if any(throttle in shown for throttle in words & self._words.throttles):
+        if not is_about_something and length <= REFUSAL_LENGTH and _any_in(shown, words & self._words.throttles):
             return _refusal(
                 exchange, "throttle-text", "says to slow down", confidence=LIKELY, outcome=Outcome.THROTTLED
             )
+        is_visitors = is_error and exchange.status < FIRST_SITE_ERROR and not is_about_something
+        if is_visitors and all(_any_in(shown, words & hints) for hints in (self._words.denials, self._words.grounds)):
+            return _refusal(exchange, "refusal-text", "refuses its visitor", confidence=LIKELY, scope=Scope.EXIT)
         return None
+
+
+def _any_in(shown: str, texts: Iterable[str]) -> bool:
+    return any(text in shown for text in texts)
 
 
 def failed(exchange: Exchange) -> Verdict | None:
@@ -262,22 +327,6 @@ def refusal_word(reading: Reading) -> Verdict | None:
         return None
     why = f"says no more than {reading.content.visible!r}"
     return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="refusal-word", confidence=GUESSED)
-
-
-def retry_after(exchange: Exchange) -> float:
-    """The moment before which the site asked not to be asked again; 0 where it did not (RFC 9110, 10.2.3)."""
-    value = exchange.header("retry-after").strip()
-    if value.isascii() and value.isdigit():
-        return exchange.at + min(float(value), LONGEST_REST_SECONDS)
-    moment = parsedate_tz(value)
-    if moment is None:
-        return 0.0
-    try:
-        # All of HTTP's dates are in GMT, those that do not say so too.
-        until = timegm(moment[:9]) - (moment[9] or 0)
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(float(until), exchange.at + LONGEST_REST_SECONDS)
 
 
 def _of_resource(verdict: Verdict) -> Verdict:

@@ -107,6 +107,8 @@ class Lore:
         for exit_id in [one for one in self._absent if one.partition("/")[0] in proxies]:
             self._absent.discard(exit_id)
             self._recall(exit_id, self._exits.get(exit_id))
+        for key in proxies.keys() & self._exits.keys():
+            self.supply.welcome(proxies[key], self._exits[key])
 
     def land(self, session: SessionRecord) -> None:
         """A request of *session* is over."""
@@ -249,7 +251,8 @@ class Lore:
     def restore(self, record: LoreRecord | None, exits: Iterable[tuple[str, ExitRecord]]) -> None:
         """Take back what was kept."""
         used_at: defaultdict[str, list[float]] = defaultdict(list)
-        for exit_id, kept in exits:
+        # Those that failed longest ago are looked at first.
+        for exit_id, kept in sorted(exits, key=lambda one: one[1].failed_at):
             times = kept.used_at
             proxy = self._recall(exit_id, kept)
             if proxy and times:
@@ -276,7 +279,7 @@ class Lore:
         if kept.used_at:
             # From here on they stand there, and take a quarter of the room.
             self.wear.exits[exit_id], kept.used_at = Uses(kept.used_at), None
-        if not proxy.is_gateway and kept.is_judged:
+        if not proxy.is_gateway and kept.is_tried:
             self.supply.know(proxy, kept)
         return proxy
 

@@ -6,10 +6,10 @@ to do so: both are handed in. Here it is decided which marks an exchange bears.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +27,10 @@ SHORT_LENGTH = 1_500
 # Of a page whose body is nothing but a script.
 BARE_LENGTH = 40
 FIRST_ERROR = 400
+# The host of an address, with what may stand around it, and the path with its query. A parser of URLs normalises the
+# host, which takes seconds for some of 64 KB.
+ADDRESS = re.compile(r"[a-z]{1,8}+://([^/?#]*+)([^#]*+)", re.IGNORECASE)
+LONGEST_ADDRESS = 2_048
 # Ten years: nobody means longer ones.
 LONGEST_WAIT_SECONDS = 3.2e8
 # Nothing that a browser shows; what a mark stands in there is a program or a picture.
@@ -59,6 +63,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         status: HTTP statuses.
         url: Where a redirect ended, as ``host/path``: how it begins; ``*`` stands for any host.
         title: The page's title in lower case; with a ``*`` at its end, how it begins.
+        frame: What the page shows, and nothing else: frames from an address that begins so, as ``host/path``; a host
+            that begins with ``*.`` stands for all below it.
         body: Texts of which one stands in the body, whatever their case; by their ASCII bytes.
         also: Texts that all stand there.
         exact: Whether the case of those texts matters.
@@ -81,6 +87,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     status: tuple[int, ...] = ()
     url: tuple[str, ...] = ()
     title: tuple[str, ...] = ()
+    frame: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     exact: bool = False
@@ -96,12 +103,12 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def _problem(self) -> str:
         """What keeps it from ever being met, in words; empty if nothing does."""
-        texts = (*self.body, *self.also, *(title.rstrip("*") for title in self.title))
+        texts = (*self.body, *self.also, *(title.rstrip("*") for title in self.title), *map(_host_of, self.frame))
         values = (*self.header, *(value for values in self.header.values() for value in values))
         found, mistaken = self.measured or (0, 0)
         problems = {
             "has no name": not self.name,
-            "has no condition: give it a header, status, url, title or body": not (
+            "has no condition: give it a header, status, url, title, frame or body": not (
                 self.header or self.status or self.url or texts
             ),
             "looks for an empty text": not all(texts),
@@ -109,6 +116,9 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             "has a title with capitals, where lower case is meant": any(text != text.casefold() for text in self.title),
             "has a url that is no host/path, such as shop.example/captcha or */captcha": any(
                 "/" not in url or "://" in url for url in self.url
+            ),
+            "has a frame that is no host/path in lower case, such as captcha.example/": any(
+                "/" not in frame or "://" in frame or frame != frame.lower() for frame in self.frame
             ),
             "has a status that is none: expected 100 to 999": any(not 100 <= status <= 999 for status in self.status),
             "has a size or time that is none": self.most_bytes < 0
@@ -120,7 +130,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def is_of_body(self) -> bool:
         """Whether the body must be looked at."""
-        return bool(self.title or self.body or self.also)
+        return bool(self.title or self.frame or self.body or self.also)
 
     @property
     def confidence(self) -> float:
@@ -169,10 +179,11 @@ class Table:
         if mark.is_of_body:
             one_of = frozenset(self._number(text, is_exact=mark.exact) for text in mark.body)
             titles = frozenset(self._number(title.rstrip("*"), is_exact=False) for title in mark.title)
+            frames = frozenset(self._number(_host_of(frame), is_exact=False) for frame in mark.frame)
             all_of = frozenset(self._number(text, is_exact=mark.exact) for text in mark.also)
             self._needs[place] = (one_of, all_of)
-            # What must be there at least; a title is looked up only where its text is found.
-            for number in one_of or titles or list(all_of)[:1]:
+            # What must be there at least; titles and frames are looked up only where their text is found.
+            for number in one_of or titles or frames or list(all_of)[:1]:
                 self._by_text[number].append(place)
         elif mark.status and not (mark.header or mark.url):
             for status in mark.status:
@@ -185,7 +196,8 @@ class Table:
 
     def of_headers(self, exchange: Exchange) -> Iterator[Mark]:
         """Those that its headers bear, and need no body."""
-        for name, _ in exchange.headers:
+        # Each once: a server may send one header thousands of times.
+        for name in dict.fromkeys(name for name, _ in exchange.headers):
             for mark in self._by_header.get(name, ()):
                 if not mark.is_of_body and bears(mark, exchange):
                     yield mark
@@ -249,6 +261,8 @@ class Reading:
             return False
         if mark.title and not _is_titled(mark.title, content.title):
             return False
+        if mark.frame and not content.shows_only(mark.frame):
+            return False
         if mark.bare and len(content.visible) > BARE_LENGTH:
             return False
         most = SHORT_LENGTH if mark.short else TALK_LENGTH
@@ -273,17 +287,19 @@ def _is_value(value: str, wanted: tuple[str, ...]) -> bool:
     return any(value.startswith(one[:-1]) if one.endswith("*") else value == one for one in wanted)
 
 
+def _host_of(frame: str) -> str:
+    return frame.partition("/")[0].lstrip("*").lstrip(".")
+
+
 def _is_titled(titles: tuple[str, ...], title: str) -> bool:
     return any(title.startswith(one[:-1]) if one.endswith("*") else title == one for one in titles)
 
 
 def _is_at(wanted: tuple[str, ...], url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
+    address = ADDRESS.match(url[:LONGEST_ADDRESS])
+    if address is None:
         return False
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    host, path = address[1].rpartition("@")[2].partition(":")[0].lower(), address[2]
     return any(
         (one.startswith("*") or f"{host}/".startswith(one[: one.find("/") + 1]))
         and path.startswith(one[one.find("/") :])

@@ -20,6 +20,8 @@ SESSION_PLACEHOLDER = "{session}"
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
+# RFC 1929: a byte says how long user and password are.
+MOST_SOCKS_BYTES = 255
 # Longer ones would not fit a line of a report.
 LONGEST_NAME = 64
 
@@ -45,7 +47,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
         is_gateway: Whether session names choose the exit. Derived, too.
 
     Raises:
-        ConfigError: One of the options is out of its range.
+        ConfigError: One of the options is out of its range, or the login has letters in it that no client sends, or
+            more than it can send. The message has no part of it.
     """
 
     scheme: str
@@ -67,6 +70,9 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     def __post_init__(self) -> None:
         if self.cost != 1.0 or self.name or self.ttl_seconds or self.max_in_flight:
             self._check_options()
+        login = self.username + self.password
+        if not (login.isascii() and login.isprintable() and len(login) <= MOST_SOCKS_BYTES):
+            self._check_login()
         whole = self.url(SESSION_PLACEHOLDER).encode()
         msgspec.structs.force_setattr(self, "key", blake2b(whole, digest_size=8).hexdigest())
         if SESSION_PLACEHOLDER in self.username or SESSION_PLACEHOLDER in self.password:
@@ -89,6 +95,16 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
             raise ConfigError(
                 f"the max_in_flight of a proxy is {self.max_in_flight!r}: expected a whole number above 0"
             )
+
+    def _check_login(self) -> None:
+        for part in (self.username, self.password):
+            # libcurl refuses the control characters among them, and blames the request for it.
+            if not part.isprintable():
+                why = "a control or invisible character is in its user or password once % is decoded: remove it"
+                raise ConfigError(f"not a proxy, {why}")
+            if self.scheme.startswith("socks") and len(part.encode()) > MOST_SOCKS_BYTES:
+                why = f"its user or password is longer than SOCKS can send ({MOST_SOCKS_BYTES} bytes): shorten it"
+                raise ConfigError(f"not a proxy, {why}")
 
     @property
     def options(self) -> tuple[float, str, float, int]:
@@ -186,6 +202,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             "User-Agent": self.user_agent,
             "Accept-Language": self.accept_language,
         }
+
+
+# What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.
+LONGEST_REST_SECONDS = 86400.0
 
 
 class Failure(enum.StrEnum):

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from proxysieve.core.model import Identity, Outcome, Scope
+from proxysieve.core.model import LONGEST_REST_SECONDS, Identity, Outcome, Scope
 
 # The year 5138.
 LATEST_AT = 1e11
@@ -33,6 +33,33 @@ def decode(value: bytes | None, kind: type[T]) -> T:
         return msgspec.json.decode(value or b"", type=kind)
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(f"no JSON: {type(error).__name__}") from error
+
+
+def bring_back(record: object, now: float) -> None:
+    """Bring moments of *record* back that lie ahead: the clock was wrong when they were written.
+
+    What happened is no later than *now*, in Unix seconds; what rests does so for a day at most. By the names of fields:
+    ``_until`` for what is to come; ``at``, ``_at`` and ``since`` for what was.
+    """
+    if isinstance(record, dict):
+        for value in record.values():
+            bring_back(value, now)
+    if not isinstance(record, msgspec.Struct):
+        return
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        is_past = name in {"at", "since"} or name.endswith("_at")
+        latest = now if is_past else now + LONGEST_REST_SECONDS
+        if isinstance(value, float):
+            if is_past or name.endswith("_until"):
+                setattr(record, name, min(value, latest))
+        elif isinstance(value, list):
+            if is_past:
+                value[:] = [min(one, latest) for one in value]
+            for one in value:
+                bring_back(one, now)
+        else:
+            bring_back(value, now)
 
 
 class SessionRecord(msgspec.Struct, kw_only=True):
@@ -105,6 +132,16 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         """Whether it is known how the site, or the proxy, takes it."""
         return self.ok_count + self.blocked_count + self.throttled_count + self.proxy_error_count > 0
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether anything came back from it that counts."""
+        return self.is_judged or self.unclear_count > 0
+
+    @property
+    def failed_at(self) -> float:
+        """When it failed last, in Unix seconds; 0 if it never did."""
+        return max(self.last_bad_at, self.last_unclear_at)
+
     def count(self, outcome: Outcome) -> None:
         """Count one more answer."""
         match outcome:
@@ -135,15 +172,27 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         self.last = other.last
 
 
+class FailingRecord(msgspec.Struct, gc=False):
+    """What is kept of the failures of one tier.
+
+    Attributes:
+        since: From when on they count, in Unix seconds.
+        exit_count: How many exits failed.
+        refused_count: How many of them the site itself refused.
+    """
+
+    since: Moment = 0.0
+    exit_count: Count = 0
+    refused_count: Count = 0
+
+
 class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
     """What is kept of the site as a whole.
 
     Attributes:
         next_at: When the next request is due under the site's rate cap.
         last_proxy: The key of the proxy that was used last.
-        failing_count: How many exits failed since the site last answered well.
-        bad_count: How many answers in a row were not good, the site's own errors included.
-        probe_count: How many single probes failed since it was known that nothing works.
+        failing: What failed lately of each tier of proxies, by its cost.
     """
 
     lease_count: Count = 0
@@ -151,9 +200,7 @@ class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
     last_proxy: str = ""
     last_ok_at: Moment = 0.0
     last_bad_at: Moment = 0.0
-    failing_count: Count = 0
-    bad_count: Count = 0
-    probe_count: Count = 0
+    failing: dict[str, FailingRecord] = {}
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
+from proxysieve.core.contrast import is_weak
 from proxysieve.core.model import Exchange, Failure, Outcome, Verdict
 
 # A server in trouble is given a moment, twice as long each time.
@@ -34,6 +35,9 @@ class Cause(NamedTuple):
 
 
 BAD_SESSION = Cause()
+# Whatever is between us and the site has failed. While others are left that the request was not sent through, that is
+# no fault of the page's; one that fails on so many is rather a page that nobody gets.
+UNANSWERED = Cause(share=6)
 # Whoever was throttled rests by itself, and others may be due: that is no reason to give up as soon as for a block.
 TOO_FAST = Cause(share=2)
 # What fails three times within seconds is better asked for in another run.
@@ -50,6 +54,7 @@ CAUSES = {
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 # With these the site has not seen the request.
 UNSENT = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED, Failure.UNRESOLVED})
+NO_ANSWER = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
 # Surely enough that it was the wall before the site, and not the site.
 SURE_OF_WALL = 0.8
@@ -101,26 +106,33 @@ class Budget:
         self._tries_left = max_tries
         self._deadline_seconds = deadline_seconds
         self._spent: Counter[Cause] = Counter()
+        self._cause: Cause | None = None
         self.deadline_at = started_at + deadline_seconds if deadline_seconds else None
 
     @property
     def used(self) -> int:
-        """How many tries counted, for whatever cause."""
-        return self._spent.total()
+        """How many attempts are used up, for whatever cause."""
+        return self._spent.total() - self._spent[UNANSWERED]
 
-    def spend(self, verdict: Verdict, *, had_worked: bool) -> bool:
-        """Count a try that ended with *verdict*; whether it used up an attempt."""
+    def spend(self, verdict: Verdict, *, had_worked: bool, has_others: bool = False) -> bool:
+        """Count a try that ended with *verdict*; whether it used up an attempt.
+
+        Args:
+            verdict: What the try brought.
+            had_worked: Whether its session had.
+            has_others: Whether there are others through which the request was not sent yet.
+        """
         if self._tries_left is not None:
             self._tries_left -= 1
-        cause = CAUSES.get(verdict.outcome)
+        cause = self._cause = _cause(verdict, has_others=has_others)
         if cause is None or (cause.is_free_on_new and not had_worked):
             return False
         self._spent[cause] += 1
-        return True
+        return cause is not UNANSWERED
 
     def follow(self, exchange: Exchange, verdict: Verdict, now: float) -> Again | Over:
         """What follows *exchange*, which was no good."""
-        cause = CAUSES[verdict.outcome]
+        cause = self._cause or CAUSES[verdict.outcome]
         if verdict.is_final or self._tries_left == 0 or self._spent[cause] >= cause.budget(self._attempts):
             return Over()
         if not may_repeat(exchange, verdict):
@@ -148,6 +160,18 @@ class Budget:
 
     def _pause_seconds(self) -> float:
         return FIRST_PAUSE_SECONDS * 2.0 ** (self._spent[SITE_IN_TROUBLE] - 1)
+
+
+def _cause(verdict: Verdict, *, has_others: bool) -> Cause | None:
+    if has_others and verdict.outcome in NO_ANSWER and not is_weak(verdict):
+        return UNANSWERED
+    return CAUSES.get(verdict.outcome)
+
+
+def wants_another(outcome: Outcome) -> bool:
+    """Whether a try that ended with *outcome* is better repeated through another exit."""
+    cause = CAUSES.get(outcome)
+    return cause is not None and not cause.keeps_session
 
 
 def may_repeat(exchange: Exchange, verdict: Verdict) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping
+from itertools import islice
 from random import Random
 from typing import NamedTuple
 
 from proxysieve.core.bag import Bag
-from proxysieve.core.catalog import Catalog, GroupKey, group_key
+from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog, GroupKey, group_key
 from proxysieve.core.curves import Recovery
 from proxysieve.core.hearsay import Hearsay, Heeded
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.records import ExitRecord
-from proxysieve.core.tiers import BARRED, CHALLENGED, STANDINGS, Group, Tier
+from proxysieve.core.tiers import AT_ONCE, BARRED, CHALLENGED, STANDINGS, UNCLEAR, Group, Tier
 
 # How often one that is not to be had is drawn before all are looked at.
 DRAW_COUNT = 16
@@ -28,6 +29,8 @@ NEIGHBOUR_CHANCE = 0.3
 BARRED_WEIGHT = 8
 BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
+# The site itself has not answered, as far as is known.
+UNANSWERED = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 # One that worked when it was used last most likely does so again.
 IDLE, IDLE_CHANCE = "idle", 0.9
 
@@ -89,7 +92,7 @@ class Supply:
         self._tries: OrderedDict[int, Try] = OrderedDict()
         self._overdue: dict[int, Try] = {}
         self.recoveries = {
-            standing: Recovery(share, ends_at_once=standing == CHALLENGED) for standing, share in STANDINGS.items()
+            standing: Recovery(share, ends_at_once=standing in AT_ONCE) for standing, share in STANDINGS.items()
         }
         self.expected: dict[float, float] = {}
         self.latency = 0.0
@@ -106,22 +109,20 @@ class Supply:
                 self._groups[key].fresh = []
                 self._tier(key[0]).take_out(self._groups[key])
             self._drop_empty_groups()
-            self._find_lost()
         return sorted(self._tiers.values(), key=_cost)
 
     def _drop_empty_groups(self) -> None:
         """Forget groups of which there is nothing to be known: lists that change for days name networks without end."""
         for key in self._groups.keys() - self._catalog.groups.keys():
             if self._groups[key].place == (0, 0):
-                del self._groups[key]
+                # Its proxies may have left so lately that it can still be drawn from.
+                self._tier(key[0]).take_out(self._groups.pop(key))
 
-    def _find_lost(self) -> None:
-        """Have those found again that were used, and are neither blocked nor at work: proxies may have been away."""
-        for exit_id, record in self._exits.items():
-            proxy = self._catalog.get(exit_id)
-            if proxy and not proxy.is_gateway and record.is_judged and exit_id not in self._carrying:
-                # Other sites have heard of it already.
-                self.leave(proxy, record, record.last_bad_at, is_news=False)
+    def welcome(self, proxy: Proxy, record: ExitRecord) -> None:
+        """*proxy* has come back; unless it carries a session, it is found again by what is known of its exit."""
+        if record.is_tried and proxy.key not in self._carrying:
+            # Other sites have heard of it already.
+            self.leave(proxy, record, record.last_bad_at, is_news=False)
 
     def part(self, proxy: Proxy) -> None:
         """*proxy* has left; what is in the place of others that could be tried is forgotten until it comes back."""
@@ -150,6 +151,9 @@ class Supply:
             blocked_at = blocked.pop(proxy.key, None)
             if blocked_at is not None:
                 standing, rested = name, at - blocked_at
+        if standing and proxy.is_gateway:
+            # Its other names are not to follow before this one is answered.
+            tier.blocked[standing][proxy.key] = at
         heard = None if standing or was_idle else self._heard_of(proxy)
         if was_idle:
             standing, chance = IDLE, IDLE_CHANCE
@@ -176,8 +180,11 @@ class Supply:
         if tried is None:
             return
         is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
-        if tried.standing in self.recoveries and is_known:
+        is_unclear = outcome is Outcome.UNCLEAR
+        if tried.standing in self.recoveries and (is_known or (is_unclear and tried.standing == UNCLEAR)):
             self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
+        if tried.standing == UNCLEAR and outcome is not None:
+            tried.tier.put_off_due(tried.rested, is_unclear=is_unclear)
         if not tried.standing:
             ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
             if bad and record.scope is Scope.NETWORK:
@@ -187,9 +194,14 @@ class Supply:
             self._move(tried.tier, tried.group, ok=ok, bad=bad, out=-1)
         if proxy is None:
             return
+        if proxy.is_gateway and outcome is not None:
+            self._count_missed(proxy, outcome, at)
         if outcome is Outcome.THROTTLED and not proxy.is_gateway:
             # It would be served, at another time.
             self._tier(proxy.cost).idle[proxy.key] = None
+            return
+        if is_unclear:
+            self._put_behind(proxy, tried.standing, at)
             return
         if not is_known:
             self._put_back(proxy, tried)
@@ -211,6 +223,7 @@ class Supply:
         if is_news and standing != BARRED:
             # What is refused with its whole country says nothing of other sites.
             self._tell(proxy, works=False)
+        self.carry(proxy)
         self._tier(proxy.cost).blocked[standing][proxy.key] = at
 
     def convict(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
@@ -224,22 +237,40 @@ class Supply:
         self._tell(proxy, works=True)
         self.carry(proxy)
         if record.is_judged:
-            self.leave(proxy, record, record.last_bad_at)
+            self._tier(proxy.cost).idle[proxy.key] = None
         else:
             self._judge_anew(proxy, bad=-1)
 
     def _judge_anew(self, proxy: Proxy, *, bad: int) -> None:
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
         tier.bad = max(0, tier.bad + bad)
-        self._move(tier, group, bad=max(-group.bad, bad))
         # It may be drawn again.
         group.fresh = None
+        self._move(tier, group, bad=max(-group.bad, bad))
+
+    def _put_behind(self, proxy: Proxy, standing: str, at: float) -> None:
+        """A try of *proxy* told nothing: all that were never tried come first, until it is due again."""
+        if not proxy.is_gateway:
+            self.carry(proxy)
+            name = standing if standing in self.recoveries else UNCLEAR
+            self._tier(proxy.cost).blocked[name][proxy.key] = at
+
+    def _count_missed(self, proxy: Proxy, outcome: Outcome, at: float) -> None:
+        """A name of a gateway provider was tried; when none of so many was answered by the site, it stands behind."""
+        tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
+        group.missed = group.missed + 1 if outcome in UNANSWERED else 0
+        stood_behind = tier.blocked[UNCLEAR].pop(proxy.key, None) is not None
+        if group.missed >= NAMES_AT_A_GATEWAY:
+            tier.blocked[UNCLEAR][proxy.key] = at
+        elif stood_behind:
+            group.fresh = None
+            tier.put(group)
 
     def _put_back(self, proxy: Proxy, tried: Try) -> None:
         tier = self._tier(proxy.cost)
         if tried.standing == IDLE:
             tier.idle[proxy.key] = None
-        elif tried.standing:
+        elif tried.standing and not proxy.is_gateway:
             blocked = tier.blocked[tried.standing]
             blocked[proxy.key] = tried.at - tried.rested
             blocked.move_to_end(proxy.key, last=False)
@@ -262,15 +293,21 @@ class Supply:
         if proxy.is_gateway:
             return
         tier = self._tier(proxy.cost)
-        if any(proxy.key in blocked for blocked in tier.blocked.values()):
+        if any(proxy.key in blocked for name, blocked in tier.blocked.items() if name != UNCLEAR):
             return
-        if record.last not in BAD_OUTCOMES:
-            tier.idle[proxy.key] = None
-        else:
+        self.carry(proxy)
+        if record.last in BAD_OUTCOMES:
             self.block(proxy, record, record.last, at, is_news=is_news)
+        elif record.last is Outcome.UNCLEAR:
+            self._put_behind(proxy, UNCLEAR, record.last_unclear_at)
+        else:
+            tier.idle[proxy.key] = None
 
     def know(self, proxy: Proxy, record: ExitRecord) -> None:
         """Take back what was kept of a plain *proxy*'s exit."""
+        if not record.is_judged:
+            self.leave(proxy, record, record.last_bad_at)
+            return
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
         ok = int(record.ok_count > 0)
         tier.ok += ok
@@ -343,12 +380,35 @@ class Supply:
 
     # What to try next.
 
-    def find(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
-        """The exit of *tier* that is likeliest to work, of those that are not blocked as far as is known."""
+    def find(
+        self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random, now: float, *, gives_way: bool = False
+    ) -> Found | None:
+        """The exit of *tier* that is likeliest to work, of those that are not blocked as far as is known.
+
+        Args:
+            tier: Where to look.
+            is_free: Which ones may be used.
+            rng: Where chance comes from.
+            now: The moment, in Unix seconds.
+            gives_way: Whether those that were never tried stand behind other tiers.
+        """
         idle = self._idle(tier, is_free)
         if idle is not None:
             return Found(idle, IDLE_CHANCE, "worked before")
-        return self._fresh(tier, is_free, rng)
+        fresh = None if gives_way else self._fresh(tier, is_free, rng)
+        return fresh or self._due(tier, is_free, now)
+
+    def _due(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Found | None:
+        """One whose last try told nothing, so long ago that it is as good as one that was never tried."""
+        for key, at in islice(tier.blocked[UNCLEAR].items(), DRAW_COUNT):
+            proxy = self._catalog.get(key)
+            if now - at >= tier.due_seconds and proxy is not None and is_free(proxy):
+                return self._found_again(proxy, UNCLEAR, now - at)
+        return None
+
+    def _found_again(self, proxy: Proxy, standing: str, seconds: float) -> Found:
+        said = f"unclear {seconds:.0f} s ago" if standing == UNCLEAR else f"blocked {seconds:.0f} s ago, {standing}"
+        return Found(proxy, self.recoveries[standing].chance(seconds), said)
 
     def _idle(self, tier: Tier, is_free: Callable[[Proxy], bool]) -> Proxy | None:
         for _ in range(min(DRAW_COUNT, len(tier.idle))):
@@ -420,7 +480,7 @@ class Supply:
 
     def _is_known(self, proxy: Proxy) -> bool:
         if proxy.is_gateway:
-            return False
+            return proxy.key in self._tier(proxy.cost).blocked[UNCLEAR]
         if proxy.key not in self._catalog:
             return True
         record = self._exits.get(proxy.key)
@@ -432,12 +492,12 @@ class Supply:
         """The blocked exit of *tier* that is likeliest to be well again."""
         best: Found | None = None
         for name, blocked in tier.blocked.items():
-            for _, (key, at) in zip(range(DRAW_COUNT), blocked.items(), strict=False):
+            for key, at in islice(blocked.items(), DRAW_COUNT):
                 proxy = self._catalog.get(key)
                 if proxy is not None and is_free(proxy):
-                    chance = self.recoveries[name].chance(now - at)
-                    if best is None or chance > best.chance:
-                        best = Found(proxy, chance, f"blocked {now - at:.0f} s ago, {name}")
+                    found = self._found_again(proxy, name, now - at)
+                    if best is None or found.chance > best.chance:
+                        best = found
                     break
         return best
 

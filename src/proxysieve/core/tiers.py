@@ -17,9 +17,13 @@ from proxysieve.core.model import Proxy
 SHRINKAGE = 1.5
 # How exits stood before they were blocked, and what share of such blocks is for good, before anything is known. Where
 # the visitor was refused and not the exit, another visitor may pass at once; where all of a network or country is, the
-# exit is none of those that ever will.
-CHALLENGED, BARRED = "challenged", "barred"
-STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97}
+# exit is none of those that ever will. One whose last try told nothing is not blocked as far as is known.
+CHALLENGED, BARRED, UNCLEAR = "challenged", "barred", "unclear"
+STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97, UNCLEAR: 0.5}
+# Those that may be well at once: what was refused, or failed, was not the exit.
+AT_ONCE = frozenset({CHALLENGED, UNCLEAR})
+# When one whose try told nothing is as good as one that was never tried; twice as long each time that it was not.
+FIRST_DUE_SECONDS, LAST_DUE_SECONDS = 60.0, 86400.0
 
 
 class Group:
@@ -30,14 +34,15 @@ class Group:
         bad: How many did not.
         out: How many are being tried.
         fresh: Those never used here, and some that were; None until it is asked for.
+        missed: How many tries in a row were no good, by whatever fault.
     """
 
-    __slots__ = ("bad", "fresh", "key", "ok", "out")
+    __slots__ = ("bad", "fresh", "key", "missed", "ok", "out")
 
     def __init__(self, key: GroupKey) -> None:
         self.key = key
         self.fresh: list[Proxy] | None = None
-        self.ok = self.bad = self.out = 0
+        self.ok = self.bad = self.out = self.missed = 0
 
     @property
     def place(self) -> tuple[int, int]:
@@ -51,8 +56,10 @@ class Tier:
     Attributes:
         ok: How many exits worked at their first use.
         bad: How many did not.
-        blocked: Exits that are, by how they stood before; those blocked longest ago first, with the moment.
+        blocked: Exits that are, by how they stood before; those blocked longest ago first, with the moment. Those whose
+            last try told nothing stand among them.
         idle: Exits that worked, and whose session ended by nobody's fault.
+        due_seconds: After which time those whose last try told nothing are as good as fresh ones.
     """
 
     def __init__(self, cost: float) -> None:
@@ -60,6 +67,7 @@ class Tier:
         self.ok = self.bad = 0
         self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in STANDINGS}
         self.idle: OrderedDict[str, None] = OrderedDict()
+        self.due_seconds = FIRST_DUE_SECONDS
         self._by_place: dict[tuple[int, int], Bag[Group]] = {}
 
     @property
@@ -71,6 +79,13 @@ class Tier:
         """The same for one of a group in *place*."""
         ok, bad = place
         return (ok + SHRINKAGE * self.chance) / (ok + bad + SHRINKAGE)
+
+    def put_off_due(self, rested: float, *, is_unclear: bool) -> None:
+        """One whose last try told nothing was tried again after *rested* seconds; whether it told nothing again."""
+        if not is_unclear:
+            self.due_seconds = FIRST_DUE_SECONDS
+        elif rested >= self.due_seconds:
+            self.due_seconds = min(2 * self.due_seconds, LAST_DUE_SECONDS)
 
     def put(self, group: Group) -> None:
         """Have *group* where it belongs, to be drawn from."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import SESSION_PLACEHOLDER, Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.moving.files import write_privately
+from proxysieve.proxy_sources import PROXIES
+from proxysieve.text_file import read_text
 
 # By its first line a list is known to be one that may be replaced.
 HEADER = "# Proxies that worked, saved by proxysieve check; its next run may replace this list."
@@ -94,11 +97,7 @@ def _is_file(name: str) -> bool:
 
 
 def _read(path: Path) -> list[str]:
-    """The lines of *path*, with what ends them."""
-    try:
-        return path.read_bytes().decode("utf-8-sig").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the proxies in {path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}") from error
+    return list(StringIO(read_text(path, PROXIES), newline=""))
 
 
 def _lines_by_proxy(lines: Iterable[str]) -> Mapping[str, str]:

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.folder import Folder
-from proxysieve.fetch.formats import Format, Lines, gzipped
+from proxysieve.fetch.formats import GZIPPED, PLAIN, Format, Lines
+from proxysieve.fetch.journal import HEADER
 from proxysieve.fetch.warc import Warc
 
 FILES: dict[str, Callable[[str], Format]] = {
-    ".jsonl": lambda _: Lines(),
-    ".jsonl.gz": lambda _: Lines(gzipped),
-    ".warc": Warc,
-    ".warc.gz": lambda name: Warc(name, gzipped),
+    ".jsonl": lambda _: Lines(PLAIN),
+    ".jsonl.gz": lambda _: Lines(GZIPPED),
+    ".warc": lambda name: Warc(name, PLAIN),
+    ".warc.gz": lambda name: Warc(name, GZIPPED),
 }
 INDEX = "index.jsonl"
 JOURNAL = "journal"
@@ -74,9 +75,10 @@ def _in_directory(out: str, path: Path) -> Layout:
 
 def _refuse_others(layout: Layout, there: Iterable[Path]) -> None:
     """Without a journal that holds anything, nothing that is *there* may hold anything either."""
-    if _has_content(layout.journal):
+    # One that was cut short before it said what it is holds nothing.
+    if layout.journal.exists() and layout.journal.stat().st_size >= len(HEADER):
         return
-    strange = next(filter(_has_content, there), None)
+    strange = next((path for path in there if path != layout.journal and _has_content(path)), None)
     if strange:
         raise ConfigError(
             f"{strange} is there already, and no journal beside it says that it is a job's: "

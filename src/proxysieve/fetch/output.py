@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -16,9 +17,12 @@ from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.disk import sync, write_all
-from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
-from proxysieve.fetch.layout import lay_out
-from proxysieve.fetch.records import failed_record, line
+from proxysieve.fetch.journal import EMPTIED, FAILED, PAGES, Entry, Journal
+from proxysieve.fetch.layout import Layout, lay_out
+from proxysieve.fetch.records import FailedLine, line, look_for_failed
+from proxysieve.fetch.tail import AS_LEFT, cut_off, look_behind
+
+log = logging.getLogger("proxysieve")
 
 # What the memory holds for a page beside its body: headers, and the story of its tries.
 PAGE_BYTES = 4_000
@@ -44,33 +48,47 @@ class Output:
 
     def __init__(self, out: str | PathLike[str], *, retry_failed: bool = False) -> None:
         self.name = os.fspath(out)
-        try:
-            layout = lay_out(self.name)
-            self._journal = Journal(layout.journal)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        self._format = layout.format
+        self._files: dict[str, int] = {}
+        with ExitStack() as closing:
+            try:
+                layout = lay_out(self.name)
+                self._journal = Journal(layout.journal)
+                closing.callback(self._journal.close)
+                self._format = layout.format
+                self._take_up(layout, closing, retry_failed=retry_failed)
+            except OSError as error:
+                raise self._unwritable(error) from error
+            self._closing = closing.pop_all()
         self._failure: Exception | None = None
         self._pages: deque[Page] = deque()
         self._failed: deque[tuple[str, bytes]] = deque()
         # One thread, so that a commit whose caller was cancelled ends before the next one begins.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-output")
-        try:
-            if retry_failed and self._journal.failed:
-                self._journal.write([Entry(FAILED, "", 0)])
-            self._files = {PAGES: self._open(layout.pages, PAGES), FAILED: self._open(layout.failed, FAILED)}
-            self._format.settle(self._journal.ends[PAGES])
-            # Without it, a power cut may leave pages that are journaled and no file that has them.
-            with suppress(PermissionError):
-                sync(self._journal.path.parent)
-        except OSError as error:
-            self._journal.close()
-            raise self._unwritable(error) from error
-        except BaseException:
-            self._journal.close()
-            raise
         self.batch_bytes = 0
         self._taken_bytes = 0
+
+    def _take_up(self, layout: Layout, closing: ExitStack, *, retry_failed: bool) -> None:
+        """Go on where the journal says; nothing is changed before all is known to be as it says."""
+        last = self._journal.last
+        tails = {
+            PAGES: look_behind(layout.pages, last[PAGES], self._format.look, self._format.named),
+            FAILED: look_behind(layout.failed, last[FAILED], look_for_failed),
+        }
+        closing.callback(self._close_files)
+        for name, tail in tails.items():
+            self._files[name] = _open(tail.path)
+        self._journal.begin()
+        for name, tail in tails.items():
+            _tell(cut_off(tail, self._files[name]))
+        if retry_failed and self._journal.failed:
+            self._journal.write([EMPTIED])
+            os.ftruncate(self._files[FAILED], 0)
+        removed = self._format.settle(last[PAGES].end)
+        if removed:
+            _tell(f"{layout.pages.parent}: {removed:,} bytes of pages without a record were removed, {AS_LEFT}")
+        # Without it, a power cut may leave pages that are journaled and no file that has them.
+        with suppress(PermissionError):
+            sync(self._journal.path.parent)
 
     def has_page(self, url: str) -> bool:
         """Whether the page of *url* was committed when the output was opened."""
@@ -87,7 +105,7 @@ class Output:
 
     def add_failed(self, url: str, error: str, tries: Sequence[Tried], at: float) -> None:
         """Take in that *url* failed, with the story of it."""
-        record = line(failed_record(url, error, tries, at))
+        record = line(FailedLine(url=url, error=error, failed_at=at, attempts=tries))
         self._failed.append((url, record))
         self.batch_bytes += len(record)
 
@@ -113,9 +131,11 @@ class Output:
     def close(self) -> None:
         """Let go of the files."""
         self._thread.shutdown()
+        self._closing.close()
+
+    def _close_files(self) -> None:
         for file in self._files.values():
             os.close(file)
-        self._journal.close()
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(f"{self.name} cannot be written: {error.strerror}")
@@ -130,7 +150,7 @@ class Output:
             if entries:
                 self._format.sync()
                 self._journal.write(entries)
-                self._format.settle(self._journal.ends[PAGES])
+                self._format.settle(self._journal.last[PAGES].end)
         except Exception as error:
             self._failure = error
             raise
@@ -140,7 +160,7 @@ class Output:
 
     def _append(self, name: str, batch: deque[T], translate: Callable[[T, int], tuple[str, bytes]]) -> list[Entry]:
         """Bring what is in *batch* by now to the disk, a record at a time, as all of them may take much memory."""
-        end, entries = self._journal.ends[name], []
+        end, entries = self._journal.last[name].end, []
         for _ in range(len(batch)):
             url, record = translate(batch.popleft(), end)
             write_all(self._files[name], record)
@@ -150,17 +170,14 @@ class Output:
             os.fsync(self._files[name])
         return entries
 
-    def _open(self, path: Path, name: str) -> int:
-        end = self._journal.ends[name]
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        except OSError as error:
-            raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-        if os.fstat(file).st_size < end:
-            os.close(file)
-            raise ConfigError(
-                f"{path} is shorter than its journal says, so something else has changed it: put it back, "
-                f"or remove {self._journal.path} as well to start anew"
-            )
-        os.ftruncate(file, end)
-        return file
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _tell(what: str) -> None:
+    if what:
+        log.warning("%s", what)

@@ -4,54 +4,129 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import BinaryIO
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
+from proxysieve.saved.pages import MOST_LINE_BYTES
 
 # Set by the site for one session, and so no part of the page: whoever has them can act as that session.
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})
+# How each line begins.
+MARK = b'{"url":"'
+# A multiple of three, so that base64 needs no padding within; it is encoded in some 15 ms at most.
+PIECE = 786_432
+# The last field that is empty, as headers may have any name.
+END_OF_BODY = b'","fetched_at":'
+NO_BODY = b'"body":"' + END_OF_BODY
 
 
-def page_record(page: Page) -> dict[str, Any]:
-    """A page with its body: as text, or in base64 where it is not UTF-8."""
+class PageLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A page with its body: as text, in base64 where it is not UTF-8, or in a file of its own.
+
+    What stands in an output is read as one, too: a field that comes to be needs a default.
+    """
+
+    url: str
+    final_url: str
+    status: int
+    headers: dict[str, str]
+    body: str | UnsetType = UNSET
+    body_base64: bytes | UnsetType = UNSET
+    file: str | UnsetType = UNSET
+    fetched_at: float
+    attempts: int
+    session: str
+    proxy: str
+    seconds: float
+
+
+class FailedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """That *url* failed, with the story of it; likewise."""
+
+    url: str
+    error: str
+    failed_at: float
+    attempts: Sequence[Tried]
+
+
+def page_record(page: Page, file: str | UnsetType = UNSET) -> PageLine:
+    """The record of *page*, whose body is in it, or in a *file* of its own."""
+    text: str | UnsetType = UNSET
+    data: bytes | UnsetType = UNSET
+    if file is UNSET:
+        try:
+            text = page.body.decode()
+        except UnicodeDecodeError:
+            data = page.body
+    return PageLine(
+        url=page.url,
+        final_url=page.final_url,
+        status=page.status,
+        headers=_headers_of(page),
+        body=text,
+        body_base64=data,
+        file=file,
+        fetched_at=page.fetched_at,
+        attempts=page.attempts,
+        session=page.session,
+        proxy=page.proxy,
+        seconds=round(page.seconds, 6),
+    )
+
+
+def page_line(page: Page) -> bytes:
+    """The record of *page* with its body as a line of JSON.
+
+    The body is written piece by piece. 50 MB of what JSON must escape take a second, and no other thread runs in it.
+    """
+    begin, _, end = line(page_record(msgspec.structs.replace(page, body=b""))).rpartition(NO_BODY)
     try:
-        body = {"body": page.body.decode()}
+        text = page.body.decode()
     except UnicodeDecodeError:
-        body = {"body_base64": base64.b64encode(page.body).decode()}
-    return _asked_and_answered(page) | body | _how_it_was_had(page)
+        size = len(page.body)
+        pieces = [base64.b64encode(page.body[at : at + PIECE]) for at in range(0, size, PIECE)]
+        return b"".join([begin, b'"body_base64":"', *pieces, END_OF_BODY, end])
+    pieces = [msgspec.json.encode(text[at : at + PIECE])[1:-1] for at in range(0, len(text), PIECE)]
+    return b"".join([begin, b'"body":"', *pieces, END_OF_BODY, end])
 
 
-def index_record(page: Page, file: str) -> dict[str, Any]:
-    """A page whose body is in a *file* of its own."""
-    return _asked_and_answered(page) | {"file": file} | _how_it_was_had(page)
-
-
-def failed_record(url: str, error: str, tries: Sequence[Tried], at: float) -> dict[str, Any]:
-    """That *url* failed, with the story of it."""
-    return {"url": url, "error": error, "failed_at": at, "attempts": tries}
-
-
-def line(record: dict[str, Any]) -> bytes:
+def line(record: msgspec.Struct) -> bytes:
     """A record as a line of JSON."""
     return msgspec.json.encode(record) + b"\n"
 
 
-def _asked_and_answered(page: Page) -> dict[str, Any]:
+def look_for_page(file: BinaryIO) -> str | None:
+    """What stands in *file* from its position on, as :meth:`proxysieve.fetch.formats.Format.look` tells it."""
+    return _look(file, PageLine)
+
+
+def look_for_failed(file: BinaryIO) -> str | None:
+    """The same for what failed."""
+    return _look(file, FailedLine)
+
+
+def is_begun(data: bytes, mark: bytes) -> bool:
+    """Whether what begins by *mark* begins so, or would if it went on."""
+    return data.startswith(mark) or mark.startswith(data)
+
+
+def _look(file: BinaryIO, kind: type[PageLine | FailedLine]) -> str | None:
+    found = file.readline(MOST_LINE_BYTES)
+    if not found.endswith(b"\n"):
+        return "" if len(found) < MOST_LINE_BYTES and is_begun(found, MARK) else None
+    try:
+        return msgspec.json.decode(found, type=kind).url if found.startswith(MARK) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _headers_of(page: Page) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in page.headers:
         if name not in SECRET_HEADERS:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return {"url": page.url, "final_url": page.final_url, "status": page.status, "headers": headers}
-
-
-def _how_it_was_had(page: Page) -> dict[str, Any]:
-    return {
-        "fetched_at": page.fetched_at,
-        "attempts": page.attempts,
-        "session": page.session,
-        "proxy": page.proxy,
-        "seconds": round(page.seconds, 6),
-    }
+    return headers

@@ -141,6 +141,7 @@ class Tries:
         # Each with whether it has all the time that there is.
         self._tasks: dict[asyncio.Task[Page], bool] = {}
         self._has_news = asyncio.Event()
+        self._failed_on: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -153,7 +154,9 @@ class Tries:
         while asking.may_start(self.count, clock.now()) and not (self._tasks and self._slots.locked()):
             await self._slots.acquire()
             seconds = asking.seconds_for(sum(self._tasks.values()))
-            task = asyncio.create_task(self._pool.get_aside(self._url, seconds, waiting=asking.width))
+            task = asyncio.create_task(
+                self._pool.get_aside(self._url, seconds, waiting=asking.width, failed_on=self._failed_on)
+            )
             self._tasks[task] = asking.is_patient(seconds)
             task.add_done_callback(self._note_end)
 

@@ -1,18 +1,50 @@
-"""Lines of text into the URLs of a job."""
+"""Lists into the URLs of a job: a line each, or a sitemap.
+
+A line is a URL beyond doubt, or it is told with its number: what follows a URL behind a blank, or hides in it unseen,
+would be sent as part of its path, and an error page of the site would count as the page.
+"""
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Iterable
-from io import StringIO
-from pathlib import Path
-from urllib.parse import urlsplit
+from ipaddress import IPv6Address
+from unicodedata import normalize
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
+from proxysieve.client import is_askable
+from proxysieve.core.problems import Problems
+from proxysieve.core.sitemap import read_sitemap
+from proxysieve.core.text import kind_of, lines_of, unseen
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_sources import STANDARD_INPUT
 from proxysieve.sites import site_of
+from proxysieve.text_file import name_of, read_text
+
+EXPECTED = "expected one URL a line, and a comment only behind a blank and #"
+# No server takes longer ones, and no page has them.
+LONGEST_URL = 65_536
+BLANKS = " \t\r\n"
+COMMENT = re.compile(r"[ \t]#")
+# As most are: read at once, with the same result as piece by piece.
+USUAL = re.compile(
+    r"https?://(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,63}|(?:[1-9][0-9]?\.){3}[1-9][0-9]?)"
+    r"(?::[1-9][0-9]{0,3})?(?:/[!$%&'()*+./:=?@\[\]_~0-9A-Za-z#-]*)?"
+)
+# What names consist of. Whether letters beyond ASCII make one, the client knows.
+HOST = re.compile(r"(?=.*[^.])(?:[A-Za-z0-9_.-]|[^\x00-\x7f])+")
+IN_BRACKETS = re.compile(r"\[[^\[\]]*\](?::[0-9]*)?")
+CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
+# They stand in no URL that was written down as one, but around it.
+NEVER = {'"': "a quotation mark", "<": "a <", ">": "a >"}
+ANOTHER = re.compile(r"[^?#]*?[,;|]https?://", re.IGNORECASE)
+BEGINNING = re.compile("https?://", re.IGNORECASE)
+COMMAS = (",", ";")
+# What a table calls the column with its URLs.
+COLUMNS = frozenset({"url", "urls", "link", "links", "loc", "address", "page", "href", "website"})
+TABLE = re.compile(r"[,;\t|]")
+SITEMAPS_SHOWN = 3
 
 
 class UrlList(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +77,7 @@ def read_urls(lines: Iterable[str], origin: str) -> UrlList:
 
 
 def read_url_files(files: Iterable[str]) -> UrlList:
-    """The same for the lists in *files*, or in the standard input (``-``).
+    """The same for the lists and sitemaps in *files*, or in the standard input (``-``).
 
     One that is empty is no problem if another has URLs.
 
@@ -54,16 +86,34 @@ def read_url_files(files: Iterable[str]) -> UrlList:
     """
     reader = Reader()
     for file in files:
-        name = "the standard input" if file == STANDARD_INPUT else file
-        try:
-            content = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
-            # Some editors put a mark before the first line.
-            reader.read(StringIO(content.decode("utf-8-sig"), newline=None), name)
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"the URLs in {name} cannot be read: not UTF-8 text") from error
-        except OSError as error:
-            raise ConfigError(f"the URLs in {name} cannot be read: {error.strerror}") from error
+        reader.read_text(read_text(file, "URLs"), name_of(file))
     return reader.url_list()
+
+
+def check_url(text: str) -> None:
+    """Refuse what is not a URL beyond doubt, or what no client can send.
+
+    Raises:
+        ConfigError: The message says why; it repeats nothing that may be a password.
+    """
+    if len(text) > LONGEST_URL:
+        raise ConfigError(f"not a URL: it is longer than {LONGEST_URL:,} characters")
+    if USUAL.fullmatch(text):
+        return
+    if not BEGINNING.match(text):
+        site_of(text)
+    if " " in text or "\t" in text:
+        raise _refused("something follows it behind a blank")
+    letter = unseen(text)
+    if letter:
+        raise _refused(f"a letter that nobody sees ({letter}) is in it", "remove it, or write it percent-encoded")
+    site_of(text)
+    found = next((NEVER[letter] for letter in NEVER if letter in text), "")
+    if found:
+        raise _refused(f"{found} is in it")
+    if ANOTHER.match(text, len("https://")):
+        raise _refused("another URL follows it")
+    _check_place(text)
 
 
 class Reader:
@@ -71,34 +121,136 @@ class Reader:
 
     def __init__(self) -> None:
         self._urls: dict[str, None] = {}
-        self._problems: list[str] = []
+        self._problems: list[Problems] = []
+        self._faults: list[str] = []
         self._count = 0
         self._origins: list[str] = []
 
+    def read_text(self, text: str, origin: str) -> None:
+        """Take in what a file has in it.
+
+        Raises:
+            ConfigError: It is something else than a list or a sitemap.
+        """
+        kind = kind_of(text)
+        if kind == "XML":
+            self._read_sitemap(text, origin)
+        elif kind:
+            raise ConfigError(f"the URLs in {origin} cannot be read: this is {kind}: {EXPECTED}")
+        else:
+            self.read(lines_of(text), origin)
+
     def read(self, lines: Iterable[str], origin: str) -> None:
-        """Take in *lines*."""
-        self._origins.append(origin)
+        """Take in *lines*.
+
+        Raises:
+            ConfigError: They are those of a table.
+        """
+        problems = self._begin(origin)
+        count = comma_count = 0
+        is_last_without = False
         for number, line in enumerate(lines, start=1):
-            text = line.strip()
-            if not text or text.startswith("#"):
+            text = _without_comment(line)
+            if not text:
                 continue
-            try:
-                site_of(text)
-            except ConfigError as error:
-                self._problems.append(f"{origin}, line {number}: {error}")
-                continue
-            self._count += 1
-            self._urls[text] = None
+            if not count and _is_heading(text):
+                raise ConfigError(f"the URLs in {origin} cannot be read: this is a table: {EXPECTED}")
+            self._take(text, number, problems)
+            count += 1
+            is_last_without = not text.endswith(COMMAS)
+            comma_count += not is_last_without
+        # One comma may be a URL's own; one behind each line is what separates the items of something else.
+        if count > 1 and comma_count >= count - is_last_without:
+            raise ConfigError(f"the URLs in {origin} cannot be read: every line ends with a comma: {EXPECTED}")
+
+    def _begin(self, origin: str) -> Problems:
+        self._origins.append(origin)
+        self._problems.append(Problems(origin))
+        return self._problems[-1]
+
+    def _take(self, text: str, number: int, problems: Problems) -> None:
+        try:
+            check_url(text)
+        except ConfigError as error:
+            problems.add(number, str(error))
+            return
+        self._count += 1
+        self._urls[text] = None
+
+    def _read_sitemap(self, text: str, origin: str) -> None:
+        problems = self._begin(origin)
+        try:
+            sitemap = read_sitemap(text)
+        except ConfigError as error:
+            raise ConfigError(f"the URLs in {origin} cannot be read: {error}") from None
+        for line, url in sitemap.pages:
+            self._take(url.strip(BLANKS), line, problems)
+        if sitemap.fault:
+            self._faults.append(f"{origin}, {sitemap.fault}: what stands behind it is left out")
+        if sitemap.sitemaps:
+            self._faults.append(_is_index(origin, sitemap.sitemaps))
 
     def url_list(self) -> UrlList:
-        """All that was taken in."""
-        if self._problems and not self._urls:
-            raise ConfigError(self._problems[0])
+        """All that was taken in.
+
+        Raises:
+            ConfigError: Not one URL was, or all of them are proxies.
+        """
+        problems = [*(told for one in self._problems for told in one.told()), *self._faults]
+        if problems and not self._urls:
+            raise ConfigError(problems[0])
         if self._urls and all(map(_is_like_a_proxy, self._urls)):
             raise ConfigError(f"{' and '.join(self._origins)} names proxies and no pages: are the two lists exchanged?")
         if not self._urls:
             raise ConfigError(f"{' and '.join(self._origins)} has no URLs in it: expected one a line")
-        return UrlList(urls=list(self._urls), duplicate_count=self._count - len(self._urls), problems=self._problems)
+        return UrlList(urls=list(self._urls), duplicate_count=self._count - len(self._urls), problems=problems)
+
+
+def _without_comment(line: str) -> str:
+    text = line.strip(BLANKS)
+    if text.startswith("#"):
+        return ""
+    comment = COMMENT.search(text) if "#" in text else None
+    return text[: comment.start()].rstrip(BLANKS) if comment else text
+
+
+def _is_heading(text: str) -> bool:
+    columns = [column.strip(" \"'").lower() for column in TABLE.split(text)]
+    return len(columns) > 1 and "://" not in text and not COLUMNS.isdisjoint(columns)
+
+
+def _refused(why: str, hint: str = EXPECTED) -> ConfigError:
+    # The text stays out of it, as whoever mistakes one list for the other shows us proxies with their passwords.
+    return ConfigError(f"not a URL, {why}: {hint}")
+
+
+def _check_place(url: str) -> None:
+    parts = urlsplit(url)
+    login, _, place = parts.netloc.rpartition("@")
+    host = parts.hostname or ""
+    if CONTROLS.search(unquote_to_bytes(login)) or "@" in login:
+        raise _refused("its user or password cannot be sent", "write an @ as %40, and no control characters")
+    is_host = (
+        _is_ipv6(host) if IN_BRACKETS.fullmatch(place) else HOST.fullmatch(normalize("NFKC", place.partition(":")[0]))
+    )
+    if not is_host or not (host.isascii() or is_askable(url)):
+        raise _refused("its host is neither a name nor an IP address")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return IPv6Address(host) is not None
+    except ValueError:
+        return False
+
+
+def _is_index(origin: str, sitemaps: list[str]) -> str:
+    shown = [url for url in map(str.strip, sitemaps) if USUAL.fullmatch(url)][:SITEMAPS_SHOWN]
+    named = f" ({', '.join([*shown, '…'] if len(shown) < len(sitemaps) else shown)})" if shown else ""
+    return (
+        f"{origin} is an index of {len(sitemaps):,} sitemap{'s'[: len(sitemaps) != 1]} and names no pages: "
+        f"download them{named}, and give their files"
+    )
 
 
 def _is_like_a_proxy(url: str) -> bool:

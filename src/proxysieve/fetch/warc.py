@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import SplitResult, quote, urlsplit
 
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from proxysieve.attempts import Page
-from proxysieve.fetch.formats import Format, Pack
-from proxysieve.fetch.records import SECRET_HEADERS
+from proxysieve.fetch.formats import Format, Packing
+from proxysieve.fetch.records import SECRET_HEADERS, is_begun
+from proxysieve.saved.pages import MOST_LINE_BYTES
 
 Headers = list[tuple[str, str]]
 
@@ -30,6 +32,14 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 PLAIN = "%:/?#[]@!$&'()*+,;="
 BRACKETS = {ord("["): "%5B", ord("]"): "%5D"}
 LOGIN = re.compile(r"(?<=//)[^/?#]*@")
+# The records of a page, in their order.
+KINDS = ("response", "request", "metadata")
+MARK = b"WARC/1.1\r\n"
+RECORD_END = b"\r\n\r\n"
+LENGTH = re.compile(rb"^Content-Length: (\d{1,12})\r$", re.MULTILINE)
+ASKED = re.compile(r"^url: (.*)\r$", re.MULTILINE)
+# No address is longer that a site, or a client, takes.
+MOST_HEAD_BYTES = 1_000_000
 
 
 class Warc(Format):
@@ -37,19 +47,31 @@ class Warc(Format):
 
     Args:
         name: Of the file, for its first record.
-        pack: What is done to each record.
+        packing: What is done to each record.
     """
 
-    def __init__(self, name: str, pack: Pack = bytes) -> None:
+    def __init__(self, name: str, packing: Packing) -> None:
         self._name = name
-        self._pack = pack
+        self._packing = packing
 
     def record(self, page: Page, at: int) -> bytes:
         writer = WARCWriter(BytesIO(), gzip=False, warc_version="1.1")
         # The moment at which the capture began, as the standard has it.
         date = datetime.fromtimestamp(page.fetched_at - page.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         records = [] if at else [self._warcinfo(writer, date)]
-        return b"".join(self._pack(_whole(writer, record)) for record in [*records, *_capture(writer, page, date)])
+        records.extend(_capture(writer, page, date))
+        return b"".join(self._packing.pack(_whole(writer, record)) for record in records)
+
+    def look(self, file: BinaryIO) -> str | None:
+        found: str | None = None
+        for kind in [*([] if file.tell() else ["warcinfo"]), *KINDS]:
+            found = self._packing.look(partial(_look_for, kind), file)
+            if not found:
+                break
+        return found
+
+    def named(self, url: str) -> str:
+        return CONTROLS.sub(" ", _public(url))
 
     def _warcinfo(self, writer: Any, date: str) -> Any:  # noqa: ANN401 - warcio has no types
         about = {
@@ -83,6 +105,37 @@ def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN4
         warc_headers_dict=together,
     )
     yield _fields(writer, url.geturl(), "metadata", together, _metadata(page))
+
+
+def _look_for(kind: str, file: BinaryIO) -> str | None:
+    """As :meth:`Format.look`, of one record of that *kind*, whose name it gives where there is no URL."""
+    head = _read_head(file)
+    if not head.endswith(RECORD_END):
+        return "" if is_begun(head, MARK) and len(head) < MOST_HEAD_BYTES else None
+    length = LENGTH.search(head)
+    if not head.startswith(MARK) or f"\r\nWARC-Type: {kind}\r\n".encode() not in head or not length:
+        return None
+    wanted = int(length[1]) + len(RECORD_END)
+    block = file.read(wanted) if wanted < MOST_LINE_BYTES else b""
+    if len(block) < wanted:
+        return "" if wanted < MOST_LINE_BYTES else None
+    if not block.endswith(RECORD_END):
+        return None
+    if kind != "metadata":
+        return kind
+    asked = ASKED.search(block.decode("utf-8", "replace"))
+    return asked[1] if asked else None
+
+
+def _read_head(file: BinaryIO) -> bytes:
+    """The lines of *file* up to an empty one, or to the end, or to the limit."""
+    lines, left = [], MOST_HEAD_BYTES
+    while left > 0 and (line := file.readline(left)):
+        lines.append(line)
+        left -= len(line)
+        if line == b"\r\n" or not lines[0].startswith(MARK):
+            break
+    return b"".join(lines)
 
 
 def _metadata(page: Page) -> dict[str, str]:

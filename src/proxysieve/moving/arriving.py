@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import msgspec
@@ -13,6 +13,7 @@ from proxysieve.core.model import Identity
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
 from proxysieve.errors import ConfigError
 from proxysieve.moving.binding import Bound, choose_looks
+from proxysieve.moving.cookies import sift
 from proxysieve.moving.departing import REFUSED, TOO_OLD, UNLISTED, is_over_age
 from proxysieve.moving.moved import Export, MovedSession, Reasons
 
@@ -20,7 +21,13 @@ KNOWN = "the store knows them already (--replace takes those of the file)"
 TAKEN = "their proxies carry other sessions already (--replace takes those of the file)"
 TWICE = "another session in the file has the same exit, or name"
 SINCE_REFUSED = "the store knows that their exits were refused since"
-UNBORN = "they were opened in the future, by this machine's clock"
+UNBORN = "they were opened or used in the future, by this machine's clock"
+MANY_COOKIES = "they have more than 1,000 cookies of the site, which no browser keeps"
+TOO_LARGE = "their user data, or what sites keep in their browsers, is larger than 10 MB"
+MOST_COOKIES = 1_000
+MOST_OWN_BYTES = 10_000_000
+# No file of another's keeps an exit from being tried for longer.
+LONGEST_REST_SECONDS = 86_400.0
 # Two machines' clocks may differ by so much.
 LEEWAY_SECONDS = 300.0
 
@@ -30,6 +37,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         cookie_count: How many of the sessions that came have cookies.
+        cookies_left_out: How many cookies they may not keep, by the reason.
         replaced_count: How many of the store's are no more.
     """
 
@@ -39,6 +47,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     replaced_count: int
     left_out: Reasons
     other_looks: Reasons
+    cookies_left_out: Reasons
 
 
 def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
@@ -73,8 +82,18 @@ class Admission:
         msgspec.DecodeError: A record of the store is damaged.
     """
 
-    def __init__(self, site: str, catalog: Catalog, kept: Iterable[Record], now: float, *, is_replacing: bool) -> None:
+    def __init__(
+        self,
+        site: str,
+        catalog: Catalog,
+        kept: Iterable[Record],
+        now: float,
+        *,
+        site_of: Callable[[str], str],
+        is_replacing: bool,
+    ) -> None:
         self._site = site
+        self._site_of = site_of
         self._catalog = catalog
         self._now = now
         self._is_replacing = is_replacing
@@ -90,16 +109,19 @@ class Admission:
         self._changes: dict[tuple[str, str], bytes | None] = {}
         self._replaced: set[str] = set()
         self._cookie_count = 0
+        self._cookies_left_out = Reasons()
         self._last_ok_at = 0.0
 
     def admit(self, bound: Bound) -> Arrival:
         """Let in those of *bound* that may come."""
         left_out = Reasons(bound.left_out)
         for moved in bound.sessions:
+            moved.cookies, cookies_left_out = sift(moved.cookies, self._site, self._site_of)
             why = self._obstacle(moved)
             if why:
                 left_out[why] += 1
             else:
+                self._cookies_left_out += cookies_left_out
                 self._let_in(moved)
         if self._new and ("site", "") not in self._kept:
             self._put("site", "", SiteRecord(last_ok_at=self._last_ok_at))
@@ -110,13 +132,20 @@ class Admission:
             replaced_count=len(self._replaced),
             left_out=left_out,
             other_looks=bound.other_looks,
+            cookies_left_out=self._cookies_left_out,
         )
 
     def _obstacle(self, moved: MovedSession) -> str:
         """Why a session may not come; empty if it may."""
         session = moved.session
-        if session.opened_at > self._now + LEEWAY_SECONDS:
+        exit_ = moved.exit
+        moments = (session.opened_at, session.worked_at, exit_.last_ok_at, exit_.last_bad_at, exit_.last_unclear_at)
+        if max(*moments, *(exit_.used_at or ())) > self._now + LEEWAY_SECONDS:
             return UNBORN
+        if len(moved.cookies) > MOST_COOKIES:
+            return MANY_COOKIES
+        if max(len(msgspec.json.encode(one)) for one in (moved.data, moved.browser)) > MOST_OWN_BYTES:
+            return TOO_LARGE
         if is_over_age(session, self._catalog.get(session.proxy), self._now):
             return TOO_OLD
         neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
@@ -145,6 +174,7 @@ class Admission:
         self._note(session)
         self._new.add(session.name)
         self._put("session", session.name, session)
+        moved.exit.rests_until = min(moved.exit.rests_until, self._now + LONGEST_REST_SECONDS)
         if self._is_replacing or ("exit", session.exit_id) not in self._kept:
             self._put("exit", session.exit_id, moved.exit)
         browser = moved.browser if moved.browser != BrowserRecord() else None

@@ -17,15 +17,14 @@ from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import SESSION_PLACEHOLDER, Identity, Outcome, Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
-from proxysieve.moving.browsers import browser_of, nearest
+from proxysieve.moving.browsers import Browser, browser_of, nearest
 from proxysieve.moving.cookies import settle
 from proxysieve.moving.departing import UNLISTED, address_of
-from proxysieve.moving.moved import Found, FoundSession, MovedSession, Reasons
+from proxysieve.moving.moved import PROVIDER_NAME, Found, FoundSession, MovedSession, Reasons
 
 EXITLESS = "nothing says which proxies they used"
 AMBIGUOUS = "the list has several providers with session names, and nothing says which they used (--proxy names one)"
-# What a provider can be told in a user name. It is not for us to say which letters it takes.
-PROVIDER_NAME = re.compile(r"[!-~]{1,200}")
+ENDED = "they had ended there, by the age that their user chose"
 LONGEST_CREDENTIALS = 1_000
 
 
@@ -42,8 +41,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     other_looks: Reasons
 
 
-def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
-    """Give the sessions in *found* exits of *catalog* and looks of *identities*.
+def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identity], rng: Random, now: float) -> Bound:
+    """Give the sessions in *found* that have not ended *now* exits of *catalog* and looks of *identities*.
 
     Raises:
         ConfigError: A name cannot be that of a session at a provider.
@@ -51,24 +50,31 @@ def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identit
     bound = Bound(sessions=[], left_out=Reasons(found.left_out), other_looks=Reasons())
     providers = [proxy for proxy in catalog if proxy.is_gateway]
     for one in found.sessions:
-        place = _place(one, catalog, providers)
+        place = ENDED if one.ends_at <= now else _place(one, catalog, providers)
         if isinstance(place, str):
             bound.left_out[place] += 1
             continue
         proxy, name = place
-        identity, change = choose_looks(one.user_agent, identities, rng)
+        identity, change = choose_looks(one.user_agent, identities, rng, one.looks)
         if change:
             bound.other_looks[change] += 1
         bound.sessions.append(_moved(one, site, proxy, name, identity))
     return bound
 
 
-def choose_looks(user_agent: str, identities: Sequence[Identity], rng: Random) -> tuple[Identity, str]:
-    """Who is nearest to *user_agent*, any if it tells nothing; and the change in words, if it is one."""
+def choose_looks(
+    user_agent: str, identities: Sequence[Identity], rng: Random, looks: Browser | None = None
+) -> tuple[Identity, str]:
+    """Who is nearest to *user_agent*, any if it tells nothing; and the change in words, if it is one.
+
+    Where *looks* are another browser's, those count.
+    """
+    browser = browser_of(user_agent)
+    if looks and (browser is None or browser.family != looks.family):
+        browser, user_agent = looks, ""
     same = next((one for one in identities if one.user_agent == user_agent), None)
     if same:
         return same, ""
-    browser = browser_of(user_agent)
     identity = (nearest(browser, identities) if browser else None) or rng.choice(identities)
     return identity, f"{browser or 'unknown'} -> {identity.impersonate}"
 

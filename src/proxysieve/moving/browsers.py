@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,15 +20,28 @@ MOBILE = re.compile(r"\b(?:Mobile|Android|iPhone|iPad)\b")
 LONGEST = 1_000
 
 
+# As Crawlee's fingerprints call them, and on what they run.
+KINDS = {"chrome": "Chrome", "edge": "Chrome", "firefox": "Firefox", "safari": "Safari"}
+PLATFORMS = {"windows": "Windows", "macos": "macOS", "linux": "Linux", "android": "Android", "ios": "iOS"}
+
+
 class Browser(NamedTuple):
-    """What a user agent says."""
+    """What a user agent says, or a fingerprint.
+
+    Attributes:
+        version: None where it is not said.
+        platform: Empty where it is not looked at.
+    """
 
     family: str
-    version: float
+    version: float | None
     is_mobile: bool
+    platform: str = ""
 
     def __str__(self) -> str:
-        return f"{self.family} {self.version:g}{' (mobile)' if self.is_mobile else ''}"
+        version = "" if self.version is None else f" {self.version:g}"
+        platform = f" on {self.platform}" if self.platform else ""
+        return f"{self.family}{version}{platform}{' (mobile)' if self.is_mobile else ''}"
 
 
 def browser_of(user_agent: str) -> Browser | None:
@@ -39,8 +53,19 @@ def browser_of(user_agent: str) -> Browser | None:
     return None
 
 
+def browser_like(kind: str, platform: str, *, is_mobile: bool) -> Browser | None:
+    """The browser that a fingerprint names; None if it is none that we know."""
+    family = KINDS.get(kind)
+    return Browser(family, None, is_mobile, PLATFORMS.get(platform, "")) if family else None
+
+
 def nearest(browser: Browser, identities: Sequence[Identity]) -> Identity | None:
-    """The one of *identities* of the same family whose version is nearest; None if we are none of that family."""
+    """The one of *identities* of the same family whose version is nearest; None if we are none of that family.
+
+    Where no version is said, it is the newest, as most people have it.
+    """
     known = [(browser_of(one.user_agent), one) for one in identities]
-    kin = [(abs(ours.version - browser.version), one) for ours, one in known if ours and ours.family == browser.family]
-    return min(kin, key=lambda pair: pair[0])[1] if kin else None
+    wanted = math.inf if browser.version is None else browser.version
+    kin = [(ours.version or 0.0, one) for ours, one in known if ours and ours.family == browser.family]
+    newest_first = sorted(kin, key=lambda pair: -pair[0])
+    return min(newest_first, key=lambda pair: abs(pair[0] - min(wanted, newest_first[0][0])))[1] if kin else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxysieve.errors import ConfigError
-from proxysieve.moving.moved import Found, FoundSession, Reasons, check_name
+from proxysieve.moving.moved import Found, FoundSession, Reasons, check_count, check_name
 
 ORIGIN = "the algorithm of 2019"
 UNDATED = "their file does not say how old they are, so they count from when it was written"
@@ -26,6 +26,7 @@ def read_classic(value: dict[str, Any], written_at: float) -> Found:
     Raises:
         ConfigError: One of them is damaged.
     """
+    check_count(value)
     sessions = [_session(key, one, written_at) for key, one in value.items()]
     return Found(origin=ORIGIN, sessions=sessions, left_out=Reasons(), notes=[UNDATED])
 

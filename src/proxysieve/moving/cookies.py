@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from proxysieve.belongings import CookieRecord
+from proxysieve.belongings import CookieRecord, cookie_of
+from proxysieve.cookie_file import cookies_at
 from proxysieve.errors import ConfigError
 
 # In a header, these would end the cookie, or the header.
 BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f;]")
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
+# Name and value together: https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#section-5.6
+LONGEST = 4_096
+SAME_SITES = {"strict": "Strict", "lax": "Lax", "none": "None"}
+OTHERS = "they are other sites'"
+TOO_LONG = f"they are longer than {LONGEST:,} letters, which no browser keeps"
 
 
 def make_cookie(
-    name: str, value: str, domain: str, *, is_host_only: bool, path: str, secure: bool, expires: float | None
+    name: str,
+    value: str,
+    domain: str,
+    *,
+    is_host_only: bool,
+    path: str,
+    secure: bool,
+    expires: float | None,
+    http_only: bool = False,
+    same_site: str | None = None,
 ) -> CookieRecord:
     """The cookie that is sent to *domain*, and if it is not *is_host_only*, to all below it; to no other host.
 
@@ -33,6 +50,8 @@ def make_cookie(
         secure=secure,
         expires=None if expires is None else int(expires),
         discard=expires is None,
+        http_only=http_only,
+        same_site=SAME_SITES.get((same_site or "").lower(), ""),
     )
     check_cookie(cookie)
     return cookie
@@ -50,6 +69,21 @@ def settle(cookie: CookieRecord, site: str) -> CookieRecord:
         domain_specified=not is_host_only,
         domain_initial_dot=not is_host_only,
     )
+
+
+def sift(
+    cookies: Iterable[CookieRecord], site: str, site_of: Callable[[str], str]
+) -> tuple[list[CookieRecord], Counter[str]]:
+    """Those of *cookies* that a session of *site* may keep, and how many it may not, by the reason."""
+    kept, left_out = [], Counter[str]()
+    for cookie in cookies:
+        if not cookies_at(site, [cookie_of(cookie)], site_of):
+            left_out[OTHERS] += 1
+        elif len(cookie.name) + len(cookie.value or "") > LONGEST or len(cookie.path) > LONGEST:
+            left_out[TOO_LONG] += 1
+        else:
+            kept.append(cookie)
+    return kept, left_out
 
 
 def check_cookie(cookie: CookieRecord) -> None:

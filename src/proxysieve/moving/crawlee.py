@@ -1,7 +1,9 @@
 """The session pools that Crawlee saved, for JavaScript (and the Apify SDK before it) and for Python.
 
-A session there is a name, cookies, user data and a score of errors. Which proxy it used, a pool does not keep, unless
-the user put it into the user data. Neither does it keep whether a retired session was blocked, or only used up.
+A session there is a name, cookies, user data and a score of errors. Crawlee 4 for JavaScript also keeps which proxy it
+used, what it looked like and whether it is retired; what it says counts for more than what its scores let one guess.
+Before, a pool kept no proxy, unless the user put it into the user data; and none keeps whether a retired session was
+blocked, or only used up.
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from proxysieve.belongings import CookieRecord
 from proxysieve.errors import ConfigError
+from proxysieve.moving.browsers import Browser, browser_like
 from proxysieve.moving.cookies import make_cookie
-from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_name, is_moment
+from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_count, check_name, is_moment
 
 ORIGIN = "Crawlee"
 RETIRED = "they were retired there: blocked, or only used up, which is not kept"
@@ -26,6 +30,9 @@ PROXY_OBJECTS = ("proxyInfo", "proxy_info", "proxy")
 AGENT_KEYS = ("userAgent", "user_agent")
 ENDLESS = "Infinity"
 OVER = "-Infinity"
+# For how long a session lasts where its user says nothing (maxAgeSecs).
+USUAL_SECONDS = 3_000.0
+UNCHECKED = "of some, Crawlee did not check the certificates (ignoreTlsErrors): here they are checked"
 
 
 class ToughCookie(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,6 +46,8 @@ class ToughCookie(msgspec.Struct, frozen=True, rename="camel"):
     path: str | None = None
     secure: bool = False
     host_only: bool | None = None
+    http_only: bool = False
+    same_site: str | None = None
     creation: str | None = None
 
 
@@ -57,6 +66,35 @@ class PlainCookie(msgspec.Struct, frozen=True):
     path: str = "/"
     secure: bool = False
     expires: float | None = None
+    http_only: bool = False
+    same_site: str | None = None
+
+
+class ProxyInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """What a session of Crawlee 4 is tied to."""
+
+    url: str | None = None
+    hostname: str | None = None
+    port: int | str | None = None
+    username: str | None = None
+    password: str | None = None
+    ignore_tls_errors: bool | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it is, with credentials; empty if that is not said."""
+        if self.url or not self.hostname or not self.port:
+            return self.url or ""
+        login = f"{quote(self.username or '', safe='')}:{quote(self.password or '', safe='')}@"
+        return f"http://{login if self.username or self.password else ''}{self.hostname}:{self.port}"
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """What it is to look like."""
+
+    browser: str | None = None
+    platform: str | None = None
+    device: str | None = None
 
 
 class CrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -66,12 +104,22 @@ class CrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     cookie_jar: ToughJar | None = None
     cookies: list[PlainCookie] | dict[str, Any] | None = None
     user_data: dict[str, Any] = {}
-    error_score: float = 0.0
-    max_error_score: float = 3.0
-    error_score_decrement: float = 0.5
-    usage_count: int = 0
+    # JSON has no word for infinity, and says null.
+    error_score: float | None = 0.0
+    max_error_score: float | None = 3.0
+    error_score_decrement: float | None = 0.5
+    usage_count: float | None = 0
     created_at: datetime
+    expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    proxy_info: ProxyInfo | None = None
+    fingerprint: Fingerprint | None = None
+    retired: bool | None = None
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it is not to be used any more: as the file says, or because it is blocked."""
+        return bool(self.retired) or _number(self.error_score) >= _number(self.max_error_score)
 
 
 class CrawleePool(msgspec.Struct, frozen=True):
@@ -95,17 +143,19 @@ def read_crawlee(value: dict[str, Any]) -> Found:
         pool = msgspec.convert(value, CrawleePool)
     except msgspec.ValidationError as error:
         raise ConfigError(f"the session pool of {ORIGIN} is damaged: {error}") from error
+    check_count(pool.sessions)
     sessions, left_out = [], Reasons()
     for one in pool.sessions:
         check_name(one.id)
         found = _session(one)
-        if one.error_score >= one.max_error_score:
+        if one.is_retired:
             left_out[RETIRED] += 1
         elif not found.ok_count:
             left_out[UNPROVEN] += 1
         else:
             sessions.append(found)
-    return Found(origin=ORIGIN, sessions=sessions, left_out=left_out)
+    is_unchecked = any(one.proxy_info and one.proxy_info.ignore_tls_errors for one in pool.sessions)
+    return Found(origin=ORIGIN, sessions=sessions, left_out=left_out, notes=[UNCHECKED] if is_unchecked else [])
 
 
 def _session(one: CrawleeSession) -> FoundSession:
@@ -116,8 +166,10 @@ def _session(one: CrawleeSession) -> FoundSession:
         opened_at=opened_at,
         used_at=_moment(one.last_used_at) if one.last_used_at else opened_at,
         user_agent=_user_agent(one.user_data),
-        proxy_url=_first_text(one.user_data, PROXY_KEYS),
+        looks=_looks(one.fingerprint),
+        proxy_url=_proxy_url(one),
         ok_count=_ok_count(one),
+        ends_at=_end(one),
         cookies=_cookies(one),
         data=data,
     )
@@ -125,8 +177,36 @@ def _session(one: CrawleeSession) -> FoundSession:
 
 def _ok_count(one: CrawleeSession) -> int:
     """How often it worked at least: a failure adds 1 to the score, a good answer takes the decrement off again."""
-    least = (one.usage_count - one.error_score) / (1 + max(0.0, one.error_score_decrement))
+    least = (_number(one.usage_count) - _number(one.error_score)) / (1 + max(0.0, _number(one.error_score_decrement)))
     return max(0, math.ceil(least)) if math.isfinite(least) else 0
+
+
+def _number(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _end(one: CrawleeSession) -> float:
+    """When a session ends whose user wanted it to last for another time than is usual."""
+    if one.expires_at is None:
+        return math.inf
+    opened_at, ends_at = _moment(one.created_at), _seconds_or_never(one.expires_at)
+    return ends_at if ends_at > opened_at and abs(ends_at - opened_at - USUAL_SECONDS) > 1 else math.inf
+
+
+def _proxy_url(one: CrawleeSession) -> str:
+    kept = [value for key in PROXY_OBJECTS if isinstance(value := one.user_data.get(key), dict)]
+    return (
+        (one.proxy_info.address if one.proxy_info else "")
+        or _first_text(one.user_data, PROXY_KEYS)
+        or next((url for value in kept if (url := _first_text(value, ("url",)))), "")
+    )
+
+
+def _looks(fingerprint: Fingerprint | None) -> Browser | None:
+    if fingerprint is None:
+        return None
+    is_mobile = fingerprint.device == "mobile"
+    return browser_like(fingerprint.browser or "", fingerprint.platform or "", is_mobile=is_mobile)
 
 
 def _cookies(one: CrawleeSession) -> list[CookieRecord]:
@@ -145,6 +225,8 @@ def _cookies(one: CrawleeSession) -> list[CookieRecord]:
             secure=cookie.secure,
             # Automated browsers say so of what ends with the browser, and sessions outlive browsers.
             expires=None if cookie.expires is None or cookie.expires < 0 else _bounded(cookie.expires),
+            http_only=cookie.http_only,
+            same_site=cookie.same_site,
         )
         for cookie in one.cookies
     ]
@@ -159,6 +241,8 @@ def _tough(cookie: ToughCookie) -> CookieRecord:
         path=cookie.path or "/",
         secure=cookie.secure,
         expires=_tough_expiry(cookie),
+        http_only=cookie.http_only,
+        same_site=cookie.same_site,
     )
 
 
@@ -183,6 +267,13 @@ def _moment(at: datetime) -> float:
     if not is_moment(seconds):
         raise ConfigError(f"the session pool of {ORIGIN} is damaged: {at} is no moment of its time")
     return seconds
+
+
+def _seconds_or_never(at: datetime) -> float:
+    try:
+        return _seconds(at)
+    except ValueError:
+        return math.inf
 
 
 def _seconds(at: datetime) -> float:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
+from collections.abc import Sized
 from typing import Any, Literal
 
 import msgspec
 
 from proxysieve.belongings import BrowserRecord, CookieRecord
+from proxysieve.core.model import Identity
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
+from proxysieve.moving.browsers import Browser
 from proxysieve.moving.cookies import check_cookie
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
@@ -21,6 +25,14 @@ LAST_AT = 4_102_444_800.0
 MOST_DRAWS = 10_000
 MOST_COUNT = 2**53
 LONGEST_NAME = 1_000
+MOST_SESSIONS = 100_000
+# What a user agent, a header or a reason has letters of.
+LONGEST_TEXT = 1_000
+MOST_HINTS = 20
+MOST_USES = 1_000
+LARGEST_SCREEN = 100_000
+# What a provider can be told in a user name. It is not for us to say which letters it takes.
+PROVIDER_NAME = re.compile(r"[!-~]{1,200}")
 
 Reasons = Counter[str]
 
@@ -64,16 +76,20 @@ class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         user_agent: Empty where it is not said.
+        looks: What else is said of its browser, which counts for more; None if nothing is.
         proxy_url: What it used, with credentials; empty where it is not said.
         ok_count: So many good answers at least.
+        ends_at: When its user wanted it to end.
     """
 
     name: str
     opened_at: float
     used_at: float
     user_agent: str = ""
+    looks: Browser | None = None
     proxy_url: str = ""
     ok_count: int = 1
+    ends_at: float = math.inf
     cookies: list[CookieRecord] = []
     data: dict[str, Any] = {}
 
@@ -112,12 +128,48 @@ def check_moved(moved: MovedSession) -> None:
         and used_at == sorted(used_at)
         and all(0 <= count <= MOST_COUNT for count in counts)
         and session.draw_count <= MOST_DRAWS
+        and len(used_at) <= MOST_USES
         and "/" not in session.proxy
+        and (not session.exit or PROVIDER_NAME.fullmatch(session.exit) is not None)
+        and all(len(text) <= LONGEST_TEXT for text in (session.proxy, session.lost, exit_.why, moved.address))
+        and _is_sendable(session.identity)
+        and _is_window(moved.browser)
     )
     if not is_sound:
         raise ConfigError(f"the record of the session {session.name[:40]!r} is damaged")
     for cookie in moved.cookies:
         check_cookie(cookie)
+
+
+def _is_sendable(identity: Identity) -> bool:
+    """Whether headers can carry it, and a browser can be told it."""
+    hints = [text for hint in identity.client_hints for text in hint]
+    texts = (identity.impersonate, identity.user_agent, identity.accept_language, identity.engine, *hints)
+    is_short = len(identity.client_hints) <= MOST_HINTS and all(len(text) <= LONGEST_TEXT for text in texts)
+    return is_short and all(text.isascii() and text.isprintable() for text in texts)
+
+
+def _is_window(browser: BrowserRecord) -> bool:
+    window = browser.window
+    return len(browser.timezone) <= LONGEST_TEXT and (
+        window is None
+        or (
+            all(0 < side <= LARGEST_SCREEN for side in (window.screen_width, window.screen_height))
+            and all(0 < side <= LARGEST_SCREEN for side in (window.width, window.height))
+            and all(abs(side) <= LARGEST_SCREEN for side in (window.left, window.top))
+            and 0 < window.pixel_ratio <= LARGEST_SCREEN
+        )
+    )
+
+
+def check_count(sessions: Sized) -> None:
+    """Refuse more sessions than a store is made for.
+
+    Raises:
+        ConfigError: There are too many.
+    """
+    if len(sessions) > MOST_SESSIONS:
+        raise ConfigError(f"it has {len(sessions):,} sessions: import {MOST_SESSIONS:,} at once at most")
 
 
 def check_name(name: str) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from proxysieve.errors import ConfigError
 from proxysieve.moving.classic import is_classic, read_classic
 from proxysieve.moving.crawlee import is_crawlee, read_crawlee
-from proxysieve.moving.moved import FORMAT, FORMAT_VERSION, Export, Found, check_moved
+from proxysieve.moving.moved import FORMAT, FORMAT_VERSION, Export, Found, check_count, check_moved
 
 EXPECTED = (
     "expected what proxysieve export writes, SESSIONS of the algorithm of 2019, or a session pool that Crawlee saved"
@@ -17,6 +17,8 @@ EXPECTED = (
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # How a key-value store wraps a value where it is not a file of its own.
 WRAPPINGS = ("SESSIONS", "SDK_SESSION_POOL_STATE", "CRAWLEE_SESSION_POOL_STATE", "value")
+# What memory bears: each value takes some fifty bytes of it, however short it is in the file.
+MOST_VALUES = 5_000_000
 
 
 def read_sessions(content: bytes, written_at: float) -> Export | Found:
@@ -25,6 +27,8 @@ def read_sessions(content: bytes, written_at: float) -> Export | Found:
     Raises:
         ConfigError: It is none of the known forms, or damaged.
     """
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ConfigError(f"it has more than {MOST_VALUES:,} values in it: import fewer sessions at once")
     try:
         value = msgspec.json.decode(content.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -44,7 +48,8 @@ def read_sessions(content: bytes, written_at: float) -> Export | Found:
 def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if not isinstance(value, dict) or value.get("format") == FORMAT:
         return value
-    inner = next((value[name] for name in WRAPPINGS if isinstance(value.get(name), dict)), None)
+    # Crawlee 4 puts the name of a pool behind that of its state.
+    inner = next((value[name] for name in value if name.startswith(WRAPPINGS) and isinstance(value[name], dict)), None)
     return value if inner is None or is_classic(value) else inner
 
 
@@ -59,6 +64,7 @@ def _read_own(value: dict[str, Any]) -> Export:
         export = msgspec.convert(value, Export)
     except msgspec.ValidationError as error:
         raise ConfigError(f"it is damaged: {error}") from error
+    check_count(export.sessions)
     for moved in export.sessions:
         check_moved(moved)
     return export

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from proxysieve.errors import ConfigError
 from proxysieve.saved.decoding import is_text
+from proxysieve.saved.kinds import refuse_other_kinds
 from proxysieve.saved.response import MOST_BODY_BYTES, Answer, Given, first
 
 
@@ -17,9 +18,11 @@ def read_body(file: BinaryIO, given: Given) -> Iterator[Answer]:
         ConfigError: It is something else than text, and nobody says what.
     """
     body = file.read(MOST_BODY_BYTES + 1)
-    if not is_text(body) and not first(given.headers, "content-type"):
-        raise ConfigError(
-            "neither text nor HTTP, HAR, WARC or pages of fetch: give another file, or say what it is with "
-            "--header 'Content-Type: …'"
-        )
+    if not first(given.headers, "content-type"):
+        refuse_other_kinds(body)
+        if not is_text(body):
+            raise ConfigError(
+                "neither text nor any form of a response: give another file, or say what it is with "
+                "--header 'Content-Type: …'"
+            )
     yield Answer(status=given.status, headers=given.headers, body=body, url=given.url)

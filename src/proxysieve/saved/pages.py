@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
 
 from proxysieve.errors import ConfigError
+from proxysieve.saved.beside import Beside
 from proxysieve.saved.response import HIGHEST_STATUS, LOWEST_STATUS, MOST_BODY_BYTES, Answer, Given, lowered
 
 # JSON writes a byte in six at the most.
@@ -37,17 +37,13 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.file and not FILE_NAME.fullmatch(self.file):
             raise ValueError("its file is somewhere else")
 
-    def content(self, folder: str) -> bytes | None:
+    def content(self, beside: Beside) -> bytes | None:
         """The body as it came; None if it has a file of its own, and that is gone."""
         if self.body is not None:
             return self.body.encode("utf-8", "replace")
         if self.body_base64 is not None:
             return self.body_base64
-        try:
-            with Path(folder, self.file).open("rb") as file:
-                return file.read(MOST_BODY_BYTES + 1)
-        except FileNotFoundError:
-            return None
+        return beside.read(self.file)
 
 
 def is_pages(file: BinaryIO) -> bool:
@@ -59,14 +55,16 @@ def read_pages(file: BinaryIO, given: Given) -> Iterator[Answer]:
     """Each page of *file*, a line at a time.
 
     Raises:
-        ConfigError: A line is no page.
+        ConfigError: A line is no page, or none that was ever written.
     """
-    number = 0
+    number, beside = 0, Beside(given.folder)
     while line := file.readline(MOST_LINE_BYTES):
         number += 1
+        if len(line) == MOST_LINE_BYTES:
+            raise ConfigError(f"line {number} is longer than a page can be: give what `proxysieve fetch` wrote")
         page = _decode(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line)
         if page is not None:
-            yield _answer(page, page.content(given.folder))
+            yield _answer(page, page.content(beside))
         elif line.endswith(b"\n") and line.strip():
             raise ConfigError(
                 f"line {number} is no page: expected url, status, headers and body, as `proxysieve fetch` writes them"
@@ -82,7 +80,7 @@ def _answer(page: PageRecord, body: bytes | None) -> Answer:
         url=page.url,
         final_url=page.final_url,
         at=page.fetched_at,
-        note="" if body is not None else "the file with its body is gone: judged by status and headers alone",
+        note="" if body is not None else "the file with its body is gone: put it back, or fetch the page again",
     )
 
 

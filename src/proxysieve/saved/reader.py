@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import sys
@@ -11,21 +12,32 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.saved.body import read_body
+from proxysieve.saved.curl import is_curl, read_curl
+from proxysieve.saved.exchange import is_exchange, read_exchange
 from proxysieve.saved.har import is_har, read_har
+from proxysieve.saved.kinds import HEAD_BYTES
+from proxysieve.saved.mhtml import is_mhtml, read_mhtml
 from proxysieve.saved.pages import is_pages, read_pages
 from proxysieve.saved.raw_http import is_raw_http, read_raw_http
 from proxysieve.saved.response import Answer, Given, Saved, saved
 from proxysieve.saved.warc import is_warc, read_warc
+from proxysieve.saved.wget import is_wget, read_wget
+from proxysieve.saved.zipped import is_zip, read_zip
 
 STANDARD_INPUT = "-"
 GZIP_MARK = b"\x1f\x8b"
-HEAD_BYTES = 8_192
+# What PowerShell writes into a file.
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MOST_UTF_16_BYTES = 200_000_000
+# What texts are packed to is a tenth; deflate packs to a thousandth what is all the same.
+MOST_PACKED_TIMES = 200
+HARMLESS_BYTES = 200_000_000
 
 
 class Format(NamedTuple):
@@ -33,18 +45,31 @@ class Format(NamedTuple):
 
     Attributes:
         read: What is read of a file.
+        begins: Whether a file begins as one, where that tells.
         nothing: What to say of one without any response; empty where there always is one.
     """
 
     read: Callable[[BinaryIO, Given], Iterator[Answer]]
+    begins: Callable[[bytes], bool] = lambda _: False
     nothing: str = ""
 
 
+NO_ANSWERS = "a HAR file without a single answer: export it once the page has loaded"
 BODY = Format(read_body)
-RAW_HTTP = Format(read_raw_http)
-HAR = Format(read_har, "a HAR file without a single answer: export it once the page has loaded")
-WARC = Format(read_warc, "no WARC file with HTTP responses: give one that has some")
-PAGES = Format(read_pages, "there are no pages in it: give the --out of a `proxysieve fetch` that has fetched some")
+HAR = Format(read_har, is_har, NO_ANSWERS)
+WARC = Format(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
+PAGES = Format(
+    read_pages, nothing="there are no pages in it: give the --out of a `proxysieve fetch` that has fetched some"
+)
+ZIP = Format(read_zip, is_zip, NO_ANSWERS)
+TEXTS = (
+    Format(read_raw_http, is_raw_http),
+    HAR,
+    Format(read_mhtml, is_mhtml),
+    Format(read_curl, is_curl),
+    Format(read_wget, is_wget),
+    Format(read_exchange, is_exchange),
+)
 # What a file is called decides only where its content does not say what it is.
 SUFFIXES = {".har": HAR, ".warc": WARC, ".jsonl": PAGES}
 # What a directory has that is the output of a job. Its index knows what stands in the others.
@@ -105,9 +130,10 @@ def shown(path: str) -> str:
 def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
     with _opened(path) as packed, _unpacked(packed) as file:
         kind = _format_of(file, label.removesuffix(".gz"))
-        file.seek(0)
         count, saved_at = 0, os.fstat(packed.fileno()).st_mtime
-        for answer in kind.read(file, msgspec.structs.replace(given, folder=str(Path(path).parent))):
+        # Nobody knows where the standard input lay.
+        folder = "" if path == STANDARD_INPUT else str(Path(path).parent)
+        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(given, folder=folder)):
             count += 1
             yield saved(answer, label, saved_at, is_one_of_many=bool(kind.nothing))
     if not count and kind.nothing:
@@ -137,20 +163,57 @@ def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
     if not is_packed:
         yield file
         return
-    with gzip.GzipFile(fileobj=file) as plain:
+    with io.BufferedReader(Unpacking(file)) as plain:
         yield cast("BinaryIO", plain)
+
+
+class Unpacking(io.RawIOBase):
+    """What is packed in *packed*, unless it is made to fill a disk."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._plain = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any that can be written to
+        count = self._plain.readinto(buffer)
+        at = self._plain.tell()
+        if at > HARMLESS_BYTES and at > MOST_PACKED_TIMES * self._packed.tell():
+            raise ConfigError(f"it unpacks to more than {MOST_PACKED_TIMES} times its size: give it unpacked")
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._plain.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._plain.tell()
 
 
 def _format_of(file: BinaryIO, name: str) -> Format:
     file.seek(0)
-    head = file.read(HEAD_BYTES)
-    if is_warc(head):
-        return WARC
-    if is_raw_http(head):
-        return RAW_HTTP
-    if is_har(head):
-        return HAR
+    start = file.read(HEAD_BYTES)
+    head = _utf_8(start) if start.startswith(UTF_16_MARKS) else start
+    found = next((one for one in (WARC, ZIP, *TEXTS) if one.begins(head)), None)
+    if found:
+        return found
     file.seek(0)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and is_pages(file):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and is_pages(_as_utf_8(file, PAGES)):
         return PAGES
     return SUFFIXES.get(Path(name).suffix.lower(), BODY)
+
+
+def _as_utf_8(file: BinaryIO, kind: Format) -> BinaryIO:
+    """*file* from its beginning, in the letters that all forms are written in; of a body, whoever judges knows more."""
+    file.seek(0)
+    is_wide = kind is not BODY and file.read(2) in UTF_16_MARKS
+    file.seek(0)
+    return io.BytesIO(_utf_8(file.read(MOST_UTF_16_BYTES))) if is_wide else file
+
+
+def _utf_8(wide: bytes) -> bytes:
+    return wide.decode("utf-16", "replace").encode("utf-8", "replace")

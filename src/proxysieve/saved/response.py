@@ -8,11 +8,13 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from proxysieve.core.model import Exchange
+from proxysieve.core.model import Exchange, Failure
 
 # What fetch takes at most, too. Signs stand in the first half megabyte.
 MOST_BODY_BYTES = 50_000_000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What these answer has no body, by HTTP itself.
+BODILESS = frozenset({204, 205})
 LOWEST_STATUS, HIGHEST_STATUS = 100, 999
 
 # The year 5138: what claims to be later is none, and cannot be printed either.
@@ -42,14 +44,17 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         file: As it was named by whoever asked.
-        note: What could not be read of it, in words.
+        note: What could not be read of it, in words, and what to do.
         is_one_of_many: Whether its format may hold several, so that the file's name alone tells little.
+        is_whole: Whether all was seen that a verdict rests on. What is not whole may be a block in the part that was
+            not seen, so it is good for nothing but a sign of a block in the rest.
     """
 
     file: str
     exchange: Exchange
     note: str = ""
     is_one_of_many: bool = False
+    is_whole: bool = True
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +64,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         body: Decoded; None when it was not saved, or cannot be decoded.
         at: Unix seconds; 0 when the format does not say it.
         note: What could not be read, in words.
+        is_whole: Whether the body is all that came; without one it is not.
+        failure: Why there is no answer of the site.
     """
 
     status: int
@@ -69,6 +76,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     redirect_count: int = 0
     at: float = 0.0
     note: str = ""
+    is_whole: bool = True
+    failure: Failure | None = None
 
 
 def saved(answer: Answer, file: str, saved_at: float, *, is_one_of_many: bool) -> Saved:
@@ -90,9 +99,11 @@ def saved(answer: Answer, file: str, saved_at: float, *, is_one_of_many: bool) -
         body=None if answer.body is None else answer.body[:MOST_BODY_BYTES],
         at=_moment(answer.at) or _moment(_dated(answer.headers)) or saved_at,
         redirect_count=answer.redirect_count,
+        failure=answer.failure,
     )
     note = answer.note or (f"only the first {MOST_BODY_BYTES // 1_000_000} MB were read" if is_long else "")
-    return Saved(file=file, exchange=exchange, note=note, is_one_of_many=is_one_of_many)
+    is_whole = answer.is_whole and answer.body is not None
+    return Saved(file=file, exchange=exchange, note=note, is_one_of_many=is_one_of_many, is_whole=is_whole)
 
 
 def is_status(status: int) -> bool:
@@ -108,6 +119,11 @@ def lowered(headers: Iterable[tuple[str, str]]) -> Headers:
 def first(headers: Headers, name: str) -> str:
     """The first value of the header *name* (lower case), or an empty string."""
     return next((value for key, value in headers if key == name), "")
+
+
+def is_short(seen: int, announced: float) -> bool:
+    """Whether *seen* bytes cannot be the *announced* ones; other ends of lines, or letters, make no more than half."""
+    return 2 * seen < announced
 
 
 def readable(url: str) -> str:

@@ -14,6 +14,7 @@ from proxysieve.core.events import Reported
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record
+from proxysieve.core.retry import wants_another
 from proxysieve.sim.exits import ExitTable, Group
 from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
 from proxysieve.sim.world import Answer, World
@@ -37,9 +38,10 @@ class Engines:
         self._rng = rng
         self._waiting = 1
         # What is asked for next at each site, and what each request that is out asks for: who was refused a page asks
-        # for it again, and who got one for another.
+        # for it again, through an exit on which it has not failed, and who got one for another.
         self._pages: list[deque[int]] = [deque() for _ in world.sites]
         self._asked: list[dict[int, int]] = [{} for _ in world.sites]
+        self._failed_on: list[dict[int, set[str]]] = [{} for _ in world.sites]
         self._page_count = 0
         self._exits: dict[str, int] = {}
         self._providers: dict[str, Group] = {}
@@ -60,7 +62,8 @@ class Engines:
         """The engine's pick, taken at once."""
         engine, pages = self._engines[site], self._pages[site]
         self.expect(site, self._waiting)
-        choice = engine.choose(now, self._rng, self._waiting, pages[0])
+        avoided = self._failed_on[site].get(pages[0], ())
+        choice = engine.choose(now, self._rng, self._waiting, pages[0], avoided)
         if isinstance(choice, Wait):
             return Later(choice.until)
         self._asked[site][choice.leased.lease] = pages.popleft()
@@ -76,9 +79,13 @@ class Engines:
 
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
         """Report the answer, judged."""
-        page = self._asked[site].pop(ticket)
-        self._engines[site].apply(Reported(now, ticket, verdict_on(answer), page=page))
+        page, engine = self._asked[site].pop(ticket), self._engines[site]
+        exit_id = engine.facts.flights[ticket].session.exit_id
+        engine.apply(Reported(now, ticket, verdict_on(answer), page=page))
+        if wants_another(answer.outcome):
+            self._failed_on[site].setdefault(page, set()).add(exit_id)
         if answer.outcome is Outcome.OK:
+            self._failed_on[site].pop(page, None)
             self._add_page(site)
         else:
             self._pages[site].append(page)

@@ -2,22 +2,33 @@
 
 The process that writes holds a lock on a file beside the database. The system lets go of it when the process ends,
 however it ends, so a crash leaves nothing behind that would keep the next run waiting.
+
+Each record has a checksum over its site, kind, key and value. One that is not as it was saved is believed by nobody:
+who looks leaves it out, and who claims the store sets it aside, in a table of its own. A database whose own structure
+is damaged is refused, as SQLite may read anything out of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from zlib import crc32
+
+import msgspec
 
 from proxysieve.core.records import Record
 from proxysieve.errors import StoreError
+
+log = logging.getLogger("proxysieve")
 
 T = TypeVar("T")
 
@@ -25,22 +36,68 @@ DATABASE = "state.sqlite3"
 LOCK = "lock"
 # "prxs": how a database of ours is told from anybody else's.
 APPLICATION_ID = 0x70727873
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# The one before had no checksums.
+OLD_VERSION = 1
 
+RECORDS = """
+CREATE TABLE records (
+    site TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (site, kind, key)
+) WITHOUT ROWID
+"""
+DAMAGED = "CREATE TABLE damaged (site, kind, key, value, checksum)"
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT_VERSION};
-CREATE TABLE records (
-    site TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
-    PRIMARY KEY (site, kind, key)
-) WITHOUT ROWID;
+{RECORDS};
+{DAMAGED};
 CREATE TABLE claims (key TEXT PRIMARY KEY, fence INTEGER NOT NULL) WITHOUT ROWID;
 """
-LOOK_AT_ALL = """
-SELECT site, kind, key, value FROM records WHERE kind IN ('site', 'session', 'exit', 'lore') ORDER BY site
+# As bytes, because what is damaged need be no text, nor what its column says.
+SCAN = """
+SELECT CAST(site AS BLOB), CAST(kind AS BLOB), CAST(key AS BLOB), CAST(value AS BLOB),
+    typeof(site) = 'text' AND typeof(kind) = 'text' AND typeof(key) = 'text' AND typeof(value) = 'blob', {checksum}
+FROM records WHERE {where}
 """
+ALL = "TRUE"
+# Without the index, whose order a damaged key may have broken.
+OF_SITE = "+site = ?"
+LOOK_AT_ALL = "kind IN ('site', 'session', 'exit', 'lore') ORDER BY +site"
+# What SQLite's check says of a single row. All else that it says is of the database's own structure.
+OF_A_ROW = re.compile(r"(row not in PRIMARY KEY order for|NULL value in|NUMERIC value in|TEXT value in) ")
+# Of a damaged record, what may be shown: no value has such letters alone.
+SHOWN = re.compile(r"[\w.@:+/ -]{1,80}")
+NAMES_SHOWN = 5
+MOST_LETTERS = 200
+# No count of claims gets there.
+HIGHEST_FENCE = 2**53
 # A process that only looks may hold the database for a moment.
 BUSY_SECONDS = 5.0
+
+
+class Row(NamedTuple):
+    """What stands in a row of records; *is_sound* if it is what was saved there."""
+
+    site: bytes
+    kind: bytes
+    key: bytes
+    value: bytes
+    checksum: int
+    is_sound: bool
+
+    @property
+    def record(self) -> Record:
+        """The record that a sound one keeps."""
+        return Record(self.site.decode(), self.kind.decode(), self.key.decode(), self.value)
+
+    @property
+    def name(self) -> str:
+        """What a damaged one was, in words that are nobody's secret."""
+        site, kind, key = (part.decode("utf-8", "replace") for part in (self.site, self.kind, self.key))
+        if SHOWN.fullmatch(f"{kind} {key}") and SHOWN.fullmatch(site):
+            return f"{kind} {key}".strip() + f" of {site}"
+        return "one whose name is damaged"
 
 
 class SqliteStore:
@@ -77,17 +134,15 @@ class SqliteStore:
 
     async def look(self, site: str) -> list[Record]:
         """The same as :meth:`load` without a claim, so also while another process writes; no record changes by it."""
-        return await self._run(
-            lambda: self._read("SELECT site, kind, key, value FROM records WHERE site = ?", (site,), Record)
-        )
+        return await self._run(lambda: self._look(OF_SITE, site))
 
     async def look_at_all(self) -> list[Record]:
         """What is known of all sites, in their order, without what belongs to sessions or only to pages."""
-        return await self._run(lambda: self._read(LOOK_AT_ALL, (), Record))
+        return await self._run(lambda: self._look(LOOK_AT_ALL))
 
     async def sites(self) -> list[str]:
         """The names of those that something is kept of, likewise without a claim."""
-        return await self._run(lambda: self._read("SELECT DISTINCT site FROM records ORDER BY site", (), str))
+        return await self._run(lambda: sorted({record.site for record in self._look(ALL)}))
 
     async def close(self) -> None:
         if self._is_closed:
@@ -101,14 +156,19 @@ class SqliteStore:
             raise StoreError(f"the store {self.directory} is closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise StoreError(f"the store {self._path} cannot be used: {error}; what was saved in it is kept") from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            said = _words(error)
+            raise StoreError(f"the store {self._path} cannot be used: {said}; what was saved in it is kept") from error
         except OSError as error:
             raise StoreError(f"the store {self.directory} cannot be used: {error.strerror}") from error
 
     def _claim(self, key: str) -> int:
         database = self._connection or self._open()
         with database:
+            # The lock is what keeps others out, so a damaged number need not be minded.
+            database.execute(
+                "DELETE FROM claims WHERE typeof(fence) <> 'integer' OR NOT fence BETWEEN 1 AND ?", (HIGHEST_FENCE,)
+            )
             (fence,) = database.execute(
                 "INSERT INTO claims VALUES (?, (SELECT coalesce(max(fence), 0) + 1 FROM claims)) "
                 "ON CONFLICT (key) DO UPDATE SET fence = excluded.fence RETURNING fence",
@@ -117,15 +177,31 @@ class SqliteStore:
         return int(fence)
 
     def _load(self, site: str) -> list[Record]:
-        rows = self._database.execute("SELECT kind, key, value FROM records WHERE site = ?", (site,))
-        return [Record(site, kind, key, value) for kind, key, value in rows]
+        return self._sound(_scan(self._database, FORMAT_VERSION, "site = ?", site))
 
-    def _read(self, query: str, values: tuple[str, ...], make: Callable[..., T]) -> list[T]:
+    def _look(self, where: str, *values: str) -> list[Record]:
         if not self._path.exists():
             raise StoreError(f"there is no store at {self.directory}: a job makes one, there or where its --store says")
-        check(self._path)
+        version = check(self._path)
         with closing(_open_to_read(self._path)) as database:
-            return [make(*row) for row in database.execute(query, values)]
+            return self._sound(_scan(database, version, where, *values))
+
+    def _sound(self, rows: Iterable[Row]) -> list[Record]:
+        """The records that are sound; of the others it is said that there are some."""
+        records, damaged = [], []
+        for row in rows:
+            if row.is_sound:
+                records.append(row.record)
+            else:
+                damaged.append(row)
+        self._tell(damaged, "left out")
+        return records
+
+    def _tell(self, damaged: list[Row], fate: str) -> None:
+        if damaged:
+            names = ", ".join(row.name for row in damaged[:NAMES_SHOWN])
+            more = f" and {len(damaged) - NAMES_SHOWN:,} more" if len(damaged) > NAMES_SHOWN else ""
+            log.warning("the store %s has damaged records, which are %s: %s%s", self.directory, fate, names, more)
 
     def _save(self, records: list[Record], fence: int) -> None:
         with self._database as database:
@@ -135,14 +211,24 @@ class SqliteStore:
                 [(one.site, one.kind, one.key) for one in records if one.value is None],
             )
             database.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
-                [(one.site, one.kind, one.key, one.value) for one in records if one.value is not None],
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)",
+                [
+                    (one.site, one.kind, one.key, one.value, _checksum(one.site, one.kind, one.key, one.value))
+                    for one in records
+                    if one.value is not None
+                ],
             )
 
     def _forget(self, site: str, fence: int) -> None:
         with self._database as database:
             self._check_fence(fence)
             database.execute("DELETE FROM records WHERE site = ?", (site,))
+            # What is damaged may have been of this site, unless it is known of which.
+            database.execute(
+                "DELETE FROM damaged WHERE CAST(site AS TEXT) = ? "
+                "OR CAST(site AS TEXT) NOT IN (SELECT site FROM records)",
+                (site,),
+            )
         # A row that is deleted stays in the file until its place is needed, and in the log that is written ahead.
         self._database.execute("VACUUM")
         (is_busy, *_) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -175,19 +261,28 @@ class SqliteStore:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock()
         try:
+            version = FORMAT_VERSION
             # A link that leads nowhere now, as to a disk that is not there, is not replaced.
             if self._path.exists() or self._path.is_symlink():
-                check(self._path)
+                version = check(self._path)
             else:
                 self._create()
-            self._connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS)
+            self._connection = _connect(self._path.absolute().as_uri())
             # Written ahead, a crash of the process loses nothing; a power cut loses the last second, as a crash may.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._put_in_order(self._connection, version)
         except BaseException:
             self._close()
             raise
         return self._connection
+
+    def _put_in_order(self, database: sqlite3.Connection, version: int) -> None:
+        """Set aside what is damaged, and have the rest in today's format."""
+        damaged = [row for row in _scan(database, version, ALL) if not row.is_sound]
+        if damaged or version < FORMAT_VERSION:
+            _rewrite(database, version, damaged)
+            self._tell(damaged, "set aside, and the rest is used")
 
     def _take_lock(self) -> None:
         self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
@@ -213,8 +308,63 @@ class SqliteStore:
         return f"<SqliteStore {self.directory}>"
 
 
-def check(path: Path) -> None:
-    """Refuse the database at *path* unless it is a sound one of ours, without changing it.
+def _checksum(site: str, kind: str, key: str, value: bytes) -> int:
+    return _checksum_of(site.encode(), kind.encode(), key.encode(), value)
+
+
+def _checksum_of(site: bytes, kind: bytes, key: bytes, value: bytes) -> int:
+    # With the sizes, as else a letter could move from one part to the next.
+    names = b"%d %d %d %b%b%b" % (len(site), len(kind), len(key), site, kind, key)
+    return crc32(value, crc32(names))
+
+
+def _scan(database: sqlite3.Connection, version: int, where: str, *values: str) -> Iterator[Row]:
+    """The rows of *database* that are as *where* says."""
+    is_old = version == OLD_VERSION
+    query = SCAN.format(checksum="0" if is_old else "checksum", where=where)
+    for site, kind, key, value, is_typed, checksum in database.execute(query, values):
+        # What is nothing at all, SQLite does not make bytes of.
+        parts = (site or b"", kind or b"", key or b"", value or b"")
+        right = _checksum_of(*parts)
+        is_sound = is_typed and (_is_readable(*parts) if is_old else checksum == right)
+        yield Row(*parts, checksum=right if is_old else checksum, is_sound=is_sound)
+
+
+def _is_readable(site: bytes, kind: bytes, key: bytes, value: bytes) -> bool:
+    """Whether a record without a checksum may be sound: all that was kept is JSON."""
+    try:
+        b"".join((site, kind, key)).decode()
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _rewrite(database: sqlite3.Connection, version: int, damaged: list[Row]) -> None:
+    """Have the sound records in a table that is made anew, and the *damaged* ones beside it; all of it or nothing."""
+    # Cookies are not to lie in the files that SQLite would make for what passes.
+    database.execute("PRAGMA temp_store = MEMORY")
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("CREATE TEMP TABLE sound (site, kind, key, value, checksum)")
+        database.executemany(
+            "INSERT INTO sound VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
+            (row[:5] for row in _scan(database, version, ALL) if row.is_sound),
+        )
+        if version == OLD_VERSION:
+            database.execute(DAMAGED)
+        database.executemany("INSERT INTO damaged VALUES (?, ?, ?, ?, ?)", [row[:5] for row in damaged])
+        database.execute("DROP TABLE records")
+        database.execute(RECORDS)
+        database.execute("INSERT OR REPLACE INTO records SELECT * FROM sound")
+        database.execute("DROP TABLE sound")
+        database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+
+
+def check(path: Path) -> int:
+    """Refuse the database at *path* unless it is a sound one of ours, without changing it; its format.
+
+    Single records of it may be damaged.
 
     Raises:
         StoreError: It is damaged, newer, or somebody else's.
@@ -224,12 +374,12 @@ def check(path: Path) -> None:
         with closing(_open_to_read(path)) as database:
             (application_id,) = database.execute("PRAGMA application_id").fetchone()
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            (soundness,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            said = [str(line) for (line,) in database.execute("PRAGMA quick_check")]
     except sqlite3.OperationalError as error:
         # Locked, closed, no database file at all: nothing is known to be wrong with it.
-        raise StoreError(f"the store {path} cannot be opened: {error}; what was saved in it is kept") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"the store {path} is damaged ({error}): {advice}") from error
+        raise StoreError(f"the store {path} cannot be opened: {_words(error)}; what was saved in it is kept") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise StoreError(f"the store {path} is damaged ({_words(error)}): {advice}") from error
     if application_id != APPLICATION_ID:
         raise StoreError(f"{path} is not a store of proxysieve: {advice}")
     if version > FORMAT_VERSION:
@@ -237,9 +387,26 @@ def check(path: Path) -> None:
             f"the store {path} has format {version}, written by a newer proxysieve; this one reads up to "
             f"{FORMAT_VERSION}: upgrade, or name another store"
         )
-    if soundness != "ok":
-        raise StoreError(f"the store {path} is damaged ({soundness}): {advice}")
+    harm = next((line for line in said if line != "ok" and not OF_A_ROW.match(line)), "")
+    if version < OLD_VERSION:
+        harm = f"it has no format {version}"
+    if harm:
+        raise StoreError(f"the store {path} is damaged ({_words(harm)}): {advice}")
+    return int(version)
+
+
+def _words(said: object) -> str:
+    """What SQLite *said*, in a line that a terminal shows: it quotes what is damaged."""
+    line = " ".join(str(said).split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)[:MOST_LETTERS]
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+    return _connect(f"{path.absolute().as_uri()}?mode=ro")
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
+    # What it says of damage quotes it.
+    database.text_factory = lambda text: text.decode("utf-8", "replace")
+    return database

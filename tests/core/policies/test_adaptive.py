@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tests.core.worlds import DAY, World, gateway, plain, plains
 
+from proxysieve.core.catalog import NAMES_AT_A_GATEWAY
 from proxysieve.core.curves import Limit
 from proxysieve.core.engine import Pick, Wait
 from proxysieve.core.events import Leased
@@ -16,6 +17,8 @@ from proxysieve.core.facts import MAX_IN_FLIGHT, THROTTLED_SECONDS
 from proxysieve.core.lore import Lore
 from proxysieve.core.model import Outcome, Proxy, Reach
 from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.records import SessionRecord
+from proxysieve.core.tiers import FIRST_DUE_SECONDS
 
 Answer = Callable[[str, float], Outcome | None]
 
@@ -113,8 +116,115 @@ class Limited:
         return Outcome.BLOCKED if exit_id in self.banned else Outcome.OK
 
 
+class TestAvoided:
+    """A page that has failed on some exits."""
+
+    def world(self, working: int, *, fresh: int = 0) -> tuple[World, list[SessionRecord]]:
+        """One in which some exits work and others were never tried."""
+        world = world_of(*plains(working))
+        while world.engine.facts.working.session_count < working:
+            leases = take_all(world)
+            for leased in leases:
+                world.report(leased, Outcome.OK)
+        for number in range(fresh):
+            world.catalog.add(plain(100 + number))
+        world.pass_time(60)
+        return world, list(world.engine.facts.sessions.values())
+
+    def test_it_goes_through_others_while_there_are_any(self) -> None:
+        """Whichever has its turn next."""
+        world, sessions = self.world(4)
+        for count in range(1, 4):
+            avoided = {session.exit_id for session in sessions[:count]}
+            chosen = [self.choose(world, avoided) for _ in range(4)]
+
+            assert {session.exit_id for session in chosen} == {session.exit_id for session in sessions[count:]}
+
+    def test_it_tries_a_fresh_one_before_it_goes_again_where_it_failed(self) -> None:
+        """Also if what works could carry all."""
+        world, sessions = self.world(3, fresh=1)
+
+        session = self.choose(world, {session.exit_id for session in sessions})
+
+        assert session.proxy == plain(100).key
+
+    def test_it_goes_again_where_there_is_nobody_else(self) -> None:
+        """Better than never."""
+        world, sessions = self.world(3)
+
+        assert self.choose(world, {session.exit_id for session in sessions}) in sessions
+
+    def test_names_of_a_gateway_are_others(self) -> None:
+        """A name on which it failed says nothing of the next one."""
+        world = world_of(gateway(0))
+        session = world.send(Outcome.OK)
+        world.pass_time(60)
+
+        other = self.choose(world, {session.exit_id})
+
+        assert (other.proxy, other.exit_id == session.exit_id) == (session.proxy, False)
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_in_an_alarm_those_that_failed_since_it_began_are_left_alone(self, seed: int) -> None:
+        """Where all but one die together, the last one is found, though it was no leader."""
+        world = World(plains(8), Adaptive(), seed=seed)
+        served: Counter[str] = Counter()
+        good: list[str] = []
+
+        def answer(exit_id: str, _: float) -> Outcome:
+            served[exit_id] += 1
+            if len(served) == 8 and not good:
+                good.append(exit_id)
+            is_dead = served[exit_id] > 5 and exit_id not in good
+            return Outcome.UNCLEAR if is_dead else Outcome.OK
+
+        crawl(world, 60, answer, waiting=10)
+
+        assert served[good[0]] > 20
+
+    def choose(self, world: World, avoided: set[str]) -> SessionRecord:
+        """Whom the page is sent through, and well."""
+        leased = world.take(world.engine.choose(world.now, world.rng, 1, 7, avoided))
+        session = world.session(leased)
+        world.report(leased, Outcome.OK)
+        world.pass_time(3600)
+        return session
+
+
 class TestTries:
     """Whom it tries, and how many."""
+
+    def test_dear_exits_are_tried_before_cheap_ones_that_do_not_answer_are_again(self) -> None:
+        """Each cheap one once; when the dear ones work, they carry all until the cheap ones are due."""
+        cheap, dear = plains(20), [msgspec.structs.replace(plain(100 + number), cost=20.0) for number in range(3)]
+        for seed in range(20):
+            world = World([*cheap, *dear], Adaptive(), seed=seed)
+            tried: list[str] = []
+            while not world.engine.facts.working:
+                leased = world.lease()
+                tried.append(world.proxy(leased))
+                is_dear = tried[-1] in {one.key for one in dear}
+                world.report(leased, Outcome.OK if is_dear else Outcome.UNCLEAR)
+
+            assert sorted(tried[:-1]) == sorted(one.key for one in cheap)
+            assert {world.send(Outcome.OK).proxy for _ in range(10)} == {tried[-1]}
+            world.pass_time(FIRST_DUE_SECONDS)
+            assert world.send(Outcome.UNCLEAR).proxy in tried[:-1]
+
+    @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.PROXY_ERROR, Outcome.UNCLEAR])
+    def test_a_cheap_gateway_that_fails_altogether_gives_way_to_dear_ones(self, outcome: Outcome) -> None:
+        """Its names have no end."""
+        world = world_of(gateway(0), msgspec.structs.replace(plain(1), cost=20.0))
+        for _ in range(2 * NAMES_AT_A_GATEWAY):
+            leased = world.lease()
+            is_dear = world.proxy(leased) == plain(1).key
+            world.report(leased, Outcome.OK if is_dear else outcome)
+            if is_dear:
+                break
+        else:
+            raise AssertionError("the dear one never had its turn")
+
+        assert [world.send(Outcome.OK).proxy for _ in range(10)] == [plain(1).key] * 10
 
     def test_as_many_are_tried_as_are_needed(self) -> None:
         """A try that works with an even chance counts for two requests if it does, so for one on average."""

@@ -119,7 +119,7 @@ class Adaptive:
                 unmet -= self._soon(facts, lore, turns)
             carry = min(float(MAX_IN_FLIGHT), self._thrift / tier.chance)
             unmet -= lore.supply.expected.get(tier.cost, 0.0) * carry
-            if unmet <= 0:
+            if unmet <= 0 and not self._is_left_over(facts):
                 return self._rest(lore, now, "what is being tried may be enough")
             choice = self._probe_limit(facts, lore, turns, now, CERTAIN) or self._open(facts, lore, tier, now, rng)
             if choice is not None:
@@ -131,6 +131,15 @@ class Adaptive:
             if choice is not None:
                 return choice
         return self._rest(lore, now, WANT)
+
+    @staticmethod
+    def _is_left_over(facts: Facts) -> bool:
+        """Whether others may be used now, but not by this request, as it has just failed on all of them."""
+        return bool(facts.avoided) and any(
+            turn.session.exit_id in facts.avoided
+            for turns in (facts.lore.turns.values() if facts.lore else ())
+            for turn in turns.ready.values()
+        )
 
     def _rest(self, lore: Lore, now: float, why: str) -> Rest:
         due = [at for turns in lore.turns.values() if (at := turns.next_at()) is not None]
@@ -159,7 +168,7 @@ class Adaptive:
     def _first(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> Turn | None:
         """The one that rested longest of those that may be used within what is known."""
         pace = lore.wear.exit_pace
-        while turn := next((turn for turn in turns.ready.values() if not facts.is_full(turn.proxy.key)), None):
+        while turn := next((turn for turn in turns.ready.values() if self._is_for_it(facts, turn)), None):
             if not facts.is_open(turn.session, now):
                 # One whose proxy has left may come back.
                 if turn.session.proxy in facts.catalog:
@@ -182,6 +191,11 @@ class Adaptive:
                 return turn
             turns.put_off(turn, max(limits_at, granted_at), is_held_back=limits_at <= now)
         return None
+
+    @staticmethod
+    def _is_for_it(facts: Facts, turn: Turn) -> bool:
+        """Whether *turn* may carry the request for which one is chosen, as far as that is known of others."""
+        return turn.session.exit_id not in facts.avoided and not facts.is_full(turn.proxy.key)
 
     @staticmethod
     def _limits_at(lore: Lore, turn: Turn) -> float:
@@ -215,20 +229,24 @@ class Adaptive:
             # What they know of their exits is of another time.
             self._began_at, self._canaries = lore.wear.exit_pace.began_at, []
         self._canaries = [turn for turn in self._canaries if turns.all.get(turn.session.name) is turn]
+        if lore.doubts.alarm_at:
+            # One that has failed since leads nobody: without another, those held back would wait for hours.
+            self._canaries = [turn for turn in self._canaries if turn.session.exit_id not in facts.avoided]
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(turns.all))):
-            self._appoint(lore, turns, now)
+            self._appoint(facts, lore, turns, now)
         for turn in self._canaries:
             is_free = facts.is_ready(turn.session, now) and self._limits_at(lore, turn) <= now
             if is_free and self._may_lead_network(facts, lore, turns, turn, now):
                 return turn
         return None
 
-    def _appoint(self, lore: Lore, turns: Turns, now: float) -> None:
+    def _appoint(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> None:
         """Make one more a canary: the one used most, as the others are to stay behind it."""
         others = [
             turn
             for turn in turns.all.values()
             if turn not in self._canaries
+            and turn.session.exit_id not in facts.avoided
             and (turn.session.opened_at >= self._began_at or turn.uses.nth_last(1) < now - RESTED_SECONDS)
             and self._limits_at(lore, turn) <= now
         ]
@@ -272,8 +290,9 @@ class Adaptive:
 
     def _open(self, facts: Facts, lore: Lore, tier: Tier, now: float, rng: Random) -> Choice:
         def is_free(proxy: Proxy) -> bool:
-            carried = None if proxy.is_gateway else facts.session_on(proxy, now)
-            return carried is None and now >= facts.rests_until(proxy.key) and not facts.is_full(proxy.key)
+            if proxy.key in facts.avoided or now < facts.rests_until(proxy.key) or facts.is_full(proxy.key):
+                return False
+            return proxy.is_gateway or facts.session_on(proxy, now) is None
 
         def may_be_used(proxy: Proxy) -> bool:
             return is_free(proxy) and lore.bears(proxy, now)
@@ -283,7 +302,9 @@ class Adaptive:
                 proxy = lore.supply.neighbour(tier, limit.subject, is_free, rng)
                 if proxy is not None:
                     return Open(proxy, "a neighbour of one that was blocked")
-        found, again = lore.supply.find(tier, may_be_used, rng), lore.supply.find_blocked(tier, may_be_used, now)
+        gives_way = facts.drought.gives_way(tier.cost, now)
+        found = lore.supply.find(tier, may_be_used, rng, now, gives_way=gives_way)
+        again = lore.supply.find_blocked(tier, may_be_used, now)
         if again and (found is None or again.chance > found.chance) and self._dares(now, again.chance):
             self._small_want.forget()
             found = again

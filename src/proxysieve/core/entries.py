@@ -1,0 +1,161 @@
+"""What tables, JSON and YAML say of a proxy under names, into the proxy.
+
+Those who publish lists call the same things by other names; which, was read from their lists: Geonode, ProxyScrape,
+Proxifly, Webshare, PubProxy, GimmeProxy, monosans, proxy_pool, fate0, Clash, sing-box, and Playwright's settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from proxysieve.core.address import check_scheme, parse_proxy
+from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES, WORDS, scheme_of
+from proxysieve.core.hosts import address_of
+from proxysieve.core.model import Proxy
+from proxysieve.errors import ConfigError
+
+# In the order in which they count, without what is no letter or digit.
+HOSTS = ("ip", "host", "hostname", "server", "ipaddress", "proxyaddress", "addr", "address", "proxyip", "proxyhost")
+PORTS = ("port", "proxyport", "serverport")
+WHOLES = ("proxy", "proxyurl", "url", "uri", "ipport", "hostport", "proxyserver", "proxystring")
+TYPES = ("protocol", "protocols", "scheme", "schema", "type", "types", "proxytype", "proto")
+USERS = ("username", "user", "login", "proxyusername", "proxyuser", "authuser")
+PASSWORDS = ("password", "pass", "passwd", "pwd", "proxypassword", "proxypass", "authpass")
+# Under which the others may stand once more.
+NESTED = ("proxy", "proxyinfo", "auth", "credentials")
+# What is spoken elsewhere, so that it is no slip of the pen.
+OTHER_TYPES = frozenset({
+    *OTHER_SCHEMES, "anytls", "hysteria", "hysteria2", "juicity", "mieru", "naive", "shadowsocks", "shadowtls", "snell",
+    "ssr", "tor", "tuic", "wireguard",
+})  # fmt: skip
+# In some lists the type is how much a proxy tells of who uses it, or whose address it has.
+OTHER_KINDS = WORDS | {"datacenter", "dedicated", "isp", "mobile", "residential", "rotating", "shared", "static"}
+ODD_LETTERS = re.compile("[^a-z0-9]")
+EXPECTED = "expected a host and a port, or an address such as http://user:password@host:port"
+
+
+class OtherTypeError(ConfigError):
+    """A proxy of a type that nobody here speaks.
+
+    Attributes:
+        type: Which, if it is a known one; else empty.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"not a proxy, its type {f'{kind} ' if kind else ''}is none of {', '.join(SCHEMES)}")
+        self.type = kind
+
+
+def plain_name(name: str) -> str:
+    """*name* of a field as it stands in the tables above."""
+    return ODD_LETTERS.sub("", name.lower())
+
+
+def is_entry(fields: Mapping[str, Any]) -> bool:
+    """Whether *fields* name a place, and so may be a proxy's."""
+    names = {plain_name(name) for name in fields}
+    has_place = not names.isdisjoint(HOSTS) and not names.isdisjoint(PORTS)
+    return has_place or not names.isdisjoint((*WHOLES, "server"))
+
+
+def proxy_of(fields: Mapping[str, Any]) -> Proxy:
+    """The proxy that *fields* are about.
+
+    Raises:
+        OtherTypeError: Nobody here speaks its type.
+        ConfigError: They name none, or two. The message repeats nothing of them.
+    """
+    known = _known(fields)
+    scheme = _scheme(known)
+    user, password = _text(known, USERS, "user"), _text(known, PASSWORDS, "password")
+    apart, whole = _apart(known), _whole(known, scheme)
+    if whole and apart and (whole.host, whole.port) != apart:
+        raise _refused("it names two addresses")
+    if whole and (user or password):
+        if (whole.username or whole.password) and (whole.username, whole.password) != (user, password):
+            raise _refused("it names two logins")
+        apart, scheme, whole = (whole.host, whole.port), whole.scheme, None
+    if whole:
+        return whole
+    if not apart:
+        raise _refused("it names no host and port that can be used")
+    host, port = apart
+    return Proxy(scheme=scheme or "http", host=host, port=port, username=user, password=password)
+
+
+def _refused(why: str) -> ConfigError:
+    return ConfigError(f"not a proxy, {why}: {EXPECTED}")
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for name, value in fields.items():
+        plain = plain_name(name)
+        if plain in NESTED and isinstance(value, Mapping):
+            known |= {plain_name(inner): one for inner, one in value.items()}
+        elif value not in (None, ""):
+            known.setdefault(plain, value)
+    return known
+
+
+def _scheme(known: Mapping[str, Any]) -> str:
+    """What it speaks; empty where that is not said."""
+    words = [word for name in TYPES for word in _words(known.get(name))]
+    words = [word for word in words if word.lower() not in OTHER_KINDS]
+    scheme = scheme_of(words)
+    if words and scheme not in SCHEMES:
+        named = {word.lower() for word in words}
+        raise OtherTypeError(next((kind for kind in sorted(OTHER_TYPES) if kind in named), ""))
+    if str(known.get("tls")).lower() == "true":
+        if scheme not in {"http", "https"}:
+            raise OtherTypeError("")
+        return "https"
+    return scheme
+
+
+def _words(value: object) -> Iterable[str]:
+    """The words in *value*, which is one, or some, or says of each whether it holds."""
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, Mapping):
+        return [str(name) for name, holds in value.items() if holds]
+    if isinstance(value, list):
+        return [word for one in value for word in (one.split() if isinstance(one, str) else ["?"])]
+    return [] if value is None else ["?"]
+
+
+def _text(known: Mapping[str, Any], names: Iterable[str], what: str) -> str:
+    value = next((known[name] for name in names if name in known), "")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _refused(f"its {what} is no text")
+    return str(value)
+
+
+def _apart(known: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Host and port, where they have fields of their own."""
+    port = next((known[name] for name in PORTS if name in known), "")
+    host = next((known[name] for name in HOSTS if isinstance(known.get(name), str)), "").strip()
+    if isinstance(port, bool) or not isinstance(port, str | int) or len(str(port)) > len("65535"):
+        return None
+    in_brackets = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return address_of(f"{in_brackets}:{str(port).strip()}")
+
+
+def _whole(known: Mapping[str, Any], scheme: str) -> Proxy | None:
+    """The proxy that an address in one field names; None where there is none that does."""
+    for name in (*WHOLES, *HOSTS):
+        text = known.get(name)
+        if not isinstance(text, str) or ":" not in text:
+            continue
+        try:
+            proxy = parse_proxy(text if "://" in text or not scheme else f"{scheme}://{text}")
+        except ConfigError:
+            # What is called so may be a page that tells of the proxy.
+            continue
+        if scheme and {proxy.scheme, scheme} not in ({scheme}, {"http", "https"}, {"socks5", "socks5h"}):
+            raise _refused("it names two types")
+        check_scheme(proxy.scheme)
+        return proxy
+    return None

@@ -1,0 +1,133 @@
+"""What stands in a file behind the last record that counts.
+
+A kill leaves whole records there, and one broken record at the end: they are cut off, and their pages fetched again.
+What else there may be, somebody has put there, or a power cut has left holes in it: it is moved aside.
+
+What counts is read at its end alone: to read all of a large output at every start would take minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO, NamedTuple
+
+from proxysieve.errors import ConfigError
+from proxysieve.fetch.disk import sync
+from proxysieve.fetch.formats import Look
+from proxysieve.fetch.journal import ADVICE, Span
+
+AS_LEFT = "as a run that was killed leaves them"
+
+
+class Tail(NamedTuple):
+    """What stands behind the *last* record that counts.
+
+    Attributes:
+        size: In bytes.
+        is_left: Whether a kill may have left it.
+    """
+
+    path: Path
+    last: Span
+    size: int
+    is_left: bool
+
+
+def look_behind(path: Path, last: Span, look: Look, named: Callable[[str], str] = str) -> Tail:
+    """The tail of the file at *path*, of which nothing is changed.
+
+    Args:
+        path: Need not lead to a file where nothing counts.
+        last: The last record that counts.
+        look: As :meth:`proxysieve.fetch.formats.Format.look`.
+        named: How a record calls the URL.
+
+    Raises:
+        ConfigError: The file does not hold what counts.
+        OSError: It cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            _check(path, file, size, last, look, named)
+            return Tail(path, last, size - last.end, _is_left(file, size, look))
+    except FileNotFoundError:
+        if last.end:
+            raise _changed(path, "is gone") from None
+        return Tail(path, last, 0, is_left=True)
+
+
+def cut_off(tail: Tail, file: int) -> str:
+    """Have the *file* of *tail* end with the last record that counts; in words, what became of the rest.
+
+    Raises:
+        OSError: What is to be kept cannot be written elsewhere; nothing was changed.
+    """
+    if not tail.size:
+        return ""
+    behind = f"{tail.path}: {tail.size:,} bytes behind the last record that its journal has"
+    if tail.is_left:
+        os.ftruncate(file, tail.last.end)
+        return f"{behind} were cut off, {AS_LEFT}; what they held is fetched again"
+    aside = _copy_aside(tail)
+    os.ftruncate(file, tail.last.end)
+    return f"{behind} are not what a killed run leaves; they were moved to {aside}"
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.exists() and not S_ISREG(path.stat().st_mode):
+        # To open a pipe would wait for its other end.
+        raise ConfigError(f"{path} is no regular file: move it away, or choose another --out")
+    return path.open("rb")
+
+
+def _check(path: Path, file: BinaryIO, size: int, last: Span, look: Look, named: Callable[[str], str]) -> None:
+    if size < last.end:
+        raise _changed(path, f"is shorter than its journal says ({size:,} bytes, and not {last.end:,})")
+    file.seek(last.start)
+    if last.end and (look(file) != named(last.url) or file.tell() != last.end):
+        raise _changed(path, f"has another record before byte {last.end:,} than its journal says")
+
+
+def _changed(path: Path, how: str) -> ConfigError:
+    return ConfigError(f"{path} {how}: something else has changed it; {ADVICE}")
+
+
+def _is_left(file: BinaryIO, size: int, look: Look) -> bool:
+    while file.tell() < size:
+        found = look(file)
+        if not found:
+            return found is not None
+    return True
+
+
+def _copy_aside(tail: Tail) -> Path:
+    aside = _free_place(tail.path)
+    try:
+        with tail.path.open("rb") as source, aside.open("wb") as target:
+            source.seek(tail.last.end)
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        sync(aside.parent)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+    return aside
+
+
+def _free_place(path: Path) -> Path:
+    """A new file beside *path*."""
+    for number in count(1):
+        place = path.with_name(f"{path.name}.aside-{number}")
+        with suppress(FileExistsError):
+            place.touch(exist_ok=False)
+            return place
+    raise AssertionError("numbers have an end")

@@ -1,0 +1,73 @@
+"""What is kept of a site, when it is read again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.worlds import DAY, START, World, plain, plains
+
+from proxysieve.core.curves import Limit
+from proxysieve.core.engine import Engine, Pick
+from proxysieve.core.lore import LoreRecord
+from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome
+from proxysieve.core.pace import PaceRecord
+from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back
+
+MOMENTS = st.floats(-1e11, 1e11)
+
+
+@given(st.lists(MOMENTS, min_size=4, max_size=4), st.lists(MOMENTS), MOMENTS)
+def test_no_moment_lies_ahead(moments: list[float], used_at: list[float], rest: float) -> None:
+    """What happened did so until now, and a rest ends within a day; what lies in the past stays as it was."""
+    record = ExitRecord(last_ok_at=moments[0], last_bad_at=moments[1], rests_until=rest, used_at=[*used_at])
+    lore = LoreRecord(at=moments[2], exits=PaceRecord(limits=[Limit(n=3, above=0.0, since=moments[3])]))
+    site = SiteRecord(failing={"1.0": FailingRecord(since=moments[3], exit_count=2)})
+    for one in (record, lore, site):
+        bring_back(one, START)
+
+    back = [min(moment, START) for moment in moments]
+    assert [record.last_ok_at, record.last_bad_at, lore.at, lore.exits.limits[0].since] == back
+    assert (site.failing["1.0"].since, site.failing["1.0"].exit_count) == (back[3], 2)
+    assert record.used_at == [min(moment, START) for moment in used_at]
+    assert record.rests_until == min(rest, START + LONGEST_REST_SECONDS)
+
+
+@given(ahead=st.floats(0, 1e9), outcomes=st.lists(st.sampled_from(Outcome), max_size=30), rest=st.floats(0, 1e9))
+def test_a_run_with_a_wrong_clock_spoils_no_later_one(ahead: float, outcomes: list[Outcome], rest: float) -> None:
+    """However far it was ahead, and however long a site asked to wait: within a day a request goes out, and counts."""
+    wrong = World(plains(3), Adaptive(), start=START + ahead)
+    for outcome in outcomes:
+        choice = wrong.choose()
+        if isinstance(choice, Pick):
+            wrong.report(wrong.take(choice), outcome, until=wrong.now + rest)
+    wrong.save()
+
+    world = World(plains(3), Adaptive(), start=START)
+    world.engine = Engine(
+        "shop.example", world.catalog, world.policy, records=list(wrong.store.values()), now=world.now
+    )
+
+    while not isinstance(choice := world.choose(), Pick):
+        assert choice.until is not None
+        world.now = max(choice.until, world.now + 1)
+        assert world.now <= START + DAY + 1
+    session = world.session(world.take(choice))
+    world.report(choice.leased, Outcome.OK)
+    assert session.has_worked
+    assert world.engine.facts.site.last_ok_at == world.now
+    assert any(
+        world.exit(proxy).last_ok_at == world.now for proxy in plains(3) if proxy.key in world.engine.facts.exits
+    )
+
+
+def test_a_site_that_asks_for_thirty_years_is_asked_again_after_a_day() -> None:
+    """In the same run, too."""
+    world = World([plain(0)], Adaptive())
+    world.send(Outcome.THROTTLED, until=world.now + 1e9)
+
+    wait = world.choose()
+    world.pass_time(DAY)
+
+    assert not isinstance(wait, Pick)
+    assert isinstance(world.choose(), Pick)
