@@ -3,6 +3,8 @@
   a verdict    median and best, in microseconds, of a page of 15 KB that is good: every sign is asked, and none speaks
   hostile      the longest of some verdicts on a body of 10 MB, in milliseconds
   readers      the longest that each of those takes that read what strangers send, in milliseconds, and over what
+  robots.txt   to read one that is made to take long, and then to ask it for a URL, in milliseconds, by our parser and
+               by protego, which is Scrapy's
 
 It is processor time, both with hyperscan, which finds all texts at once, and with the search for one after the other
 that takes its place where there is none.
@@ -17,12 +19,14 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
+from protego import Protego
 
 from detection import CORPUS, Page, read_corpus
 from measure import Bench, Cell
 from proxysieve.core.judge import Judge
 from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import OK, Exchange
+from proxysieve.core.rules import READ_BYTES, USER_AGENT, read_rules
 from proxysieve.detector import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
 from proxysieve.errors import ConfigError
 from proxysieve.expect import expects
@@ -274,6 +278,43 @@ def measure_hostile(bench: Bench, judges: dict[str, Judge]) -> None:
         bench.note(f"{search}: {late} of {len(rows)} take longer than {MOST_MILLISECONDS:.0f} ms")
 
 
+def hostile_rules() -> Iterator[tuple[str, str]]:
+    """Files of robots.txt: a name, and the text, as long as is read where that does not take minutes."""
+    agents = "".join(f"User-agent: {number}\n" for number in range(3_000))
+    yield "3,000 agents, 3,000 rules", agents + "".join(f"Disallow: /{number}\n" for number in range(3_000))
+    yield "rules", "User-agent: *\n" + "".join(f"Disallow: /{number}\n" for number in range(30_000))
+    yield "rules with stars", "User-agent: *\n" + "".join(f"Allow:*{number}\n" for number in range(40_000))
+    yield "stars", f"User-agent: *\nDisallow: /{'*a' * 250_000}b$"
+    yield "escapes", f"User-agent: *\nDisallow: /{'%ff' * 160_000}"
+    yield "lines of nothing", "\n" * READ_BYTES
+
+
+def measure_rules(bench: Bench) -> None:
+    """How long a robots.txt takes."""
+    rows: list[dict[str, Cell]] = []
+    url = f"https://site.example/{'a' * 100}?b=%41"
+    for name, text in hostile_rules():
+        started_at = time.thread_time()
+        rules = read_rules(text.encode())
+        read_at = time.thread_time()
+        rules.allow(url)
+        asked_at = time.thread_time()
+        theirs = Protego.parse(text)
+        # It sorts its rules when it is asked first.
+        theirs.can_fetch(url, USER_AGENT)
+        parsed_at = time.thread_time()
+        theirs.can_fetch(url, USER_AGENT)
+        figures = {
+            "read": 1e3 * (read_at - started_at),
+            "ask": 1e3 * (asked_at - read_at),
+            "protego reads": 1e3 * (parsed_at - asked_at),
+            "protego asks": 1e3 * (time.thread_time() - parsed_at),
+        }
+        bench.emit(robots=name, **figures)
+        rows.append({"robots.txt": name, **{key: round(value, 2) for key, value in figures.items()}})
+    bench.table("a hostile robots.txt; milliseconds", rows)
+
+
 def measure_readers(bench: Bench) -> None:
     """How long each of those takes at most that read what strangers send."""
     rows: list[dict[str, Cell]] = []
@@ -306,6 +347,7 @@ def main() -> None:
     measure_pages(bench, judges, options.corpus, options.rounds)
     measure_hostile(bench, judges)
     measure_readers(bench)
+    measure_rules(bench)
 
 
 if __name__ == "__main__":

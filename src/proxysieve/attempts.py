@@ -157,7 +157,10 @@ class Attempt:
             raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
         self._is_reported = True
         exchange = msgspec.structs.replace(exchange, method=self._attempts.method)
-        verdict = self._lease.report(exchange, *self._attempts.signs)
+        if self._attempts.is_aside:
+            verdict = self._lease.report_aside(exchange)
+        else:
+            verdict = self._lease.report(exchange, *self._attempts.signs)
         self._error = self._attempts.count(self._lease, exchange, verdict)
         return verdict
 
@@ -207,6 +210,7 @@ class Attempts:
         url: What is asked for.
         method: By which.
         signs: By which its answers are judged, after all others.
+        is_aside: Whether it is no page, so that its answers say nothing of the sessions.
         tries: Everything that was sent so far.
     """
 
@@ -219,9 +223,12 @@ class Attempts:
         method: str = "GET",
         signs: tuple[Sign, ...] = (),
         is_pinned: bool = False,
+        is_aside: bool = False,
+        failed_on: set[str] | None = None,
         max_tries: int | None = None,
     ) -> None:
         self.url = url
+        self.is_aside = is_aside
         self.method = method.upper()
         self.signs = signs
         self.tries: list[Tried] = []
@@ -239,7 +246,7 @@ class Attempts:
         self._next: Again | Over | None = None
         self._last_session = ""
         # The exits on which it failed, in any order.
-        self._failed_on: set[str] = set()
+        self._failed_on: set[str] = set() if failed_on is None else failed_on
         self._ended_count = 0
         self._attempt: Attempt | None = None
 
@@ -365,7 +372,42 @@ class Sender(ABC):
             max_bytes=settings.max_bytes,
             expect=expect,
         )
-        attempts = self.attempts(url, expect=expect, max_tries=max_tries)
+        return await self._send(request, self.attempts(url, expect=expect, max_tries=max_tries))
+
+    async def get_aside(
+        self, url: str, timeout_seconds: float, *, waiting: int = 1, failed_on: set[str] | None = None
+    ) -> Page:
+        """Fetch *url* by one try, where it is no page and tells nothing of pages, as robots.txt is none.
+
+        Whatever comes of it, the session stands as before, unless the proxy failed.
+
+        Args:
+            url: http or https.
+            timeout_seconds: How long it may take.
+            waiting: How many requests wait for the answer.
+            failed_on: The exits, by id, on which it has failed; used again only where there is nobody else. Whoever
+                fails comes to stand there.
+
+        Raises:
+            GaveUp: It failed.
+            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
+        """
+        settings = self._settings
+        request = Request(
+            url=url, headers=settings.headers, timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
+        )
+        attempts = Attempts(
+            url,
+            lambda prefer, until, avoided: self._lease(url, prefer, until, avoided, behind=waiting),
+            settings,
+            is_aside=True,
+            failed_on=failed_on,
+            max_tries=1,
+        )
+        return await self._send(request, attempts)
+
+    async def _send(self, request: Request, attempts: Attempts) -> Page:
+        settings, url = self._settings, request.url
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
@@ -438,7 +480,12 @@ class Sender(ABC):
         return await self._lease(url, prefer, until)
 
     async def _lease(
-        self, url: str, prefer: str = "", until: float | None = None, avoided: Collection[str] = ()
+        self,
+        url: str,
+        prefer: str = "",
+        until: float | None = None,
+        avoided: Collection[str] = (),
+        behind: int = 0,
     ) -> Lease:
         desk = await self._desk(url)
         return await desk.lease(
@@ -448,6 +495,7 @@ class Sender(ABC):
             until=until,
             page=page_number(url),
             avoided=avoided,
+            behind=behind,
         )
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from proxysieve.belongings import OWN_KINDS
 from proxysieve.clock import Clock
+from proxysieve.core.asking import fact_in
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
@@ -62,6 +63,13 @@ class Lease:
         self._is_out = False
         verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_back(self._number, self.session, verdict, exchange)
+
+    def report_aside(self, exchange: Exchange) -> Verdict:
+        """Judge *exchange*, which brought no page, as robots.txt is none: only what came before the site is learned."""
+        if not self._is_out:
+            raise ProxySieveError(REPORTED_TWICE)
+        self._is_out = False
+        return self._desk.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
     def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
         """Judge what the session went on to ask for by itself after the report, and learn from it.
@@ -116,6 +124,7 @@ class Wish(NamedTuple):
     prefer: str
     page: int
     avoided: Collection[str]
+    behind: int
 
 
 class Desk:
@@ -177,12 +186,14 @@ class Desk:
         until: float | None = None,
         page: int = 0,
         avoided: Collection[str] = (),
+        behind: int = 0,
     ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
             page: What it is for.
             avoided: The exits, by id, on which the request has failed; used again only where there is nobody else.
+            behind: How many more requests wait for the answer.
             name: Of a session, to use that one and no other.
             prefer: Of a session, to use that one if it may be used when this request is at the head.
             max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
@@ -203,7 +214,7 @@ class Desk:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, patience, Wish(name, prefer, page, avoided))
+            pick = await self._pick(queue, patience, Wish(name, prefer, page, avoided, behind))
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -263,6 +274,15 @@ class Desk:
         elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
             self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
         return settled
+
+    def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
+        """The request of *lease* brought *exchange*, which is no page; the verdict."""
+        exchange = msgspec.structs.replace(exchange, at=exchange.at or self.clock.now())
+        verdict = self.judge.judge(exchange)
+        fact = fact_in(verdict, exchange.status, had_worked=had_worked)
+        self._end(Reported(self.clock.now(), lease, fact, exchange.redirect_count), session)
+        log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
+        return verdict
 
     def take_in(self, session: Session, verdict: Verdict, exchange: Exchange, *, is_counted: bool) -> Verdict:
         """The same for a request that *session* made without a lease."""
@@ -385,7 +405,7 @@ class Desk:
         if wish.name:
             return self.engine.choose_named(wish.name, now, self._rng)
         again = self.engine.choose_again(wish.prefer, now) if wish.prefer else None
-        return again or self.engine.choose(now, self._rng, queue.count, wish.page, wish.avoided)
+        return again or self.engine.choose(now, self._rng, queue.count + wish.behind, wish.page, wish.avoided)
 
     def _check_hope(self, queue: Queue, wait: Wait, now: float, patience: Patience) -> None:
         """Raise if *wait* is hopeless and takes longer than *patience* would, or if that has ended."""

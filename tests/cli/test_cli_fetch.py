@@ -310,7 +310,7 @@ def test_a_read_only_directory_is_told_in_one_sentence(
 def test_an_output_that_is_in_use_is_refused(tmp_path: Path) -> None:
     """Two jobs would write into each other's pages."""
     with TestbedProcess(World(proxies=5, latency_seconds=0.2)) as bed:
-        shell = Shell(tmp_path, bed.page_urls(500), bed.proxy_lines)
+        shell = Shell(tmp_path, bed.page_urls(20_000), bed.proxy_lines)
         process = shell.start()
         shell.wait_for_pages(process, 1)
 

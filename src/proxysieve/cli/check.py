@@ -103,7 +103,8 @@ def check(
     Answers are judged as those of a job are, and then compared: where others got the page, a bare 403 was a block.
     Nothing is kept of it, except the list that --save writes.
 
-    robots.txt is not read: this is one request a proxy, for one page that you name by hand, as with curl.
+    robots.txt is not read: this is one request a proxy, for one page that you name by hand, as with curl. It does not
+    tell who runs a proxy, nor whether it changes what goes through it without TLS.
 
     \b
     What it shows:

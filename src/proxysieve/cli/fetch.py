@@ -79,7 +79,11 @@ REQUESTS_AT_ONCE = 50
     "Pace",
     concurrency_option(None, f"Requests under way at most: {REQUESTS_AT_ONCE}, or {PAGES_AT_ONCE} with --browser."),
     rate_option,
-    option("--robots/--no-robots", default=True, help="Whether to obey robots.txt."),
+    option(
+        "--robots/--no-robots",
+        default=True,
+        help="Whether to obey robots.txt, for the URLs of the list; where redirects lead is not looked up.",
+    ),
 )
 @section(
     "Good pages",

@@ -63,10 +63,11 @@ async def _draw(look: Callable[[], Steps]) -> None:
 
 
 def describe(now: Progress) -> str:
-    """Rate, time left, waste and working set, in less than half a line."""
+    """Rate, time left, waste and working set, in less than half a line; and what keeps pages from coming."""
     rate = now.finished / now.seconds if now.seconds else 0.0
     left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
-    return f"{rate:.1f}/s, {left} left, {now.wasted_per_page:.2f} wasted/page, {now.working} working"
+    text = f"{rate:.1f}/s, {left} left, {now.wasted_per_page:.2f} wasted/page, {now.working} working"
+    return f"{text}; {now.news}" if now.news else text
 
 
 def show_report(report: Report, out: str) -> None:

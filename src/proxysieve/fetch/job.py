@@ -80,7 +80,11 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(NamedTuple):
-    """How far a job is; cheap to ask for."""
+    """How far a job is; cheap to ask for.
+
+    Attributes:
+        news: What it is doing before pages can come; empty where they can.
+    """
 
     total: int
     done: int
@@ -88,6 +92,7 @@ class Progress(NamedTuple):
     seconds: float
     wasted_per_page: float
     working: int
+    news: str = ""
 
 
 class Job:
@@ -117,6 +122,9 @@ class Job:
         self._stalled: dict[str, NoSessionAvailable] = {}
         self._is_interrupted = False
         self._pool: SessionPool | None = None
+        # One for each request under way, whether for a page or for robots.txt.
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._robots: Robots | None = None
         self._workers: asyncio.Task[None] | None = None
         self._busy_count = 0
         self._hire: Callable[[], object] = lambda: None
@@ -142,6 +150,8 @@ class Job:
             self._cancel()
             return
         self._is_interrupted = True
+        if self._robots:
+            self._robots.stop()
         if self._pool:
             self._pool.drain()
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cancel)
@@ -155,6 +165,7 @@ class Job:
             seconds=self._clock.now() - self._started_at,
             wasted_per_page=self._tally.wasted / max(1, self._pages),
             working=self._pool.working_count if self._pool else 0,
+            news=self._robots.news if self._robots else "",
         )
 
     def report(self) -> Report:
@@ -236,8 +247,9 @@ class Job:
                 self._hire()
 
     async def _work(self, pool: SessionPool) -> None:
-        robots = Robots(pool) if self._options.robots else None
-        self._workers = asyncio.create_task(self._run_workers(pool, robots))
+        if self._options.robots:
+            self._robots = Robots(pool, self._options.concurrency, self._slots)
+        self._workers = asyncio.create_task(self._run_workers(pool))
         tasks = {self._workers, asyncio.create_task(self._commit_now_and_then())}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -248,31 +260,31 @@ class Job:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            if robots:
-                robots.close()
+            if self._robots:
+                await self._robots.close()
             await self._output.commit()
 
-    async def _run_workers(self, pool: SessionPool, robots: Robots | None) -> None:
+    async def _run_workers(self, pool: SessionPool) -> None:
         try:
             async with asyncio.TaskGroup() as workers:
-                self._hire = lambda: workers.create_task(self._fetch_all(pool, robots))
+                self._hire = lambda: workers.create_task(self._fetch_all(pool))
                 for _ in range(self._worker_count):
                     self._hire()
         except BaseExceptionGroup as group:
             # What ends one ends all, for the same reason.
             raise group.exceptions[0] from None
 
-    async def _fetch_all(self, pool: SessionPool, robots: Robots | None) -> None:
+    async def _fetch_all(self, pool: SessionPool) -> None:
         self._busy_count += 1
         try:
-            await self._fetch_in_turn(pool, robots)
+            await self._fetch_in_turn(pool)
         finally:
             self._busy_count -= 1
 
-    async def _fetch_in_turn(self, pool: SessionPool, robots: Robots | None) -> None:
+    async def _fetch_in_turn(self, pool: SessionPool) -> None:
         while not self._is_interrupted and (url := self._queue.take()) is not None:
             try:
-                await self._fetch(url, pool, robots)
+                await self._fetch(url, pool)
             except NoSessionAvailable as error:
                 if error.is_overdue:
                     # With many under way at a low rate, a turn may come later than that; the page lost nothing.
@@ -284,12 +296,13 @@ class Job:
             else:
                 self._queue.finish(url)
 
-    async def _fetch(self, url: str, pool: SessionPool, robots: Robots | None) -> None:
-        if robots and not await robots.allows(url):
-            self._skipped += 1
-            return
+    async def _fetch(self, url: str, pool: SessionPool) -> None:
         try:
-            page = await pool.get(url, expect=self._options.expect)
+            if self._robots and not await self._robots.allows(url):
+                self._skipped += 1
+                return
+            async with self._slots:
+                page = await pool.get(url, expect=self._options.expect)
         except GaveUp as error:
             why = f"{error.verdict.outcome}: {error.attempts[-1].why}"
             self._fail(url, f"{why}; {error.why}" if error.why else why, error.attempts)

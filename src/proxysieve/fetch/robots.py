@@ -1,38 +1,38 @@
-"""What the sites ask robots to leave alone (RFC 9309)."""
+"""What the sites ask robots to leave alone, read through the pool."""
 
 from __future__ import annotations
 
 import asyncio
 from urllib.parse import urlsplit
 
-from protego import Protego
-
-from proxysieve.core.model import Outcome, Tried
+from proxysieve.attempts import Page
+from proxysieve.core.asking import Asking, End
+from proxysieve.core.rules import Rules, read_rules
 from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of
 
-# What a site can address us by in its robots.txt; it is free to speak of all robots instead.
-USER_AGENT = "proxysieve"
-# The most that a reader of robots.txt must be ready to read (RFC 9309, 2.5).
-READ_CHARACTERS = 512_000
-
-
-# A refusal may be meant for the exit, or it may be how a server says that there is no such file. So many exits are
-# asked before the second is believed: where three in four are banned, all of them are once in 5,000 times.
-REFUSALS_BELIEVED = 30
-REFUSALS = range(400, 429)
-# Where few work, many are tried until one of them does. The pool knows when that is hopeless, but not while other
-# origins of the site go on working.
-MOST_TRIES = 990
+# So many take some milliseconds, and are read beside the event loop.
+MANY_BYTES = 20_000
 
 
 class Robots:
-    """Tells whether a page may be fetched, reading each origin's robots.txt once a run, through the pool."""
+    """Tells whether a page may be fetched, reading each origin's robots.txt once a run.
 
-    def __init__(self, pool: SessionPool) -> None:
+    Args:
+        pool: Sends the requests.
+        places: How many may be under way at once, over all origins.
+        slots: One for each request under way, those for pages included.
+    """
+
+    def __init__(self, pool: SessionPool, places: int, slots: asyncio.Semaphore) -> None:
         self._pool = pool
-        self._rules: dict[str, asyncio.Task[Protego]] = {}
+        self._places = places
+        self._slots = slots
+        self._rules: dict[str, asyncio.Task[Rules]] = {}
+        self._askings: dict[str, Asking] = {}
+        # What takes long is done by one after the other, so that it leaves the event loop enough.
+        self._turn = asyncio.Lock()
 
     async def allows(self, url: str) -> bool:
         """Whether *url* may be fetched.
@@ -52,33 +52,149 @@ class Robots:
                 # Nothing was asked yet, so whoever comes next may.
                 del self._rules[origin]
             raise
-        return rules.can_fetch(url, USER_AGENT)
+        except asyncio.CancelledError:
+            if _is_wanted():
+                raise NoSessionAvailable(site_of(url), "its robots.txt is no longer asked for", retry_at=None) from None
+            raise
+        return await self._ask(rules, url)
 
-    def close(self) -> None:
-        """Stop reading rules that nobody waits for any more."""
+    async def _ask(self, rules: Rules, url: str) -> bool:
+        steps = rules.steps(url)
+        answer = next(steps)
+        if answer is None:
+            # One at a time, or the steps of all would follow each other.
+            async with self._turn:
+                for answer in steps:  # noqa: B007 - the last one counts
+                    await asyncio.sleep(0)
+        return answer is True
+
+    @property
+    def news(self) -> str:
+        """Whose robots.txt is being asked for, and how it goes; empty while it is nobody's."""
+        told = [f"asking {urlsplit(url).hostname}'s robots.txt: {asking}" for url, asking in self._askings.items()]
+        return f"{told[0]}{f' (and {len(told) - 1} more)' if told[1:] else ''}" if told else ""
+
+    def stop(self) -> None:
+        """Ask for no more; whoever waits for rules is told so."""
         for task in self._rules.values():
             task.cancel()
 
-    async def _read(self, url: str) -> Protego:
-        try_count = refusal_count = 0
-        while True:
-            try:
-                page = await self._pool.get(url, max_tries=REFUSALS_BELIEVED)
-            except GaveUp as error:
-                refused = sum(map(_is_refusal, error.attempts))
-                try_count, refusal_count = try_count + len(error.attempts), refusal_count + refused
-                if refusal_count >= REFUSALS_BELIEVED or refused == len(error.attempts):
-                    return NO_RULES
-                if try_count >= MOST_TRIES or len(error.attempts) < REFUSALS_BELIEVED:
-                    why = f"its robots.txt cannot be read ({error.attempts[-1].why}); --no-robots goes on without"
-                    raise NoSessionAvailable(site_of(url), why, retry_at=None) from error
-            else:
-                # No such file means that nothing is asked.
-                return Protego.parse(page.text[:READ_CHARACTERS]) if page.status < 400 else NO_RULES
+    async def close(self) -> None:
+        """The same, and wait until nothing is under way."""
+        self.stop()
+        await asyncio.gather(*self._rules.values(), return_exceptions=True)
+
+    async def _read(self, url: str) -> Rules:
+        settings = self._pool.settings
+        asking = self._askings[url] = Asking(
+            places=self._places, attempts=settings.attempts, timeout_seconds=settings.timeout_seconds
+        )
+        tries = Tries(self._pool, url, asking, self._slots)
+        try:
+            page = await self._search(url, asking, tries)
+        finally:
+            del self._askings[url]
+            await tries.cancel()
+        # No such file means that nothing is asked.
+        if page is None or page.status >= 400:
+            return NO_RULES
+        if len(page.body) <= MANY_BYTES:
+            return read_rules(page.body)
+        async with self._turn:
+            return await asyncio.to_thread(read_rules, page.body)
+
+    async def _search(self, url: str, asking: Asking, tries: Tries) -> Page | None:
+        """The first good answer; None if there is no such file."""
+        stopped: NoSessionAvailable | None = None
+        while stopped is None or tries.count:
+            if stopped is None:
+                await tries.start()
+            end: End | None = None
+            for result in await tries.results():
+                match result:
+                    case Page():
+                        return result
+                    case NoSessionAvailable():
+                        stopped = stopped or result
+                    case GaveUp():
+                        end = end or asking.fail(
+                            result.attempts[-1], self._pool.settings.clock.now(), is_final=result.verdict.is_final
+                        )
+            if end and end.why:
+                why = f"its robots.txt cannot be read ({end.why}); --no-robots goes on without"
+                raise NoSessionAvailable(site_of(url), why, retry_at=None)
+            if end:
+                return None
+        if asking.is_refused_by_all:
+            return None
+        raise stopped
 
 
-def _is_refusal(tried: Tried) -> bool:
-    return tried.status in REFUSALS and tried.verdict is not Outcome.PROXY_ERROR
+class Tries:
+    """The requests for one robots.txt that are under way."""
+
+    def __init__(self, pool: SessionPool, url: str, asking: Asking, slots: asyncio.Semaphore) -> None:
+        self._pool = pool
+        self._url = url
+        self._asking = asking
+        self._slots = slots
+        # Each with whether it has all the time that there is.
+        self._tasks: dict[asyncio.Task[Page], bool] = {}
+        self._has_news = asyncio.Event()
+        self._failed_on: set[str] = set()
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self._tasks)
+
+    async def start(self) -> None:
+        """Start as many more as may be; pages come first, where there is no room for all."""
+        asking, clock = self._asking, self._pool.settings.clock
+        while asking.may_start(self.count, clock.now()) and not (self._tasks and self._slots.locked()):
+            await self._slots.acquire()
+            seconds = asking.seconds_for(sum(self._tasks.values()))
+            task = asyncio.create_task(
+                self._pool.get_aside(self._url, seconds, waiting=asking.width, failed_on=self._failed_on)
+            )
+            self._tasks[task] = asking.is_patient(seconds)
+            task.add_done_callback(self._note_end)
+
+    def _note_end(self, _: object) -> None:
+        self._slots.release()
+        self._has_news.set()
+
+    async def results(self) -> list[Page | GaveUp | NoSessionAvailable]:
+        """What came, as soon as something does; nothing once it is time to look again."""
+        clock, asking = self._pool.settings.clock, self._asking
+        until = asking.look_again_at(clock.now())
+        await clock.wait(self._has_news, until)
+        self._has_news.clear()
+        ended = [task for task in self._tasks if task.done()]
+        if self._tasks and not ended and clock.now() >= until:
+            asking.grow()
+        for task in ended:
+            del self._tasks[task]
+        return [_result(task) for task in ended]
+
+    async def cancel(self) -> None:
+        """End all that is under way: its leases say nothing of their sessions."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-NO_RULES = Protego.parse("")
+def _result(task: asyncio.Task[Page]) -> Page | GaveUp | NoSessionAvailable:
+    try:
+        return task.result()
+    except (GaveUp, NoSessionAvailable) as error:
+        return error
+
+
+def _is_wanted() -> bool:
+    """Whether it is not the task that runs which was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
+
+
+NO_RULES = read_rules(b"")
