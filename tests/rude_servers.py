@@ -283,7 +283,12 @@ async def listening(behave: Behaviour) -> AsyncIterator[int]:
         with suppress(OSError, EOFError, asyncio.CancelledError):
             await behave(reader, writer)
             await writer.drain()
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
+        # A client that does not read would leave it open, and the loop may end before it is closed.
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     def accept(reader: Reader, writer: Writer) -> None:
         meeting = asyncio.create_task(meet(reader, writer))

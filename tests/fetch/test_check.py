@@ -226,15 +226,17 @@ async def test_a_browsers_surprise_is_told_in_its_words() -> None:
     assert report.results[-1].why == "unexpected error: Page.goto: Frame was detached"
 
 
-async def test_a_fault_of_the_callers_ends_it() -> None:
-    """A sign that raises is the caller's own mistake."""
+async def test_a_sign_that_raises_is_passed_over() -> None:
+    """It is the caller's own mistake, which costs no answer its verdict."""
 
     def broken(_: object) -> None:
         raise KeyError("mine")
 
     options = CheckOptions(url=URL, proxies=proxies_of(3), client=Scripted(answers(200)), signs=(broken,))
-    with pytest.raises(KeyError):
-        await Check(options).run()
+
+    report = await Check(options).run()
+
+    assert [one.verdict for one in report.results] == [Outcome.OK] * 3
 
 
 class Endless:
