@@ -220,6 +220,7 @@ def test_every_class_exists_under_its_name(name: str) -> None:
         ("Page.goto: net::ERR_CERT_AUTHORITY_INVALID at https://site/", Failure.CERTIFICATE),
         ("Page.goto: net::ERR_SOMETHING_NEW at https://site/", Failure.GARBLED),
         ("Page.goto: Page crashed", Failure.UNREADABLE),
+        ("Page.wait_for_load_state: Navigation failed because page crashed!", Failure.UNREADABLE),
         ("Page.goto: Protocol error (Page.navigate): Cannot navigate to invalid URL", Failure.UNSENDABLE),
         ("Page.goto: NS_ERROR_PROXY_CONNECTION_REFUSED", Failure.PROXY_UNREACHABLE),
         ("Page.goto: NS_ERROR_PROXY_FORBIDDEN", Failure.PROXY_REFUSED),

@@ -31,6 +31,11 @@ PADDING = (
     "are a visitor, wait some minutes, reload the page, or write to the people who run the site and tell them what you "
     "were doing when this page came up, with the number at the end of this page and the time of day.</p>"
 )
+FOOTER = (
+    "<footer>Security policy - Our security policies - Change your country - Select your region - Privacy. "
+    "Scraping of this site is prohibited.</footer>"
+)
+MENU = "".join(f"<a href=/{number}>Topic {number}</a>" for number in range(12))
 REFUSALS_IN_WORDS = {
     "blocked": "<h1>Sorry</h1><p>You have been blocked from shop.example.</p>",
     "address": "<h1>Access denied</h1><p>Your IP address has been banned because of too much of it.</p>",
@@ -43,6 +48,10 @@ REFUSALS_IN_WORDS = {
     "why": "<h1>Access denied</h1><p>Reason: malicious activity. Your IP: 203.0.113.9</p>",
     "german": "<p>Zugriff verweigert: Ihre IP-Adresse wurde gesperrt.</p>",
     "russian": "<p>Доступ запрещен. Ваш IP попал в список.</p>",
+    "french": "<h1>Accès restreint</h1><p>Vous avez été bloqué.</p>",
+    "japanese": "<p>お客様のIPアドレスからのアクセスは制限されています。</p>",
+    "a maker's words": "<p>Something about your browser made us think you might be a bot.</p>",
+    "behaviour": "<p>We cannot go on: suspicious activity was detected.</p>",
 }
 
 
@@ -108,7 +117,16 @@ HONEST = [
     pytest.param("The record was changed by somebody else: conflict", 409, id="409"),
     pytest.param("I'm a teapot", 418, id="418"),
     pytest.param(page("<h1>Locked</h1><p>Somebody else is editing this page.</p>"), 423, id="423"),
+    # What is rejected is what was sent.
+    pytest.param('{"detail": "The order was rejected: the file is malicious"}', 422, id="json 422"),
+    pytest.param('{"detail": "country: this value is not allowed in your region"}', 400, id="json 400 of a region"),
+    # A refusal, and further down what stands in every footer.
+    pytest.param(page("<h1>Forbidden</h1>" + FOOTER), 403, id="403 with a footer"),
+    pytest.param(page("<h1>Access restricted</h1><p>Log in to go on.</p>" + FOOTER), 401, id="401 with a footer"),
+    pytest.param(page("<h1>Not allowed</h1><p>Choose another date.</p>" + FOOTER), 400, id="400 with a footer"),
+    pytest.param(page("<h1>Forbidden</h1><p>This belongs to ann.</p>" + PADDING + "Your IP: 1.2.3.4"), 403, id="far"),
     # Missing pages, which say much.
+    pytest.param(page("<h1>Are you a robot?</h1><p>Even they get lost. Go home.</p>"), 404, id="404 with a joke"),
     pytest.param(page("<h1>Not found</h1><p>Nothing here. Were you blocked? Read our help.</p>"), 404, id="404"),
     pytest.param(
         page("<p>The item is gone.</p>" + PADDING + "<p>You have been blocked? Write to us.</p>" + PADDING),
@@ -128,6 +146,30 @@ HONEST = [
         page("<h1>What to do when your IP has been blocked</h1>" + 6 * PADDING, "Access denied: what now?"),
         200,
         id="article",
+    ),
+    pytest.param(page("<p>Thank you. Your IP address has been recorded.</p>"), 200, id="thanks"),
+    pytest.param(page("<p>Danke. Ihre IP-Adresse wurde gespeichert.</p>"), 200, id="thanks in German"),
+    pytest.param(page("<p>Your access has been extended until May.</p>"), 200, id="access granted"),
+    pytest.param(page("<p>Your payment was rejected by our provider. Choose another card.</p>"), 200, id="payment"),
+    pytest.param(page("<p>This post has been flagged as spam.</p>"), 200, id="post"),
+    pytest.param(page("<p>This seller has been blacklisted.</p>"), 200, id="seller"),
+    pytest.param(page("<p>This account was blocked by administrator.</p>"), 200, id="account"),
+    pytest.param(page("<h1>Иван</h1><p>Пользователь заблокирован.</p>"), 200, id="Russian profile"),
+    pytest.param(page("<p>访问被拒绝 您没有权限查看此主题</p>"), 200, id="Chinese forum"),
+    pytest.param(page("<p>This clip is not available in your country.</p><video src=a.mp4>"), 200, id="video"),
+    pytest.param(page(MENU + "<h1>Your IP has been blocked?</h1><p>Wait an hour.</p>"), 200, id="help with a menu"),
+    pytest.param(page(MENU + "<h1>429 Too Many Requests</h1><p>See RFC 6585.</p>"), 200, id="docs with a menu"),
+    pytest.param(
+        page(
+            '<h1>Track a parcel</h1><input name="number"><div class="h-captcha"></div><p>Verify that you are human.</p>'
+        ),
+        200,
+        id="form with a captcha",
+    ),
+    pytest.param(
+        page('<p>Ann: hello</p><textarea rows=3 name=t></textarea><div class="g-recaptcha"></div>I am not a robot'),
+        200,
+        id="guestbook",
     ),
     pytest.param(
         page("<article><h1>CAPTCHA</h1><p>It asks you to prove you are human.</p></article>"), 200, id="encyclopedia"
@@ -223,3 +265,14 @@ def test_a_page_with_more_than_a_captcha_is_a_page(around: str, address: str) ->
 def test_a_captcha_that_is_not_shown_is_none(attributes: str) -> None:
     """It works behind programs that draw their pages by themselves."""
     assert judged(page(f"<div id=app></div><iframe {attributes}></iframe>")).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(
+    "field",
+    ['<input name="captcha">', '<input type="hidden" name="to">', '<textarea id="g-recaptcha-response"></textarea>'],
+)
+def test_what_is_filled_in_for_the_captcha_is_no_form(field: str) -> None:
+    """A page that asks for nothing else is a check."""
+    body = page(f'<p>Verify that you are human.</p><img src="/captcha.php?1"><form>{field}<button>OK</button></form>')
+
+    assert judged(body).outcome is Outcome.BLOCKED

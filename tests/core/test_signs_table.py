@@ -129,6 +129,7 @@ SHELL = '<div id="root"></div>'
             page(SHELL, '<script src="/_Incapsula_Resource?SWJIYLWA=719d34d3"></script>' + "<link rel=icon>" * 40),
             id="imperva",
         ),
+        pytest.param(page(SHELL, '<script src="/_Incapsula_Resource?SWJIYLWA=719d34d3"></script>'), id="imperva alone"),
         pytest.param(page(SHELL, '<script src="https://check.ddos-guard.net/check.js">') + " " * 5000, id="ddos-guard"),
         pytest.param(page(SHELL, '<script src="https://app.crowdsec.net/main.js">'), id="crowdsec"),
         pytest.param(page('<div id="captcha-container"></div>', '<script src="https://x.awswaf.com/j.js">'), id="aws"),

@@ -22,8 +22,8 @@ TITLE_WITHIN, TITLE_LENGTH = 65_536, 300
 SEEN_LENGTH = 4_000
 # What a character takes at most, as an entity.
 ENTITY_LENGTH = 8
-# Tags that are looked at on the way there, so that a page of nothing else takes no time.
-TAGS_SEEN = 10_000
+# Tags that are looked at on the way there, so that a page of nothing else takes no time; and of each its attributes.
+TAGS_SEEN, ATTRIBUTES_LENGTH = 10_000, 8_192
 # What a browser does not show, or not to somebody whose scripts run.
 HIDDEN = ("script", "style", "noscript", "template", "svg", "title")
 # A page with a captcha alone says that much, and is made of so few links and pictures.
@@ -32,7 +32,12 @@ FRAMES = frozenset({"iframe", "frame"})
 FEW_TAGS = frozenset({"a", "img", "li", "h2", "h3", "button"})
 # What somebody came for: something to fill in, to read, to look at.
 CONTENT_TAGS = frozenset({"input", "select", "textarea", "article", "video", "audio", "canvas", "nav", "object"})
+FIELDS = frozenset({"input", "select", "textarea"})
+# Of 58 block pages of 20 makers none has more than 6 links.
+MOST_LINKS = 10
 NO_FIELD = re.compile(r"""\stype\s*+=\s*+["']?(?:hidden|submit|button|image|reset|checkbox)""")
+# What is filled in for a captcha.
+ANSWER = re.compile(r"captcha|code|answer|response|verif|robot|human|challenge")
 # Captchas that work behind the page, and what they keep there.
 HIDES = re.compile(
     r"""display\s*+:\s*+none|visibility\s*+:\s*+hidden|size=invisible|checkbox-invisible|frame=challenge"""
@@ -109,12 +114,29 @@ class Content:
         return bool(self._frames) and all(_is_from(wanted, address) for address in self._frames)
 
     @cached_property
+    def leads_on(self) -> bool:
+        """Whether it has more links than block pages have: a menu, a list of other pages."""
+        return sum(name == "a" for name, _ in self._shown_tags) > MOST_LINKS
+
+    @cached_property
+    def has_form(self) -> bool:
+        """Whether there is something to fill in beside a captcha, which then keeps robots from sending it."""
+        return any(
+            name in FIELDS and not (HIDES.search(inside) or NO_FIELD.search(inside) or ANSWER.search(inside))
+            for name, inside in self._shown_tags
+        )
+
+    @cached_property
+    def _shown_tags(self) -> tuple[tuple[str, str], ...]:
+        return tuple(shown_tags(self._text))
+
+    @cached_property
     def _frames(self) -> tuple[str, ...]:
         """The addresses, as ``host/path``, of the frames that are all that it shows; none if it shows more."""
         if len(self.visible) > FRAME_LENGTH:
             return ()
         frames, others = [], 0
-        for name, attributes in shown_tags(self._text):
+        for name, attributes in self._shown_tags:
             is_hidden = HIDES.search(attributes) is not None
             if name in FRAMES and not is_hidden and (source := SOURCE.search(attributes)):
                 frames.append(html.unescape(source[1] or source[2] or source[3] or "").partition("//")[2])
@@ -167,7 +189,7 @@ def shown_tags(markup: str) -> Iterator[tuple[str, str]]:
         at = _end_of_tag(lowered, start)
         name = TAG_NAME.match(lowered, start)
         if name and name[1] not in HIDDEN:
-            yield name[1], lowered[name.end() : at]
+            yield name[1], lowered[name.end() : min(at, name.end() + ATTRIBUTES_LENGTH)]
 
 
 def _is_from(wanted: tuple[str, ...], address: str) -> bool:

@@ -167,7 +167,7 @@ FIREFOX_FAMILIES = {
     "NS_ERROR_NET_": Failure.RESET,
 }
 # A page that is too much for a browser is no fault of the proxy's.
-CRASHES = ("Page crashed", "Target crashed")
+CRASHES = ("Page crashed", "page crashed", "Target crashed")
 # Of a URL that others can read, such as one of five numbers for an address.
 INVALID_URL = "Cannot navigate to invalid URL"
 # What is not told of its words: whatever stands before an @, and headers that say who somebody is.

@@ -81,6 +81,10 @@ REFUSAL_WORD_BYTES = 512
 SAID_FIRST = 200
 # A page that is missing is no refusal, and says much else.
 MISSING_STATUSES = frozenset({404, 410})
+# Answers about what was sent, which say "rejected" of files and orders (RFC 9110, 15.5.21).
+UNPROCESSABLE_STATUS = 422
+# A refusal and its ground stand in one sentence or two; what is further away is in the page's footer.
+NEAR_LENGTH = 160
 FIRST_ERROR, FIRST_SITE_ERROR = 400, 500
 
 
@@ -229,12 +233,16 @@ class Judge:
         exchange, content = reading.exchange, reading.content
         is_about_something = bool(words & self._words.content)
         length = len(content.visible)
-        if (is_about_something and not is_error) or length > (SHORT_LENGTH if is_error else CHECK_LENGTH):
+        if length > (SHORT_LENGTH if is_error else CHECK_LENGTH):
+            return None
+        if not is_error and (is_about_something or content.leads_on):
             return None
         # What stands in the title alone must be all of it: pages of programs have no more than a title either.
         checks = [check for check in words & self._words.checks if check in content.visible or check == content.title]
         has_widget = bool(words & self._words.widgets)
-        if checks and not is_about_something and (has_widget or is_error or length < REFUSAL_LENGTH):
+        is_elsewhere = not is_error and (content.has_form or (exchange.status in MISSING_STATUSES and not has_widget))
+        is_check = has_widget or is_error or length < REFUSAL_LENGTH
+        if checks and not is_about_something and not is_elsewhere and is_check:
             confidence = 0.9 if has_widget else LIKELY
             return _refusal(exchange, "human-check", "asks for a human", confidence=confidence, scope=Scope.SESSION)
         if length > REFUSAL_LENGTH and not is_error:
@@ -246,14 +254,32 @@ class Judge:
             return _refusal(
                 exchange, "throttle-text", "says to slow down", confidence=LIKELY, outcome=Outcome.THROTTLED
             )
-        is_visitors = is_error and exchange.status < FIRST_SITE_ERROR and not is_about_something
-        if is_visitors and all(_any_in(shown, words & hints) for hints in (self._words.denials, self._words.grounds)):
+        is_of_sent = exchange.status == UNPROCESSABLE_STATUS or exchange.status >= FIRST_SITE_ERROR
+        is_visitors = is_error and not is_of_sent and not is_about_something
+        if is_visitors and _are_near(shown, words & self._words.denials, words & self._words.grounds):
             return _refusal(exchange, "refusal-text", "refuses its visitor", confidence=LIKELY, scope=Scope.EXIT)
         return None
 
 
 def _any_in(shown: str, texts: Iterable[str]) -> bool:
     return any(text in shown for text in texts)
+
+
+def _are_near(shown: str, denials: Iterable[str], grounds: Iterable[str]) -> bool:
+    """Whether one of *denials* stands beside one of *grounds*."""
+    beside = (
+        shown[max(0, at - NEAR_LENGTH) : at + len(ground) + NEAR_LENGTH]
+        for ground in grounds
+        for at in _places(shown, ground)
+    )
+    return any(_any_in(part, denials) for part in beside)
+
+
+def _places(shown: str, text: str) -> Iterator[int]:
+    at = shown.find(text)
+    while at >= 0:
+        yield at
+        at = shown.find(text, at + len(text))
 
 
 def failed(exchange: Exchange) -> Verdict | None:

@@ -3,10 +3,12 @@
 A page is about something that its address names, and a block page is the same whatever was asked for. So a block page
 that nobody has a sign for, and that comes before it is known how the site's pages look, gives itself away with the
 second address. It may as well be a page of the site that says that there is nothing: whether it is, others tell.
+Numbers count where the address has them ("Item 17" at ``/item/17``); others may be those of an incident.
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from zlib import crc32
 
@@ -18,6 +20,9 @@ MOST_TEXTS = 500
 LEAST_LETTERS = 20
 # What is longer is no word, but a number of somebody or something.
 LONGEST_WORD = 25
+# What an address names, and how much of it is looked at.
+NAME = re.compile(r"[^\W_]++")
+LONGEST_ADDRESS = 2_048
 
 
 class Repeats:
@@ -29,8 +34,10 @@ class Repeats:
 
     def is_repeated(self, content: Content, url: str) -> bool:
         """Whether the same was met at another address than *url*, and is not known to be the site's own."""
-        text = text_of(content)
-        if not text or text in self._accepted:
+        if text_of(content) in self._accepted:
+            return False
+        text = text_of(content, url)
+        if not text:
             return False
         first = self._first.setdefault(text, url)
         if len(self._first) > MOST_TEXTS:
@@ -43,9 +50,15 @@ class Repeats:
             self._accepted.add(text_of(content))
 
 
-def text_of(content: Content) -> int:
-    """A number that stands for what a page says, whoever it says it to; 0 if that is next to nothing."""
-    words = [word for word in f"{content.title} {content.visible}".split() if _is_word(word)]
+def text_of(content: Content, url: str = "") -> int:
+    """A number that stands for what a page says, whoever it says it to; 0 if that is next to nothing.
+
+    Args:
+        content: The page.
+        url: Its address, if what that names counts where it has digits.
+    """
+    named = frozenset(NAME.findall(url[:LONGEST_ADDRESS].casefold()))
+    words = [word for word in f"{content.title} {content.visible}".split() if word in named or _is_word(word)]
     text = " ".join(words)
     return crc32(text.encode("utf-8", "surrogatepass")) if len(text) >= LEAST_LETTERS else 0
 
