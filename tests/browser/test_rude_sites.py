@@ -128,6 +128,16 @@ async def test_what_is_larger_than_allowed_is_not_taken(kind: str) -> None:
             await pool.get(f"{SITE}/lamps", max_tries=1)
 
 
+async def test_a_page_that_grows_without_measure_is_not_taken(chromium: BrowserType) -> None:
+    """It would come out of the browser at once, and nothing else would have its turn meanwhile."""
+    grows = b"<!DOCTYPE html><title>Lamps</title><p><script>document.body.textContent = 'x'.repeat(2e7)</script>"
+    behaviours = {"lamps": saying(answer("200 OK", HTML, body=grows))}
+    async with browsing(chromium, behaviours) as opened:
+        with pytest.raises(GaveUp, match="larger than allowed"):
+            async with opened.page(f"{SITE}/lamps", max_tries=1):
+                raise AssertionError("it was taken for good")
+
+
 async def test_what_a_site_makes_of_the_language_is_its_own_affair(chromium: BrowserType) -> None:
     """A page is waited for where none of it is seen."""
     body = b"<!DOCTYPE html><title>Lamps</title><script>MutationObserver = Promise = setTimeout = null</script><p>Lamps"

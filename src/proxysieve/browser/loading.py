@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from playwright.async_api import CDPSession, Download, Error, Page
@@ -13,7 +14,7 @@ from playwright.async_api import TimeoutError as PageTimeout
 
 from proxysieve.browser.following import Following, is_check, is_redirect
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.reading import drop, read, take
+from proxysieve.browser.reading import ask, drop, read, take
 from proxysieve.browser.waiting import in_time
 from proxysieve.client import Request, Response
 from proxysieve.core.model import Exchange
@@ -42,7 +43,7 @@ class Loading:
         self._commands = commands
         self._request = request
         self._lacks = expects(request.expect) if request.expect else None
-        self._way = Following(page, self._ask, options)
+        self._way = Following(page, partial(ask, commands), options)
         self._is_loaded = False
         # Only what came in place of the page; it is kept with the answer that it is the body of.
         self._download: tuple[PageResponse, Download] | None = None
@@ -142,13 +143,6 @@ class Loading:
             return True
         shown = await read(self.page, self._commands, main, None, self._request.max_bytes)
         return self._lacks(Exchange(url=self._request.url, status=shown.status, body=shown.body)) is None
-
-    async def _ask(self, question: str) -> None:
-        """Have the page answer in a world apart from its scripts, which may have made anything of the language."""
-        tree = await self._commands.send("Page.getFrameTree")
-        made = await self._commands.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
-        where = {"contextId": made["executionContextId"], "awaitPromise": True}
-        await self._commands.send("Runtime.evaluate", {"expression": question, **where})
 
     async def _told(self) -> Response:
         # A script that never ends keeps a page from ever answering.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.client import Response
+from proxysieve.client import MOST_AT_ONCE, Response
 
 # What Chromium makes of nothing.
 NOTHING = "<html><head></head><body></body></html>"
+LENGTH = "document.documentElement ? document.documentElement.outerHTML.length : 0"
 RENDERED = ("text/html", "application/xhtml+xml")
 NO_CONTENT = frozenset({204, 205})
 # What is said where a question met a page that is being left, by Playwright and by Chromium.
@@ -46,7 +48,7 @@ async def read(
     headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
     body = downloaded
     if body is None:
-        body = await _body(page, commands, main, dict(headers).get("content-type", ""))
+        body = await _body(page, commands, main, dict(headers).get("content-type", ""), max_bytes)
     _mind_size(len(body), max_bytes)
     return Response(url=main.url, status=main.status, headers=headers, body=body)
 
@@ -80,26 +82,37 @@ def _mind_size(size: int, max_bytes: int) -> None:
         raise Error(f"net::ERR_FILE_TOO_BIG: {size} bytes, where {max_bytes} are allowed")
 
 
-async def _body(page: Page, commands: CDPSession, main: PageResponse, content_type: str) -> bytes:
+async def _body(page: Page, commands: CDPSession, main: PageResponse, content_type: str, max_bytes: int) -> bytes:
     if main.status in NO_CONTENT or page.url.startswith("chrome-error:"):
         return b""
     if content_type and not content_type.startswith(RENDERED):
         return await main.body()
     while True:
         with while_it_navigates():
-            shown = await _shown(commands)
+            shown = await _shown(commands, max_bytes)
             if shown == NOTHING and not (came := await main.body()).strip():
                 return came
             return shown.encode("utf-8", "replace")
 
 
-async def _shown(commands: CDPSession) -> str:
+async def _shown(commands: CDPSession, max_bytes: int) -> str:
     """The document as it is now."""
+    # What comes from the browser comes at once, and nothing else has its turn meanwhile.
+    _mind_size(int(await ask(commands, LENGTH) or 0), min(max_bytes, MOST_AT_ONCE))
     # Asked of Chromium itself, because Playwright brings scripts of its own into each page for it, and the first time
     # in a page that takes a tenth of a second.
     told = await commands.send("DOM.getDocument", {"depth": 0})
     shown = await commands.send("DOM.getOuterHTML", {"nodeId": told["root"]["nodeId"]})
     return str(shown["outerHTML"])
+
+
+async def ask(commands: CDPSession, question: str) -> Any:  # noqa: ANN401 - whatever a page answers
+    """Have the page answer in a world apart from its scripts, which may have made anything of the language."""
+    tree = await commands.send("Page.getFrameTree")
+    made = await commands.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
+    where = {"contextId": made["executionContextId"], "awaitPromise": True, "returnByValue": True}
+    told = await commands.send("Runtime.evaluate", {"expression": question, **where})
+    return told["result"].get("value")
 
 
 @contextmanager
