@@ -100,8 +100,12 @@ def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], st
 
 def _host_of(cookie: Cookie, site_of: Callable[[str], str]) -> str:
     """The site of *cookie* without a port; empty if its domain is no host's, and so no site's."""
+    host = cookie.domain.removeprefix(".")
+    if not HOST.fullmatch(host):
+        # As a URL, it might be read as somebody's, and real browsers refuse all cookies among which one has it.
+        return ""
     try:
-        return site_of(f"http://{cookie.domain.removeprefix('.')}/").partition(":")[0]
+        return site_of(f"http://{host}/").partition(":")[0]
     except ConfigError:
         return ""
 

@@ -3,17 +3,32 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fetch.outputs import OLD, Killed, Mortal
+from tests.stores.test_bad_stores import room
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.journal import EMPTIED, FAILED, FORMAT_VERSION, HEADER, PAGES, Entry, Journal, Span
+from proxysieve.fetch import journal as module
+from proxysieve.fetch.journal import (
+    EMPTIED,
+    FAILED,
+    FORMAT_VERSION,
+    HEADER,
+    MOST_LINE_BYTES,
+    PAGES,
+    Entry,
+    Journal,
+    Span,
+)
+from proxysieve.fetch.urls import LONGEST_URL
 
 ENTRIES = [Entry(PAGES, "https://a.example/1", 100), Entry(FAILED, "https://a.example/2", 40)]
 SIX = [
@@ -172,6 +187,67 @@ def test_a_file_that_is_no_journal_is_refused_and_kept(tmp_path: Path, content: 
     assert "is not a journal" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbf" + HEADER, HEADER.replace(b"\n", b"\r\n"), b"\n" + HEADER, b"\0" * 9]
+)
+def test_one_whose_first_line_is_damaged_is_not_to_be_thrown_away(tmp_path: Path, content: bytes) -> None:
+    """The rest of it may be sound: it is said what would help."""
+    path = tmp_path / "journal"
+    path.write_bytes(content)
+
+    assert "or its first line is damaged; nothing was changed; put back a sound copy" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_what_has_no_end_is_no_journal(tmp_path: Path, kind: str) -> None:
+    """It is not read, which would take for ever."""
+    path = tmp_path / "journal"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.mkdir()
+
+    with pytest.raises(ConfigError, match="is no regular file: move it away"):
+        Journal(path)
+
+
+def test_a_hole_behind_a_journal_is_a_line_without_an_end(tmp_path: Path) -> None:
+    """However large it is, it is not held in memory."""
+    path = tmp_path / "journal"
+    written(path, SIX)
+    os.truncate(path, 50 * MOST_LINE_BYTES)
+    tracemalloc.start()
+
+    with closing(Journal(path)) as journal:
+        most_bytes = tracemalloc.get_traced_memory()[1]
+
+    tracemalloc.stop()
+    assert journal.last[PAGES].end == 300
+    assert most_bytes < 5 * MOST_LINE_BYTES
+
+
+def test_a_hole_before_a_line_is_damage(tmp_path: Path) -> None:
+    """As anything else is that stands before what may be true."""
+    path = tmp_path / "journal"
+    lines = written(path, SIX)
+    path.write_bytes(b"".join(lines[:-1]) + b"\0" * (2 * MOST_LINE_BYTES) + lines[-1])
+
+    assert "line 7 is damaged: it is longer than any entry" in refusal(path)
+
+
+def test_the_longest_url_makes_an_entry(tmp_path: Path) -> None:
+    """Whatever letters it has."""
+    path, url = tmp_path / "journal", "https://a.example/" + "\N{COOKIE}" * (LONGEST_URL - 18)
+
+    written(path, [Entry(PAGES, url, 100)])
+
+    with closing(Journal(path)) as journal:
+        assert journal.done == {url}
+
+
 def test_a_newer_journal_is_refused_and_kept(tmp_path: Path) -> None:
     """Its lines may say what is not known here."""
     path = tmp_path / "journal"
@@ -212,6 +288,30 @@ class TestFormerFormat:
         with closing(Journal(path)) as again:
             assert again.done == {*told[1], "https://one.more/"}
             assert again.failed == told[2]
+
+    def test_it_is_rewritten_in_parts(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So that a long one does not stand in memory; the file is for nobody to read who could not before."""
+        monkeypatch.setattr(module, "BATCH_COUNT", 2)
+        path.chmod(0o600)
+        with path.open("ab") as file:
+            file.write(b'["pages","https://sho')
+
+        with closing(Journal(path)) as old:
+            told = (old.last, old.done, old.failed)
+            old.begin()
+
+        with closing(Journal(path)) as again:
+            assert (again.last, again.done, again.failed) == told
+        assert S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_where_there_is_no_room_it_stays_as_it_is(self, path: Path) -> None:
+        """And nothing is left beside it."""
+        with closing(Journal(path)) as old, room(100), pytest.raises(OSError, match="too large"):
+            old.begin()
+
+        assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+        with closing(Journal(path)) as again:
+            assert len(again.done) == 3
 
     def test_it_is_rewritten_whole_or_not(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whichever act of the system is the last, the next run finds all entries."""

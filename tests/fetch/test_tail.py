@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
 import os
@@ -11,6 +12,7 @@ from contextlib import closing
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from stat import S_ISDIR
 
 import msgspec
 import pytest
@@ -396,6 +398,61 @@ class TestEveryBit:
                         (place / path).write_bytes(kept)
         # The end of the last line.
         assert went_on == (8 if name == "pages.jsonl" else 1)
+
+
+class TestOtherNames:
+    """A file may have several, and is written to as one file of one output."""
+
+    @pytest.mark.parametrize("link", [os.symlink, os.link])
+    async def test_pages_that_are_also_what_failed_are_kept(
+        self, tmp_path: Path, link: Callable[[Path, Path], None]
+    ) -> None:
+        """What is not a failure would be moved aside, and it is all that there is."""
+        out = f"{tmp_path}/pages.jsonl"
+        await write(out, WANTED)
+        layout = layout_of(out)
+        layout.failed.unlink()
+        link(layout.pages, layout.failed)
+        before = snapshot(tmp_path)
+
+        with pytest.raises(ConfigError, match=r"is in use: .* or it is a link to another file of this output"):
+            Output(out)
+
+        assert snapshot(tmp_path) == before
+
+    async def test_two_outputs_at_once_have_two_files(self, tmp_path: Path) -> None:
+        """Each has a journal of its own, whose lock keeps nobody from the pages."""
+        (tmp_path / "b.jsonl").symlink_to(tmp_path / "a.jsonl")
+        first = Output(f"{tmp_path}/a.jsonl")
+
+        with pytest.raises(ConfigError, match=r"b\.jsonl is in use: another job is writing to it"):
+            Output(f"{tmp_path}/b.jsonl")
+
+        first.close()
+        Output(f"{tmp_path}/b.jsonl").close()
+
+
+@ALL
+async def test_a_directory_that_cannot_be_waited_for_is_written_to(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems of networks refuse it; the names there are theirs to keep."""
+    wait = os.fsync
+
+    def wait_for_files_alone(file: int) -> None:
+        if S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        wait(file)
+
+    monkeypatch.setattr(os, "fsync", wait_for_files_alone)
+    out = f"{tmp_path}/{name}"
+    await write(out, WANTED[:2])
+    append(out, NOTES)
+
+    await write(out, WANTED)
+
+    check_whole(out, WANTED)
+    assert asides(tmp_path) == [NOTES]
 
 
 @st.composite

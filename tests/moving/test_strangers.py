@@ -31,7 +31,7 @@ from proxysieve.errors import ConfigError
 from proxysieve.moving import moved, reading
 from proxysieve.moving.arriving import MANY_COOKIES, TOO_LARGE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import ENDED, Bound, bind
-from proxysieve.moving.cookies import OTHERS, TOO_LONG
+from proxysieve.moving.cookies import OTHERS, TOO_LONG, sift
 from proxysieve.moving.crawlee import RETIRED, UNCHECKED
 from proxysieve.moving.departing import UNLISTED, encode
 from proxysieve.moving.moved import Export, Found, MovedSession
@@ -233,6 +233,17 @@ class TestOwnForm:
             "www.shop.example",
         ]
         assert arrival.cookies_left_out == {OTHERS: 5, TOO_LONG: 1}
+
+    @pytest.mark.parametrize(
+        "domain",
+        ["a@shop.example", "shop.example/", "shop.example:80", "shop.example#", "shop.example?x", "b\\@shop.example"],
+    )
+    def test_a_domain_that_is_no_hosts_is_no_sites(self, domain: str) -> None:
+        """Though a URL with it may lead there; a browser would take none of the cookies among which it is."""
+        kept, left_out = sift([cookie(domain), cookie(f".{domain}"), cookie(SITE)], SITE, site_of)
+
+        assert kept == [cookie(SITE)]
+        assert left_out == {OTHERS: 2}
 
     @pytest.mark.parametrize(
         ("change", "why"),

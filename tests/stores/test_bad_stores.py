@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def without_tables(directory: Path) -> None:
         pytest.param(link_to_nowhere, "File exists", id="link-to-nowhere"),
         pytest.param(file, "File exists", id="file"),
         pytest.param(lock_that_is_a_directory, "Is a directory", id="lock-is-a-directory"),
-        pytest.param(database_that_is_a_directory, "cannot be opened", id="database-is-a-directory"),
+        pytest.param(database_that_is_a_directory, "is not a store", id="database-is-a-directory"),
         pytest.param(database_that_is_a_loop, "cannot be opened", id="database-is-a-loop"),
         pytest.param(database_that_is_away, "cannot be opened", id="database-is-away"),
         pytest.param(without_tables, "no such table: records", id="ours-without-tables"),
@@ -267,3 +268,29 @@ class TestFullDisks:
 
         assert {type(one) for one in results} == {StoreError}
         assert await records(tmp_path) == []
+
+
+async def test_what_a_database_that_is_gone_has_left_does_no_harm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who deletes it after a crash, to begin anew, may leave its log behind: the new database does not take it over."""
+    running = SqliteStore(tmp_path)
+    fence = await running.claim("", TTL_SECONDS)
+    await running.save([kept(number) for number in range(500)], fence)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for ending in ("-wal", "-shm"):
+        shutil.copy(tmp_path / f"{DATABASE}{ending}", crashed)
+    await running.close()
+
+    await fill(crashed, [kept(7)])
+
+    assert await records(crashed) == [kept(7)]
+    assert f"{DATABASE}-wal was removed: it is of no use without its database" in caplog.text
+
+
+async def test_a_pipe_is_no_database(tmp_path: Path) -> None:
+    """To open it would wait for ever."""
+    os.mkfifo(tmp_path / DATABASE)
+
+    assert "is not a store of proxysieve: move it away" in await refusal(tmp_path)

@@ -238,7 +238,7 @@ def test_whatever_flips_in_a_store_nothing_is_believed_that_was_not_saved(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """It is refused in a sentence; or some records are left out, and it can be written on."""
-    place = tmp_path_factory.getbasetemp() / "flipped"
+    place = tmp_path_factory.getbasetemp() / "flipped-store"
     if not place.exists():
         asyncio.run(fill(place / "whole"))
     content = bytearray((place / "whole" / DATABASE).read_bytes())

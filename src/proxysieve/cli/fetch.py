@@ -163,7 +163,6 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
         http://user-session-{session}:password@gateway:port
                                            {session} where a provider wants a name
                                            for each session's exit
-    \b
     Behind a blank:
         cost=20            what a request costs, if not 1
         name=berlin-1      what to call it, instead of by its address

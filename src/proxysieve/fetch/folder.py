@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from proxysieve.attempts import Page
-from proxysieve.fetch.disk import sync
+from proxysieve.fetch.disk import sync, sync_names
 from proxysieve.fetch.formats import Format
 from proxysieve.fetch.names import file_name
 from proxysieve.fetch.records import line, look_for_page, page_record
@@ -53,9 +53,9 @@ class Folder(Format):
         with ThreadPoolExecutor(SYNCS_AT_ONCE) as threads:
             for done in [threads.submit(sync, path) for path in self._unsynced]:
                 done.result()
-        sync(self._aside)
+        sync_names(self._aside)
         # The journal is to count on it that they are found there.
-        sync(self._path)
+        sync_names(self._path)
         self._unsynced.clear()
 
     def settle(self, end: int) -> int:
@@ -72,5 +72,5 @@ class Folder(Format):
         # Of somebody else's files in it, nothing is known.
         with suppress(OSError):
             self._aside.rmdir()
-        sync(self._path)
+        sync_names(self._path)
         return removed

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from stat import S_IMODE
+from typing import Annotated, BinaryIO, NamedTuple
 from zlib import crc32
 
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import sync, write_all
+from proxysieve.fetch.disk import refuse_odd, sync_names, write_all
 
 PAGES = "pages"
 FAILED = "failed"
@@ -29,6 +32,10 @@ FORMAT_VERSION = 2
 HEADER = b'["proxysieve journal",%d]\n' % FORMAT_VERSION
 # Of the format before, which has no checksums.
 OLD_HEADER = b'["proxysieve journal",1]\n'
+# No URL makes an entry as long: it is one of 65,536 letters at most.
+MOST_LINE_BYTES = 1_000_000
+# How many are rewritten at once.
+BATCH_COUNT = 10_000
 ADVICE = "nothing was changed; put back a sound copy of it, or move the output away with its journal to start anew"
 
 
@@ -74,8 +81,9 @@ class Journal:
         self.failed: set[str] = set()
         self._sum = crc32(HEADER)
         self._sound = 0
-        # Of the format before, all that stands in it.
-        self._old: list[Entry] | None = None
+        refuse_odd(path)
+        # Whether it has the format before.
+        self._is_old = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         # After a rewrite, the lock of the file that was there before keeps those out who have it open already.
         self._before: int | None = None
@@ -88,9 +96,8 @@ class Journal:
 
     def begin(self) -> None:
         """Put the file in order, to be written on: without a line that has no end, and in today's format."""
-        if self._old is not None:
-            self._rewrite(self._old)
-            self._old = None
+        if self._is_old:
+            self._rewrite()
             return
         os.ftruncate(self._file, self._sound)
         if not self._sound:
@@ -130,39 +137,39 @@ class Journal:
     def _read(self) -> None:
         with os.fdopen(self._file, "rb", closefd=False) as file:
             file.seek(0)
-            header = file.readline()
+            header = file.readline(MOST_LINE_BYTES)
             if header != HEADER and HEADER.startswith(header):
                 # New, or cut short before anything was written.
                 return
             self._check_header(header)
             self._sound = len(header)
-            for number, line in enumerate(file, 2):
+            for number, line in enumerate(_pieces(file), 2):
                 if not line.endswith(b"\n"):
+                    if any(piece.endswith(b"\n") for piece in _pieces(file)):
+                        raise self._damaged(number, "it is longer than any entry")
                     return
                 self._take(line, number)
                 self._sound += len(line)
 
     def _check_header(self, header: bytes) -> None:
         if header == OLD_HEADER:
-            self._old = []
+            self._is_old = True
         elif header != HEADER:
             raise ConfigError(
                 f"{self.path} is of a newer proxysieve: upgrade, or choose another --out"
                 if _version(header) > FORMAT_VERSION
-                else f"{self.path} is not a journal of proxysieve: move it away, or choose another --out"
+                else f"{self.path} is not a journal of proxysieve, or its first line is damaged; {ADVICE}"
             )
 
     def _take(self, line: bytes, number: int) -> None:
-        text = line if self._old is not None else _unsealed(line)
-        if self._old is None and line != self._seal(text):
+        text = line if self._is_old else _unsealed(line)
+        if not self._is_old and line != self._seal(text):
             raise self._damaged(number, "it is not as it was written, or not where")
         try:
             entry = msgspec.json.decode(text, type=Entry)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise self._damaged(number, "it is no entry") from None
         self._note(entry, number)
-        if self._old is not None:
-            self._old.append(entry)
 
     def _note(self, entry: Entry, number: int) -> None:
         last = self.last.get(entry.file)
@@ -186,18 +193,39 @@ class Journal:
         self._sum = crc32(text, self._sum)
         return b'%s,"%08x"]\n' % (text[:-1], self._sum)
 
-    def _rewrite(self, entries: list[Entry]) -> None:
-        """Have *entries* in today's format, in a file that takes the place of this one once it is whole."""
+    def _rewrite(self) -> None:
+        """Have all that counts in today's format, in a file that takes the place of this one once it is whole."""
         place = self.path.resolve()
         draft = place.with_name(f"{place.name}.new")
         draft.unlink(missing_ok=True)
         file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
-        self._before, self._file = self._file, file
+        old, self._before, self._file = self._file, self._file, file
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        write_all(file, HEADER + b"".join(self._seal(msgspec.json.encode(entry)) for entry in entries))
-        os.fsync(file)
-        draft.replace(place)
-        sync(place.parent)
+        try:
+            os.fchmod(file, S_IMODE(os.fstat(old).st_mode))
+            write_all(file, HEADER)
+            entries = self._entries(old)
+            while batch := list(islice(entries, BATCH_COUNT)):
+                write_all(file, b"".join(self._seal(msgspec.json.encode(entry)) for entry in batch))
+            os.fsync(file)
+            draft.replace(place)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+        sync_names(place.parent)
+        self._is_old = False
+
+    def _entries(self, old: int) -> Iterator[Entry]:
+        """Those of the file *old*, which has the format before and was read once."""
+        with os.fdopen(old, "rb", closefd=False) as file:
+            file.seek(len(OLD_HEADER))
+            while file.tell() < self._sound:
+                yield msgspec.json.decode(file.readline(), type=Entry)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of *file* from its position on; those that are longer than any of ours, in pieces."""
+    return iter(lambda: file.readline(MOST_LINE_BYTES), b"")
 
 
 def _unsealed(line: bytes) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ from typing import TypeVar
 from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import sync, write_all
+from proxysieve.fetch.disk import sync_names, write_all
 from proxysieve.fetch.journal import EMPTIED, FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.layout import Layout, lay_out
 from proxysieve.fetch.records import FailedLine, line, look_for_failed
@@ -87,8 +88,7 @@ class Output:
         if removed:
             _tell(f"{layout.pages.parent}: {removed:,} bytes of pages without a record were removed, {AS_LEFT}")
         # Without it, a power cut may leave pages that are journaled and no file that has them.
-        with suppress(PermissionError):
-            sync(self._journal.path.parent)
+        sync_names(self._journal.path.parent)
 
     def has_page(self, url: str) -> bool:
         """Whether the page of *url* was committed when the output was opened."""
@@ -172,10 +172,22 @@ class Output:
 
 
 def _open(path: Path) -> int:
+    """The file at *path*, locked, as it may have other names: what two write to, or one as two files, is lost."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise ConfigError(
+            f"{path} is in use: another job is writing to it, or it is a link to another file of this output"
+        ) from None
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 def _tell(what: str) -> None:

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import sync
+from proxysieve.fetch.disk import refuse_odd, sync_names
 from proxysieve.fetch.formats import Look
 from proxysieve.fetch.journal import ADVICE, Span
 
@@ -81,9 +80,7 @@ def cut_off(tail: Tail, file: int) -> str:
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.exists() and not S_ISREG(path.stat().st_mode):
-        # To open a pipe would wait for its other end.
-        raise ConfigError(f"{path} is no regular file: move it away, or choose another --out")
+    refuse_odd(path)
     return path.open("rb")
 
 
@@ -115,7 +112,7 @@ def _copy_aside(tail: Tail) -> Path:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
-        sync(aside.parent)
+        sync_names(aside.parent)
     except BaseException:
         with suppress(OSError):
             aside.unlink()

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 DATABASE = "state.sqlite3"
 LOCK = "lock"
+# What stands beside a database while it is used, and after a crash.
+LEFTOVERS = ("-wal", "-shm", "-journal")
 # "prxs": how a database of ours is told from anybody else's.
 APPLICATION_ID = 0x70727873
 FORMAT_VERSION = 2
@@ -302,7 +304,15 @@ class SqliteStore:
         os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(draft)) as database:
             database.executescript(SCHEMA)
+        self._remove_leftovers()
         draft.replace(self._path)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a database that is gone has left: SQLite would take it for the new one's, and so damage that."""
+        leftovers = [self._path.with_name(f"{DATABASE}{ending}") for ending in LEFTOVERS]
+        for path in [path for path in leftovers if path.is_file()]:
+            path.unlink()
+            log.warning("%s was removed: it is of no use without its database, which is gone", path)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.directory}>"
@@ -370,6 +380,9 @@ def check(path: Path) -> int:
         StoreError: It is damaged, newer, or somebody else's.
     """
     advice = "move it away, or name another store"
+    if path.exists() and not path.is_file():
+        # To open a pipe would wait for its other end.
+        raise StoreError(f"{path} is not a store of proxysieve: {advice}")
     try:
         with closing(_open_to_read(path)) as database:
             (application_id,) = database.execute("PRAGMA application_id").fetchone()
