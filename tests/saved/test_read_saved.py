@@ -409,6 +409,16 @@ def test_a_directory_without_files_is_an_error(tmp_path: Path) -> None:
         files_of(str(tmp_path))
 
 
+def test_a_pipe_in_a_directory_is_left_out(tmp_path: Path) -> None:
+    """Nobody may ever write to it; a file that cannot be read is told, and a pipe that is named is waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "page.html").write_bytes(GOOD)
+    (tmp_path / "gone.html").symlink_to(tmp_path / "nothing")
+
+    assert files_of(str(tmp_path)) == [str(tmp_path / "gone.html"), str(tmp_path / "page.html")]
+    assert files_of(str(tmp_path / "pipe")) == [str(tmp_path / "pipe")]
+
+
 @st.composite
 def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
     """A file of some format with pieces cut out, put in, or written over."""
