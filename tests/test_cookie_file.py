@@ -244,6 +244,9 @@ def test_expiries_of_all_forms_are_read(expiry: object, at: int | None) -> None:
         pytest.param({"domain": ".c.example", "expires": -1, "size": 2, "session": True}, id="Puppeteer"),
         pytest.param({"domain": ".c.example", "httpOnly": False, "secure": False}, id="Selenium"),
         pytest.param({"url": "https://c.example/page", "domain": None}, id="by-url"),
+        pytest.param({"host": ".c.example", "isSecure": 0, "expiry": None}, id="database-of-Firefox"),
+        pytest.param({"domain": " c.example "}, id="blanks"),
+        pytest.param({"domain": "c.example:8080"}, id="port"),
     ],
 )
 def test_what_tools_write_is_read(one: dict[str, object]) -> None:
@@ -253,6 +256,23 @@ def test_what_tools_write_is_read(one: dict[str, object]) -> None:
     assert [told(cookie) for cookie in cookies] == [("a", "b", cookies[0].domain, "/", False, None)]
     assert cookies[0].domain.removeprefix(".") == "c.example"
     assert problems == []
+
+
+@pytest.mark.parametrize("domain", ["c.example", "c.example:8080", " c.example", ".c.example"])
+def test_a_domain_is_its_host(domain: str) -> None:
+    """wget writes the port behind it, and to ports cookies are not tied."""
+    cookies, problems = parse_cookies(f"{domain}\tTRUE\t/\tFALSE\t0\ta\tb\n", "cookies")
+
+    assert [cookie.domain for cookie in cookies] == [".c.example"]
+    assert problems == []
+
+
+@pytest.mark.parametrize("secure", [{"secure": True}, {"secure": 1}, {"secure": "true"}, {"isSecure": 1}])
+def test_a_cookie_for_https_stays_one(secure: dict[str, object]) -> None:
+    """However it is said: it must not be sent in the clear."""
+    [cookie], _ = parse_cookies(json.dumps([{"name": "a", "value": "b", "domain": "c.example", **secure}]), "cookies")
+
+    assert cookie.secure
 
 
 WHOLE = [

@@ -90,6 +90,26 @@ def test_anything_has_a_site_or_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "10.0.0.1;8080;ann;topsecret",
+        "10.0.0.1,8080,ann,topsecret",
+        "10.0.0.1|8080|topsecret",
+        "socks5 10.0.0.1 1080 ann topsecret",
+        "shop.example\tFALSE\t/\tFALSE\t0\tsid\ttopsecret",
+        "PASSWORD=topsecret",
+        "Cookie: sid=topsecret",
+    ],
+)
+def test_a_line_of_another_list_is_not_repeated(line: str) -> None:
+    """Whoever exchanges two lists has no password printed."""
+    with pytest.raises(ConfigError) as caught:
+        site_of(line)
+
+    assert "topsecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "203.0.113.7:8000:anna:topsecret",
         "anna:topsecret@203.0.113.7:8000",
         "socks5://anna:topsecret@a:1",

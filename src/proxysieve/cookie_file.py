@@ -34,6 +34,7 @@ HTTP_ONLY = "#HttpOnly_"
 FIELD_COUNT = 7
 # What no host has in its name. An IPv6 address stands in brackets.
 HOST = re.compile(r"[^\s/?#@\\:\[\]]+|\[[0-9a-f:.]+\]")
+PORT = re.compile(r":[0-9]{1,5}\Z")
 # What browsers keep of name and value together (RFC 6265bis, 5.6).
 MOST_BYTES = 4_096
 # The last moment that a date can be of; whoever says more means never.
@@ -44,6 +45,8 @@ NUMERAL = re.compile(r"[-+]?[0-9]{1,400}(?:\.[0-9]{0,40})?(?:[eE][-+]?[0-9]{1,4}
 LONGEST_DATE = 64
 # As extensions (expirationDate), browsers under automation (expires) and Selenium (expiry) call it.
 EXPIRY_KEYS = ("expires", "expirationDate", "expiry")
+# As most call it, and the database of Firefox.
+SECURE_KEYS = ("secure", "isSecure")
 UNKNOWN_EXPIRY = "its expiry is neither a number nor a date"
 PROBLEMS_SHOWN = HOSTS_SHOWN = 5
 
@@ -143,6 +146,7 @@ def _of_line(line: str) -> Cookie:
             raise ConfigError("blanks stand between its fields in place of tabs")
         raise ConfigError(f"it has not {FIELD_COUNT} fields with tabs between")
     domain, is_for_all, path, secure, expires, name, value = fields
+    domain = domain.strip()
     if is_for_all.upper() == "TRUE":
         domain = f".{domain.removeprefix('.')}"
     return _cookie(name, value, domain, path, expires, is_secure=_is_true(secure))
@@ -167,11 +171,22 @@ def _of_object(one: object) -> Cookie:
     if not isinstance(one, Mapping):
         raise ConfigError("it is no object")
     name, value = _text(one, "name"), _text(one, "value")
-    domain = _host(one["url"]) if one.get("url") and not one.get("domain") else _text(one, "domain")
+    domain = _domain(one)
     if one.get("hostOnly") is False:
         domain = f".{domain.removeprefix('.')}"
     expires = next((one[key] for key in EXPIRY_KEYS if one.get(key) is not None), None)
-    return _cookie(name, value, domain, str(one.get("path") or "/"), expires, is_secure=_is_true(one.get("secure")))
+    return _cookie(name, value, domain, str(one.get("path") or "/"), expires, is_secure=_is_secure(one))
+
+
+def _domain(one: Mapping[str, object]) -> str:
+    if one.get("url") and not one.get("domain"):
+        return _host(one["url"])
+    # So it is called in the database of Firefox.
+    return _text(one, "host" if "domain" not in one and "host" in one else "domain").strip()
+
+
+def _is_secure(one: Mapping[str, object]) -> bool:
+    return any(_is_true(one.get(key)) for key in SECURE_KEYS)
 
 
 def _text(one: Mapping[str, object], key: str) -> str:
@@ -192,11 +207,12 @@ def _host(url: object) -> str:
 
 
 def _is_true(value: object) -> bool:
-    return str(value).upper() == "TRUE"
+    return str(value).upper() in {"TRUE", "1"}
 
 
 def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, is_secure: bool) -> Cookie:
-    host = domain.removeprefix(".").strip().lower()
+    # wget writes the port of its host, to which cookies are not tied (RFC 6265, 8.5).
+    host = PORT.sub("", domain.removeprefix(".").lower())
     if not name:
         raise ConfigError("it has no name")
     if not HOST.fullmatch(host):

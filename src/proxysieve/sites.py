@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ LONGEST_AUTHORITY = 2_048
 # A port takes one; a line of a proxy list takes three.
 MANY_COLONS = 3
 MOST_SHOWN = 100
+A_SCHEME = re.compile(r"https?://|data:", re.IGNORECASE)
+OF_LISTS = re.compile(r"[\s,;|=]")
 
 
 # A URL's site is asked for a handful of times while it is fetched.
@@ -41,7 +44,12 @@ def site_of(url: str) -> str:
 
 def _not_a_url(text: str) -> str:
     # Whoever mistakes one list for the other shows us proxies with their passwords.
-    is_harmless = "@" not in text and ("[" in text or text.count(":") < MANY_COLONS)
+    # Tables of those, cookies and settings have blanks, separators or an = in their lines.
+    is_harmless = (
+        "@" not in text
+        and (A_SCHEME.match(text) or not OF_LISTS.search(text))
+        and ("[" in text or text.count(":") < MANY_COLONS)
+    )
     shown = text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}"
     return f"not a URL: {shown!r}" if is_harmless else "not a URL"
 

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import string
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -195,6 +196,29 @@ def test_types_that_nobody_speaks_are_counted(text: str) -> None:
     assert found.problems == [f"list: left out are {counted}: http, https, socks5, socks5h are supported"]
 
 
+FLAGGED = [
+    ({"http": "1", "ssl": "0", "socks4": "0", "socks5": "0"}, ["http"]),
+    ({"http": "0", "ssl": "1", "socks4": "0", "socks5": "0"}, ["http"]),
+    ({"http": "0", "ssl": "0", "socks4": "1", "socks5": "1"}, ["socks5"]),
+    ({"http": False, "socks5": True}, ["socks5"]),
+    ({"http": "0", "ssl": "0", "socks4": "1", "socks5": "0"}, []),
+    ({"http": 0, "socks5": 0}, []),
+    # The field says something else, and nothing of the type.
+    ({"http": "10.0.0.1:80", "socks5": "10.0.0.1:1080"}, ["http"]),
+    ({"https": "no"}, ["http"]),
+    ({"protocols": [{"type": "socks5", "port": 80, "tls": False}]}, ["socks5"]),
+    ({"protocols": [{"type": "socks4", "port": 80}]}, []),
+]
+
+
+@pytest.mark.parametrize(("fields", "schemes"), FLAGGED)
+def test_a_type_may_be_said_by_a_field_for_each(fields: dict[str, object], schemes: list[str]) -> None:
+    """A proxy of SOCKS is not asked over HTTP."""
+    found = read(json.dumps([{"ip": "10.0.0.1", "port": 80, **fields}]))
+
+    assert [proxy.scheme for proxy in found.proxies.values()] == schemes
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
@@ -375,6 +399,19 @@ def test_any_yaml_is_a_list_or_refused(text: str) -> None:
 
     assert all(parts(proxy)[:3] == ("http", "10.0.0.1", 80) for proxy in found.proxies.values())
     assert not [problem for problem in found.problems if "QXZ" in problem]
+
+
+@pytest.mark.parametrize("piece", ['"\\" ', "a ", "''", "a:b#", '\\"'])
+@pytest.mark.parametrize("start", ["", '"', "'"])
+def test_a_text_that_is_never_closed_takes_no_memory(start: str, piece: str) -> None:
+    """Each step that could be taken back would be remembered: a list of 12 MB took 3 GB."""
+    text = f"proxies: [{start}{piece * 100_000}"
+    tracemalloc.start()
+
+    read_or_refused(text)
+
+    assert tracemalloc.get_traced_memory()[1] < 30 * len(text)
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,11 @@ def zipped(*names: str) -> bytes:
         pytest.param(zipped("urls.txt"), "a ZIP archive: unpack it", id="zip"),
         pytest.param(zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel file: save it as CSV", id="xlsx"),
         pytest.param(zipped("word/document.xml"), "a Word document", id="docx"),
+        pytest.param(
+            b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
+            "a spreadsheet of LibreOffice: save it as CSV",
+            id="ods",
+        ),
         pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "an Office document", id="xls"),
         pytest.param(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF", id="pdf"),
         pytest.param(b"\x89PNG\r\n\x1a\n", "an image", id="png"),
@@ -72,7 +77,10 @@ def zipped(*names: str) -> bytes:
         pytest.param(BOM_UTF16_LE + b"abc", "not UTF-16 text, though it begins as such", id="utf-16-odd"),
         pytest.param(b"\x7fELF\x02\x01\x01\x00\x00", "binary data and no text", id="program"),
         pytest.param(bytes(range(1, 32)) * 9, "binary data and no text", id="controls"),
-        pytest.param(b"http://a/\xff", "not UTF-8 text", id="latin-1"),
+        pytest.param(b"http://a/\xff", "not UTF-8 text: save it as UTF-8", id="latin-1"),
+        pytest.param(
+            gzip.compress(b"http://a/\n") + b"http://b/\n", "something that is not packed", id="gzip-and-text"
+        ),
     ],
 )
 def test_what_is_no_text_is_named(content: bytes, says: str) -> None:
@@ -130,6 +138,9 @@ def test_any_bytes_are_text_or_refused(content: bytes) -> None:
         ('<?xml version="1.0"?>', "XML"),
         ("<!-- made by hand --><urlset>", "XML"),
         ("<!DOCTYPE urlset [", "XML"),
+        ("<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<META>", "an HTML page"),
+        ('<a href="http://a/">', "an HTML page"),
+        ("<br />\n<b>Warning</b>: in x.php", "an HTML page"),
         ("<urlset>", "XML"),
         ("<sm:urlset xmlns:sm='x'>", "XML"),
         ('[\n  "http://a/"]', "JSON"),

@@ -181,6 +181,8 @@ def test_what_is_no_url_beyond_doubt_is_told_with_its_line(line: str, why: str) 
     ("lines", "says"),
     [
         (["url,title", f"{GOOD},Some"], "this is a table"),
+        (["Top pages,Clicks,Impressions", f"{GOOD},3,4"], "this is a table"),
+        (["# list", "Seite\tKlicks", f"{GOOD}\t3"], "this is a table"),
         (["# list", '"id";"URL"', f'1;"{GOOD}"'], "this is a table"),
         ([f"{GOOD},", f"{GOOD}2,"], "every line ends with a comma"),
         ([f"{GOOD},", f"{GOOD}2,", f"{GOOD}3"], "every line ends with a comma"),
@@ -190,6 +192,14 @@ def test_a_table_is_no_list(lines: list[str], says: str) -> None:
     """Its columns would be taken for parts of the paths."""
     with pytest.raises(ConfigError, match=f"the URLs in urls.txt cannot be read: {says}"):
         read_urls(lines, "urls.txt")
+
+
+@pytest.mark.parametrize("first", ["url", "my pages", "// pages, all of them", f"{GOOD},1"])
+def test_a_first_line_that_is_no_heading_keeps_no_url_out(first: str) -> None:
+    """URLs may have commas."""
+    found = read_urls([first, f"{GOOD},2"], "urls.txt")
+
+    assert found.urls[-1] == f"{GOOD},2"
 
 
 def test_problems_beyond_a_thousand_are_counted() -> None:

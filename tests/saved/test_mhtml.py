@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_a_file_without_its_page_is_refused(tmp_path: Path, content: bytes) -> N
     """In one sentence."""
     with pytest.raises(ConfigError, match="MHTML file without its page"):
         only(tmp_path, content)
+
+
+def test_what_stands_behind_a_damage_was_not_seen(tmp_path: Path) -> None:
+    """One letter that says that base64 ends here hides the rest of the page."""
+    page = b64encode(GOOD)
+    head = b"MIME-Version: 1.0\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n"
+
+    one = only(tmp_path, head + page[:22] + b"==" + page[24:])
+
+    assert GOOD.startswith(one.exchange.body or b"")
+    assert not one.is_whole
+    assert "damaged" in one.note
 
 
 def test_an_empty_page_was_not_seen(tmp_path: Path) -> None:

@@ -365,6 +365,8 @@ BAD = {
     "not-gzip": ("a.gz", b"\x1f\x8b nothing", "compression is damaged"),
     "gzip-cut-short": ("a.html.gz", gzip.compress(GOOD)[:-12], "compression is damaged"),
     "image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(9), "a picture (PNG)"),
+    "mitmproxy": ("flows", b"81:9:websocket;0:~8:response;60:6:reason;2:OK,", "a file of mitmproxy's"),
+    "coloured": ("a", b"\x1b[34mHTTP\x1b[39m/\x1b[34m1.1\x1b[39m 403\n\n" + GOOD, "in the colours of a terminal"),
     "binary": ("a", bytes(range(32)) * 9, "neither text nor"),
     "har-broken": ("a.har", FORMS["site.har"][:-9], "no whole HAR"),
     "har-broken-nameless": ("a", FORMS["site.har"][:-9], "no whole HAR"),
@@ -405,6 +407,16 @@ def test_a_directory_without_files_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="a directory without files"):
         files_of(str(tmp_path))
+
+
+def test_a_pipe_in_a_directory_is_left_out(tmp_path: Path) -> None:
+    """Nobody may ever write to it; a file that cannot be read is told, and a pipe that is named is waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "page.html").write_bytes(GOOD)
+    (tmp_path / "gone.html").symlink_to(tmp_path / "nothing")
+
+    assert files_of(str(tmp_path)) == [str(tmp_path / "gone.html"), str(tmp_path / "page.html")]
+    assert files_of(str(tmp_path / "pipe")) == [str(tmp_path / "pipe")]
 
 
 @st.composite

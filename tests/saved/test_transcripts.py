@@ -108,6 +108,7 @@ def test_what_was_asked_for_is_read_with_it(place: Path, content: bytes, url: st
     assert (exchange.url, exchange.final_url) == (url, final_url)
 
 
+SHOWN_INSTEAD = b"\n\n+%s+\n| NOTE: binary data not shown in terminal |\n+%s+" % (b"-" * 41, b"-" * 41)
 UNSEEN = {
     "body-elsewhere": curl_v(asked(), answered(200, "content-length: 900")),
     "body-elsewhere-of-unknown-length": curl_v(asked(), answered(200), b"{ [900 bytes data]\n"),
@@ -126,8 +127,17 @@ UNSEEN = {
     "wget-log": wget_s((200, "A: b"), body=GOOD, is_log=True),
     "wget-without-a-body": wget_s((200, "A: b")),
     "httpie-headers": httpie(raw(200, b"", "A: b")),
+    "no-text-in-httpie": httpie(raw(200, SHOWN_INSTEAD, "Content-Type: image/png")),
+    "no-text-in-curl": raw(200, b'Warning: Binary output can mess up your terminal. Use "--output -" to tell\n'),
     "answers-without-end": raw(200, b"") * 1_001,
 }
+
+
+def test_headers_may_be_bold(place: Path) -> None:
+    """As curl shows them where somebody looks, and `script` keeps them."""
+    answer = raw(403, b"<p>", "\x1b[1mcf-mitigated\x1b[0m: challenge", "\x1b[1mserver\x1b[0m: cloudflare")
+
+    assert only(place, answer).exchange.headers[:2] == (("cf-mitigated", "challenge"), ("server", "cloudflare"))
 
 
 @pytest.mark.parametrize("content", UNSEEN.values(), ids=UNSEEN)

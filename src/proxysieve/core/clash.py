@@ -14,11 +14,12 @@ import msgspec
 
 SECTION = re.compile(r"""(["']?)proxies\1[ \t]*:(?=\s|$)[ \t]*(.*)""")
 ITEM = re.compile(r"([ \t]*)-(?:[ \t]+(.*)|$)")
-QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')"""
-WORD = r"(?:[^\s,\[\]{}:#]|:(?![\s,\[\]{}]|$)|(?<=\S)#)+"
+# Possessive, as each step that could be taken back is remembered: where a text is never closed, 250 bytes a letter.
+QUOTED = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+')"""
+WORD = r"(?:[^\s,\[\]{}:#]++|:(?![\s,\[\]{}]|$)|(?<=\S)#)++"
 TOKEN = re.compile(
     rf"""\s+|(?:(?<=\s)|^)\#[^\n]*|(?P<name>{QUOTED})[ \t]*:|(?P<quoted>{QUOTED})"""
-    rf"""|(?P<mark>[{{}}\[\],]|:(?=[\s,\[\]{{}}]|$))|(?P<plain>{WORD}(?:[ \t]+{WORD})*)""",
+    rf"""|(?P<mark>[{{}}\[\],]|:(?=[\s,\[\]{{}}]|$))|(?P<plain>{WORD}(?:[ \t]++{WORD})*+)""",
     re.DOTALL,
 )
 NAME = re.compile(rf"({QUOTED})[ \t]*:(?:[ \t]+|$)", re.DOTALL)

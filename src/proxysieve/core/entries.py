@@ -23,6 +23,15 @@ WHOLES = ("proxy", "proxyurl", "url", "uri", "ipport", "hostport", "proxyserver"
 TYPES = ("protocol", "protocols", "scheme", "schema", "type", "types", "proxytype", "proto")
 USERS = ("username", "user", "login", "proxyusername", "proxyuser", "authuser")
 PASSWORDS = ("password", "pass", "passwd", "pwd", "proxypassword", "proxypass", "authpass")
+# With a field for each, as HideMyName has them. Over HTTP goes what leads to HTTPS.
+FLAGS = {
+    "http": "http", "https": "http", "ssl": "http", "socks4": "socks4", "socks4a": "socks4a", "socks5": "socks5",
+    "socks5h": "socks5h",
+}  # fmt: skip
+HOLDS = {
+    **dict.fromkeys(("1", "true", "yes", "y", "on", "+"), True),
+    **dict.fromkeys(("0", "false", "no", "n", "off", "-"), False),
+}
 # Under which the others may stand once more.
 NESTED = ("proxy", "proxyinfo", "auth", "credentials")
 # What is spoken elsewhere, so that it is no slip of the pen.
@@ -102,7 +111,7 @@ def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scheme(known: Mapping[str, Any]) -> str:
     """What it speaks; empty where that is not said."""
-    words = [word for name in TYPES for word in _words(known.get(name))]
+    words = [word for name in TYPES for word in _words(known.get(name))] or _flagged(known)
     words = [word for word in words if word.lower() not in OTHER_KINDS]
     scheme = scheme_of(words)
     if words and scheme not in SCHEMES:
@@ -115,6 +124,14 @@ def _scheme(known: Mapping[str, Any]) -> str:
     return scheme
 
 
+def _flagged(known: Mapping[str, Any]) -> list[str]:
+    """The types that have fields of their own, which say of each whether it holds; none where that is not so."""
+    said = {name: str(known[name]).lower() for name in FLAGS if name in known}
+    if not any(name.startswith("socks") for name in said) or not HOLDS.keys() >= set(said.values()):
+        return []
+    return [FLAGS[name] for name, word in said.items() if HOLDS[word]] or ["?"]
+
+
 def _words(value: object) -> Iterable[str]:
     """The words in *value*, which is one, or some, or says of each whether it holds."""
     if isinstance(value, str):
@@ -122,8 +139,13 @@ def _words(value: object) -> Iterable[str]:
     if isinstance(value, Mapping):
         return [str(name) for name, holds in value.items() if holds]
     if isinstance(value, list):
-        return [word for one in value for word in (one.split() if isinstance(one, str) else ["?"])]
+        return [word for one in value for word in _words_of_one(one)]
     return [] if value is None else ["?"]
+
+
+def _words_of_one(one: object) -> Iterable[str]:
+    kind = one.get("type") if isinstance(one, Mapping) else one
+    return kind.split() if isinstance(kind, str) else ["?"]
 
 
 def _text(known: Mapping[str, Any], names: Iterable[str], what: str) -> str:

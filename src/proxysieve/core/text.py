@@ -53,9 +53,14 @@ BINARY = {
 }
 ZIP_MARK = b"PK\x03\x04"
 OFFICE = {b"xl/": ("an Excel file", "save it as CSV"), b"word/": ("a Word document", "save it as plain text")}
+OFFICE |= {
+    b"opendocument.spreadsheet": ("a spreadsheet of LibreOffice", "save it as CSV"),
+    b"opendocument.text": ("a document of LibreOffice", "save it as plain text"),
+}
 CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1a\x1b"))
 HTML = re.compile(
-    r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|title|div|table|p)(?=[\s>/])",
+    r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+(?:html|netscape-bookmark-file-1)|html|head|body|script|meta|title|div"
+    r"|table|p|a|b|br|ul|ol|li|span|pre)(?=[\s>/])",
     re.IGNORECASE | re.DOTALL,
 )
 XML = re.compile(r"\s*<(?:\?xml|!--|![Dd][Oo][Cc][Tt][Yy][Pp][Ee]\s|[A-Za-z_][\w.-]*(?::[\w.-]+)?[\s/>])")
@@ -82,7 +87,9 @@ def text_of(content: bytes) -> str:
         return plain.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError:
         name = encoding.removesuffix("-sig").upper()
-        raise ConfigError(f"not {name} text{'' if name == 'UTF-8' else ', though it begins as such'}") from None
+        raise ConfigError(
+            "not UTF-8 text: save it as UTF-8" if name == "UTF-8" else f"not {name} text, though it begins as such"
+        ) from None
 
 
 def lines_of(text: str) -> list[str]:
@@ -125,6 +132,8 @@ def _unpacked(content: bytes) -> bytes:
             at = _unpack_one(content, at, plain, limit)
     except zlib.error:
         raise ConfigError("its compression is damaged: give a whole one") from None
+    if content[at:].strip(b"\0"):
+        raise ConfigError("something that is not packed stands behind what is: give it alone")
     return bytes(plain)
 
 

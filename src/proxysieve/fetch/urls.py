@@ -43,7 +43,8 @@ BEGINNING = re.compile("https?://", re.IGNORECASE)
 COMMAS = (",", ";")
 # What a table calls the column with its URLs.
 COLUMNS = frozenset({"url", "urls", "link", "links", "loc", "address", "page", "href", "website"})
-TABLE = re.compile(r"[,;\t|]")
+DELIMITERS = ",;\t|"
+TABLE = re.compile(rf"[{DELIMITERS}]")
 SITEMAPS_SHOWN = 3
 
 
@@ -110,7 +111,7 @@ def check_url(text: str) -> None:
     site_of(text)
     found = next((NEVER[letter] for letter in NEVER if letter in text), "")
     if found:
-        raise _refused(f"{found} is in it")
+        raise _refused(f"{found} is in it", "expected one URL a line; within one, write it percent-encoded")
     if ANOTHER.match(text, len("https://")):
         raise _refused("another URL follows it")
     _check_place(text)
@@ -148,13 +149,14 @@ class Reader:
         """
         problems = self._begin(origin)
         count = comma_count = 0
-        is_last_without = False
+        is_last_without, head = False, ""
         for number, line in enumerate(lines, start=1):
             text = _without_comment(line)
             if not text:
                 continue
-            if not count and _is_heading(text):
+            if _is_heading(text) if not count else count == 1 and _is_row(text, head):
                 raise ConfigError(f"the URLs in {origin} cannot be read: this is a table: {EXPECTED}")
+            head = head or text
             self._take(text, number, problems)
             count += 1
             is_last_without = not text.endswith(COMMAS)
@@ -217,6 +219,15 @@ def _without_comment(line: str) -> str:
 def _is_heading(text: str) -> bool:
     columns = [column.strip(" \"'").lower() for column in TABLE.split(text)]
     return len(columns) > 1 and "://" not in text and not COLUMNS.isdisjoint(columns)
+
+
+def _is_row(text: str, head: str) -> bool:
+    """Whether *text* has at least the columns of *head*, the line above it, which is no URL: one column is."""
+    if not head[:1].isalnum() and not head.startswith('"'):
+        return False
+    if BEGINNING.match(head) or not BEGINNING.search(text):
+        return False
+    return any(0 < head.count(one) <= text.count(one) for one in DELIMITERS)
 
 
 def _refused(why: str, hint: str = EXPECTED) -> ConfigError:

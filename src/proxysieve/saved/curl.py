@@ -25,6 +25,7 @@ from proxysieve.saved.raw_http import (
     MOST_HEAD_BYTES,
     MOST_HEADS,
     NO_ANSWER,
+    NOT_SAVED,
     STATUS,
     STATUS_LINE,
     parse,
@@ -142,7 +143,8 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[Answer]:
     if heads and heads[-1].method == b"HEAD" and answer.failure is None:
         answer = msgspec.structs.replace(answer, body=None)
     if answer.body is None:
-        answer = msgspec.structs.replace(answer, is_whole=False, note=answer.note or NOT_PRINTED)
+        note = NOT_PRINTED if answer.note in {"", NOT_SAVED} else answer.note
+        answer = msgspec.structs.replace(answer, is_whole=False, note=note)
     elif is_short(len(body), sum(int(one[1]) for one in CURL_RECEIVED.finditer(behind))):
         answer = msgspec.structs.replace(answer, is_whole=False, note=NOT_PRINTED)
     elif CURL_FAILED.search(behind):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ START_BEHIND = re.compile(rb'[,{]\s*"log"\s*:\s*\{\s*"(?:version|creator|browser
 # It is one JSON object, so there is no way to read it in parts.
 MOST_BYTES = 500_000_000
 NOT_SAVED = "its body was not saved: export the file anew with the contents of the answers"
+ENCODED = "its body is encoded in a way that is not known here: export the file anew"
 CUT = "its body was not saved to its end: judged by its beginning"
 
 T = TypeVar("T")
@@ -141,9 +141,12 @@ def _body(entry: HarEntry, bodies: Bodies) -> tuple[bytes | None, str]:
         is_empty = entry.response.status in BODILESS or (has_none and (entry.request.method or "").upper() != "HEAD")
         return (b"", "") if is_empty else (None, NOT_SAVED)
     elif content.encoding:
+        if content.encoding.lower() != "base64":
+            return None, ENCODED
         try:
-            body = b64decode(content.text)
-        except (binascii.Error, ValueError):
+            # What is left out as no letter of it may be the page itself.
+            body = b64decode("".join(content.text.split()), validate=True)
+        except ValueError:
             return None, "its body is damaged: export the file anew"
     else:
         body = content.text.encode("utf-8", "replace")

@@ -45,6 +45,9 @@ KINDS = tuple(
         (HEADERS,
          "headers without their status line", "put the line with HTTP and the status above them"),
         (rb"\s*<\?xml.{0,4000}<items burpVersion=", "an export of Burp", "save its answers one by one"),
+        (rb"[1-9]\d{0,11}:\d{1,2}:[a-z_]{2,30};\d", "a file of mitmproxy's", "export a HAR file"),
+        (rb"\s*(?:\x1b\[[\d;]*m)+(?:HTTP|GET|HEAD|POST|PUT)\x1b", "an exchange in the colours of a terminal",
+         "save it without them, as with http --pretty=format"),
         (rb'\s*\{\s*"constants"\s*:\s*\{.{0,8000}"(?:logEventTypes|clientInfo|activeFieldTrialGroups)"',
          "a network log of Chrome", "export a HAR file"),
     )

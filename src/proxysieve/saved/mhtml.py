@@ -30,6 +30,7 @@ MARKS = re.compile(
 )
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 CUT = "the file breaks off: judged by the beginning of the page"
+DAMAGED = "its page is damaged: judged by its beginning"
 EMPTY = "its page is empty: save it anew"
 ASTRAY = "the page that the file names is not in it: save it anew"
 PAGE_TYPES = ("text/html", "application/xhtml+xml")
@@ -76,7 +77,7 @@ def read_mhtml(file: BinaryIO, given: Given) -> Iterator[Answer]:
     if page is None or (page is whole and page.kind not in PAGE_TYPES):
         raise ConfigError("an MHTML file without its page: save the page anew")
     body = _decoded(page)
-    note = page.note or ("" if body.strip() else EMPTY)
+    note = page.note or (DAMAGED if _is_damaged(page) else "" if body.strip() else EMPTY)
     kind = _value(page.headers, "Content-Type")
     yield Answer(
         status=given.status,
@@ -139,8 +140,17 @@ def _part(data: bytes, note: str = "") -> Part:
     return Part(BytesHeaderParser().parsebytes(head), content, note if end else CUT)
 
 
+def _coding(part: Part) -> str:
+    return _value(part.headers, "Content-Transfer-Encoding").strip().lower()
+
+
+def _is_damaged(part: Part) -> bool:
+    """Whether an end stands in the midst of base64: what follows it is not decoded."""
+    return _coding(part) == "base64" and b"=" in part.content.rstrip(b"= \t\r\n")
+
+
 def _decoded(part: Part) -> bytes:
-    match _value(part.headers, "Content-Transfer-Encoding").strip().lower():
+    match _coding(part):
         case "quoted-printable":
             return quopri.decodestring(part.content)
         case "base64":

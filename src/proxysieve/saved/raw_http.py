@@ -32,6 +32,12 @@ ONLY_FIELDS = re.compile(rb"\s*(?:" + FIELD + rb"\r?(?:\n|\Z))++\s*\Z")
 USUAL_FIELD = re.compile(
     rb"^(?:content-(?:type|length)|server|set-cookie|date|cache-control|cf-ray):", re.IGNORECASE | re.MULTILINE
 )
+# What tools show in place of a body that is no text: HTTPie and xh, and curl.
+NOT_SHOWN = re.compile(
+    rb"\s*(?:\+-+\+\s*\| NOTE: binary data not shown in terminal \||Warning: Binary output can mess up your terminal)"
+)
+# curl shows names of headers in bold.
+BOLD = re.compile(r"\x1b\[[\d;]*m")
 HEADERS_END = re.compile(rb"\r?\n\r?\n")
 
 # What clients take of headers is less, and of redirects.
@@ -45,6 +51,7 @@ BROKEN_OFF = Decoded(None, is_whole=False, note="it breaks off in its headers: j
 TOO_MANY = Decoded(None, is_whole=False, note=f"more than {MOST_HEADS:,} answers stand in a row: save one")
 NO_ANSWER = "it holds no answer of the site, only what was said before: save one with curl -i"
 NOT_FOLLOWED = "a redirect that nobody followed: save it with curl -iL"
+NO_TEXT = "its body was not shown, as it is no text: save it with curl -i --compressed -o FILE"
 NOT_SAVED = "its body was not saved: save it with curl -i, and not -I"
 
 
@@ -116,6 +123,8 @@ def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Deco
     if is_none and not is_kept:
         is_led_away = status in REDIRECTS and first(headers, "location")
         return Decoded(None, is_whole=False, note=NOT_FOLLOWED if is_led_away else NOT_SAVED)
+    if NOT_SHOWN.match(raw):
+        return Decoded(None, is_whole=False, note=NO_TEXT)
     decoded = decode(raw, headers)
     # Of what is longer, the beginning is read.
     if decoded.is_whole and is_short(len(raw), min(announced or 0, MOST_BODY_BYTES)):
@@ -137,4 +146,4 @@ def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
-            yield name, value
+            yield BOLD.sub("", name) if "\x1b" in name else name, value

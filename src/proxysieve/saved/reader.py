@@ -79,7 +79,8 @@ OF_A_JOB = {"index.jsonl", "failed.jsonl", "journal"}
 def files_of(path: str) -> list[str]:
     """The files that *path* stands for: itself, or those in the directory that it is and in those below, in order.
 
-    What is hidden, its name beginning with a dot, is left out. The output of a job stands for its index.
+    What is hidden, its name beginning with a dot, is left out, and so are pipes, which may never end.
+    The output of a job stands for its index.
 
     Raises:
         ConfigError: There is no file in the directory.
@@ -91,7 +92,9 @@ def files_of(path: str) -> list[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if set(names) >= OF_A_JOB:
             names = ["index.jsonl"]  # noqa: PLW2901 - all that is to be read of it
-        found += [str(Path(folder, name)) for name in sorted(names) if not name.startswith(".")]
+        paths = [str(Path(folder, name)) for name in sorted(names) if not name.startswith(".")]
+        # What cannot be looked at, for which Path raises, is told once it is to be read.
+        found += [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]  # noqa: PTH110, PTH113
     if not found:
         raise ConfigError(f"{shown(path)}: a directory without files: give one with saved responses in it")
     return found
