@@ -442,7 +442,9 @@ class Engine:
             if record.kind not in KINDS:
                 continue
             value = decode(record.value, KINDS[record.kind])
-            bring_back(value, now)
+            if bring_back(value, now) and (record.kind != "lore" or facts.lore):
+                # Else a day's rest would begin anew with every run.
+                facts.changed.add((record.kind, record.key))
             match value:
                 case SiteRecord():
                     facts.site = value
