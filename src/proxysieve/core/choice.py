@@ -107,7 +107,7 @@ def draw_working(facts: Facts, now: float, rng: Random) -> SessionRecord | None:
 
 def use(proxy: Proxy, facts: Facts, now: float, why: str) -> Choice:
     """A request through *proxy* itself: by the session it carries, else a new one; None if it is not to be had."""
-    if now < facts.rests_until(proxy.key) or facts.is_full(proxy.key):
+    if now < facts.rests_until(proxy.key) or facts.is_full(proxy.key) or proxy.key in facts.avoided:
         return None
     session = None if proxy.is_gateway else facts.session_on(proxy, now)
     if session is None:
