@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +61,32 @@ class Site:
         record.last_ok_at, record.last = self.now, Outcome.OK
         record.count(Outcome.OK)
         self.drought.succeed(proxy, self.now)
+
+
+class Sizes(dict[float, "Counter[bool]"]):
+    """The sizes of a catalog, which count how often all of them were looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[float]:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_all_tiers_are_looked_at_once_between_two_answers() -> None:
+    """A pick asks each of a thousand tiers whether it gives way: to look at all for each would take its square."""
+    proxies = [Proxy(scheme="http", host="cheap", port=8000 + number, cost=1.0 + number) for number in range(1000)]
+    site = Site(*proxies)
+    for proxy in proxies[:-1]:
+        site.fail(proxy, SAID[0])
+    sizes = site.catalog.sizes = Sizes(site.catalog.sizes)
+
+    for _ in range(3):
+        assert all(site.drought.gives_way(proxy.cost, site.now) for proxy in proxies[:-1])
+    site.fail(proxies[-1], SAID[0])
+    assert not any(site.drought.gives_way(proxy.cost, site.now) for proxy in proxies)
+
+    assert sizes.looks == 2
 
 
 @pytest.mark.parametrize("said", SILENT)
