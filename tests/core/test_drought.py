@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.worlds import START, gateway, plain, plains
+from tests.core.worlds import DAY, START, World, dry_up, gateway, plain, plains
 
 from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS, Drought
+from proxysieve.core.engine import Wait
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.records import ExitRecord
 
@@ -227,3 +228,20 @@ def test_the_books_agree_with_what_happened(steps: list, leaving: set[Proxy]) ->
     site.catalog.add(plain(9))
     site.drought.welcome({plain(9).key: plain(9)}, site.exits, are_new=True)
     assert not site.drought.is_everywhere
+
+
+def test_where_nothing_works_a_gateway_does_not_take_all_probes() -> None:
+    """It has always a name that has not failed, but a proxy that failed long ago is news as well, at whatever cost."""
+    world = World([gateway(0), dear(1)], "classic")
+    dry_up(world)
+
+    used: set[str] = set()
+    while len(used) < 2 and world.now < START + DAY:
+        pick = world.choose()
+        if isinstance(pick, Wait):
+            world.now = max(world.now + 1, pick.until or 0.0)
+        else:
+            used.add(world.proxy(world.take(pick)))
+            world.report(pick.leased, Outcome.BLOCKED)
+
+    assert used == {gateway(0).key, dear(1).key}

@@ -119,8 +119,7 @@ class Drought:
 
     def gives_way(self, cost: float, now: float) -> bool:
         """Whether fresh exits of that cost stand behind all others, as those that were tried of it failed."""
-        is_news = now - self._tiers[cost].bad_at < DROUGHT_SECONDS
-        return is_news and self._is_exhausted(cost) and not self.is_everywhere
+        return self.is_news(cost, now) and self._is_exhausted(cost) and not self.is_everywhere
 
     def _is_exhausted(self, cost: float) -> bool:
         tier, size = self._tiers.get(cost), self._catalog.sizes.get(cost)
@@ -135,6 +134,10 @@ class Drought:
     def has_failed(self, proxy: Proxy, record: ExitRecord | None) -> bool:
         """Whether the exit of *record*, at *proxy*, failed since its tier was last answered well."""
         return record is not None and self._tiers[proxy.cost].has(record)
+
+    def is_news(self, cost: float, now: float) -> bool:
+        """Whether what failed of that cost still counts at *now*."""
+        return now - self._tiers[cost].bad_at < DROUGHT_SECONDS
 
     def succeed(self, proxy: Proxy | None, at: float) -> None:
         """The site answered well, through *proxy* if that is still in the list."""
