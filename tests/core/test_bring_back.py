@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.worlds import DAY, START, World, plain, plains
@@ -23,14 +24,15 @@ def test_no_moment_lies_ahead(moments: list[float], used_at: list[float], rest: 
     record = ExitRecord(last_ok_at=moments[0], last_bad_at=moments[1], rests_until=rest, used_at=[*used_at])
     lore = LoreRecord(at=moments[2], exits=PaceRecord(limits=[Limit(n=3, above=0.0, since=moments[3])]))
     site = SiteRecord(failing={"1.0": FailingRecord(since=moments[3], exit_count=2)})
-    for one in (record, lore, site):
-        bring_back(one, START)
+    lay_ahead = [bring_back(one, START) for one in (record, lore, site)]
 
     back = [min(moment, START) for moment in moments]
     assert [record.last_ok_at, record.last_bad_at, lore.at, lore.exits.limits[0].since] == back
     assert (site.failing["1.0"].since, site.failing["1.0"].exit_count) == (back[3], 2)
     assert record.used_at == [min(moment, START) for moment in used_at]
     assert record.rests_until == min(rest, START + LONGEST_REST_SECONDS)
+    assert lay_ahead[1:] == [max(moments[2:]) > START, moments[3] > START]
+    assert not any(bring_back(one, START) for one in (record, lore, site))
 
 
 @given(ahead=st.floats(0, 1e9), outcomes=st.lists(st.sampled_from(Outcome), max_size=30), rest=st.floats(0, 1e9))
@@ -59,6 +61,21 @@ def test_a_run_with_a_wrong_clock_spoils_no_later_one(ahead: float, outcomes: li
     assert any(
         world.exit(proxy).last_ok_at == world.now for proxy in plains(3) if proxy.key in world.engine.facts.exits
     )
+
+
+@pytest.mark.parametrize("policy", ["adaptive", "classic"])
+@pytest.mark.parametrize("ahead", [3 * DAY, 1e9])
+def test_a_rest_that_was_brought_back_ends_however_often_a_job_is_started(ahead: float, policy: str) -> None:
+    """A day's rest does not begin anew with every run: jobs of an hour would wait for ever."""
+    world = World([plain(0)], policy, start=START + ahead)
+    world.send(Outcome.THROTTLED, until=world.now + DAY)
+
+    waited = []
+    for hour in range(0, 30, 5):
+        world.engine, world.now = world.restart(now=START + 3600 * hour), START + 3600 * hour
+        waited.append(not isinstance(world.choose(), Pick))
+
+    assert waited == [True, True, True, True, True, False]
 
 
 def test_a_site_that_asks_for_thirty_years_is_asked_again_after_a_day() -> None:

@@ -205,7 +205,7 @@ def test_a_site_that_was_given_up_tries_those_who_join(policy: str) -> None:
 
     crawl.remove(plain(3))
     crawl.add(plain(3))
-    had_failed = engine.facts.has_failed(plain(3))
+    had_failed = engine.facts.has_failed(plain(3), crawl.now)
     assert engine.facts.is_dry is had_failed
     crawl.add(*(plain(2000 + number) for number in range(5)))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.worlds import START, gateway, plain, plains
+from tests.core.worlds import DAY, START, World, dry_up, gateway, plain, plains
 
 from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS, Drought
+from proxysieve.core.engine import Wait
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.records import ExitRecord
 
@@ -58,6 +62,32 @@ class Site:
         record.last_ok_at, record.last = self.now, Outcome.OK
         record.count(Outcome.OK)
         self.drought.succeed(proxy, self.now)
+
+
+class Sizes(dict[float, "Counter[bool]"]):
+    """The sizes of a catalog, which count how often all of them were looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[float]:
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_all_tiers_are_looked_at_once_between_two_answers() -> None:
+    """A pick asks each of a thousand tiers whether it gives way: to look at all for each would take its square."""
+    proxies = [Proxy(scheme="http", host="cheap", port=8000 + number, cost=1.0 + number) for number in range(1000)]
+    site = Site(*proxies)
+    for proxy in proxies[:-1]:
+        site.fail(proxy, SAID[0])
+    sizes = site.catalog.sizes = Sizes(site.catalog.sizes)
+
+    for _ in range(3):
+        assert all(site.drought.gives_way(proxy.cost, site.now) for proxy in proxies[:-1])
+    site.fail(proxies[-1], SAID[0])
+    assert not any(site.drought.gives_way(proxy.cost, site.now) for proxy in proxies)
+
+    assert sizes.looks == 2
 
 
 @pytest.mark.parametrize("said", SILENT)
@@ -198,3 +228,20 @@ def test_the_books_agree_with_what_happened(steps: list, leaving: set[Proxy]) ->
     site.catalog.add(plain(9))
     site.drought.welcome({plain(9).key: plain(9)}, site.exits, are_new=True)
     assert not site.drought.is_everywhere
+
+
+def test_where_nothing_works_a_gateway_does_not_take_all_probes() -> None:
+    """It has always a name that has not failed, but a proxy that failed long ago is news as well, at whatever cost."""
+    world = World([gateway(0), dear(1)], "classic")
+    dry_up(world)
+
+    used: set[str] = set()
+    while len(used) < 2 and world.now < START + DAY:
+        pick = world.choose()
+        if isinstance(pick, Wait):
+            world.now = max(world.now + 1, pick.until or 0.0)
+        else:
+            used.add(world.proxy(world.take(pick)))
+            world.report(pick.leased, Outcome.BLOCKED)
+
+    assert used == {gateway(0).key, dear(1).key}

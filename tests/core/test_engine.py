@@ -1096,3 +1096,42 @@ class TestRecords:
         """The shell is told, rather than given a site that forgot."""
         with pytest.raises(msgspec.DecodeError):
             Engine("shop.example", Catalog(), Classic(), records=[Record("shop.example", kind, "k", value)])
+
+
+class TestAvoided:
+    """A request that has failed on some exits, whatever the policy."""
+
+    @EVERY_POLICY
+    @pytest.mark.parametrize("seed", range(20))
+    def test_it_does_not_go_where_it_failed_while_another_may_be_used(self, policy: str, seed: int) -> None:
+        """Also where it would be the turn of the one on which it did."""
+        world = World(plains(4), policy, seed=seed)
+        failed: set[str] = set()
+        for _ in range(4):
+            leased = world.take(world.engine.choose(world.now, world.rng, 1, 0, failed))
+            failed.add(world.session(leased).exit_id)
+            world.report(leased, Outcome.PROXY_ERROR)
+            world.pass_time(4000)
+
+        assert len(failed) == 4
+
+    @EVERY_POLICY
+    @pytest.mark.parametrize("seed", range(20))
+    def test_it_goes_through_no_name_again_while_there_are_others(self, policy: str, seed: int) -> None:
+        """Also where a provider has few: chance may give one that has ended."""
+        world = World([msgspec.structs.replace(gateway(0), numbers=(1, 4))], policy, seed=seed)
+        failed: set[str] = set()
+        for _ in range(4):
+            leased = world.take(world.engine.choose(world.now, world.rng, 1, 0, failed))
+            failed.add(world.session(leased).exit_id)
+            world.report(leased, Outcome.BLOCKED)
+
+        assert len(failed) == 4
+
+    def test_it_avoids_them_alone(self) -> None:
+        """A session that somebody asks for by its name is not in its way."""
+        world = World(plains(2), "adaptive")
+        session = world.send(Outcome.OK, "bob")
+        world.take(world.engine.choose(world.now, world.rng, 1, 0, {session.exit_id}))
+
+        assert isinstance(world.choose_named("bob"), Pick)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 import pytest
-from tests.core.worlds import START, gateway
+from tests.core.worlds import START, World, gateway, plain
 
 from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.hearsay import Hearsay
@@ -601,3 +602,15 @@ class TestMemory:
 
         assert place.supply.tiers()[0].ok == 10
         assert 0.5 < place.found().chance < before
+
+
+def test_one_whose_second_try_brings_the_sites_own_error_is_not_tried_for_ever() -> None:
+    """That told nothing again: those of dearer tiers that were never tried come first, until it is due."""
+    dear = msgspec.structs.replace(plain(9), cost=5.0)
+    world = World([plain(0), dear], "adaptive")
+    world.send(Outcome.UNCLEAR)
+    world.pass_time(3600)
+
+    used = [world.send(Outcome.SITE_ERROR).proxy for _ in range(2)]
+
+    assert used == [plain(0).key, dear.key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from random import Random
@@ -146,14 +147,14 @@ class World:
             else:
                 self.store[record.kind, record.key] = record
 
-    def restart(self, *, order: Random | None = None) -> Engine:
+    def restart(self, *, order: Random | None = None, now: float = math.inf) -> Engine:
         """The engine that the next run makes of what is in the store, in any order."""
         self.save()
         records = list(self.store.values())
         if order:
             order.shuffle(records)
         policy = Adaptive() if isinstance(self.policy, Adaptive) else self.policy
-        return Engine("shop.example", self.catalog, policy, max_rate=self.max_rate, records=records)
+        return Engine("shop.example", self.catalog, policy, max_rate=self.max_rate, records=records, now=now)
 
 
 def dry_up(world: World, outcome: Outcome = Outcome.BLOCKED) -> None:

@@ -73,7 +73,7 @@ def draw_proxy(facts: Facts, now: float, rng: Random) -> Proxy | None:
     would cost several times what it takes to know that nothing works.
     """
     if not facts.working:
-        untried = _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now) and not facts.has_failed(proxy))
+        untried = _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now) and not facts.has_failed(proxy, now))
         if untried:
             return untried
     return _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now))
@@ -91,7 +91,7 @@ def _draw(facts: Facts, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Prox
 def draw_awake(facts: Facts, now: float, rng: Random) -> Proxy | None:
     """Any proxy that rests not and may carry a request more, whatever its sessions; those that failed lately last."""
     awake = [proxy for proxy in facts.catalog if now >= facts.rests_until(proxy.key) and not facts.is_full(proxy.key)]
-    sound = [proxy for proxy in awake if not facts.has_failed(proxy)]
+    sound = [proxy for proxy in awake if not facts.has_failed(proxy, now)]
     return rng.choice(sound or awake) if awake else None
 
 
@@ -107,7 +107,7 @@ def draw_working(facts: Facts, now: float, rng: Random) -> SessionRecord | None:
 
 def use(proxy: Proxy, facts: Facts, now: float, why: str) -> Choice:
     """A request through *proxy* itself: by the session it carries, else a new one; None if it is not to be had."""
-    if now < facts.rests_until(proxy.key) or facts.is_full(proxy.key):
+    if now < facts.rests_until(proxy.key) or facts.is_full(proxy.key) or proxy.key in facts.avoided:
         return None
     session = None if proxy.is_gateway else facts.session_on(proxy, now)
     if session is None:

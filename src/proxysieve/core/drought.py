@@ -85,6 +85,9 @@ class Drought:
         self._catalog = catalog
         self._tiers: defaultdict[float, Failures] = defaultdict(Failures)
         self.probe_count = 0
+        # What holds until something happens; each tier asks for it at each pick, and there may be a thousand.
+        self._is_everywhere: bool | None = None
+        self._version = -1
 
     @property
     def failing_count(self) -> int:
@@ -104,6 +107,11 @@ class Drought:
     @property
     def is_everywhere(self) -> bool:
         """Whether as good as everything has failed; never where there are no proxies."""
+        if self._is_everywhere is None or self._version != self._catalog.version:
+            self._version, self._is_everywhere = self._catalog.version, self._look()
+        return self._is_everywhere
+
+    def _look(self) -> bool:
         if all(map(self._is_exhausted, self._catalog.sizes)):
             return bool(self._catalog)
         reach = sum(map(_reach, self._catalog.sizes.values()))
@@ -111,8 +119,7 @@ class Drought:
 
     def gives_way(self, cost: float, now: float) -> bool:
         """Whether fresh exits of that cost stand behind all others, as those that were tried of it failed."""
-        is_news = now - self._tiers[cost].bad_at < DROUGHT_SECONDS
-        return is_news and self._is_exhausted(cost) and not self.is_everywhere
+        return self.is_news(cost, now) and self._is_exhausted(cost) and not self.is_everywhere
 
     def _is_exhausted(self, cost: float) -> bool:
         tier, size = self._tiers.get(cost), self._catalog.sizes.get(cost)
@@ -128,8 +135,13 @@ class Drought:
         """Whether the exit of *record*, at *proxy*, failed since its tier was last answered well."""
         return record is not None and self._tiers[proxy.cost].has(record)
 
+    def is_news(self, cost: float, now: float) -> bool:
+        """Whether what failed of that cost still counts at *now*."""
+        return now - self._tiers[cost].bad_at < DROUGHT_SECONDS
+
     def succeed(self, proxy: Proxy | None, at: float) -> None:
         """The site answered well, through *proxy* if that is still in the list."""
+        self._is_everywhere = None
         self.probe_count = 0
         for tier in self._tiers.values():
             tier.bad_count = tier.answer_count = 0
@@ -140,6 +152,7 @@ class Drought:
 
     def note_bad(self, proxy: Proxy | None, verdict: Verdict, at: float) -> None:
         """An answer was no good, which may say nothing of its exit."""
+        self._is_everywhere = None
         if proxy is None:
             return
         tier = self._tiers[proxy.cost]
@@ -152,6 +165,7 @@ class Drought:
 
     def note_failure(self, proxy: Proxy | None, record: ExitRecord, verdict: Verdict) -> None:
         """The exit of *record*, at *proxy*, has failed; to be said before *record* knows."""
+        self._is_everywhere = None
         if proxy is not None and not self._tiers[proxy.cost].has(record):
             self._tiers[proxy.cost].fail(proxy.key, 1, is_refused=_is_answer(verdict))
 
@@ -167,6 +181,7 @@ class Drought:
 
         Answers in a row and pauses begin anew: who starts a run wants to know now.
         """
+        self._is_everywhere = None
         for exit_id, record in exits.items():
             proxy = self._catalog.get(exit_id.partition("/")[0])
             if proxy is not None:
@@ -184,11 +199,13 @@ class Drought:
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left."""
+        self._is_everywhere = None
         for tier in self._tiers.values():
             tier.drop(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], exits: Mapping[str, ExitRecord], *, are_new: bool) -> None:
         """*proxies*, by their keys, have come, or come back; the *are_new* that did not fail put a drought off."""
+        self._is_everywhere = None
         self._take_in(proxies, exits)
         if not are_new:
             return

@@ -152,12 +152,12 @@ class Engine:
             page: What it is for.
             avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
         """
-        self.facts.waiting, self.facts.avoided = waiting, self._known_to_fail().union(avoided)
-        choice = self._choose(now, rng, page)
-        if isinstance(choice, Pick) or not self.facts.avoided:
-            return choice
+        known = self._known_to_fail()
+        self.facts.waiting, self.facts.avoided = waiting, known.union(avoided) if known else avoided
+        choice, is_picky = self._choose(now, rng, page), bool(self.facts.avoided)
+        # The next who asks, as for a session by its name, avoids nobody.
         self.facts.avoided = ()
-        return self._choose(now, rng, page)
+        return choice if isinstance(choice, Pick) or not is_picky else self._choose(now, rng, page)
 
     def _known_to_fail(self) -> frozenset[str]:
         """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
@@ -424,7 +424,7 @@ class Engine:
     def _fresh_name(self, proxy: Proxy, rng: Random) -> str:
         for _ in range(DRAW_COUNT):
             name = exit_name(proxy, rng)
-            if name not in self.facts.sessions:
+            if name not in self.facts.sessions and f"{proxy.key}/{name}" not in self.facts.avoided:
                 break
         return name
 
@@ -442,7 +442,9 @@ class Engine:
             if record.kind not in KINDS:
                 continue
             value = decode(record.value, KINDS[record.kind])
-            bring_back(value, now)
+            if bring_back(value, now) and (record.kind != "lore" or facts.lore):
+                # Else a day's rest would begin anew with every run.
+                facts.changed.add((record.kind, record.key))
             match value:
                 case SiteRecord():
                     facts.site = value

@@ -116,9 +116,10 @@ class Facts:
         """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
         return not self.working and self.drought.is_everywhere
 
-    def has_failed(self, proxy: Proxy) -> bool:
-        """Whether *proxy* failed since the site last answered well; a provider has other names to try."""
-        return not proxy.is_gateway and self.drought.has_failed(proxy, self.exits.get(proxy.key))
+    def has_failed(self, proxy: Proxy, now: float) -> bool:
+        """Whether *proxy* failed lately, and no good answer came since; a provider has other names to try."""
+        has_failed = not proxy.is_gateway and self.drought.has_failed(proxy, self.exits.get(proxy.key))
+        return has_failed and self.drought.is_news(proxy.cost, now)
 
     def failures(self) -> Iterator[ExitRecord]:
         """The exits that failed since the site last answered well."""

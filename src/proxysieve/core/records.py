@@ -6,6 +6,7 @@ nothing, and dates cannot be printed. They are looked at only when a record is r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -35,31 +36,41 @@ def decode(value: bytes | None, kind: type[T]) -> T:
         raise msgspec.DecodeError(f"no JSON: {type(error).__name__}") from error
 
 
-def bring_back(record: object, now: float) -> None:
+def bring_back(record: object, now: float) -> bool:
     """Bring moments of *record* back that lie ahead: the clock was wrong when they were written.
 
     What happened is no later than *now*, in Unix seconds; what rests does so for a day at most. By the names of fields:
     ``_until`` for what is to come; ``at``, ``_at`` and ``since`` for what was.
+
+    Returns:
+        Whether any did.
     """
     if isinstance(record, dict):
-        for value in record.values():
-            bring_back(value, now)
+        return _bring_each_back(record.values(), now)
     if not isinstance(record, msgspec.Struct):
-        return
+        return False
+    is_changed = False
     for name in record.__struct_fields__:
         value = getattr(record, name)
         is_past = name in {"at", "since"} or name.endswith("_at")
         latest = now if is_past else now + LONGEST_REST_SECONDS
         if isinstance(value, float):
-            if is_past or name.endswith("_until"):
-                setattr(record, name, min(value, latest))
+            if (is_past or name.endswith("_until")) and value > latest:
+                setattr(record, name, latest)
+                is_changed = True
         elif isinstance(value, list):
-            if is_past:
+            if is_past and any(one > latest for one in value):
                 value[:] = [min(one, latest) for one in value]
-            for one in value:
-                bring_back(one, now)
+                is_changed = True
+            is_changed |= _bring_each_back(value, now)
         else:
-            bring_back(value, now)
+            is_changed |= bring_back(value, now)
+    return is_changed
+
+
+def _bring_each_back(records: Iterable[object], now: float) -> bool:
+    # Not by any(), which ends with the first.
+    return sum([bring_back(one, now) for one in records]) > 0
 
 
 class SessionRecord(msgspec.Struct, kw_only=True):

@@ -180,7 +180,8 @@ class Supply:
         if tried is None:
             return
         is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
-        is_unclear = outcome is Outcome.UNCLEAR
+        # The site's own error tells nothing of one that was looked at again for that.
+        is_unclear = outcome is Outcome.UNCLEAR or (outcome is Outcome.SITE_ERROR and tried.standing == UNCLEAR)
         if tried.standing in self.recoveries and (is_known or (is_unclear and tried.standing == UNCLEAR)):
             self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
         if tried.standing == UNCLEAR and outcome is not None:
