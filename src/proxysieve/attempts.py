@@ -468,16 +468,18 @@ class Sender(ABC):
         async with await self.lease(url) as lease:
             yield lease
 
-    async def lease(self, url: str, *, prefer: str = "") -> Lease:
+    async def lease(self, url: str, *, prefer: str = "", avoided: Collection[str] = ()) -> Lease:
         """The same for those whose request has no block of its own; it must be reported or dropped, and once.
 
         Args:
             url: What will be asked for.
             prefer: The name of a session to use if it may carry one more request just then; else it is any.
+            avoided: The exits (each a lease's ``exit_id``) on which the request has failed: they are used again only
+                where there is nobody else.
         """
         settings = self._settings
         until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
-        return await self._lease(url, prefer, until)
+        return await self._lease(url, prefer, until, avoided)
 
     async def _lease(
         self,

@@ -282,6 +282,25 @@ async def test_proxies_that_hang_or_refuse_are_found_out(make_client: Callable[[
     assert len(crawl.pages) == 12
 
 
+async def test_a_request_that_comes_back_goes_through_another_exit() -> None:
+    """While there is one that it was not sent through."""
+    async with Testbed(World(proxies=4)) as bed, pool_of(bed) as pool:
+        options = http_crawler_options(pool)
+        sessions, proxies = options["session_pool"], options["proxy_configuration"]
+        async with sessions:
+            for number in range(12):
+                await pool.get(bed.page_urls(20)[number])
+            taken = []
+            for _ in range(4):
+                session = await sessions.get_session()
+                info = await proxies.new_proxy_info(session.id, Request.from_url(bed.page_urls(1)[0]), None)
+                taken.append(info.url)
+                session.mark_bad()
+                session.end()
+
+    assert len(set(taken)) == 4
+
+
 async def test_a_lease_is_given_back_whatever_happens() -> None:
     """Also where Crawlee marks the session neither good nor bad."""
     async with Testbed(World(proxies=2)) as bed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections import OrderedDict
 from datetime import timedelta
 from typing import Any, Literal, Self, overload
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,8 @@ ENDLESS: dict[str, Any] = {"max_age": timedelta(days=36_500), "max_usage_count":
 PASSABLE = frozenset({Outcome.OK, Outcome.SITE_ERROR})
 # Reserved for what does not exist (RFC 2606), so that nothing is sent without a proxy where there is none.
 NOWHERE = "http://no-session.invalid:1"
+# More than come back to a crawler at once.
+REQUESTS_KEPT = 2_000
 
 
 class CrawleeSession(Session):
@@ -296,6 +299,8 @@ class CrawleeProxyConfiguration(ProxyConfiguration):
     def __init__(self, sessions: CrawleeSessionPool) -> None:
         super().__init__(new_url_function=lambda *_: None)
         self._sessions = sessions
+        # Through which exits each request was sent that came back; those that came back longest ago are forgotten.
+        self._sent_through: OrderedDict[str, set[str]] = OrderedDict()
 
     async def new_proxy_info(
         self, session_id: str | None, request: Request | None, proxy_tier: int | None
@@ -318,7 +323,12 @@ class CrawleeProxyConfiguration(ProxyConfiguration):
         return CrawleeProxyInfo.of(session)
 
     async def _lease(self, wanted: str, request: Request) -> Lease:
-        lease = await self._sessions.pool.lease(request.url, prefer=wanted)
+        avoided = self._sent_through.setdefault(request.unique_key, set())
+        self._sent_through.move_to_end(request.unique_key)
+        if len(self._sent_through) > REQUESTS_KEPT:
+            self._sent_through.popitem(last=False)
+        lease = await self._sessions.pool.lease(request.url, prefer=wanted, avoided=avoided)
+        avoided.add(lease.exit_id)
         if wanted and lease.session.name != wanted:
             lease.drop()
             why = f"session {wanted}, to which the request is bound, may not be used now"
