@@ -134,7 +134,7 @@ HARMS = [
     pytest.param(emptied, "is not a store of proxysieve", id="emptied"),
     pytest.param(foreign, "is not a store of proxysieve", id="another-application"),
     pytest.param(newer, "written by a newer proxysieve", id="newer-format"),
-    pytest.param(directory, "cannot be opened", id="directory-for-a-file"),
+    pytest.param(directory, "is not a store of proxysieve", id="directory-for-a-file"),
     pytest.param(loop, "", id="loop-of-links"),
 ]
 
