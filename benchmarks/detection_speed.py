@@ -26,7 +26,7 @@ from measure import Bench, Cell
 from proxysieve.core.judge import Judge
 from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import OK, Exchange
-from proxysieve.core.rules import READ_BYTES, USER_AGENT, read_rules
+from proxysieve.core.robots.rules import READ_BYTES, USER_AGENT, read_rules
 from proxysieve.detector import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
 from proxysieve.errors import ConfigError
 from proxysieve.expect import expects

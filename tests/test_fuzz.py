@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange, Outcome
 from proxysieve.core.retry_after import retry_after
-from proxysieve.core.rules import read_rules
+from proxysieve.core.robots.rules import read_rules
 from proxysieve.detector import list_signs, make_judge
 from proxysieve.errors import ConfigError
 from proxysieve.expect import expects

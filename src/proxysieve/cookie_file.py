@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from proxysieve.core.problems import Problems
-from proxysieve.core.text import kind_of, lines_of
+from proxysieve.core.lists.problems import Problems
+from proxysieve.core.lists.text import kind_of, lines_of
 from proxysieve.errors import ConfigError
 from proxysieve.text_file import read_text
 

@@ -16,13 +16,13 @@ import msgspec
 
 from proxysieve.belongings import OWN_KINDS
 from proxysieve.clock import Clock
-from proxysieve.core.asking import fact_in
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
 from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
+from proxysieve.core.robots.asking import fact_in
 from proxysieve.errors import NoSessionAvailable, ProxySieveError
 from proxysieve.kept_belongings import KeptBelongings
 from proxysieve.queues import Patience, Queue

@@ -9,8 +9,8 @@ import msgspec
 
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Outcome, Verdict
-from proxysieve.elements import Selector
 from proxysieve.errors import ConfigError
+from proxysieve.html.elements import Selector
 
 # Somebody who asks for a page expects it with this status; others are the business of other signs.
 EXPECTED_STATUS = 200

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from proxysieve.clock import Clock
 from proxysieve.core.address import is_blank, parse_proxy
-from proxysieve.core.listing import Line, Listing
+from proxysieve.core.lists.listing import Line, Listing
+from proxysieve.core.lists.problems import MOST_PROBLEMS, Problems
 from proxysieve.core.model import Proxy
-from proxysieve.core.problems import MOST_PROBLEMS, Problems
 from proxysieve.core.providers import fill_in
 from proxysieve.errors import ConfigError
 from proxysieve.providers import usual_providers

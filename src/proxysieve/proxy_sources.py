@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from proxysieve.client import Request, send_directly
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.listing import Line, Listing, read_listing
+from proxysieve.core.lists.listing import Line, Listing, read_listing
 from proxysieve.core.model import Failure
 from proxysieve.errors import ConfigError
 from proxysieve.text_file import STANDARD_INPUT, decoded, read_bytes, unreadable

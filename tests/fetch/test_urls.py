@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.damage import damaged
 
-from proxysieve.core.text import unseen
+from proxysieve.core.lists.text import unseen
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
 

@@ -6,8 +6,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 from proxysieve.attempts import Page
-from proxysieve.core.asking import Asking, End
-from proxysieve.core.rules import Rules, read_rules
+from proxysieve.core.robots.asking import Asking, End
+from proxysieve.core.robots.rules import Rules, read_rules
 from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of

@@ -15,9 +15,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import msgspec
 
 from proxysieve.client import is_askable
-from proxysieve.core.problems import Problems
-from proxysieve.core.sitemap import read_sitemap
-from proxysieve.core.text import kind_of, lines_of, unseen
+from proxysieve.core.lists.problems import Problems
+from proxysieve.core.lists.sitemap import read_sitemap
+from proxysieve.core.lists.text import kind_of, lines_of, unseen
 from proxysieve.errors import ConfigError
 from proxysieve.sites import site_of
 from proxysieve.text_file import name_of, read_text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 from tests.core import hostile
 
-from proxysieve.taming import (
+from proxysieve.html.taming import (
     COUNTED_BYTES,
     DEEPEST,
     MOST_ATTRIBUTES,

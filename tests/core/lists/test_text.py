@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.text import MOST_UNPACKED_BYTES, kind_of, lines_of, text_of, unseen
+from proxysieve.core.lists.text import MOST_UNPACKED_BYTES, kind_of, lines_of, text_of, unseen
 from proxysieve.errors import ConfigError
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="\ufeff", exclude_categories=["Cc"])

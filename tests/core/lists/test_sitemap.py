@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.sitemap import LONGEST_TEXT, MOST_LEVELS, read_sitemap
+from proxysieve.core.lists.sitemap import LONGEST_TEXT, MOST_LEVELS, read_sitemap
 from proxysieve.errors import ConfigError
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'

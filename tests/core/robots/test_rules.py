@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from protego import Protego
 
-from proxysieve.core.rules import READ_BYTES, USER_AGENT, Wildcard, read_rules
+from proxysieve.core.robots.rules import READ_BYTES, USER_AGENT, Wildcard, read_rules
 
 SITE = "https://shop.example"
 OF_OURS = "User-agent: proxysieve\n"

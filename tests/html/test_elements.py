@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from proxysieve import elements
-from proxysieve.elements import Selector
 from proxysieve.errors import ConfigError
-from proxysieve.taming import MOST_TAGS, is_harmless
+from proxysieve.html import elements
+from proxysieve.html.elements import Selector
+from proxysieve.html.taming import MOST_TAGS, is_harmless
 
 PAGE = (
     b"<html><body><main id=m><h1 class='title big'>T</h1>"

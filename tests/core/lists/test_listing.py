@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.damage import damaged
 
-from proxysieve.core.listing import read_listing
+from proxysieve.core.lists.listing import read_listing
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.proxy_list import Reading, read_lines

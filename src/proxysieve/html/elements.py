@@ -15,7 +15,7 @@ from operator import attrgetter
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from proxysieve.errors import ConfigError
-from proxysieve.taming import MOST_BYTES, MOST_TAGS, Tamed, is_harmless, tame
+from proxysieve.html.taming import MOST_BYTES, MOST_TAGS, Tamed, is_harmless, tame
 
 # Steps of the parser's own search, of which ten million take some 30 ms; a node that is handed to us takes as many.
 MOST_STEPS, NODE_STEPS = 10_000_000, 100

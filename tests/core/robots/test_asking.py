@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxysieve.core.asking import GROW_SECONDS, MOST_TRIES, REFUSALS_BELIEVED, SHORT_SECONDS, Asking, End, fact_in
 from proxysieve.core.model import OK, Outcome, Tried, Verdict
+from proxysieve.core.robots.asking import (
+    GROW_SECONDS,
+    MOST_TRIES,
+    REFUSALS_BELIEVED,
+    SHORT_SECONDS,
+    Asking,
+    End,
+    fact_in,
+)
 
 DEAD = (Outcome.PROXY_ERROR, 0)
 HUNG = (Outcome.UNCLEAR, 0)

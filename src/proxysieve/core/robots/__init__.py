@@ -1,0 +1,1 @@
+"""robots.txt: how it is asked for, and what it says."""
