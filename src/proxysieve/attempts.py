@@ -282,9 +282,10 @@ class Attempts:
     def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
         """Take note of a try; the error that it would end in, unless it was good."""
         now = self._settings.clock.now()
-        if wants_another(verdict.outcome):
+        is_to_change = wants_another(verdict.outcome)
+        if is_to_change:
             self._failed_on.add(lease.exit_id)
-        has_others = not self._is_pinned and lease.has_others(self._failed_on)
+        has_others = is_to_change and not self._is_pinned and lease.has_others(self._failed_on)
         counted = self._budget.spend(verdict, had_worked=lease.had_worked, has_others=has_others)
         tried = Tried(
             session=lease.session.name,

@@ -31,6 +31,8 @@ MISTAKES_WEIGHT = 10
 ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504"})
 # What may be the page's own.
 DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
+# The site itself said it.
+ANSWERS = frozenset({Outcome.OK, Outcome.BLOCKED, Outcome.THROTTLED, Outcome.SITE_ERROR})
 # What is no refusal if it is all that there is.
 HARMLESS = frozenset({"empty-body", "unlike"})
 # Pages that are remembered, and those who were refused each.
@@ -40,6 +42,11 @@ MOST_PAGES, MOST_SUSPECTS = 2_000, 30
 def is_weak(verdict: Verdict) -> bool:
     """Whether *verdict* is a refusal that may as well be the page's own."""
     return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
+
+
+def is_answer(verdict: Verdict) -> bool:
+    """Whether the site itself gave what *verdict* is about; else whatever is between us and it has failed."""
+    return verdict.outcome in ANSWERS or is_weak(verdict)
 
 
 class Suspect(NamedTuple):

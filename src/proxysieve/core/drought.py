@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from proxysieve.core.catalog import NAMES_AT_A_GATEWAY, Catalog
-from proxysieve.core.contrast import is_weak
+from proxysieve.core.contrast import is_answer
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.records import ExitRecord, FailingRecord
 
@@ -26,8 +26,7 @@ BAD_ANSWERS_AN_EXIT = 3
 FEWEST_BAD_ANSWERS = 50
 # What nobody asked about for so long is asked about anew: bans end, and proxies come back.
 DROUGHT_SECONDS = 3600.0
-# The site itself said it.
-ANSWERS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED, Outcome.SITE_ERROR})
+REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
 
 
 class Failures:
@@ -161,13 +160,13 @@ class Drought:
         tier.bad_at = max(tier.bad_at, at)
         tier.tried.add(proxy.key)
         tier.bad_count += 1
-        tier.answer_count += _is_answer(verdict)
+        tier.answer_count += is_answer(verdict)
 
     def note_failure(self, proxy: Proxy | None, record: ExitRecord, verdict: Verdict) -> None:
         """The exit of *record*, at *proxy*, has failed; to be said before *record* knows."""
         self._is_everywhere = None
         if proxy is not None and not self._tiers[proxy.cost].has(record):
-            self._tiers[proxy.cost].fail(proxy.key, 1, is_refused=_is_answer(verdict))
+            self._tiers[proxy.cost].fail(proxy.key, 1, is_refused=is_answer(verdict))
 
     def record(self) -> dict[str, FailingRecord]:
         """What is to be kept, by the cost of the tier."""
@@ -225,11 +224,7 @@ class Drought:
             if tier.has(record):
                 # Of a gateway provider only the sums are kept.
                 failed = record.blocked_count + record.throttled_count + record.proxy_error_count + record.unclear_count
-                tier.fail(key, min(failed, _names(proxy)), is_refused=record.last in ANSWERS)
-
-
-def _is_answer(verdict: Verdict) -> bool:
-    return verdict.outcome in ANSWERS or is_weak(verdict)
+                tier.fail(key, min(failed, _names(proxy)), is_refused=record.last in REFUSALS)
 
 
 def _names(proxy: Proxy) -> int:

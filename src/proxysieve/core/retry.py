@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-from proxysieve.core.contrast import is_weak
+from proxysieve.core.contrast import is_answer
 from proxysieve.core.model import Exchange, Failure, Outcome, Verdict
 
 # A server in trouble is given a moment, twice as long each time.
@@ -54,7 +54,6 @@ CAUSES = {
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 # With these the site has not seen the request.
 UNSENT = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED, Failure.UNRESOLVED})
-NO_ANSWER = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
 # Surely enough that it was the wall before the site, and not the site.
 SURE_OF_WALL = 0.8
@@ -163,7 +162,7 @@ class Budget:
 
 
 def _cause(verdict: Verdict, *, has_others: bool) -> Cause | None:
-    if has_others and verdict.outcome in NO_ANSWER and not is_weak(verdict):
+    if has_others and not is_answer(verdict):
         return UNANSWERED
     return CAUSES.get(verdict.outcome)
 

@@ -29,8 +29,8 @@ NEIGHBOUR_CHANCE = 0.3
 BARRED_WEIGHT = 8
 BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
-# The site itself has not answered, as far as is known.
-UNANSWERED = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
+# Of a provider's name: the site has not answered through it, as far as is known.
+MISSED = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 # One that worked when it was used last most likely does so again.
 IDLE, IDLE_CHANCE = "idle", 0.9
 
@@ -179,20 +179,9 @@ class Supply:
         tried = self._overdue.pop(lease, None) or self._take(lease)
         if tried is None:
             return
-        is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
         # The site's own error tells nothing of one that was looked at again for that.
         is_unclear = outcome is Outcome.UNCLEAR or (outcome is Outcome.SITE_ERROR and tried.standing == UNCLEAR)
-        if tried.standing in self.recoveries and (is_known or (is_unclear and tried.standing == UNCLEAR)):
-            self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
-        if tried.standing == UNCLEAR and outcome is not None:
-            tried.tier.put_off_due(tried.rested, is_unclear=is_unclear)
-        if not tried.standing:
-            ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
-            if bad and record.scope is Scope.NETWORK:
-                bad = BARRED_WEIGHT
-            tried.tier.ok += ok
-            tried.tier.bad += min(bad, 1)
-            self._move(tried.tier, tried.group, ok=ok, bad=bad, out=-1)
+        self._learn(tried, outcome, record, is_unclear=is_unclear)
         if proxy is None:
             return
         if proxy.is_gateway and outcome is not None:
@@ -200,19 +189,31 @@ class Supply:
         if outcome is Outcome.THROTTLED and not proxy.is_gateway:
             # It would be served, at another time.
             self._tier(proxy.cost).idle[proxy.key] = None
-            return
-        if is_unclear:
+        elif is_unclear:
             self._put_behind(proxy, tried.standing, at)
-            return
-        if not is_known:
-            self._put_back(proxy, tried)
-            return
-        if tried.heard:
-            tried.heard.count(works=is_ok)
-        if is_ok:
+        elif outcome is Outcome.OK:
             self._tell(proxy, works=True)
-        else:
+        elif outcome in BAD_OUTCOMES:
             self.block(proxy, record, outcome, at)
+        else:
+            self._put_back(proxy, tried)
+
+    def _learn(self, tried: Try, outcome: Outcome | None, record: ExitRecord, *, is_unclear: bool) -> None:
+        """Count what a try tells of others that stand as its exit did."""
+        is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
+        if tried.standing in self.recoveries and (is_known or (is_unclear and tried.standing == UNCLEAR)):
+            self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
+        if tried.standing == UNCLEAR and outcome is not None:
+            tried.tier.put_off_due(tried.rested, is_unclear=is_unclear)
+        if tried.heard and is_known:
+            tried.heard.count(works=is_ok)
+        if not tried.standing:
+            ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
+            if bad and record.scope is Scope.NETWORK:
+                bad = BARRED_WEIGHT
+            tried.tier.ok += ok
+            tried.tier.bad += min(bad, 1)
+            self._move(tried.tier, tried.group, ok=ok, bad=bad, out=-1)
 
     def block(
         self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float, *, is_news: bool = True
@@ -259,7 +260,7 @@ class Supply:
     def _count_missed(self, proxy: Proxy, outcome: Outcome, at: float) -> None:
         """A name of a gateway provider was tried; when none of so many was answered by the site, it stands behind."""
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
-        group.missed = group.missed + 1 if outcome in UNANSWERED else 0
+        group.missed = group.missed + 1 if outcome in MISSED else 0
         stood_behind = tier.blocked[UNCLEAR].pop(proxy.key, None) is not None
         if group.missed >= NAMES_AT_A_GATEWAY:
             tier.blocked[UNCLEAR][proxy.key] = at

@@ -10,8 +10,7 @@ tags are read here in one pass, which ends what a browser would end, and
 - stops after :data:`MOST_TAGS` tags or :data:`MOST_BYTES` of text and tags.
 
 What is written is in step with who parses it, because nothing is written that could be read in two ways (no comment, no
-text of a script, no odd quote) and all that is begun is ended. Of 161 real pages, 160 have the same elements with the
-same parents before and after; in the other one links stand within links.
+text of a script, no odd quote) and all that is begun is ended.
 """
 
 from __future__ import annotations
