@@ -18,7 +18,8 @@ import msgspec
 from curl_cffi.requests.exceptions import RequestException
 
 from measure import Bench, Cell
-from proxysieve.client import CurlClient, Request
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from proxysieve.belongings import dump_cookies, load_cookies
-from proxysieve.client import CurlClient, Request
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Identity
 from proxysieve.core.records import SessionRecord

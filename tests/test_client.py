@@ -19,16 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.rude_servers import gzip_bomb, listening, packed, saying
 
-from proxysieve.client import (
-    MOST_AT_ONCE,
-    SAFEGUARD_SECONDS,
-    CalmCurl,
-    Connections,
-    CurlClient,
-    Request,
-    Response,
-    is_askable,
-)
+from proxysieve.clients.curl import MOST_AT_ONCE, SAFEGUARD_SECONDS, CalmCurl, Connections, CurlClient, is_askable
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES

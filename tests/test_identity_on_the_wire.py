@@ -13,7 +13,8 @@ from curl_cffi.requests.exceptions import RequestException
 from tests.browsers import Browser, browser_of
 
 from proxysieve import SessionPool
-from proxysieve.client import CurlClient, Request
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity

@@ -28,7 +28,8 @@ from proxysieve import (
     SessionPool,
     StoreError,
 )
-from proxysieve.client import Client, CurlClient
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Client
 from proxysieve.clock import VirtualClock
 from proxysieve.core.engine import Standing
 from proxysieve.core.policies.adaptive import Adaptive

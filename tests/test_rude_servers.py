@@ -55,7 +55,8 @@ from tests.rude_servers import (
 )
 
 from proxysieve import GaveUp, SessionPool
-from proxysieve.client import CurlClient, Request
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
@@ -450,7 +451,8 @@ HUNGRY = {
 WEIGH = """
 import asyncio, resource, sys
 
-from proxysieve.client import CurlClient, Request
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES

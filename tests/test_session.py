@@ -12,7 +12,7 @@ from tests.fakes import BLOCK, OK, SITE, URL, Scripted, answers, pool_of
 
 from proxysieve import Client, Exchange, Lease, Page, Request, Response, Session, SessionPool
 from proxysieve.belongings import dump_cookies, load_cookies
-from proxysieve.client import CurlClient
+from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.roster import SESSION_SECONDS
 from proxysieve.session import close_client

@@ -4,7 +4,7 @@ import logging
 
 from proxysieve.attempts import Attempt, Page
 from proxysieve.bridge import SyncNamedSession, SyncSessionPool
-from proxysieve.client import Client, Request, Response
+from proxysieve.clients.protocol import Client, Request, Response
 from proxysieve.core.model import Exchange, Failure, Identity, Outcome, Proxy, Scope, Tried, Verdict
 from proxysieve.desk import Lease
 from proxysieve.errors import (

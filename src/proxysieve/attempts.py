@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from proxysieve.client import Client, Request
+from proxysieve.clients.protocol import Client, Request
 from proxysieve.clock import Clock
 from proxysieve.core.contrast import is_weak
-from proxysieve.core.failures import failure_of
+from proxysieve.core.failures import failed_exchange
 from proxysieve.core.judge import Sign
 from proxysieve.core.model import Exchange, Identity, Outcome, Tried, Verdict
 from proxysieve.core.retry import REFUSALS, Again, Budget, Over, wants_another
@@ -188,11 +188,11 @@ class Attempt:
             # It says nothing of this request, and costs it nothing.
             self._lease.drop()
             return True
-        failure = None if error is None else failure_of(error)
-        if failure is None:
+        failed = None if error is None else failed_exchange(self._attempts.url, error)
+        if failed is None:
             await self._lease.__aexit__(kind, error, trace)
             return False
-        self.report(Exchange(url=self._attempts.url, failure=failure))
+        self.report(failed)
         if self._error is not None and not self._attempts.goes_on:
             raise self._error from error
         return True

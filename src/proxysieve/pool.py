@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from proxysieve.attempts import OnTried, Sender, Settings
-from proxysieve.client import Client, CurlClient
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
 from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.catalog import Catalog

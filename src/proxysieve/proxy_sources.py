@@ -15,7 +15,8 @@ from stat import S_ISREG
 from typing import BinaryIO, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from proxysieve.client import Request, send_directly
+from proxysieve.clients.curl import send_directly
+from proxysieve.clients.protocol import Request
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.lists.listing import Line, Listing, read_listing

@@ -27,7 +27,7 @@ from proxysieve.browser.kept import MOST_BYTES
 from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Visit
-from proxysieve.client import Response
+from proxysieve.clients.protocol import Response
 from proxysieve.errors import ConfigError, SessionEnded
 from proxysieve.testbed import Testbed, World
 

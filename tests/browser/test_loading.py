@@ -10,7 +10,7 @@ from proxysieve import SessionPool
 from proxysieve.browser.client import BrowserClient
 from proxysieve.browser.options import HEAVY, BrowserOptions, ResourceKind
 from proxysieve.browser.renderer import Visit
-from proxysieve.client import Request
+from proxysieve.clients.protocol import Request
 from proxysieve.testbed import Testbed, World
 
 

@@ -13,7 +13,7 @@ from proxysieve import SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.chromium import NOWHERE, find_chromium
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.client import CurlClient
+from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import SystemClock
 from proxysieve.session import Session
 from proxysieve.testbed import Mirror, Testbed, Truth, World

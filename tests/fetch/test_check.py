@@ -13,7 +13,7 @@ from playwright.async_api import Error as BrowserError
 from tests.fakes import InTurn, Scripted, answers, lines
 
 from proxysieve import ConfigError, Request, Response, Session
-from proxysieve.client import CurlClient
+from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Outcome, Proxy

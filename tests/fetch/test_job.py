@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Error as BrowserError
 from tests.core.made_up_sites import Make, block_page
 
-from proxysieve.client import Request, Response
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.fetch import job as module
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls

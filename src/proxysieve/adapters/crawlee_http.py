@@ -15,8 +15,8 @@ from crawlee.proxy_configuration import ProxyInfo
 from crawlee.sessions import Session
 from crawlee.statistics import Statistics
 
-from proxysieve import client as built_in
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
+from proxysieve.clients import protocol as built_in
 from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Exchange, Failure
 from proxysieve.pool import SessionPool

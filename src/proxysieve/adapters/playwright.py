@@ -9,7 +9,7 @@ from typing import Any
 from proxysieve.attempts import Attempt, Attempts
 from proxysieve.background import Loop
 from proxysieve.bridge import SyncSessionPool, behind
-from proxysieve.client import Request, Response
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.errors import Blocked, MissingExtraError

@@ -10,7 +10,7 @@ from proxysieve.browser.driver import started_playwright
 from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
-from proxysieve.client import Request, Response
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.session import Session

@@ -16,7 +16,7 @@ from proxysieve.browser.following import Following, is_check, is_redirect
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import ask, drop, read, take
 from proxysieve.browser.waiting import in_time
-from proxysieve.client import Request, Response
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Exchange
 from proxysieve.expect import expects
 

@@ -10,7 +10,8 @@ from typing import Any
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.client import MOST_AT_ONCE, Response
+from proxysieve.clients.curl import MOST_AT_ONCE
+from proxysieve.clients.protocol import Response
 
 # What Chromium makes of nothing.
 NOTHING = "<html><head></head><body></body></html>"

@@ -18,7 +18,7 @@ from proxysieve.browser.pdfs import download_pdfs
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
 from proxysieve.browser.waiting import in_time, while_it_closes
-from proxysieve.client import Request, Response
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
 from proxysieve.session import Session

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from proxysieve.cli.options import option, section
-from proxysieve.client import Request
+from proxysieve.clients.protocol import Request
 from proxysieve.core.model import Exchange, Outcome
 from proxysieve.detector import make_judge
 from proxysieve.errors import ConfigError, MissingExtraError

@@ -17,7 +17,8 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, expect_option, option, signs_option
 from proxysieve.cli.printing import NO_BREAK_SPACE, WIDTH, complain, echo, echo_json, echo_lines, printable, wrapped
 from proxysieve.cli.words import share
-from proxysieve.client import Request, send_directly
+from proxysieve.clients.curl import send_directly
+from proxysieve.clients.protocol import Request
 from proxysieve.clock import SystemClock
 from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES

@@ -11,7 +11,7 @@ import enum
 import re
 from typing import Any
 
-from proxysieve.core.model import Failure
+from proxysieve.core.model import Answer, Exchange, Failure
 
 # libcurl's error codes: https://curl.se/libcurl/c/libcurl-errors.html
 CURL_CODES = {
@@ -191,8 +191,46 @@ IMPIT_WORDS = {"tcp connect error": Failure.PROXY_UNREACHABLE, "InvalidData": Fa
 IMPIT_REST = "impit.HTTPError"
 
 
+class SendFailed(Exception):  # noqa: N818 - it says what happened
+    """There is no answer, as the built-in client says it, with all that it knows of why.
+
+    Attributes:
+        failure: What went wrong.
+        redirect_count: How many more requests redirects had taken by then.
+        hops: Those redirects.
+        proxy_answer: What the proxy answered to a CONNECT that it refused.
+    """
+
+    def __init__(
+        self, failure: Failure, words: str = "", *, hops: tuple[Answer, ...] = (), proxy_answer: Answer | None = None
+    ) -> None:
+        super().__init__(words or str(failure))
+        self.failure = failure
+        self.hops = hops
+        self.redirect_count = len(hops)
+        self.proxy_answer = proxy_answer
+
+
+def failed_exchange(url: str, error: BaseException) -> Exchange | None:
+    """The exchange that *error* ended; None when it is not a client's: then it is the caller's own."""
+    failure = failure_of(error)
+    if failure is None:
+        return None
+    if not isinstance(error, SendFailed):
+        return Exchange(url=url, failure=failure)
+    return Exchange(
+        url=url,
+        failure=failure,
+        redirect_count=error.redirect_count,
+        hops=error.hops,
+        proxy_answer=error.proxy_answer,
+    )
+
+
 def failure_of(error: BaseException) -> Failure | None:
     """What *error* says about the request, or None when it is not a client's: then it is the caller's own."""
+    if isinstance(error, SendFailed):
+        return error.failure
     curl_error = _curl_error(error)
     if curl_error is not None:
         return _curl_failure(curl_error)

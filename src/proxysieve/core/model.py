@@ -227,6 +227,25 @@ class Failure(enum.StrEnum):
     UNSENDABLE = "the client cannot send it"
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back before what was asked for: a redirect on the way, or a proxy's word on a CONNECT.
+
+    Attributes:
+        url: What was asked for; of a CONNECT the page's URL.
+        headers: Names in lower case, in their order.
+        body: Its first bytes, some 4 KB at most.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The first value of the header *name* (lower case), or an empty string."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request with its answer or failure, reduced to what a verdict needs.
 
@@ -238,6 +257,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         body: Decoded of transfer and content encodings; None when it was not looked at.
         at: When the answer came, in Unix seconds.
         redirect_count: How many more requests redirects took.
+        hops: The redirects themselves, first to last, where the client tells of them.
+        proxy_answer: What the proxy answered to a CONNECT that it refused; then there is a failure.
     """
 
     url: str
@@ -249,6 +270,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     at: float = 0.0
     redirect_count: int = 0
+    hops: tuple[Answer, ...] = ()
+    proxy_answer: Answer | None = None
 
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""

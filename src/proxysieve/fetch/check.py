@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxysieve.client import Client, CurlClient, Request, Response
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.protocol import Client, Request, Response
 from proxysieve.clock import Clock, SystemClock
 from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.comparison import Comparison

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxysieve.client import Client
+from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
 from proxysieve.core.failures import words_of
 from proxysieve.core.model import Outcome, Tried

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
-from proxysieve.client import is_askable
+from proxysieve.clients.curl import is_askable
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.sitemap import read_sitemap
 from proxysieve.core.lists.text import kind_of, lines_of, unseen

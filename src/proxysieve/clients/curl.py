@@ -1,8 +1,4 @@
-"""SENDS: the built-in client, curl_cffi, whose TLS and HTTP/2 look like the browser that the user agent names.
-
-Unlike the adapters, which take the pool and look like their client, this one is taken by the pool, and so stands
-below it.
-"""
+"""The built-in client, curl_cffi, whose TLS and HTTP/2 look like the browser that the user agent names."""
 
 from __future__ import annotations
 
@@ -10,14 +6,13 @@ import asyncio
 import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import Protocol
 
-import msgspec
 from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError, CurlHttpVersion, CurlInfo, CurlOpt
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 from curl_cffi.requests import AsyncSession
 from curl_cffi.requests import Response as CurlResponse
 
+from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.facts import MAX_IN_FLIGHT
 from proxysieve.core.model import Identity
 from proxysieve.session import Session
@@ -54,58 +49,6 @@ NO_SOCKET = "/dev/null/none"
 # How often each client asks libcurl whether it forgot something: it has timers and sockets to tell us by itself.
 SAFEGUARD_SECONDS = 1.0
 CURL_SOCKET_TIMEOUT = -1
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to ask for.
-
-    Attributes:
-        headers: On top of those that the identity sends by itself.
-        timeout_seconds: For all of it, redirects included.
-        max_bytes: How large the decoded body may be.
-        expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
-    """
-
-    url: str
-    method: str = "GET"
-    headers: dict[str, str] = {}
-    content: bytes | None = None
-    timeout_seconds: float = 30.0
-    max_bytes: int = 50_000_000
-    expect: str = ""
-
-
-class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back.
-
-    Attributes:
-        url: Where redirects ended.
-        headers: Names in lower case, in their order.
-        body: Decoded of transfer and content encodings.
-        redirect_count: How many more requests redirects took.
-    """
-
-    url: str
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    redirect_count: int = 0
-
-
-class Client(Protocol):
-    """Sends a request as a session. It translates and never judges.
-
-    One that cannot look like every browser has an attribute ``identities``: the visitors that it can be.
-    """
-
-    async def send(self, request: Request, session: Session) -> Response:
-        """The answer, whatever its status, with redirects followed as the same session.
-
-        Raises:
-            SessionEnded: The session was given up meanwhile, for something else than this request.
-            Exception: The client's own, if :func:`~proxysieve.core.failures.failure_of` knows it.
-        """
-        ...
 
 
 class Body:

@@ -1,0 +1,64 @@
+"""What a client is to the pool: one method that sends a request as a session."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from proxysieve.core.model import Answer
+from proxysieve.session import Session
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask for.
+
+    Attributes:
+        headers: On top of those that the identity sends by itself.
+        timeout_seconds: For all of it, redirects included.
+        max_bytes: How large the decoded body may be.
+        expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    content: bytes | None = None
+    timeout_seconds: float = 30.0
+    max_bytes: int = 50_000_000
+    expect: str = ""
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back.
+
+    Attributes:
+        url: Where redirects ended.
+        headers: Names in lower case, in their order.
+        body: Decoded of transfer and content encodings.
+        redirect_count: How many more requests redirects took.
+        hops: The redirects themselves, first to last, where the client tells of them.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    redirect_count: int = 0
+    hops: tuple[Answer, ...] = ()
+
+
+class Client(Protocol):
+    """Sends a request as a session. It translates and never judges.
+
+    One that cannot look like every browser has an attribute ``identities``: the visitors that it can be.
+    """
+
+    async def send(self, request: Request, session: Session) -> Response:
+        """The answer, whatever its status, with redirects followed as the same session.
+
+        Raises:
+            SessionEnded: The session was given up meanwhile, for something else than this request.
+            Exception: The client's own, if :func:`~proxysieve.core.failures.failure_of` knows it.
+        """
+        ...
