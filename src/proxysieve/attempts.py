@@ -144,6 +144,14 @@ class Attempt:
             body=body.encode() if isinstance(body, str) else body,
             redirect_count=redirect_count,
         )
+        self.check_exchange(exchange)
+
+    def check_exchange(self, exchange: Exchange) -> None:
+        """The same for an exchange.
+
+        Raises:
+            GaveUp: As of :meth:`check`.
+        """
         self.report(exchange)
         if self._error is not None:
             raise self._error
@@ -412,13 +420,7 @@ class Sender(ABC):
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
-                attempt.check(
-                    response.status,
-                    response.headers,
-                    response.body,
-                    url=response.url,
-                    redirect_count=response.redirect_count,
-                )
+                attempt.check_exchange(response.exchange(url))
                 return Page(
                     url=url,
                     final_url=response.url,

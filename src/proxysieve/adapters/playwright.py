@@ -11,7 +11,7 @@ from proxysieve.background import Loop
 from proxysieve.bridge import SyncSessionPool, behind
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.judge import REFUSALS
-from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.core.model import OK, Outcome, Verdict
 from proxysieve.errors import Blocked, MissingExtraError
 from proxysieve.pool import SessionPool
 from proxysieve.session import Session
@@ -105,7 +105,7 @@ class PlaywrightBrowser:
             async with attempt as session, AsyncExitStack() as opened:
                 visit = await opened.enter_async_context(self._renderer.visit(request, session))
                 await visit.keep()
-                verdict = attempt.report(exchange_of(request.url, visit.response))
+                verdict = attempt.report(visit.response.exchange(request.url))
                 if verdict.outcome is Outcome.OK:
                     stack.push_async_exit(opened.pop_all())
                     return visit, attempt
@@ -187,7 +187,7 @@ def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPa
         await visit.keep()
         if pool.site_of(visit.asked_url) != page.session.site:
             return OK
-        exchange = exchange_of(visit.asked_url, page.answer)
+        exchange = page.answer.exchange(visit.asked_url)
         verdict = attempt.follow_up(exchange, is_counted=True)
         if verdict.outcome in REFUSALS:
             await visit.end(why_of(verdict))
@@ -199,18 +199,6 @@ def session_page(pool: SessionPool, visit: Visit, attempt: Attempt) -> SessionPa
     assert isinstance(page, SessionPage)  # noqa: S101 - for those who only read types
     page.session, page.answer, page._judge = visit.session, visit.response, judge  # noqa: SLF001 - made here
     return page
-
-
-def exchange_of(url: str, response: Response) -> Exchange:
-    """What *response* says to a judge, where *url* was asked for."""
-    return Exchange(
-        url=url,
-        final_url=response.url,
-        status=response.status,
-        headers=response.headers,
-        body=response.body,
-        redirect_count=response.redirect_count,
-    )
 
 
 def why_of(verdict: Verdict) -> str:

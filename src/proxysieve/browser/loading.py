@@ -100,15 +100,7 @@ class Loading:
         return await self._way.past_checks(self.look, self._is_check)
 
     def _is_check(self, response: Response) -> bool:
-        return is_check(
-            Exchange(
-                url=self.asked_url,
-                final_url=response.url,
-                status=response.status,
-                headers=response.headers,
-                body=response.body,
-            )
-        )
+        return is_check(response.exchange(self.asked_url))
 
     async def look(self) -> Response:
         """What the page is, once it changes no more.

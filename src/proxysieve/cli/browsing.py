@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.cli.options import option, section
 from proxysieve.clients.protocol import Request
-from proxysieve.core.model import Exchange, Outcome
+from proxysieve.core.model import Outcome
 from proxysieve.detector import make_judge
 from proxysieve.errors import ConfigError, MissingExtraError
 from proxysieve.fetch.names import file_name
@@ -128,8 +128,5 @@ def picture_taker(folder: Path) -> OnLoaded:
 
 def is_page(request: Request, visit: Visit) -> bool:
     """Whether there is something to take a picture of: a block is none, and would be found under the page's name."""
-    shown = visit.response
-    exchange = Exchange(
-        url=request.url, final_url=shown.url, status=shown.status, headers=shown.headers, body=shown.body
-    )
+    exchange = visit.response.exchange(request.url)
     return not request.url.endswith("/robots.txt") and make_judge().judge(exchange).outcome is Outcome.OK

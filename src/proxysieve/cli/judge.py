@@ -24,7 +24,7 @@ from proxysieve.core.failures import failure_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.judge import Sign
 from proxysieve.core.marks import Mark
-from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
+from proxysieve.core.model import OK, Failure, Outcome, Scope, Verdict
 from proxysieve.detector import list_signs, make_judge
 from proxysieve.errors import ConfigError
 from proxysieve.expect import expects
@@ -321,16 +321,7 @@ def fetch_now(url: str) -> Saved:
         why = "the site could not be reached" if failure is Failure.PROXY_UNREACHABLE else str(failure)
         # The client's own words have the whole URL in them.
         raise ConfigError(f"{shown}: {why}: save the response where there is one, and give that file") from None
-    exchange = Exchange(
-        url=url,
-        final_url=response.url,
-        status=response.status,
-        headers=response.headers,
-        body=response.body,
-        at=SystemClock().now(),
-        redirect_count=response.redirect_count,
-    )
-    return Saved(file=shown, exchange=exchange)
+    return Saved(file=shown, exchange=response.exchange(url, at=SystemClock().now()))
 
 
 def _is_url(name: str) -> bool:

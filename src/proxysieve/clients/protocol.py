@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from proxysieve.core.model import Answer
+from proxysieve.core.model import Answer, Exchange
 from proxysieve.session import Session
 
 
@@ -46,6 +46,20 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     redirect_count: int = 0
     hops: tuple[Answer, ...] = ()
+
+    def exchange(self, url: str, *, method: str = "GET", at: float = 0.0) -> Exchange:
+        """What a verdict on it needs, where *url* was asked for, and the answer came at *at* (Unix seconds)."""
+        return Exchange(
+            url=url,
+            method=method,
+            final_url=self.url,
+            status=self.status,
+            headers=self.headers,
+            body=self.body,
+            at=at,
+            redirect_count=self.redirect_count,
+            hops=self.hops,
+        )
 
 
 class Client(Protocol):

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import msgspec
 
 from proxysieve.clients.curl import CurlClient
-from proxysieve.clients.protocol import Client, Request, Response
+from proxysieve.clients.protocol import Client, Request
 from proxysieve.clock import Clock, SystemClock
 from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.comparison import Comparison
 from proxysieve.core.content import Content
 from proxysieve.core.engine import LEEWAY_SECONDS
-from proxysieve.core.failures import failure_of, words_of
+from proxysieve.core.failures import failed_exchange, words_of
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.providers import exit_name
@@ -254,23 +254,13 @@ class Check:
         try:
             response = await self._client.send(request, session)
         except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
-            exchange = Exchange(url=options.url, failure=failure_of(error), at=self._clock.now())
+            failed = failed_exchange(options.url, error) or Exchange(url=options.url)
+            exchange = msgspec.structs.replace(failed, at=self._clock.now())
             unexpected = "" if exchange.failure else f"unexpected error: {words_of(error) or type(error).__name__}"
         else:
-            exchange, unexpected = self._exchange(response), ""
+            exchange, unexpected = response.exchange(options.url, at=self._clock.now()), ""
             self._turns.add(response.redirect_count)
         self._note(session, exchange, started_at, unexpected)
-
-    def _exchange(self, response: Response) -> Exchange:
-        return Exchange(
-            url=self._options.url,
-            final_url=response.url,
-            status=response.status,
-            headers=response.headers,
-            body=response.body,
-            at=self._clock.now(),
-            redirect_count=response.redirect_count,
-        )
 
     def _note(self, session: Session, exchange: Exchange, started_at: float, unexpected: str) -> None:
         if unexpected:

@@ -1,0 +1,291 @@
+"""libcurl's handles, dressed as browsers: what one request takes, and what is told of its answer.
+
+A handle takes 130 KB and some 50 microseconds to dress, so the idle ones are kept, whichever session they served. What
+belongs to a session (connections, tickets of TLS) is not theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
+from curl_cffi.curl import CURL_WRITEFUNC_ERROR
+
+from proxysieve.core.failures import Progress
+
+# Of a page's request; libcurl would send cookies first, which no browser does. A Chromium that was redirected has its
+# hints behind what it fetches.
+HINTS = ("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform")
+ABOUT_IT = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest")
+FIRST, MIDDLE = (
+    ("Host", "Content-Length", "Cache-Control"),
+    (
+        *("Upgrade-Insecure-Requests", "Content-Type", "User-Agent", "Origin", "Accept"),
+        *ABOUT_IT,
+    ),
+)
+LAST = ("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority")
+CHROMES_ORDER = ",".join((*FIRST, *HINTS, *MIDDLE, *LAST))
+CHROMES_ORDER_REDIRECTED = ",".join((*FIRST, *MIDDLE, *HINTS, *LAST))
+STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])")
+# Of a decoded body. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
+# large when they are unpacked, and bombs a thousand times.
+MOST_AT_ONCE = 16_777_216
+# Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
+KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# What browsers tell nobody whom others can overhear (https://www.w3.org/TR/fetch-metadata/, 2;
+# https://wicg.github.io/client-hints-infrastructure/, 4), and how they have bodies packed for them.
+IN_CLEAR = (*(f"{name}:" for name in (*HINTS, *ABOUT_IT, "Priority")), "Accept-Encoding: gzip, deflate")
+# Of the handles of a browser that nobody uses just now.
+MOST_IDLE = 64
+
+
+class Dress(NamedTuple):
+    """What a handle looks like.
+
+    Attributes:
+        target: The browser, as libcurl calls it.
+        is_secure: Whether it asks what browsers trust to be private: by TLS, or this machine itself.
+        ca_path: A file with certificates to trust in place of the usual ones.
+    """
+
+    target: str
+    is_secure: bool
+    ca_path: str | None = None
+
+
+class Ask(NamedTuple):
+    """One request, as it is put on the wire.
+
+    Attributes:
+        url: Its host is in ASCII, and all letters are such as can stand in a URL.
+        headers: On top of those of the browser.
+        cookie: The value of that header; empty for none.
+        seconds: How long it may take.
+        max_bytes: How large the decoded body may be.
+        is_redirected: Whether an answer led here.
+    """
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    cookie: str
+    content: bytes | None
+    seconds: float
+    max_bytes: int
+    is_redirected: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the handle is as before, once its URL, proxy and cookies are another's."""
+        return self.method == "GET" and self.content is None and not self.headers
+
+
+class Reading:
+    """What comes back on a request, line by line and piece by piece.
+
+    Attributes:
+        status: Of the last answer that began; 0 before there is one.
+        lines: Its headers, as they stand.
+        is_whole: Whether the headers came to their end.
+        has_stray: Whether a line among them goes on from none.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.status = 0
+        self.lines: list[bytes] = []
+        self.is_whole = False
+        self.has_stray = False
+        self.is_cut_short = False
+        self._pieces: list[bytes] = []
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._at_once = 0
+
+    def hear(self, line: bytes) -> int:
+        """Libcurl's header callback: a line of any answer, a proxy's and interim ones before the one that counts."""
+        found = STATUS_LINE.match(line) if line.startswith(b"HTTP/") else None
+        if found:
+            self.status, self.lines, self.is_whole, self.has_stray = int(found[1]), [], False, False
+            self._pieces.clear()
+        elif self.is_whole:
+            # Trailers, which say nothing of the page.
+            pass
+        elif not line.strip():
+            self.is_whole = True
+        elif line[:1] in b" \t":
+            if self.lines:
+                self.lines[-1] += b" " + line.strip()
+            else:
+                self.has_stray = True
+        else:
+            self.lines.append(line.strip())
+        return len(line)
+
+    def take(self, piece: bytes) -> int:
+        """Libcurl's write callback: how many bytes of the body were taken, or that no more are wanted."""
+        size = len(piece)
+        if not self._at_once:
+            # All that libcurl has read by now comes before anything else has its turn.
+            asyncio.get_running_loop().call_soon(self._breathe)
+        self._size += size
+        self._at_once += size
+        if self.is_redirect:
+            self.is_cut_short = self._size > READ_OF_REDIRECT
+            if self._size - size < KEPT_OF_REDIRECT:
+                self._pieces.append(piece)
+            return CURL_WRITEFUNC_ERROR if self.is_cut_short else size
+        if self._size > self._max_bytes or self._at_once > MOST_AT_ONCE:
+            return CURL_WRITEFUNC_ERROR
+        self._pieces.append(piece)
+        return size
+
+    def _breathe(self) -> None:
+        self._at_once = 0
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the answer leads elsewhere."""
+        return self.status in REDIRECTS and any(line[:9].lower() == b"location:" for line in self.lines)
+
+    @property
+    def body(self) -> bytes:
+        """What came of it."""
+        return b"".join(self._pieces)
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Names in lower case, in their order."""
+        return tuple(_header(line) for line in self.lines)
+
+    def values(self, name: bytes) -> list[str]:
+        """All values of the header *name* (lower case), byte for byte, as Latin-1."""
+        pairs = (line.partition(b":") for line in self.lines)
+        return [value.strip().decode("latin-1") for key, _, value in pairs if key.strip().lower() == name]
+
+
+def _header(line: bytes) -> tuple[str, str]:
+    name, _, value = line.partition(b":")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+    return name.strip().lower().decode("latin-1"), text.strip()
+
+
+class Handle:
+    """A handle in its dress, with all that is the same for each request set once.
+
+    Attributes:
+        curl: The handle itself.
+        reading: What comes back on the request that it is out for.
+    """
+
+    def __init__(self, dress: Dress) -> None:
+        self.reading = Reading(0)
+        curl = self.curl = Curl()
+        curl.impersonate(dress.target)
+        # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
+        curl.setopt(CurlOpt.HTTP_VERSION, CurlHttpVersion.V2TLS)
+        # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
+        curl.setopt(CurlOpt.NOPROXY, "")
+        # The header is the browser's; this has the bodies unpacked.
+        curl.setopt(CurlOpt.ACCEPT_ENCODING, "")
+        # A path is the site's business, dots and all.
+        curl.setopt(CurlOpt.PATH_AS_IS, 1)
+        curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.target)))
+        self._is_chrome = dress.target.startswith("chrome")
+        self._order = ""
+        if not dress.is_secure:
+            curl.setopt(CurlOpt.HTTPHEADER, [line.encode() for line in IN_CLEAR])
+        if dress.ca_path:
+            curl.setopt(CurlOpt.CAINFO, dress.ca_path)
+            curl.setopt(CurlOpt.PROXY_CAINFO, dress.ca_path)
+        curl.setopt(CurlOpt.HEADERFUNCTION, self._hear)
+        curl.setopt(CurlOpt.WRITEFUNCTION, self._take)
+
+    def prepare(self, ask: Ask, proxy: str) -> None:
+        """Make it ready for *ask*, by a *proxy* with its login, or by none if that is empty."""
+        self.reading = Reading(ask.max_bytes)
+        curl = self.curl
+        curl.setopt(CurlOpt.URL, ask.url)
+        curl.setopt(CurlOpt.PROXY, proxy)
+        curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(ask.seconds * 1000)))
+        curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
+        if self._is_chrome:
+            self._set_order(CHROMES_ORDER_REDIRECTED if ask.is_redirected else CHROMES_ORDER)
+        if not ask.is_plain:
+            self._prepare_more(ask)
+
+    def _set_order(self, order: str) -> None:
+        if order != self._order:
+            self.curl.setopt(CurlOpt.HTTPHEADER_ORDER, order)
+            self._order = order
+
+    def _prepare_more(self, ask: Ask) -> None:
+        """What makes the handle this request's alone."""
+        curl = self.curl
+        lines = [f"{name}: {value}" if value else f"{name};" for name, value in ask.headers.items()]
+        if ask.content is not None:
+            curl.setopt(CurlOpt.POSTFIELDS, ask.content)
+            curl.setopt(CurlOpt.POSTFIELDSIZE, len(ask.content))
+            # What libcurl would send by itself, and no browser.
+            lines.append("Expect:")
+        if ask.method == "HEAD":
+            curl.setopt(CurlOpt.NOBODY, 1)
+        elif ask.method != "GET" or ask.content is not None:
+            curl.setopt(CurlOpt.CUSTOMREQUEST, ask.method)
+        curl.setopt(CurlOpt.HTTPHEADER, [line.encode() for line in lines])
+
+    def progress(self) -> Progress:
+        """How far its request came."""
+        tell = self.curl.getinfo
+        return Progress(
+            connect_status=int(tell(CurlInfo.HTTP_CONNECTCODE)),
+            connects=int(tell(CurlInfo.NUM_CONNECTS)),
+            has_tls=float(tell(CurlInfo.APPCONNECT_TIME)) > 0,
+            verify=int(tell(CurlInfo.SSL_VERIFYRESULT)),
+            proxy_verify=int(tell(CurlInfo.PROXY_SSL_VERIFYRESULT)),
+        )
+
+    def _hear(self, line: bytes) -> int:
+        return self.reading.hear(line)
+
+    def _take(self, piece: bytes) -> int:
+        return self.reading.take(piece)
+
+
+class Handles:
+    """The idle handles, by their dress; taken and given back by sessions, of several event loops maybe."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Dress, deque[Handle]] = {}
+
+    def take(self, dress: Dress) -> Handle:
+        """One that nobody else has."""
+        try:
+            return self._idle[dress].pop()
+        except (KeyError, IndexError):
+            return Handle(dress)
+
+    def give_back(self, dress: Dress, handle: Handle) -> None:
+        """Keep *handle* for another request."""
+        idle = self._idle.setdefault(dress, deque())
+        if len(idle) < MOST_IDLE:
+            handle.reading = Reading(0)
+            idle.append(handle)
+        else:
+            handle.curl.close()
+
+
+def resumes_tls(target: str) -> bool:
+    """Whether a new connection may go on with the TLS session of an earlier one.
+
+    libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
+    their ClientHello would be one that no browser sends.
+    """
+    return target.startswith("chrome")

@@ -1,0 +1,79 @@
+"""Why a proxy refuses a CONNECT, in its own words.
+
+libcurl tells status and headers of the refusal and drops its text, in which some providers have their reason. So the
+text is asked for once more, by hand: once for a proxy and a status, and never where the status says all, or asks to be
+left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections import OrderedDict
+from urllib.parse import urlsplit
+
+import msgspec
+
+from proxysieve.core.model import Answer
+from proxysieve.session import Session
+
+# 402 and 407 are of the account; the others ask for time.
+SAY_ALL = frozenset({402, 407, 429, 502, 503, 504})
+MOST_BYTES = 4_096
+MOST_HEAD_BYTES = 65_536
+MOST_SECONDS = 3.0
+MOST_KEPT = 256
+
+
+class Reasons:
+    """The texts of refusals, by proxy and status.
+
+    Args:
+        ca_path: A file with certificates to trust in place of the usual ones.
+    """
+
+    def __init__(self, ca_path: str | None) -> None:
+        self._ca_path = ca_path
+        self._known: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+
+    async def complete(self, answer: Answer, session: Session) -> Answer:
+        """*answer* of the session's proxy, with its text."""
+        key = session.proxy.key, answer.status
+        if answer.status in SAY_ALL or answer.header("retry-after") or answer.header("content-length") == "0":
+            return answer
+        if key not in self._known:
+            # Others who are refused meanwhile do not ask as well.
+            self._known[key] = b""
+            while len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+            self._known[key] = await self._text(answer, session)
+        return msgspec.structs.replace(answer, body=self._known[key])
+
+    async def _text(self, answer: Answer, session: Session) -> bytes:
+        try:
+            async with asyncio.timeout(MOST_SECONDS):
+                return await self._ask(answer, session)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, TimeoutError):
+            return b""
+
+    async def _ask(self, answer: Answer, session: Session) -> bytes:
+        proxy = session.proxy
+        parts = urlsplit(answer.url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        place = f"{host}:{parts.port or 443}"
+        user, password = session.proxy_login
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+        if user or password:
+            lines.append(f"Proxy-Authorization: Basic {login}")
+        tls = ssl.create_default_context(cafile=self._ca_path) if proxy.scheme == "https" else None
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port, ssl=tls, limit=MOST_HEAD_BYTES)
+        try:
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            if int(head.split(maxsplit=2)[1]) != answer.status:
+                return b""
+            return await reader.read(MOST_BYTES)
+        finally:
+            writer.close()

@@ -1,0 +1,175 @@
+"""Handles of libcurl's go from session to session, and nothing of a session goes with them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.clients.walks import ROOM, Asked, failed, playing, send, session_on
+from tests.rude_servers import Reader, Writer, answer, blurting, closing, listening, silent
+
+from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.handles import MOST_IDLE, Dress, Handles, Reading
+from proxysieve.clients.protocol import Request
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Failure
+from proxysieve.errors import SessionEnded
+
+SITE = "http://a.example/"
+SECURE = "http://127.0.0.1:1/"
+
+
+def descriptor_count() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def setting_cookies(_: Asked) -> bytes:
+    return answer("200 OK", "Set-Cookie: mine=1", stays=True)
+
+
+async def test_what_a_request_had_is_not_the_next_one_s() -> None:
+    """Neither cookies, nor headers, nor a body, nor a method; the handle is the same where it can be."""
+    client = CurlClient()
+    async with playing(setting_cookies) as (line, seen):
+        first = session_on(line)
+        await client.send(Request(url=SITE), first)
+        await client.send(Request(url=SITE), first)
+        await client.send(Request(url=SITE, headers={"X-Own": "1"}), first)
+        await client.send(Request(url=SITE, method="POST", content=b"a=1"), first)
+        await send(Request(url=SITE), session_on(line), client)
+        ROOM.end(first)
+
+    assert [one.headers.get("cookie") for one in seen] == [None, "mine=1", "mine=1", "mine=1", None]
+    assert [one.headers.get("x-own") for one in seen] == [None, None, "1", None, None]
+    assert [(one.method, one.body) for one in seen[2:]] == [("GET", b""), ("POST", b"a=1"), ("GET", b"")]
+    assert seen[0].names == seen[4].names
+
+
+@pytest.mark.parametrize("identity", IDENTITIES, ids=lambda one: one.impersonate)
+async def test_what_others_can_overhear_is_not_told(identity: object) -> None:
+    """Without TLS browsers send no hints and nothing of what they fetch, except to this machine."""
+    client = CurlClient()
+    async with playing({}) as (line, seen):
+        for url in (SITE, SECURE):
+            await send(Request(url=url), session_on(line, identity), client)  # type: ignore[arg-type]
+
+    clear, secure = ({name for name in one.headers if name.startswith(("sec-", "priority"))} for one in seen)
+    assert not {name for name in clear if name.startswith("sec-")}
+    assert {"sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"} <= secure
+    assert seen[0].headers["accept-encoding"] == "gzip, deflate"
+    assert seen[1].headers["accept-encoding"].startswith("gzip, deflate, br")
+
+
+async def test_each_session_has_connections_of_its_own() -> None:
+    """And they are closed with it, a kept one too."""
+    open_count, most = 0, 0
+
+    async def behave(reader: Reader, writer: Writer) -> None:
+        nonlocal open_count, most
+        open_count += 1
+        most = max(most, open_count)
+        with suppress(EOFError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(answer(stays=True))
+        open_count -= 1
+
+    client = CurlClient()
+    async with listening(behave) as port:
+        sessions = [session_on(f"http://127.0.0.1:{port}") for _ in range(5)]
+        for session in sessions * 2:
+            await client.send(Request(url=SITE), session)
+        assert (open_count, most) == (5, 5)
+        for session in sessions:
+            ROOM.end(session)
+        for _ in range(100):
+            if not open_count:
+                break
+            await asyncio.sleep(0.01)
+        assert open_count == 0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.005, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("behave", [silent, blurting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")])
+async def test_a_request_can_be_cancelled_at_any_moment(behave: object, seconds: float) -> None:
+    """The session goes on, and no descriptor is left."""
+    client = CurlClient()
+    async with listening(behave) as port, playing({}) as (line, _):  # type: ignore[arg-type]
+        await send(Request(url=SITE), session_on(line), client)
+        before = descriptor_count()
+        session = session_on(f"http://127.0.0.1:{port}")
+        asking = asyncio.create_task(client.send(Request(url=SITE), session))
+        await asyncio.sleep(seconds)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        ROOM.end(session)
+        await ROOM.close()
+        for _ in range(100):
+            if descriptor_count() <= before:
+                break
+            await asyncio.sleep(0.01)
+        assert descriptor_count() <= before
+        assert (await send(Request(url=SITE), session_on(line), client)).status == 200
+
+
+async def test_what_is_out_when_the_connections_close_is_told() -> None:
+    """It ends as the session does."""
+    client = CurlClient()
+    async with listening(silent) as port:
+        session = session_on(f"http://127.0.0.1:{port}")
+        asking = asyncio.create_task(client.send(Request(url=SITE), session))
+        await asyncio.sleep(0.05)
+        await session.client(client._open).aclose()
+        with pytest.raises(SessionEnded):
+            await asking
+
+
+async def test_idle_handles_are_few() -> None:
+    """However many requests were out at once."""
+    handles, dress = Handles(), Dress("chrome", is_secure=True)
+    taken = [handles.take(dress) for _ in range(MOST_IDLE + 10)]
+    for handle in taken:
+        handles.give_back(dress, handle)
+    gc.collect()
+
+    again = {id(handles.take(dress)) for _ in range(MOST_IDLE)}
+    assert again == {id(handle) for handle in taken[:MOST_IDLE]}
+    assert id(handles.take(dress)) not in {id(handle) for handle in taken}
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "headers", "stray"),
+    [
+        (["HTTP/1.1 200 OK", "A: 1", ""], 200, (("a", "1"),), False),
+        (["HTTP/1.1 200 Connection established", "Via: x", "", "HTTP/2 404 ", "b: 2", ""], 404, (("b", "2"),), False),
+        (["HTTP/1.1 103 Early", "Link: x", "", "HTTP/1.1 200 OK", "A: 1", ""], 200, (("a", "1"),), False),
+        (["HTTP/1.1 200 OK", "A: 1", "  more", ""], 200, (("a", "1 more"),), False),
+        (["HTTP/1.1 200 OK", " stray", "A: 1", ""], 200, (("a", "1"),), True),
+        (["HTTP/1.1 200 OK", "A: 1", "", "Trailer: x", ""], 200, (("a", "1"),), False),
+        (["HTTP/1.1 200 OK", "NoColon", "A: Caf\xe9", ""], 200, (("nocolon", ""), ("a", "Caf\xe9")), False),
+    ],
+)
+def test_headers_are_those_of_the_last_answer(
+    lines: list[str], status: int, headers: tuple[tuple[str, str], ...], *, stray: bool
+) -> None:
+    """A proxy's, interim ones and trailers say nothing of it."""
+    reading = Reading(100)
+    for line in lines:
+        assert reading.hear(f"{line}\r\n".encode("latin-1")) > 0
+
+    assert (reading.status, reading.headers(), reading.has_stray, reading.is_whole) == (status, headers, stray, True)
+
+
+async def test_a_time_out_is_one_wherever_it_comes() -> None:
+    """Also where the connection was kept from an answer before."""
+    async with listening(silent) as port:
+        exchange = await failed(Request(url=SITE, timeout_seconds=0.2), session_on(f"http://127.0.0.1:{port}"))
+    assert exchange.failure is Failure.TIMEOUT
+
+    async with listening(closing) as port:
+        exchange = await failed(Request(url=SITE, timeout_seconds=2), session_on(f"http://127.0.0.1:{port}"))
+    assert exchange.failure is Failure.RESET
