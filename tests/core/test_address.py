@@ -104,6 +104,7 @@ GOOD = [
     ("BÜCHER.example:80", ("http", "xn--bcher-kva.example", 80, "", "")),
     ("ann:pw@bücher.example:80", ("http", "xn--bcher-kva.example", 80, "ann", "pw")),
     ("xn--bcher-kva.example:80", ("http", "xn--bcher-kva.example", 80, "", "")),
+    ("Straße.example:80", ("http", "xn--strae-oqa.example", 80, "", "")),
     # What lists have around a proxy.
     ("  1.2.3.4:8080\r\n", ("http", IPV4, 8080, "", "")),
     ("\u00a01.2.3.4:80\u00a0", ("http", IPV4, 80, "", "")),
@@ -196,7 +197,6 @@ BAD = [
     (f"{'a' * 64}.example:80", HOST),
     (f"{'a.' * 150}example:80", HOST),
     (f"ann:{SECRET}@exit\u2100example:80", HOST),
-    ("straße.example:80", f"its host has two ASCII forms, so write the one that is meant (xn--…): {EXPECTED}"),
     (f"http://ann:{SECRET}@[::1:80", BRACKETS),
     (f"http://ann:{SECRET}@::1]:80", BRACKETS),
     (f"http://ann:{SECRET}@[nonsense]:80", BRACKETS),

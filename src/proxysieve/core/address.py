@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES, read_row
-from proxysieve.core.hosts import MOST_PORTS, TWO_NAMES, address_of, ipv6_of, is_bare_ipv6, is_ip
+from proxysieve.core.hosts import MOST_PORTS, address_of, ipv6_of, is_bare_ipv6, is_ip
 from proxysieve.core.model import LONGEST_NAME, PLAIN_IPV4, Proxy
 from proxysieve.errors import ConfigError
 
@@ -320,8 +320,6 @@ def _why_no_address(text: str) -> str:
         return "its port is no number"
     if len(port) > len(str(MOST_PORTS)) or not 0 < int(port) <= MOST_PORTS:
         return f"its port is not between 1 and {MOST_PORTS}"
-    if TWO_NAMES & set(host.lower()):
-        return "its host has two ASCII forms, so write the one that is meant (xn--…)"
     return "its host is neither a name nor an IP address"
 
 

@@ -221,6 +221,7 @@ class Failure(enum.StrEnum):
     TOO_LARGE = "the body is larger than allowed"
     REDIRECTS = "too many redirects"
     MISLED = "redirected to what is no web page"
+    PRIVATE = "redirected to a private address"
     GARBLED = "the answer cannot be read"
     SITE_GARBLED = "the site's answer cannot be read"
     UNREADABLE = "the client stumbled over the answer"
