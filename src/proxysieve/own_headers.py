@@ -55,3 +55,8 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if why:
             raise ConfigError(f"the header {name} cannot be set: it {why}")
     return dict(headers)
+
+
+def headers_for_hop(headers, asked_url, hop_url):
+    from proxysieve.sites import site_of
+    return dict(headers) if site_of(asked_url) == site_of(hop_url) else {}

@@ -7,6 +7,7 @@ the wire is decided by the core.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 
 from proxysieve.clients.connections import Broken, Connections
@@ -15,12 +16,14 @@ from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
 from proxysieve.core.failures import SendFailed, curl_failure
 from proxysieve.core.model import Answer, Failure, Identity
-from proxysieve.core.redirects import Hop, follow
-from proxysieve.core.urls import as_sent, is_trustworthy
+from proxysieve.core.redirects import Asked, follow
+from proxysieve.core.urls import as_sent, place_of
 from proxysieve.errors import ConfigError
 from proxysieve.jar import Jar
 from proxysieve.own_headers import headers_for_hop
 from proxysieve.session import Session
+
+LOOPBACK = re.compile(r"127(?:\.[0-9]+){3}")
 
 
 class CurlClient:
@@ -83,77 +86,96 @@ class Walk:
             SendFailed: It ends without one.
         """
         request = self._request
-        try:
-            url = as_sent(request.url)
-        except ConfigError as error:
-            raise SendFailed(Failure.UNSENDABLE) from error
-        hop = Hop(url=url, method=request.method.upper(), keeps_body=True, referer=_referer(request.headers))
+        asked = Asked(
+            url=request.url,
+            method=request.method.upper(),
+            has_body=request.content is not None,
+            referer=_referer(request.headers),
+        )
         while True:
-            reading = await self._ask(hop)
-            headers = reading.headers()
-            location = next(iter(reading.values(b"location")), "") if reading.is_redirect else ""
-            following = follow(hop, request.url, reading.status, location, len(self.hops))
-            if following is None:
+            reading = await self._ask(asked)
+            location = next(filter(str.strip, reading.values(b"location")), "") if reading.is_redirect else ""
+            hop = follow(asked, request.url, reading.status, location, len(self.hops)) if location else None
+            if hop is None:
                 return Response(
-                    url=hop.url,
+                    url=asked.url,
                     status=reading.status,
-                    headers=headers,
+                    headers=reading.headers(),
                     body=reading.body,
                     redirect_count=len(self.hops),
                     hops=tuple(self.hops),
                 )
             body = reading.body[:KEPT_OF_REDIRECT]
-            self.hops.append(Answer(url=hop.url, status=reading.status, headers=headers, body=body))
-            if isinstance(following, Failure):
-                raise self._failed(following)
-            hop = following
+            self.hops.append(Answer(url=asked.url, status=reading.status, headers=reading.headers(), body=body))
+            if isinstance(hop, Failure):
+                raise self._failed(hop)
+            asked = hop.asked()
 
-    async def _ask(self, hop: Hop) -> Reading:
+    async def _ask(self, asked: Asked) -> Reading:
         request = self._request
+        try:
+            url = as_sent(asked.url)
+        except ConfigError as error:
+            raise self._failed(Failure.UNSENDABLE) from error
         left = self._until - asyncio.get_running_loop().time()
         if left <= 0:
             raise self._failed(Failure.TIMEOUT)
         ask = Ask(
-            hop.url,
-            hop.method,
-            self._headers(hop),
-            self._cookies.header_for(hop.url, method=hop.method),
-            request.content if hop.keeps_body else None,
+            url,
+            asked.method,
+            self._headers(asked),
+            self._cookies.header_for(url, method=asked.method),
+            request.content if asked.has_body else None,
             left,
             request.max_bytes,
             bool(self.hops),
         )
         try:
-            reading = await self._connections.ask(ask, is_secure=is_trustworthy(hop.url))
+            reading = await self._connections.ask(ask, is_secure=_is_trustworthy(url))
         except Broken as broken:
             failure = curl_failure(broken.code, str(broken), broken.progress)
-            raise self._failed(failure, self._proxys_answer(broken)) from broken
+            raise self._failed(failure, _proxys_answer(asked.url, broken)) from broken
         set_cookies = reading.values(b"set-cookie")
         if set_cookies:
-            self._cookies.take(hop.url, set_cookies)
+            self._cookies.take(url, set_cookies)
         return reading
 
-    def _headers(self, hop: Hop) -> Mapping[str, str]:
+    def _headers(self, asked: Asked) -> Mapping[str, str]:
         """What is sent on top of the browser's own."""
+        request = self._request
         # A real browser's visitor looks like that browser, whose version need not be the imitated one's.
         shown = self._identity.headers if self._identity.engine else {}
-        own = headers_for_hop(self._request.headers, self._request.url, hop.url) if self._request.headers else {}
-        if not (shown or own or hop.referer):
+        own = headers_for_hop(request.headers, request.url, asked.url) if request.headers else {}
+        if not (shown or own or asked.referer):
             return {}
-        named = {name.lower() for name in own}
-        headers = {name: value for name, value in shown.items() if name.lower() not in named} | own
-        headers = {name: value for name, value in headers.items() if name.lower() != "referer"}
-        return headers | ({"Referer": hop.referer} if hop.referer else {})
-
-    def _proxys_answer(self, broken: Broken) -> Answer | None:
-        if not broken.progress.connect_status or broken.progress.has_tunnel:
-            return None
-        reading = broken.reading
-        return Answer(url=self._request.url, status=reading.status, headers=reading.headers())
+        left_out = {"referer", *map(str.lower, own)}
+        headers = {name: value for name, value in shown.items() if name.lower() not in left_out}
+        has_lost_body = request.content is not None and not asked.has_body
+        headers |= {
+            name: value
+            for name, value in own.items()
+            if name.lower() != "referer" and not (has_lost_body and name.lower().startswith("content-"))
+        }
+        return headers | ({"Referer": asked.referer} if asked.referer else {})
 
     def _failed(self, failure: Failure, proxy_answer: Answer | None = None) -> SendFailed:
         return SendFailed(failure, hops=tuple(self.hops), proxy_answer=proxy_answer)
 
 
+def _proxys_answer(url: str, broken: Broken) -> Answer | None:
+    """What it answered to the CONNECT, if that is what broke."""
+    if broken.progress.connect_status // 100 in {0, 2}:
+        return None
+    return Answer(url=url, status=broken.progress.connect_status, headers=broken.reading.headers())
+
+
 def _referer(headers: Mapping[str, str]) -> str:
     return next((value for name, value in headers.items() if name.lower() == "referer"), "")
+
+
+def _is_trustworthy(url: str) -> bool:
+    """Whether browsers take what is sent to *url* for private (https://www.w3.org/TR/secure-contexts/, 3.1)."""
+    if url.startswith("https:"):
+        return True
+    host = place_of(url).host
+    return host in {"localhost", "::1"} or host.endswith(".localhost") or bool(LOOPBACK.fullmatch(host))

@@ -200,6 +200,7 @@ class Handle:
         curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.target)))
         self._is_chrome = dress.target.startswith("chrome")
         self._order = ""
+        self._is_https = False
         if not dress.is_secure:
             curl.setopt(CurlOpt.HTTPHEADER, [line.encode() for line in IN_CLEAR])
         if dress.ca_path:
@@ -212,6 +213,7 @@ class Handle:
         """Make it ready for *ask*, by a *proxy* with its login, or by none if that is empty."""
         self.reading = Reading(ask.max_bytes)
         curl = self.curl
+        self._is_https = ask.url.startswith("https:")
         curl.setopt(CurlOpt.URL, ask.url)
         curl.setopt(CurlOpt.PROXY, proxy)
         curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(ask.seconds * 1000)))
@@ -245,6 +247,7 @@ class Handle:
         """How far its request came."""
         tell = self.curl.getinfo
         return Progress(
+            is_https=self._is_https,
             connect_status=int(tell(CurlInfo.HTTP_CONNECTCODE)),
             connects=int(tell(CurlInfo.NUM_CONNECTS)),
             has_tls=float(tell(CurlInfo.APPCONNECT_TIME)) > 0,

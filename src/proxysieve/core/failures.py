@@ -11,6 +11,8 @@ import enum
 import re
 from typing import Any
 
+import msgspec
+
 from proxysieve.core.model import Answer, Exchange, Failure
 
 # libcurl's error codes: https://curl.se/libcurl/c/libcurl-errors.html
@@ -371,3 +373,51 @@ def _stage(response: Any) -> Stage:  # noqa: ANN401 - of a client that is not im
     if infos[CURL_APPCONNECT_TIME] or not infos[CURL_NUM_CONNECTS]:
         return Stage.SITE
     return Stage.HANDSHAKE if infos[CURL_SSL_VERIFYRESULT] else Stage.PROXY
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a request of libcurl's came, as it tells when it is over.
+
+    Attributes:
+        is_https: Whether the site is asked by TLS.
+        connect_status: What the proxy answered to the CONNECT; 0 where there was none.
+        connects: How many connections were opened for it; 0 where a kept one was used.
+        has_tls: Whether TLS with the site stood.
+        verify: Not 0 from the beginning of the handshake with the site to its good end.
+        proxy_verify: The same of the proxy.
+    """
+
+    is_https: bool
+    connect_status: int = 0
+    connects: int = 0
+    has_tls: bool = False
+    verify: int = 0
+    proxy_verify: int = 0
+
+    @property
+    def stage(self) -> Stage:
+        """Who may have been speaking last."""
+        if self.proxy_verify:
+            return Stage.PROXY
+        if not self.is_https:
+            return Stage.ANYBODY
+        if self.has_tls or not self.connects:
+            return Stage.SITE
+        return Stage.HANDSHAKE if self.verify else Stage.PROXY
+
+
+def curl_failure(code: int, message: str, progress: Progress) -> Failure:
+    """What libcurl's error *code* means."""
+    stage = progress.stage
+    if code == CURL_TIMEOUT:
+        is_early = "Connection timed out" in message and stage in {Stage.ANYBODY, Stage.PROXY}
+        return Failure.PROXY_UNREACHABLE if is_early else Failure.TIMEOUT
+    if code == CURL_URL_MALFORMAT and CURL_REJECTED not in message:
+        return Failure.PROXY_REFUSED
+    told = next((CURL_WORDS[words] for words in CURL_WORDS if words in message), None)
+    failure = told or CURL_CODES.get(code, Failure.GARBLED)
+    if stage is Stage.PROXY and failure in CURL_PROXYS:
+        return Failure.PROXY_REFUSED
+    if stage is Stage.SITE and failure is Failure.GARBLED:
+        return Failure.SITE_GARBLED
+    return failure
