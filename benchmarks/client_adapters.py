@@ -168,7 +168,9 @@ class ImpitVisitor:
 
     def __init__(self, options: Options) -> None:
         impit: Any = importlib.import_module("impit")
-        self._jar = load_cookies(options.cookies) if options.cookies else CookieJar()
+        self._jar = CookieJar()
+        for cookie in load_cookies(options.cookies) if options.cookies else ():
+            self._jar.set_cookie(cookie)
         self._client = impit.AsyncClient(
             browser=options.browser,
             proxy=options.proxy,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from proxysieve.core.records import decode
+from proxysieve.jar import HTTP_ONLY, LATIN_1, SAME_SITE, is_http_only
 from proxysieve.windows import Window
 
 OWN_KINDS = ("cookies", "data", "browser")
@@ -24,6 +25,7 @@ class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         http_only: Whether scripts must not see it.
         same_site: When other sites' pages may send it: ``Strict``, ``Lax`` or ``None``; empty if nothing was said.
+        latin_1: Whether its name and value are no UTF-8, so that each letter is a byte.
     """
 
     version: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = 0
@@ -39,14 +41,11 @@ class CookieRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     discard: Flag
     http_only: bool = False
     same_site: str = ""
+    latin_1: bool = False
 
 
 COOKIE_FIELDS = CookieRecord.__struct_fields__
-# What http.cookiejar has no fields of its own for, as its parser leaves them in the rest.
-HTTP_ONLY, SAME_SITE = "HttpOnly", "SameSite"
-# And as curl_cffi leaves it there.
-CURLS_HTTP_ONLY = "http_only"
-PLAIN_FIELDS = tuple(name for name in COOKIE_FIELDS if name not in {"http_only", "same_site"})
+PLAIN_FIELDS = tuple(name for name in COOKIE_FIELDS if name not in {"http_only", "same_site", "latin_1"})
 
 
 class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,9 +85,7 @@ def check_belongings(kind: str, saved: bytes) -> None:
 
 def dump_cookies(jar: CookieJar) -> bytes:
     """The cookies of *jar* as a record keeps them."""
-    # Clients of synchronous callers fill the jar from threads of their own.
-    with jar._cookies_lock:  # type: ignore[attr-defined] # noqa: SLF001 - the jar offers no other way
-        return msgspec.json.encode([_record_of(cookie) for cookie in jar])
+    return msgspec.json.encode([_record_of(cookie) for cookie in jar])
 
 
 def _record_of(cookie: Cookie) -> CookieRecord:
@@ -97,28 +94,25 @@ def _record_of(cookie: Cookie) -> CookieRecord:
         **{name: getattr(cookie, name) for name in PLAIN_FIELDS},
         http_only=is_http_only(cookie),
         same_site=same_site if isinstance(same_site, str) else "",
+        latin_1=cookie.has_nonstandard_attr(LATIN_1),
     )
 
 
-def is_http_only(cookie: Cookie) -> bool:
-    """Whether no script may see *cookie*, whoever put it into its jar."""
-    return cookie.has_nonstandard_attr(HTTP_ONLY) or cookie.get_nonstandard_attr(CURLS_HTTP_ONLY) == str(True)
-
-
-def load_cookies(saved: bytes) -> CookieJar:
-    """The jar that :func:`dump_cookies` saved.
+def load_cookies(saved: bytes) -> list[Cookie]:
+    """The cookies that :func:`dump_cookies` saved, in the order in which they came.
 
     Raises:
         msgspec.DecodeError: The record is damaged.
     """
-    jar = CookieJar()
-    for kept in decode(saved, list[CookieRecord]):
-        jar.set_cookie(cookie_of(kept))
-    return jar
+    return [cookie_of(kept) for kept in decode(saved, list[CookieRecord])]
 
 
 def cookie_of(kept: CookieRecord) -> Cookie:
     """The cookie that is *kept*."""
     fields = {name: getattr(kept, name) for name in PLAIN_FIELDS}
-    rest = ({HTTP_ONLY: ""} if kept.http_only else {}) | ({SAME_SITE: kept.same_site} if kept.same_site else {})
+    rest = {
+        **({HTTP_ONLY: ""} if kept.http_only else {}),
+        **({SAME_SITE: kept.same_site} if kept.same_site else {}),
+        **({LATIN_1: ""} if kept.latin_1 else {}),
+    }
     return Cookie(**fields, port=None, port_specified=False, comment=None, comment_url=None, rest=rest)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from proxysieve.core.cookies.header import MOST_BYTES
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.text import kind_of, lines_of
 from proxysieve.errors import ConfigError
@@ -35,8 +36,6 @@ FIELD_COUNT = 7
 # What no host has in its name. An IPv6 address stands in brackets.
 HOST = re.compile(r"[^\s/?#@\\:\[\]]+|\[[0-9a-f:.]+\]")
 PORT = re.compile(r":[0-9]{1,5}\Z")
-# What browsers keep of name and value together (RFC 6265bis, 5.6).
-MOST_BYTES = 4_096
 # The last moment that a date can be of; whoever says more means never.
 LAST_AT = 253_402_300_799
 # From here on a number counts milliseconds: as seconds, it would be of the year 33,658.

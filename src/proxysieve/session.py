@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from http.cookiejar import Cookie, CookieJar
+from http.cookiejar import Cookie
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from proxysieve.belongings import BrowserRecord, dump_cookies, load_cookies
 from proxysieve.core.model import Identity, Proxy
 from proxysieve.core.records import SessionRecord, decode
+from proxysieve.jar import Jar
 
 log = logging.getLogger("proxysieve")
 
@@ -30,7 +31,7 @@ class Session:
         proxy: Where its requests go through; prints without the password.
         exit: The name by which a gateway provider knows its exit; empty at a plain proxy.
         identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
-        cookies: Its own, kept across restarts. Hand them to the client, which fills them.
+        cookies: Its own, kept across restarts, by browsers' rules. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
         browser: What it has beside its cookies where it is a visitor by a real browser; kept, too.
 
@@ -56,7 +57,7 @@ class Session:
         self.name = record.name
         self.proxy: Proxy = proxy
         self.identity: Identity = record.identity
-        self.cookies = CookieJar()
+        self.cookies = Jar(site)
         # What the site has set since counts for more.
         for cookie in (*given, *(load_cookies(cookies) if cookies else ())):
             self.cookies.set_cookie(cookie)

@@ -36,7 +36,7 @@ def site_of(url: str) -> str:
         raise ConfigError(f"{_not_a_url(url)}: its host or port cannot be read") from None
     if parts.scheme not in {"http", "https"} or not host or " " in host:
         raise ConfigError(f"{_not_a_url(url)}: expected http://… or https://…")
-    domain = _registrable(host)
+    domain = registrable(host)
     if domain:
         return domain
     return f"{host}:{port}" if port else host
@@ -59,8 +59,10 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-@cache
-def _registrable(host: str) -> str:
+# Cookies bring any number of names.
+@lru_cache(maxsize=4096)
+def registrable(host: str) -> str:
+    """The registrable domain of *host*; empty where there is none, as of a public suffix, an address or half of one."""
     # The last label of an address is a number, which no public suffix is.
     is_name = not host.rpartition(".")[2].isdigit() and ":" not in host
     return (_suffixes().privatesuffix(host) or "") if is_name else ""

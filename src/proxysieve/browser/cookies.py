@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from http.cookiejar import Cookie, CookieJar
+from http.cookiejar import Cookie
 from typing import Any
 
 from playwright.async_api import BrowserContext, Error
 
-from proxysieve.belongings import HTTP_ONLY, SAME_SITE, is_http_only
+from proxysieve.jar import HTTP_ONLY, SAME_SITE, Jar, is_http_only
 
 log = logging.getLogger("proxysieve")
 
@@ -32,7 +31,7 @@ class SharedCookies:
     from those for all pages.
     """
 
-    def __init__(self, jar: CookieJar, context: BrowserContext) -> None:
+    def __init__(self, jar: Jar, context: BrowserContext) -> None:
         self._jar = jar
         self._context = context
         # As both were when they were compared last.
@@ -47,7 +46,7 @@ class SharedCookies:
             playwright.async_api.Error: The context is gone.
         """
         async with self._comparing:
-            in_jar = {_key(cookie): cookie for cookie in map(_to_browser, _all(self._jar))}
+            in_jar = {_key(cookie): cookie for cookie in self._named()}
             changed = [cookie for key, cookie in in_jar.items() if cookie != self._in_jar.get(key)]
             removed = [cookie | {"expires": LONG_AGO} for key, cookie in self._in_jar.items() if key not in in_jar]
             if changed or removed:
@@ -68,7 +67,8 @@ class SharedCookies:
         """
         async with self._comparing:
             in_context = await self._now()
-            with self._jar._cookies_lock:  # type: ignore[attr-defined] # noqa: SLF001 - clients fill it from threads
+            # Clients of synchronous callers fill the jar from threads of their own.
+            with self._jar.lock:
                 for key, cookie in in_context.items():
                     if cookie != self._in_context.get(key):
                         self._put(key, cookie)
@@ -80,23 +80,21 @@ class SharedCookies:
         cookies: list[Any] = list(await self._context.cookies())
         return {_key(cookie): cookie for cookie in cookies if not cookie.get("partitionKey")}
 
+    def _named(self) -> list[BrowserCookie]:
+        # Playwright takes none without a name.
+        return [_to_browser(cookie) for cookie in self._jar if cookie.value is not None]
+
     def _put(self, key: Key, cookie: BrowserCookie) -> None:
-        for old in self._as(key):
-            self._jar.clear(old.domain, old.path, old.name)
         new = _from_browser(cookie)
         self._jar.set_cookie(new)
         self._in_jar[key] = _to_browser(new)
 
     def _delete(self, key: Key) -> None:
-        for old in self._as(key):
-            # What another client got since is newer, and for the next page.
-            if _to_browser(old) == self._in_jar.get(key):
-                self._jar.clear(old.domain, old.path, old.name)
-                self._in_jar.pop(key)
-
-    def _as(self, key: Key) -> list[Cookie]:
-        """What browsers know as *key*, of which a jar may have two."""
-        return [cookie for cookie in self._jar if cookie.value is not None and _key(_to_browser(cookie)) == key]
+        # What another client got since is newer, and for the next page.
+        old = self._jar.find(*key)
+        if old and _to_browser(old) == self._in_jar.get(key):
+            self._jar.clear(*key)
+            self._in_jar.pop(key)
 
 
 async def add_cookies(context: BrowserContext, cookies: list[Any]) -> None:
@@ -123,12 +121,6 @@ async def _is_added(context: BrowserContext, cookie: Any) -> bool:  # noqa: ANN4
     return True
 
 
-def _all(jar: CookieJar) -> Iterable[Cookie]:
-    # Clients of synchronous callers fill the jar from threads of their own.
-    with jar._cookies_lock:  # type: ignore[attr-defined] # noqa: SLF001 - the jar offers no other way
-        return [cookie for cookie in jar if cookie.value is not None]
-
-
 def _key(cookie: BrowserCookie) -> Key:
     return cookie["domain"], cookie["path"], cookie["name"]
 
@@ -138,8 +130,8 @@ def _to_browser(cookie: Cookie) -> dict[str, Any]:
     return {
         "name": cookie.name,
         "value": cookie.value,
-        # With a dot it is for all hosts below, in both worlds; only http.cookiejar gives hosts without one an ending.
-        "domain": "localhost" if cookie.domain == "localhost.local" else cookie.domain,
+        # With a dot it is for all hosts below, in both worlds.
+        "domain": cookie.domain,
         "path": cookie.path,
         "expires": NEVER if cookie.expires is None else cookie.expires,
         "httpOnly": is_http_only(cookie),

@@ -10,16 +10,13 @@ import msgspec
 
 from proxysieve.belongings import CookieRecord, cookie_of
 from proxysieve.cookie_file import cookies_at
+from proxysieve.core.cookies.encoding import to_wire
+from proxysieve.core.cookies.header import CONTROLS, MOST_BYTES, SAME_SITES
 from proxysieve.errors import ConfigError
 
-# In a header, these would end the cookie, or the header.
-BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f;]")
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
-# Name and value together: https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#section-5.6
-LONGEST = 4_096
-SAME_SITES = {"strict": "Strict", "lax": "Lax", "none": "None"}
 OTHERS = "they are other sites'"
-TOO_LONG = f"they are longer than {LONGEST:,} letters, which no browser keeps"
+TOO_LONG = f"they are longer than {MOST_BYTES:,} bytes, which no browser keeps"
 
 
 def make_cookie(
@@ -79,11 +76,15 @@ def sift(
     for cookie in cookies:
         if not cookies_at(site, [cookie_of(cookie)], site_of):
             left_out[OTHERS] += 1
-        elif len(cookie.name) + len(cookie.value or "") > LONGEST or len(cookie.path) > LONGEST:
+        elif _byte_count(cookie.name, cookie.value or "") > MOST_BYTES or _byte_count(cookie.path) > MOST_BYTES:
             left_out[TOO_LONG] += 1
         else:
             kept.append(cookie)
     return kept, left_out
+
+
+def _byte_count(*texts: str) -> int:
+    return sum(len(to_wire(text)) for text in texts)
 
 
 def check_cookie(cookie: CookieRecord) -> None:
@@ -93,5 +94,5 @@ def check_cookie(cookie: CookieRecord) -> None:
         ConfigError: It would break the header that it is sent in. The message has no value, which is a secret.
     """
     parts = (cookie.name, cookie.value or "", cookie.domain, cookie.path)
-    if not (cookie.name or cookie.value) or any(BREAKS.search(part) for part in parts):
+    if not (cookie.name or cookie.value) or any(";" in part or CONTROLS.search(part) for part in parts):
         raise ConfigError(f"the cookie {cookie.name[:40]!r} is none: it would break the header that it is sent in")

@@ -1,0 +1,8 @@
+"""Cookies as browsers keep them: read from headers, kept within limits, sent where they belong.
+
+The rules are those of RFC 6265bis (https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html); where it
+leaves a choice, Chrome's (https://source.chromium.org/chromium/chromium/src/+/main:net/cookies/). All requests are
+taken for navigations of a page's own window, as a page is asked for here and nothing within it.
+
+Names, values and headers are text in which each letter stands for a byte (ISO 8859-1), as in :mod:`http.client`.
+"""

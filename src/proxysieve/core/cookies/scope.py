@@ -1,0 +1,70 @@
+"""Where cookies come from and go to: hosts, paths, and whether nobody listens on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Tells the registrable domain of a host; empty where there is none, as of a public suffix, an address or half of one.
+Registrable = Callable[[str], str]
+
+URL = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)(?::[0-9]*)?(?![^/?#])([^?#]*)", re.IGNORECASE)
+LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes, as far as cookies ask.
+
+    Attributes:
+        host: In small letters.
+        path: As in the URL, without the query; it begins with a slash.
+        is_secure: Whether cookies with ``Secure`` come and go: by HTTPS, or on this machine, as in Chrome and Firefox
+            (Chromium, net/cookies/cookie_util.cc, ``ProvisionalAccessScheme``).
+    """
+
+    host: str
+    path: str
+    is_secure: bool
+
+
+def place_of(url: str) -> Place | None:
+    """Where a request of *url* goes; None if it is none of http or https with a host."""
+    found = URL.match(url)
+    if found is None or not found[2]:
+        return None
+    host = found[2].lower()
+    is_secure = len(found[1]) > len("http") or LOOPBACK.fullmatch(host) is not None
+    return Place(host, found[3] or "/", is_secure)
+
+
+def default_path(path: str) -> str:
+    """The path of a cookie that names none, from the *path* of its URL (RFC 6265bis, 5.1.4)."""
+    return path[: path.rfind("/")] or "/"
+
+
+def path_matches(path: str, cookie_path: str) -> bool:
+    """Whether a cookie of *cookie_path* goes to *path* (RFC 6265bis, 5.1.4)."""
+    if not path.startswith(cookie_path):
+        return False
+    return len(path) == len(cookie_path) or cookie_path.endswith("/") or path[len(cookie_path)] == "/"
+
+
+def domain_matches(host: str, domain: str) -> bool:
+    """Whether a cookie of *domain* goes to *host*: with a dot before it, to all hosts below as well."""
+    return host == domain or (domain.startswith(".") and (host == domain[1:] or host.endswith(domain)))
+
+
+def allowed_domain(domain: str, host: str, registrable: Registrable) -> str | None:
+    """The domain of a cookie for which *host* asks by *domain*, with a dot before it if it is for all hosts below.
+
+    None if the host may not set it. Nobody may set cookies for a public suffix or by halves of an address; who has
+    such a name itself gets one for itself alone (RFC 6265bis, 5.7).
+    """
+    if not domain:
+        return host
+    if domain == host and not registrable(host):
+        return host
+    is_allowed = domain_matches(host, f".{domain}") and registrable(domain)
+    return f".{domain}" if is_allowed else None
