@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from curl_cffi.requests.exceptions import RequestException
 from tests.browsers import Browser, browser_of
 
 from proxysieve import SessionPool
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
+from proxysieve.core.failures import SendFailed
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity
 from proxysieve.core.records import SessionRecord
@@ -56,7 +56,7 @@ class Visitors:
 
     async def lose_connection(self, session: Session) -> None:
         """Let the site end the connection of *session*."""
-        with pytest.raises(RequestException):
+        with pytest.raises(SendFailed):
             await self.get("reset", session)
 
 

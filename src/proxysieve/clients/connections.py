@@ -119,7 +119,11 @@ class Connections:
             await self._multi.perform(handle.curl)
         except CurlError as error:
             if not reading.is_cut_short:
-                raise Broken(int(error.code), str(error), handle.progress(), reading) from error
+                code = int(error.code)
+                if code == CurlECode.WRITE_ERROR and not reading.is_too_large:
+                    # It was not we who took no more: what came could not be unpacked.
+                    code = CurlECode.BAD_CONTENT_ENCODING
+                raise Broken(code, str(error), handle.progress(), reading) from error
         if not reading.is_whole:
             # Libcurl takes the headers that it has for all there are. If they have not said yet how long the body is,
             # that makes a 404 of a connection that was cut.

@@ -94,6 +94,8 @@ class Reading:
         lines: Its headers, as they stand.
         is_whole: Whether the headers came to their end.
         has_stray: Whether a line among them goes on from none.
+        is_cut_short: Whether no more was wanted of the text of a redirect.
+        is_too_large: Whether no more was wanted of a page.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -102,6 +104,7 @@ class Reading:
         self.is_whole = False
         self.has_stray = False
         self.is_cut_short = False
+        self.is_too_large = False
         self._pieces: list[bytes] = []
         self._max_bytes = max_bytes
         self._size = 0
@@ -140,7 +143,8 @@ class Reading:
             if self._size - size < KEPT_OF_REDIRECT:
                 self._pieces.append(piece)
             return CURL_WRITEFUNC_ERROR if self.is_cut_short else size
-        if self._size > self._max_bytes or self._at_once > MOST_AT_ONCE:
+        self.is_too_large = self._size > self._max_bytes or self._at_once > MOST_AT_ONCE
+        if self.is_too_large:
             return CURL_WRITEFUNC_ERROR
         self._pieces.append(piece)
         return size

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
-from proxysieve.clients.curl import is_askable
+
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.sitemap import read_sitemap
 from proxysieve.core.lists.text import kind_of, lines_of, unseen
@@ -244,7 +244,7 @@ def _check_place(url: str) -> None:
     is_host = (
         _is_ipv6(host) if IN_BRACKETS.fullmatch(place) else HOST.fullmatch(normalize("NFKC", place.partition(":")[0]))
     )
-    if not is_host or not (host.isascii() or is_askable(url)):
+    if not is_host:
         raise _refused("its host is neither a name nor an IP address")
 
 
