@@ -318,6 +318,31 @@ async def test_what_works_is_used_after_a_restart_without_looking_again(tmp_path
         assert [page.body for page in second] == [bed.page_body(number) for number in range(60)]
 
 
+@pytest.mark.parametrize(
+    ("former", "host", "site"),
+    [
+        ("bücher.example", "www.b\u00fccher.example", "xn--bcher-kva.example"),
+        ("127.0.0.77:80", "127.0.0.77", "127.0.0.77"),
+        ("::1", "[::1]", "[::1]"),
+    ],
+)
+async def test_what_a_store_knows_of_a_site_by_an_earlier_name_is_kept(
+    tmp_path: Path, former: str, host: str, site: str
+) -> None:
+    """Once, by the name that the site has today: the session that worked goes on."""
+    url = f"http://{host}/"
+    async with SessionPool(lines(1), store=tmp_path, client=Scripted(answers(200)), site=lambda _: former) as pool:
+        first = await pool.get(url)
+
+    async with SessionPool(lines(3), store=tmp_path, client=Scripted(answers(200))) as pool:
+        second = await pool.get(url)
+
+    store = SqliteStore(tmp_path)
+    assert second.session == first.session
+    assert await store.sites() == [site]
+    await store.close()
+
+
 CRAWL = """
 import asyncio, sys
 from proxysieve import SessionPool

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxysieve.errors import ConfigError
-from proxysieve.sites import site_of
+from proxysieve.sites import former_names, respelled, site_of
 
 
 @pytest.mark.parametrize(
@@ -32,11 +34,11 @@ from proxysieve.sites import site_of
         pytest.param("http://127.0.0.1:8081/", "127.0.0.1:8081", id="ipv4-other-port"),
         pytest.param("http://localhost/", "localhost", id="localhost"),
         pytest.param("http://localhost:8080/", "localhost:8080", id="localhost-port"),
-        pytest.param("http://[::1]/", "::1", id="ipv6"),
-        pytest.param("http://[2001:DB8::1]:8080/", "2001:db8::1:8080", id="ipv6-port"),
-        pytest.param("https://www.bücher.example/", "bücher.example", id="idn"),
+        pytest.param("http://[::1]/", "[::1]", id="ipv6"),
+        pytest.param("http://[2001:DB8::1]:8080/", "[2001:db8::1]:8080", id="ipv6-port"),
+        pytest.param("https://www.bücher.example/", "xn--bcher-kva.example", id="idn"),
         pytest.param("https://www.xn--bcher-kva.example/", "xn--bcher-kva.example", id="idn-in-ascii"),
-        pytest.param("https://www.食狮.公司.cn/", "食狮.公司.cn", id="idn-suffix"),
+        pytest.param("https://www.食狮.公司.cn/", "xn--85x722f.xn--55qx5d.cn", id="idn-suffix"),
         pytest.param("https://a.kawasaki.jp/", "a.kawasaki.jp", id="wildcard-suffix"),
         pytest.param("https://a.b.c.kawasaki.jp/", "b.c.kawasaki.jp", id="wildcard-suffix-below"),
         pytest.param("https://www.city.kawasaki.jp/", "city.kawasaki.jp", id="exception-to-a-wildcard"),
@@ -45,6 +47,57 @@ from proxysieve.sites import site_of
 def test_a_url_belongs_to_its_registrable_domain(url: str, site: str) -> None:
     """All that one owner runs is one site; an address or a lone name is one with its port."""
     assert site_of(url) == site
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        ["Shop.example", "shop.example.", "SHOP.example:443", "www.shop.example", "shop\u3002example"],
+        ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example", "XN--BCHER-KVA.example.", "bu\u0308cher.example"],
+        ["127.0.0.77", "127.0.0.77:443", "127.0.77", "0x7f00004d", "127.0.0.77."],
+        ["127.0.0.77:8080", "127.77:8080", "127.0.0.77:08080"],
+        ["localhost", "LOCALHOST:443", "localhost."],
+        ["[2001:db8::1]", "[2001:DB8:0:0::1]:443"],
+    ],
+    ids=itemgetter(0),
+)
+def test_a_site_has_one_name_whichever_way_it_is_written(urls: list[str]) -> None:
+    """And is found by that name as by a URL."""
+    names = {site_of(f"https://{url}/") for url in urls}
+
+    assert len(names) == 1
+    assert {site_of(f"https://{name}/") for name in names} == {respelled(name) for name in names} == names
+
+
+@pytest.mark.parametrize("host", ["127.0.0.77", "localhost", "[::1]"])
+def test_the_port_of_the_scheme_is_no_part_of_a_site(host: str) -> None:
+    """Of another scheme it is one."""
+    assert site_of(f"http://{host}:80/") == site_of(f"https://{host}:443/") == site_of(f"http://{host}/") == host
+    assert site_of(f"http://{host}:443/") == f"{host}:443"
+
+
+@pytest.mark.parametrize(
+    ("site", "names"),
+    [
+        ("shop.example", []),
+        ("xn--bcher-kva.example", ["bücher.example"]),
+        ("127.0.0.77", ["127.0.0.77:80", "127.0.0.77:443"]),
+        ("127.0.0.77:8080", []),
+        ("[::1]", ["::1", "::1:80", "::1:443"]),
+        ("[::1]:8080", ["::1:8080"]),
+        ("xn--a.example", []),
+        ("what its user likes", ["what its user likes:80", "what its user likes:443"]),
+    ],
+)
+def test_what_a_store_called_a_site_once_is_known(site: str, names: list[str]) -> None:
+    """The names of versions that took alphabet and port as they stood in the URL."""
+    assert former_names(site) == names
+
+
+@pytest.mark.parametrize("name", ["what its user likes", "shop/de", "ann@shop.example", "", "::1", "a..b"])
+def test_a_name_that_is_no_host_stays_as_it_is(name: str) -> None:
+    """Sites may be called by a rule of their user's own."""
+    assert respelled(name) == name
 
 
 @pytest.mark.parametrize(

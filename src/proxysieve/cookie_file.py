@@ -96,7 +96,7 @@ def parse_cookies(text: str, origin: str) -> tuple[list[Cookie], list[str]]:
 
 def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], str]) -> list[Cookie]:
     """Those of *cookies* that are *site*'s, so that no other site's sessions keep them."""
-    host = site.partition(":")[0]
+    host = PORT.sub("", site)
     return [one for one in cookies if _host_of(one, site_of) == host]
 
 
@@ -107,7 +107,7 @@ def _host_of(cookie: Cookie, site_of: Callable[[str], str]) -> str:
         # As a URL, it might be read as somebody's, and real browsers refuse all cookies among which one has it.
         return ""
     try:
-        return site_of(f"http://{host}/").partition(":")[0]
+        return PORT.sub("", site_of(f"http://{host}/"))
     except ConfigError:
         return ""
 

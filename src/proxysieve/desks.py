@@ -11,6 +11,7 @@ from proxysieve.core.engine import Standing
 from proxysieve.core.records import Record
 from proxysieve.desk import Desk
 from proxysieve.errors import StoreError
+from proxysieve.sites import former_names
 from proxysieve.stores import Store
 
 # More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
@@ -30,6 +31,7 @@ class Desks(Mapping[str, Desk]):
         self._make = make
         self._desks: dict[str, Desk] = {}
         self._left: dict[str, Standing] = {}
+        self._moved: list[Record] = []
         self._loading = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._is_draining = False
@@ -56,7 +58,7 @@ class Desks(Mapping[str, Desk]):
         return desk
 
     async def _open(self, site: str) -> Desk:
-        records: list[Record] = await self._store.load(site)
+        records: list[Record] = await self._store.load(site) or await self._renamed(site)
         try:
             desk = self._make(site, records)
         except msgspec.DecodeError as error:
@@ -68,6 +70,16 @@ class Desks(Mapping[str, Desk]):
         self._desks[site] = desk
         return desk
 
+    async def _renamed(self, site: str) -> list[Record]:
+        """What the store keeps of *site* by a name that an earlier version gave it; the next save gives it today's."""
+        for name in former_names(site):
+            former = await self._store.load(name)
+            if former:
+                records = [msgspec.structs.replace(one, site=site) for one in former]
+                self._moved += [*records, *(msgspec.structs.replace(one, value=None) for one in former)]
+                return records
+        return []
+
     async def save(self, fence: int) -> None:
         """Save what was learned, by the claim that has this *fence*.
 
@@ -76,11 +88,14 @@ class Desks(Mapping[str, Desk]):
         """
         async with self._saving:
             changes = [record for desk in self._desks.values() for record in desk.take_changes()]
-            if not changes:
+            moved, self._moved = self._moved, []
+            if not changes and not moved:
                 return
             try:
-                await self._store.save(changes, fence)
+                # What has changed since it was moved counts.
+                await self._store.save([*moved, *changes], fence)
             except BaseException:
+                self._moved = moved + self._moved
                 for record in changes:
                     self._desks[record.site].keep_changed(record)
                 raise

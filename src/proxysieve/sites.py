@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from urllib.parse import urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
+from proxysieve.core.hosts import letters_of
+from proxysieve.core.urls import DEFAULT_PORTS, place_of
 from proxysieve.errors import ConfigError
 
-# Names of hosts have 253 letters; a user and a password may come before it. To normalise some of 64 KB takes seconds.
-LONGEST_AUTHORITY = 2_048
-# A port takes one; a line of a proxy list takes three.
-MANY_COLONS = 3
-MOST_SHOWN = 100
-A_SCHEME = re.compile(r"https?://|data:", re.IGNORECASE)
-OF_LISTS = re.compile(r"[\s,;|=]")
+# What stands in no name of a host and its port.
+NO_PLACE = re.compile(r"[/\\?#@]")
 
 
 # A URL's site is asked for a handful of times while it is fetched.
@@ -24,34 +20,30 @@ OF_LISTS = re.compile(r"[\s,;|=]")
 def site_of(url: str) -> str:
     """The registrable domain of *url*; where there is none, as for an address, its host and port.
 
+    It is the host's name as it is connected to (:func:`~proxysieve.core.urls.place_of`), so that however a URL spells
+    it, there is one site: in lower case and ASCII, without a final dot and the scheme's own port.
+
     Raises:
         ConfigError: The URL is not one of http or https with a host.
     """
-    if len(url.partition("://")[2].partition("/")[0]) > LONGEST_AUTHORITY:
-        raise ConfigError(f"not a URL: its host has more than {LONGEST_AUTHORITY:,} letters")
+    place = place_of(url)
+    return registrable(place.host) or place.authority
+
+
+def respelled(site: str) -> str:
+    """*site* by the name that it has today, where it is that of a host in another spelling; else as it is."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigError(f"{_not_a_url(url)}: its host or port cannot be read") from None
-    if parts.scheme not in {"http", "https"} or not host or " " in host:
-        raise ConfigError(f"{_not_a_url(url)}: expected http://… or https://…")
-    domain = registrable(host)
-    if domain:
-        return domain
-    return f"{host}:{port}" if port else host
+        return site if NO_PLACE.search(site) else place_of(f"http://{site}").authority
+    except ConfigError:
+        return site
 
 
-def _not_a_url(text: str) -> str:
-    # Whoever mistakes one list for the other shows us proxies with their passwords.
-    # Tables of those, cookies and settings have blanks, separators or an = in their lines.
-    is_harmless = (
-        "@" not in text
-        and (A_SCHEME.match(text) or not OF_LISTS.search(text))
-        and ("[" in text or text.count(":") < MANY_COLONS)
-    )
-    shown = text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}"
-    return f"not a URL: {shown!r}" if is_harmless else "not a URL"
+def former_names(site: str) -> list[str]:
+    """What stores of an earlier version may call *site*: they kept the alphabet and the ports that URLs had."""
+    name = letters_of(site).replace("[", "").replace("]", "")
+    is_with_port = ":" in site and not site.endswith("]")
+    ports = [] if is_with_port or registrable(site) else DEFAULT_PORTS.values()
+    return [one for one in (name, *(f"{name}:{port}" for port in ports)) if one != site]
 
 
 @cache

@@ -86,6 +86,7 @@ def test_what_a_browser_changes_is_changed(url: str, sent: str) -> None:
         *("http://:80/", "http://shop.example:http/", "http://shop.example:99999/", "http://shop.example:0/"),
         *("http://shop.example:-1/", "http://shop.example:٨٠/", "http://[::1/", "http://[nonsense]/", "http://::1/"),
         *("http://exa mple.com/", "http://a..b/", "http://1.2.3.4.5/", "http://a\tb.example/", "http://\ud800.example/"),
+        f"http://shop.example/{'食' * 8_000}",
         *("http://shop.example/\ud800", f"http://shop.example/{'a' * 70_000}", f"http://{'a' * 3_000}/"),
     ],
 )  # fmt: skip
@@ -186,9 +187,11 @@ def test_a_login_goes_on_at_its_own_origin_alone() -> None:
     assert joined(base, "https://shop.example:8443/") == "https://shop.example:8443/"
 
 
-def test_nothing_leads_anywhere_from_what_is_no_url() -> None:
+@pytest.mark.parametrize("base", ["", "nonsense", "file:///a", "http://"])
+def test_from_what_is_no_url_only_a_whole_one_leads_on(base: str) -> None:
     """Saved answers come with any text in its place."""
-    assert joined("", "/x") == joined("nonsense", "http://shop.example/") == ""
+    assert joined(base, "/x") == joined(base, "//shop.example/") == joined(base, "#a") == ""
+    assert joined(base, "http:/shop.example/x") == "http://shop.example/x"
 
 
 LETTERS = st.text("/\\.?#%2eE:@[]a1ä食\u200d\u0301 \t\n'|{-", max_size=30)

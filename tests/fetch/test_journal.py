@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.fetch.outputs import OLD, Killed, Mortal
 from tests.stores.test_bad_stores import room
 
+from proxysieve.core.urls import LONGEST_URL
 from proxysieve.errors import ConfigError
 from proxysieve.fetch import journal as module
 from proxysieve.fetch.journal import (
@@ -28,7 +29,6 @@ from proxysieve.fetch.journal import (
     Journal,
     Span,
 )
-from proxysieve.fetch.urls import LONGEST_URL
 
 ENTRIES = [Entry(PAGES, "https://a.example/1", 100), Entry(FAILED, "https://a.example/2", 40)]
 SIX = [

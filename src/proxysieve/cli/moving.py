@@ -28,7 +28,7 @@ from proxysieve.moving.moved import Export, Found
 from proxysieve.moving.reading import read_sessions
 from proxysieve.pool import CLAIM_SECONDS
 from proxysieve.proxy_list import Proxies, read_proxies
-from proxysieve.sites import site_of
+from proxysieve.sites import respelled, site_of
 
 LOOKS_SHOWN = 4
 LONGEST_SITE = 1_000
@@ -172,7 +172,7 @@ def _site_of(read: Export | Found, site: str | None) -> list[str]:
             raise ConfigError(f"its sessions are those of {read.site[:40]!r}, which is no site")
         if site and read.site not in site_names(site):
             raise ConfigError(f"these are the sessions of {read.site!r}, not of {site!r}")
-        return [read.site]
+        return list(dict.fromkeys([read.site, respelled(read.site)]))
     if not site:
         raise ConfigError(f"of which site are they? {read.origin} does not say it in its file: name it with --site")
     return site_names(site)

@@ -12,7 +12,7 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import Record, SessionRecord
 from proxysieve.errors import ConfigError, StoreError
 from proxysieve.proxy_list import Proxies, read_proxies
-from proxysieve.sites import site_of
+from proxysieve.sites import former_names, site_of
 from proxysieve.stores.sqlite import SqliteStore
 
 # What a line has room for.
@@ -31,12 +31,13 @@ def store_at(where: str) -> SqliteStore:
 
 
 def site_names(site: str) -> list[str]:
-    """What a store may call *site*, which may be a URL there.
+    """What a store may call *site*, which may be a URL there; what it calls a new one comes last.
 
     Raises:
         ConfigError: It is no URL.
     """
-    return list(dict.fromkeys([site, site_of(site if "://" in site else f"http://{site}")]))
+    name = site_of(site if "://" in site else f"http://{site}")
+    return list(dict.fromkeys([*(one for one in (site, *former_names(name)) if one != name), name]))
 
 
 async def read_records(where: str, site: str) -> tuple[str, list[Record]]:

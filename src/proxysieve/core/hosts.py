@@ -118,6 +118,15 @@ def _in_letters(label: str) -> str:
     return decoded
 
 
+def letters_of(host: str) -> str:
+    """*host* as a person writes it: what is in Punycode in its own alphabet."""
+    labels = host.split(".")
+    try:
+        return ".".join(map(_in_letters, labels))
+    except ValueError:
+        return host
+
+
 def _is_right_to_left(label: str) -> bool:
     return any(bidirectional(letter) in RIGHT_TO_LEFT for letter in label)
 

@@ -108,6 +108,9 @@ class Parts(NamedTuple):
         return self.sent() if self.fragment is None else f"{self.sent()}#{self.fragment}"
 
 
+NOWHERE = Parts("", "", "", 0, "/", None, None)
+
+
 def as_sent(url: str) -> str:
     """*url* as it is written into a request, letter by letter where that can be; a second time changes nothing.
 
@@ -137,7 +140,8 @@ def joined(base: str, location: str) -> str:
     A user and a password of its own are left out: they are the site's words. Those of *base* go on at the same origin.
 
     Args:
-        base: The URL that was asked for. Its fragment goes on where *location* has none (Fetch, HTTP-redirect fetch).
+        base: The URL that was asked for; from what is none, a whole URL leads on. Its fragment goes on where *location*
+            has none (Fetch, HTTP-redirect fetch).
         location: Its bytes as latin-1; those beyond ASCII are escaped one by one, as Chromium does, so that UTF-8 stays
             what it is, and so does what is none.
     """
@@ -146,6 +150,9 @@ def joined(base: str, location: str) -> str:
         return ""
     try:
         start = _own(base)
+    except ConfigError:
+        start = NOWHERE
+    try:
         led = _led(start, BEYOND_ASCII.sub(_escape_byte, text))
     except ValueError:
         return ""
@@ -165,11 +172,14 @@ def _own(url: str) -> Parts:
         raise ConfigError(f"{_not_a_url(url)}: expected http://… or https://…")
     scheme, _, rest = text.partition("://")
     try:
-        return _with_authority(scheme.lower(), rest)
+        parts = _with_authority(scheme.lower(), rest)
     except UnicodeEncodeError:
         raise ConfigError("not a URL: it has half a letter in it, which cannot be sent") from None
     except ConfigError as error:
         raise ConfigError(f"{_not_a_url(url)}: {error}") from None
+    if len(parts.sent()) > LONGEST_URL:
+        raise ConfigError(f"not a URL: with its escapes it is longer than {LONGEST_URL:,} characters")
+    return parts
 
 
 def _led(base: Parts, text: str) -> Parts:
@@ -181,6 +191,8 @@ def _led(base: Parts, text: str) -> Parts:
             raise ConfigError("it is of another scheme")
         if scheme != base.scheme:
             return _with_authority(scheme, text.lstrip(SLASHES))
+    if base is NOWHERE:
+        raise ConfigError("it leads on from nowhere")
     if text[:1] in SLASHES and text[1:2] in SLASHES and len(text) > 1:
         return _with_authority(base.scheme, text.lstrip(SLASHES))
     path, query, fragment = _split(text)

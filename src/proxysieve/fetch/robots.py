@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 from proxysieve.attempts import Page
 from proxysieve.core.robots.asking import Asking, End
 from proxysieve.core.robots.rules import Rules, read_rules
+from proxysieve.core.urls import as_sent, place_of
 from proxysieve.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool import SessionPool
 from proxysieve.sites import site_of
@@ -40,10 +41,10 @@ class Robots:
         Raises:
             NoSessionAvailable: The rules cannot be read, so nothing may be fetched now (RFC 9309, 2.3.1.4).
         """
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = place_of(url).origin
         if origin not in self._rules:
-            self._rules[origin] = asyncio.create_task(self._read(f"{origin}/robots.txt"))
+            # A login in the URL is for this file, too.
+            self._rules[origin] = asyncio.create_task(self._read(urljoin(as_sent(url), "/robots.txt")))
         reading = self._rules[origin]
         try:
             rules = await asyncio.shield(reading)
@@ -71,7 +72,7 @@ class Robots:
     @property
     def news(self) -> str:
         """Whose robots.txt is being asked for, and how it goes; empty while it is nobody's."""
-        told = [f"asking {urlsplit(url).hostname}'s robots.txt: {asking}" for url, asking in self._askings.items()]
+        told = [f"asking {place_of(url).host}'s robots.txt: {asking}" for url, asking in self._askings.items()]
         return f"{told[0]}{f' (and {len(told) - 1} more)' if told[1:] else ''}" if told else ""
 
     def stop(self) -> None:

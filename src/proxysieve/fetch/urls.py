@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv6Address
-from unicodedata import normalize
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import msgspec
-
 
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.sitemap import read_sitemap
 from proxysieve.core.lists.text import kind_of, lines_of, unseen
+from proxysieve.core.urls import LONGEST_URL
 from proxysieve.errors import ConfigError
 from proxysieve.sites import site_of
 from proxysieve.text_file import name_of, read_text
 
 EXPECTED = "expected one URL a line, and a comment only behind a blank and #"
-# No server takes longer ones, and no page has them.
-LONGEST_URL = 65_536
 BLANKS = " \t\r\n"
 COMMENT = re.compile(r"[ \t]#")
 # As most are: read at once, with the same result as piece by piece.
@@ -32,9 +28,8 @@ USUAL = re.compile(
     r"https?://(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,63}|(?:[1-9][0-9]?\.){3}[1-9][0-9]?)"
     r"(?::[1-9][0-9]{0,3})?(?:/[!$%&'()*+./:=?@\[\]_~0-9A-Za-z#-]*)?"
 )
-# What names consist of. Whether letters beyond ASCII make one, the client knows.
-HOST = re.compile(r"(?=.*[^.])(?:[A-Za-z0-9_.-]|[^\x00-\x7f])+")
-IN_BRACKETS = re.compile(r"\[[^\[\]]*\](?::[0-9]*)?")
+LOGIN = re.compile(r"https?://([^/\\?#]*)@", re.IGNORECASE)
+LIKE_A_PROXY = re.compile(r"https?://[^/\\?#]*@[^/\\?#@]*:[0-9]+/?", re.IGNORECASE)
 CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 # They stand in no URL that was written down as one, but around it.
 NEVER = {'"': "a quotation mark", "<": "a <", ">": "a >"}
@@ -114,7 +109,9 @@ def check_url(text: str) -> None:
         raise _refused(f"{found} is in it", "expected one URL a line; within one, write it percent-encoded")
     if ANOTHER.match(text, len("https://")):
         raise _refused("another URL follows it")
-    _check_place(text)
+    login = LOGIN.match(text)
+    if login and (CONTROLS.search(unquote_to_bytes(login[1])) or "@" in login[1]):
+        raise _refused("its user or password cannot be sent", "write an @ as %40, and no control characters")
 
 
 class Reader:
@@ -201,7 +198,7 @@ class Reader:
         problems = [*(told for one in self._problems for told in one.told()), *self._faults]
         if problems and not self._urls:
             raise ConfigError(problems[0])
-        if self._urls and all(map(_is_like_a_proxy, self._urls)):
+        if self._urls and all(map(LIKE_A_PROXY.fullmatch, self._urls)):
             raise ConfigError(f"{' and '.join(self._origins)} names proxies and no pages: are the two lists exchanged?")
         if not self._urls:
             raise ConfigError(f"{' and '.join(self._origins)} has no URLs in it: expected one a line")
@@ -235,26 +232,6 @@ def _refused(why: str, hint: str = EXPECTED) -> ConfigError:
     return ConfigError(f"not a URL, {why}: {hint}")
 
 
-def _check_place(url: str) -> None:
-    parts = urlsplit(url)
-    login, _, place = parts.netloc.rpartition("@")
-    host = parts.hostname or ""
-    if CONTROLS.search(unquote_to_bytes(login)) or "@" in login:
-        raise _refused("its user or password cannot be sent", "write an @ as %40, and no control characters")
-    is_host = (
-        _is_ipv6(host) if IN_BRACKETS.fullmatch(place) else HOST.fullmatch(normalize("NFKC", place.partition(":")[0]))
-    )
-    if not is_host:
-        raise _refused("its host is neither a name nor an IP address")
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        return IPv6Address(host) is not None
-    except ValueError:
-        return False
-
-
 def _is_index(origin: str, sitemaps: list[str]) -> str:
     shown = [url for url in map(str.strip, sitemaps) if USUAL.fullmatch(url)][:SITEMAPS_SHOWN]
     named = f" ({', '.join([*shown, '…'] if len(shown) < len(sitemaps) else shown)})" if shown else ""
@@ -262,8 +239,3 @@ def _is_index(origin: str, sitemaps: list[str]) -> str:
         f"{origin} is an index of {len(sitemaps):,} sitemap{'s'[: len(sitemaps) != 1]} and names no pages: "
         f"download them{named}, and give their files"
     )
-
-
-def _is_like_a_proxy(url: str) -> bool:
-    parts = urlsplit(url)
-    return "@" in parts.netloc and parts.port is not None and parts.path in {"", "/"}

@@ -16,6 +16,8 @@ from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-unty
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
 from proxysieve.attempts import Page
+from proxysieve.core.urls import as_sent
+from proxysieve.errors import ConfigError
 from proxysieve.fetch.formats import Format, Packing
 from proxysieve.fetch.records import SECRET_HEADERS, is_begun
 from proxysieve.saved.pages import MOST_LINE_BYTES
@@ -185,13 +187,11 @@ def _as_sent(url: str) -> SplitResult:
     """*url* as clients write it into a request: without a fragment, and in ASCII."""
     public = _public(url)
     try:
-        parts = urlsplit(public)
-        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
-    except ValueError:
-        # Where a redirect led is for the site to say, and need be no name that there can be.
+        return urlsplit(as_sent(public))
+    except ConfigError:
+        # Another's client may tell of any place, which need be no name that there can be.
         parts = urlsplit(quote(public.translate(BRACKETS), safe=PLAIN))
-    path = quote(parts.path, safe=PLAIN) or "/"
-    return SplitResult(parts.scheme, parts.netloc, path, quote(parts.query, safe=PLAIN), "")
+        return parts._replace(path=parts.path or "/", fragment="")
 
 
 def _target(url: SplitResult) -> str:

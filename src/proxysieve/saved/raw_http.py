@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from proxysieve.core.urls import joined
 from proxysieve.errors import ConfigError
 from proxysieve.saved.decoding import CUT, Decoded, decode
 from proxysieve.saved.response import (
@@ -17,7 +18,6 @@ from proxysieve.saved.response import (
     Headers,
     first,
     is_short,
-    joined,
     lowered,
 )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from email.utils import mktime_tz, parsedate_tz
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from proxysieve.core.model import Exchange, Failure
+from proxysieve.core.urls import joined
 
 # What fetch takes at most, too. Signs stand in the first half megabyte.
 MOST_BODY_BYTES = 50_000_000
@@ -135,18 +136,10 @@ def readable(url: str) -> str:
     return url
 
 
-def joined(url: str, location: str) -> str:
-    """Where *location* leads from *url*; nothing where that cannot be said."""
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return ""
-
-
 def _target(url: str, answer: Answer) -> str:
     """Where a redirect leads that nobody followed: that is as telling as where others ended."""
     location = first(answer.headers, "location")
-    return readable(joined(url, location)) if answer.status in REDIRECTS and location else ""
+    return joined(url, location) if answer.status in REDIRECTS and location else ""
 
 
 def _moment(at: float) -> float:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from proxysieve.core.urls import as_sent
 
 # What a site can address us by in its robots.txt; it is free to speak of all robots instead.
 USER_AGENT = "proxysieve"
@@ -207,10 +208,8 @@ def _add(paths: dict[str, bool], value: str, *, allows: bool) -> None:
 
 def path_of(url: str) -> str:
     """What rules are compared with: the path and the query of *url*, spelled as theirs are."""
-    whole = url.partition("#")[0]
-    parts = urlsplit(whole)
-    query = f"?{parts.query}" if "?" in whole else ""
-    return _spelled(f"{parts.path or '/'}{query}").replace("*", "%2A")
+    path = as_sent(url).split("/", 3)[3]
+    return _spelled(f"/{path}").replace("*", "%2A")
 
 
 def _spelled(path: str) -> str:
