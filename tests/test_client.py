@@ -20,8 +20,8 @@ from tests.rude_servers import gzip_bomb, listening, packed, saying
 
 from proxysieve.clients.connections import SAFEGUARD_SECONDS, Connections, Multi
 from proxysieve.clients.curl import CurlClient, Walk
-from proxysieve.clients.handles import MOST_AT_ONCE, Handles
-from proxysieve.clients.protocol import Request, Response
+from proxysieve.clients.handles import Handles
+from proxysieve.clients.protocol import MOST_AT_ONCE, Request, Response
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.failures import SendFailed, failure_of
 from proxysieve.core.identity import IDENTITIES

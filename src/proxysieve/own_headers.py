@@ -59,4 +59,5 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def headers_for_hop(headers, asked_url, hop_url):
     from proxysieve.sites import site_of
+
     return dict(headers) if site_of(asked_url) == site_of(hop_url) else {}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.clients.walks import ROOM, Asked, failed, playing, send, session_on
-from tests.rude_servers import Reader, Writer, answer, blurting, closing, listening, silent
+from tests.rude_servers import answer, blurting, closing, listening, silent
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.handles import MOST_IDLE, Dress, Handles, Reading

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 
 import pytest
 from tests.clients.walks import failed, session_on
-from tests.rude_servers import HEAD_END, Reader, Writer, answer, listening
+from tests.rude_servers import HEAD_END, answer, listening
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request

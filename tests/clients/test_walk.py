@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
+
 import pytest
 from tests.clients.walks import Asked, failed, moved, playing, send, session_on
-from tests.rude_servers import HEAD_END, Reader, Writer, answer, endless, listening, saying
+from tests.rude_servers import HEAD_END, answer, endless, listening, saying
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request

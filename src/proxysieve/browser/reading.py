@@ -10,8 +10,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.clients.curl import MOST_AT_ONCE
-from proxysieve.clients.protocol import Response
+from proxysieve.clients.protocol import MOST_AT_ONCE, Response
 
 # What Chromium makes of nothing.
 NOTHING = "<html><head></head><body></body></html>"

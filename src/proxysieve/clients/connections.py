@@ -72,7 +72,7 @@ class Multi(AsyncCurl):
             self._pop_future(curl)
             if not done.done():
                 done.set_exception(error)
-        await self.close()
+        await self.close()  # type: ignore[no-untyped-call] # of curl_cffi's
 
 
 class Connections:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 
+from proxysieve.clients.protocol import MOST_AT_ONCE
 from proxysieve.core.failures import Progress
 
 # Of a page's request; libcurl would send cookies first, which no browser does. A Chromium that was redirected has its
@@ -32,9 +33,6 @@ LAST = ("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority")
 CHROMES_ORDER = ",".join((*FIRST, *HINTS, *MIDDLE, *LAST))
 CHROMES_ORDER_REDIRECTED = ",".join((*FIRST, *MIDDLE, *HINTS, *LAST))
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])")
-# Of a decoded body. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
-# large when they are unpacked, and bombs a thousand times.
-MOST_AT_ONCE = 16_777_216
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -249,12 +247,16 @@ class Handle:
 
     def progress(self) -> Progress:
         """How far its request came."""
-        tell = self.curl.getinfo
+
+        def tell(info: CurlInfo) -> float:
+            told = self.curl.getinfo(info)
+            return told if isinstance(told, int | float) else 0
+
         return Progress(
             is_https=self._is_https,
             connect_status=int(tell(CurlInfo.HTTP_CONNECTCODE)),
             connects=int(tell(CurlInfo.NUM_CONNECTS)),
-            has_tls=float(tell(CurlInfo.APPCONNECT_TIME)) > 0,
+            has_tls=tell(CurlInfo.APPCONNECT_TIME) > 0,
             verify=int(tell(CurlInfo.SSL_VERIFYRESULT)),
             proxy_verify=int(tell(CurlInfo.PROXY_SSL_VERIFYRESULT)),
         )

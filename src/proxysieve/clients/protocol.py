@@ -9,6 +9,10 @@ import msgspec
 from proxysieve.core.model import Answer, Exchange
 from proxysieve.session import Session
 
+# Of a body, unpacked. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
+# large when they are unpacked, and bombs a thousand times.
+MOST_AT_ONCE = 16_777_216
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask for.
