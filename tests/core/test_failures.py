@@ -12,7 +12,7 @@ import httpx
 import impit
 import pytest
 import requests
-from curl_cffi import CurlError, CurlInfo
+from curl_cffi import CurlError
 from curl_cffi.requests import Session as CurlSession
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import TimeoutError as BrowserTimeoutError
@@ -29,7 +29,9 @@ from tests.core.wires import (
     tunnel_then_reset,
 )
 
-from proxysieve.core.failures import BENEATH, CLASSES, PLAYWRIGHTS, VAGUE, failure_of, words_of
+from proxysieve.core.failures import failure_of, words_of
+from proxysieve.core.failures.browsers import PLAYWRIGHTS
+from proxysieve.core.failures.clients import BENEATH, CLASSES, VAGUE
 from proxysieve.core.model import Failure
 
 TIMEOUT_SECONDS = 0.2
@@ -69,7 +71,6 @@ def by_curl(proxy: str, url: str) -> object:
         verify=False,
         timeout=TIMEOUT_SECONDS,
         trust_env=False,
-        curl_infos=[CurlInfo.HTTP_CONNECTCODE],
     ) as session:
         return session.get(url)
 
@@ -104,12 +105,12 @@ def rows() -> list[object]:
         # libcurl alone tells a CONNECT without an answer from a page without one.
         ("hung", lambda: listening(hung), TUNNELLED, (timeout, timeout, timeout, unreachable, timeout)),
         ("hung-plain", lambda: listening(hung), PLAIN, (timeout,) * 5),
-        # httpx calls the handshake with the site a part of connecting.
+        # httpx and libcurl call the handshake with the site a part of connecting.
         (
             "tunnel-hung",
             lambda: listening(tunnel_then_hung),
             TUNNELLED,
-            (unreachable, timeout, timeout, timeout, timeout),
+            (unreachable, timeout, timeout, unreachable, timeout),
         ),
         ("tunnel-reset", lambda: listening(tunnel_then_reset), TUNNELLED, (lost, lost, lost, tls, lost)),
         ("tunnel-without-tls", lambda: listening(tunnel_then_no_tls), TUNNELLED, (tls,) * 5),

@@ -1,0 +1,51 @@
+"""An exception that left a request into what it says of it."""
+
+from __future__ import annotations
+
+from proxysieve.core.failures.browsers import browser_failure
+from proxysieve.core.failures.clients import client_failure
+from proxysieve.core.failures.curl import cffi_failure
+from proxysieve.core.model import Answer, Exchange, Failure
+
+
+class SendFailed(Exception):  # noqa: N818 - it says what happened
+    """There is no answer, as the built-in client says it, with all that it knows of why.
+
+    Attributes:
+        failure: What went wrong.
+        redirect_count: How many more requests redirects had taken by then.
+        hops: Those redirects.
+        proxy_answer: What the proxy answered to a CONNECT that it refused.
+    """
+
+    def __init__(
+        self, failure: Failure, words: str = "", *, hops: tuple[Answer, ...] = (), proxy_answer: Answer | None = None
+    ) -> None:
+        super().__init__(words or str(failure))
+        self.failure = failure
+        self.hops = hops
+        self.redirect_count = len(hops)
+        self.proxy_answer = proxy_answer
+
+
+def failed_exchange(url: str, error: BaseException) -> Exchange | None:
+    """The exchange that *error* ended; None when it is not a client's: then it is the caller's own."""
+    failure = failure_of(error)
+    if failure is None:
+        return None
+    if not isinstance(error, SendFailed):
+        return Exchange(url=url, failure=failure)
+    return Exchange(
+        url=url,
+        failure=failure,
+        redirect_count=error.redirect_count,
+        hops=error.hops,
+        proxy_answer=error.proxy_answer,
+    )
+
+
+def failure_of(error: BaseException) -> Failure | None:
+    """What *error* says about the request, or None when it is not a client's: then it is the caller's own."""
+    if isinstance(error, SendFailed):
+        return error.failure
+    return cffi_failure(error) or browser_failure(error) or client_failure(error)
