@@ -35,7 +35,7 @@ DEMANDS: tuple[tuple[str, Callable[[Trials], Awaitable[str]]], ...] = (
     ("CONNECT: an endless line", Trials.endless_connect),
     ("cancelled: connection closed", Trials.cancellation),
     ("cancelled 300 times: growth", Trials.leaks),
-    ("1 GB stopped at 1 MB: sent, growth", Trials.limit),
+    ("1 GB ends at 1 MB; most sent, growth", Trials.limit),
     ("session ended: sockets closed", Trials.closing),
     ("connections: kept, not shared", Trials.sharing),
     ("redirects and cookies left to us", Trials.nothing_of_its_own),

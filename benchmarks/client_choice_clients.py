@@ -213,7 +213,7 @@ class Wreq:
             async for piece in pieces:
                 body += piece
                 if len(body) > MAX_BYTES:
-                    # Leaving the block would read on; this gives the connection up.
+                    # Leaving the block may read on to the end; this is to give the connection up, and does mostly.
                     await answer.close()
                     raise TooLargeError
         return Page(answer.status.as_int(), bytes(body))
