@@ -180,8 +180,9 @@ class Sessions:
     def told(self, error: BaseException) -> Told:
         response: Any = getattr(error, "response", None)
         infos = getattr(response, "infos", None) or {}
-        headers = getattr(response, "headers", None) or {}
-        return told_by_curl(error, [infos.get(info) for info in STAGES], [b"%d headers" % len(headers)] * bool(headers))
+        headers = response.headers.multi_items() if response else []
+        lines = [f"{name}: {value}".encode() for name, value in headers]
+        return told_by_curl(error, [infos.get(info) for info in STAGES], lines)
 
     async def close(self) -> None:
         await self._session.close()
