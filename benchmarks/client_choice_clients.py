@@ -16,6 +16,8 @@ from curl_cffi.requests import AsyncSession, Response
 from curl_cffi.requests.exceptions import RequestException
 
 MAX_BYTES = 1_000_000
+# Wreq's, for all that comes before the request; libcurl tells how far it came without one.
+CONNECT_TIME_OUT = dt.timedelta(seconds=0.8)
 CURLS_NAMES = {"chrome": "chrome150", "firefox": "firefox147"}
 WREQS_NAMES = {"chrome": "Chrome150", "firefox": "Firefox147"}
 # How far a request came: connected, the status of the CONNECT, TLS, the first byte.
@@ -203,6 +205,7 @@ class Wreq:
             proxies=[wreq.Proxy.all(proxy)],
             redirect=redirect.Policy.none(),
             tls_verify=ca_path,
+            connect_timeout=CONNECT_TIME_OUT,
         )
         self._order = {"orig_headers": header.OrigHeaderMap(CHROMES_ORDER.split(","))} if browser == "chrome" else {}
 
