@@ -27,8 +27,9 @@ tests: $(VENV)/ready
 bench: $(VENV)/ready
 	@sh benchmarks/run
 
-soak: $(VENV)/ready  ## a job of 200,000 pages, while proxies die and come
+soak: $(VENV)/ready  ## a job of 200,000 pages, while proxies die and come, and the client alone
 	@$(BIN)/python benchmarks/soak.py
+	@$(BIN)/python benchmarks/soak_client.py
 
 docs: $(VENV)/ready  ## writes what is made from the commands
 	@$(BIN)/python scripts/cli_reference.py

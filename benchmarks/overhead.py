@@ -1,48 +1,56 @@
-"""What the pool, the output and the store cost on top of the client.
+"""What the pool, the output and the store cost on top of the client, and the client on top of others.
 
-The same 3,000 pages of 15 KB through the same proxies, none of them banned, 50 at a time, by
+The same 3,000 pages of 15 KB through the same 500 proxies, none of them banned, 50 at a time, over HTTP and over HTTPS,
+with the default policy, by
 
-  bare     one curl_cffi session a proxy, in turn, reading the body: no pool, no output. Once with as many proxies as
-           the pool came to use in the round before, as the site counted them, and once with as many as max_sessions.
-  pool     ``SessionPool.get`` with the policy classic, whose max_sessions says how many exits there are; nothing kept
-  memory   the whole job with its output and journal, and a store that forgets
-  sqlite   the whole job with the default store
+  job       the whole job, with its output, its journal and the default store
+  job, memory:  the same with a store that forgets
+  pool      ``SessionPool.get``; nothing kept
+  client    the built-in client alone: ``CurlClient.send`` with one session a proxy, in turn. No pool, no output
+  curl_cffi     one of curl_cffi's sessions a proxy, in turn, with the same browsers
+  aiohttp   one of aiohttp's sessions a proxy, in turn: no browser, and HTTP/1.1 in TLS, too
+  beside    the whole job as another version of the project does it, of the checkout that ``--beside`` names, by the
+            Python in its ``.venv`` if it has one
 
-Every run has a fresh site, and opens all of its connections within the time that is measured. The first round is not
-counted. The processor time is that of the client's process, and that of the site with its proxies beside it.
+The last three but one go through as many proxies as the job came to use in the round before, as the site counted them.
+
+Every run is a process of its own with a fresh site, and opens all of its connections within the time that is measured.
+Sides take turns, every other round from the last to the first; the first round is not counted. The processor time is
+that of the side's process without its start, and that of the site with its proxies beside it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import resource
+import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import cycle
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from curl_cffi import CurlHttpVersion, CurlOpt
-from curl_cffi.requests import AsyncSession, Response
 
-from measure import LONGEST_SECONDS, Bench, Cell, Spread
-from proxysieve import SessionPool
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.identity import IDENTITIES
-from proxysieve.fetch.job import Job, JobOptions
-from proxysieve.fetch.urls import read_urls
+from measure import Bench, Cell, Spread
+from overhead_task import Spent, Task, delegate
 from proxysieve.testbed import TestbedProcess, World
 
-WORLD = World(proxies=500)
+WORLDS = {"http": World(proxies=500), "https": World(proxies=500, https=True)}
 PAGE_COUNT = 3000
 CONCURRENCY = 50
-# The one that settles on a number of exits which is known beforehand.
-POLICY = "classic"
-MAX_SESSIONS = 100
-
-Fetch = Callable[[str], Awaitable[object]]
+# What the loops go with until the job has run.
+FIRST_SESSIONS = 100
+HERE = Path(__file__).parent
+SCRIPTS = {
+    "job": "overhead_job.py",
+    "job, memory:": "overhead_job.py",
+    "pool": "overhead_job.py",
+    "client": "overhead_bare.py",
+    "curl_cffi": "overhead_bare.py",
+    "aiohttp": "overhead_bare.py",
+}
+BESIDE = "beside"
+# The job has no option for it; curl_cffi takes one of these.
+TRUSTED_BY = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,104 +63,56 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overhead:
-    """The sides, each to be run again and again."""
+    """The sides, each to be run again and again.
 
-    def __init__(self) -> None:
-        # How many the classic settles on; the first round finds out, and is not counted.
-        self._pool_exits = MAX_SESSIONS
-        self.sides: dict[str, Callable[[TestbedProcess, Path], Coroutine[None, None, None]]] = {
-            "sqlite": lambda bed, directory: fetch_by_job(bed, directory, str(directory / "store")),
-            "bare": lambda bed, _: fetch_bare(bed, self._pool_exits),
-            "memory": lambda bed, directory: fetch_by_job(bed, directory, "memory:"),
-            "pool": lambda bed, _: fetch_by_pool(bed),
-            "bare, max_sessions": lambda bed, _: fetch_bare(bed, MAX_SESSIONS),
-        }
+    Args:
+        beside: The checkout of another version.
+    """
 
-    def run(self, name: str) -> Run:
-        """Run the side called *name* against a fresh site."""
-        site_seconds = children_seconds()
-        with TestbedProcess(WORLD) as bed, tempfile.TemporaryDirectory() as directory:
-            processor_seconds, started_at = time.process_time(), time.monotonic()
-            asyncio.run(asyncio.wait_for(self.sides[name](bed, Path(directory)), LONGEST_SECONDS))
-            seconds = time.monotonic() - started_at
-            processor_seconds = time.process_time() - processor_seconds
+    def __init__(self, page_count: int, beside: Path | None) -> None:
+        self.sides = [*SCRIPTS, *([BESIDE] if beside else [])]
+        self._page_count = page_count
+        self._beside = beside
+        self._sessions = dict.fromkeys(WORLDS, FIRST_SESSIONS)
+
+    def run(self, scheme: str, side: str) -> Run:
+        """Run *side* against a fresh site."""
+        with TestbedProcess(WORLDS[scheme]) as bed, tempfile.TemporaryDirectory() as directory:
+            task = Task(
+                side="job" if side == BESIDE else side,
+                urls=bed.page_urls(self._page_count),
+                proxies=bed.proxy_lines,
+                ca_path=str(bed.ca_path) if bed.ca_path else None,
+                directory=directory,
+                concurrency=CONCURRENCY,
+                sessions=self._sessions[scheme],
+            )
+            spent = self._spend(side, task)
             truth = bed.truth()
-        assert truth.answer_counts["ok"] == PAGE_COUNT, truth.answer_counts  # noqa: S101 - else it is no measurement
+            before = children_seconds()
+        assert truth.answer_counts["ok"] == self._page_count, truth.answer_counts  # noqa: S101 - no measurement else
         exits = len({hit.exit for hit in truth.hits})
-        if name == "sqlite":
-            self._pool_exits = exits
+        if side == "job":
+            self._sessions[scheme] = exits
         return Run(
-            pages_a_second=PAGE_COUNT / seconds,
-            processor_seconds=processor_seconds,
-            site_processor_seconds=children_seconds() - site_seconds,
+            pages_a_second=self._page_count / spent.seconds,
+            processor_seconds=spent.processor_seconds,
+            site_processor_seconds=children_seconds() - before,
             exits=exits,
         )
 
-
-async def fetch_bare(bed: TestbedProcess, count: int) -> None:
-    """Fetch with one client for each of *count* proxies, in turn."""
-    async with open_clients(bed, count) as clients:
-        turns = cycle(clients)
-
-        async def fetch(url: str) -> None:
-            response = await next(turns).get(url, timeout=30.0, http_version=CurlHttpVersion.V2TLS)
-            assert response.status_code == 200 and response.content  # noqa: PT018, S101 - as above
-
-        await fetch_all(bed, fetch)
-
-
-@asynccontextmanager
-async def open_clients(bed: TestbedProcess, count: int) -> AsyncIterator[list[AsyncSession[Response]]]:
-    """Clients as the pool's own makes them, with its browsers dealt out in turn."""
-    async with AsyncExitStack() as stack:
-        identities = cycle(IDENTITIES)
-        yield [
-            await stack.enter_async_context(
-                AsyncSession(
-                    impersonate=next(identities).impersonate,
-                    proxy=parse_proxy(line).url(),
-                    trust_env=False,
-                    curl_options={CurlOpt.NOPROXY: ""},
-                )
-            )
-            for line in bed.proxy_lines[:count]
-        ]
-
-
-async def fetch_by_pool(bed: TestbedProcess) -> None:
-    """Fetch with the pool, and keep nothing."""
-    async with SessionPool(
-        bed.proxy_lines, store="memory:", policy=POLICY, max_sessions=MAX_SESSIONS, max_rate=0
-    ) as pool:
-        await fetch_all(bed, pool.get)
-
-
-async def fetch_by_job(bed: TestbedProcess, directory: Path, store: str) -> None:
-    """Fetch by the whole job."""
-    options = JobOptions(
-        urls=read_urls(bed.page_urls(PAGE_COUNT), "the testbed"),
-        proxies=bed.proxy_lines,
-        out=directory / "pages.jsonl",
-        store=store,
-        policy=POLICY,
-        max_sessions=MAX_SESSIONS,
-        concurrency=CONCURRENCY,
-        max_rate=0,
-    )
-    await Job(options).run()
-
-
-async def fetch_all(bed: TestbedProcess, fetch: Fetch) -> None:
-    """Call *fetch* with every page, as many at a time as the job has."""
-
-    async def work(urls: Iterator[str]) -> None:
-        for url in urls:
-            await fetch(url)
-
-    urls = iter(bed.page_urls(PAGE_COUNT))
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(CONCURRENCY):
-            workers.create_task(work(urls))
+    def _spend(self, side: str, task: Task) -> Spent:
+        python, root = Path(sys.executable), HERE.parent
+        if side == BESIDE and self._beside:
+            root = self._beside
+            own = root / ".venv/bin/python"
+            python = own if own.exists() else python
+        trusted = dict.fromkeys(TRUSTED_BY, task.ca_path) if task.ca_path else {}
+        environment = {**os.environ, "PYTHONPATH": str(root / "src"), **trusted}
+        spent = delegate(task, HERE / SCRIPTS[task.side], python, environment)
+        if not Path(spent.source).is_relative_to(root.resolve()):
+            raise RuntimeError(f"{side} ran the package in {spent.source}, not the one in {root}")
+        return spent
 
 
 def children_seconds() -> float:
@@ -161,43 +121,50 @@ def children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def row(name: str, runs: list[Run], bare: list[Run]) -> dict[str, Cell]:
+def row(side: str, runs: Sequence[Run], bare: Sequence[Run], page_count: int) -> dict[str, Cell]:
     """What *runs* came to, beside the *bare* ones of the same rounds."""
     ratios = [run.pages_a_second / other.pages_a_second for run, other in zip(runs, bare, strict=True)]
     return {
-        "side": name,
+        "side": side,
         "pages a second": Spread.of(run.pages_a_second for run in runs).text(),
-        "of bare": Spread.of(ratios).text(2),
+        "of client": Spread.of(ratios).text(2),
         "CPU s": Spread.of(run.processor_seconds for run in runs).text(2),
-        "site's": Spread.of(run.site_processor_seconds for run in runs).median,
+        "CPU ms a page": Spread.of(1000 * run.processor_seconds / page_count for run in runs).text(2),
+        "site's CPU s": Spread.of(run.site_processor_seconds for run in runs).median,
         "exits": round(Spread.of(run.exits for run in runs).median),
     }
+
+
+def processor_ratio(runs: Sequence[Run], others: Sequence[Run]) -> Spread:
+    """How much processor time *runs* took of that of *others*, round by round."""
+    return Spread.of(run.processor_seconds / other.processor_seconds for run, other in zip(runs, others, strict=True))
 
 
 def main() -> None:
     """Measure."""
     bench = Bench("overhead", __doc__, rounds=7)
+    bench.parser.add_argument("--pages", type=int, default=PAGE_COUNT, help="how many (default: %(default)s)")
+    bench.parser.add_argument("--beside", type=Path, metavar="PATH", help="a checkout of another version")
     options = bench.start()
-    overhead = Overhead()
-    runs: dict[str, list[Run]] = {name: [] for name in overhead.sides}
+    overhead = Overhead(options.pages, options.beside)
+    turns = [(scheme, side) for scheme in WORLDS for side in overhead.sides]
+    runs: dict[tuple[str, str], list[Run]] = {turn: [] for turn in turns}
     for number in range(options.rounds + 1):
-        for name, done in runs.items():
-            run = overhead.run(name)
+        for scheme, side in turns if number % 2 else reversed(turns):
+            run = overhead.run(scheme, side)
             if number:
-                done.append(run)
-                bench.emit(side=name, round=number, **msgspec.structs.asdict(run))
-    bench.table(
-        f"{PAGE_COUNT:,} pages of 15 KB, {CONCURRENCY} at a time; ratios within a round",
-        [row(name, done, runs["bare"]) for name, done in runs.items()],
-    )
-    for name, other in (("sqlite", "memory"), ("memory", "pool"), ("pool", "bare")):
-        pairs = zip(runs[name], runs[other], strict=True)
-        spread = Spread.of(100 * (run.processor_seconds / beside.processor_seconds - 1) for run, beside in pairs)
-        slower = Spread.of(
-            100 * (beside.pages_a_second / run.pages_a_second - 1)
-            for run, beside in zip(runs[name], runs[other], strict=True)
+                runs[scheme, side].append(run)
+                bench.emit(scheme=scheme, side=side, round=number, **msgspec.structs.asdict(run))
+    for scheme in WORLDS:
+        done = {side: runs[scheme, side] for side in overhead.sides}
+        bench.table(
+            f"{options.pages:,} pages of 15 KB over {scheme}, {CONCURRENCY} at a time: median (lowest-highest) of "
+            f"{options.rounds} rounds, ratios within a round",
+            [row(side, those, done["client"], options.pages) for side, those in done.items()],
         )
-        bench.note(f"{name} takes {slower.text(1)} % longer than {other}, and {spread.text(1)} % more CPU")
+        pairs = [("job", "job, memory:"), ("job, memory:", "pool"), ("pool", "client"), ("client", "aiohttp")]
+        for side, other in [*pairs, *([("job", BESIDE)] if options.beside else [])]:
+            bench.note(f"processor time, {side} / {other}: {processor_ratio(done[side], done[other]).text(2)}")
 
 
 if __name__ == "__main__":
