@@ -16,6 +16,7 @@ from proxysieve.core.cookies import cookie as core
 from proxysieve.core.cookies.encoding import is_utf_8, to_text, to_wire
 from proxysieve.core.cookies.header import SAME_SITES
 from proxysieve.core.cookies.store import Cookies
+from proxysieve.core.hosts import is_bare_ipv6
 from proxysieve.sites import registrable
 
 if TYPE_CHECKING:
@@ -234,8 +235,11 @@ def _same_site(cookie: Cookie) -> str:
 
 
 def _domain_of(cookie: Cookie, site: str) -> str:
+    if cookie.domain == STDLIBS_LOCALHOST:
+        return LOCALHOST
     if cookie.domain:
-        return LOCALHOST if cookie.domain == STDLIBS_LOCALHOST else cookie.domain
+        # As curl has it, without the brackets of a URL.
+        return f"[{cookie.domain}]" if is_bare_ipv6(cookie.domain) else cookie.domain
     host = site if site.endswith("]") else PORT.sub("", site)
     return f".{host}"
 

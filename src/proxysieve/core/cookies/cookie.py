@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxysieve.core.cookies.header import CONTROLS, SetCookie, is_pair
+from proxysieve.core.cookies.header import CONTROLS, MOST_ATTRIBUTE_BYTES, SetCookie, is_pair
 from proxysieve.core.cookies.scope import Place, Registrable, allowed_domain, default_path
 
 # RFC 6265bis, 5.5.
@@ -102,15 +102,16 @@ def is_keepable(cookie: Cookie) -> bool:
     return (
         is_pair(cookie.name, cookie.value)
         and bool(cookie.domain.removeprefix("."))
-        and _is_plain(cookie.domain)
-        and _is_plain(cookie.path)
+        and _is_attribute(cookie.domain)
+        and _is_attribute(cookie.path)
         and cookie.path.startswith("/")
         and _keeps_promise(cookie, has_root_path=cookie.path == "/")
     )
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and ";" not in text and not CONTROLS.search(text)
+def _is_attribute(text: str) -> bool:
+    is_short = len(text) <= MOST_ATTRIBUTE_BYTES
+    return is_short and text.isascii() and ";" not in text and not CONTROLS.search(text)
 
 
 def _keeps_promise(cookie: Cookie, *, has_root_path: bool) -> bool:
