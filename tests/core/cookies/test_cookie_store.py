@@ -6,6 +6,7 @@ The orders are those that browsers share (web-platform-tests, ``cookies/ordering
 from __future__ import annotations
 
 import cProfile
+import gc
 import pstats
 from collections.abc import Callable
 from dataclasses import replace
@@ -116,7 +117,12 @@ def test_there_are_3000_in_all() -> None:
 def calls(work: Callable[[], object]) -> int:
     """How many calls of functions *work* takes."""
     profile = cProfile.Profile()
-    profile.runcall(work)
+    # Who listens to the collector is called as well.
+    gc.disable()
+    try:
+        profile.runcall(work)
+    finally:
+        gc.enable()
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 
@@ -132,7 +138,8 @@ def test_a_request_costs_what_its_own_site_has() -> None:
         cookies.take(PAGE, ["n1=2; Path=/", "new=1", "new=; Max-Age=0"], NOW)
 
     # What was looked up of a host is remembered.
-    send_and_take(among_others), send_and_take(alone)
+    for cookies in (among_others, alone):
+        send_and_take(cookies)
 
     assert calls(lambda: send_and_take(among_others)) == calls(lambda: send_and_take(alone))
 
@@ -170,7 +177,8 @@ GOOD = Cookie(name="a", value="1", domain="www.shop.example")
         {"path": ""},
         {"path": "page"},
         {"path": "/caf\xe9"},
-        {"path": "/" + "x" * 1_024},
+        {"path": "/" + "x" * 4_096},
+        {"path": "/\r\nX: y"},
         {"name": "__Secure-a"},
         {"name": "__Host-a", "secure": True, "path": "/x"},
         {"name": "", "value": "__Host-a=1"},

@@ -10,7 +10,7 @@ from urllib.parse import quote
 # Tells the registrable domain of a host; empty where there is none, as of a public suffix, an address or half of one.
 Registrable = Callable[[str], str]
 
-HOST = r"""\[[0-9a-f:.]+\]|[!"$-.0-9;->A-Z^-~]+"""
+HOST = r"\[[0-9a-f:.]+\]|[0-9a-z_.-]+"
 URL = re.compile(rf"(https?)://(?:[^/?#]*@)?({HOST})(?::[0-9]*)?(?![^/?#])([^?#]*)", re.IGNORECASE)
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\]")
