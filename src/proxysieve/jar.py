@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 from email.message import Message
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.request import Request
 
 from proxysieve.clock import SystemClock
@@ -16,6 +16,7 @@ from proxysieve.core.cookies import cookie as core
 from proxysieve.core.cookies.encoding import is_utf_8, to_text, to_wire
 from proxysieve.core.cookies.header import SAME_SITES
 from proxysieve.core.cookies.store import Cookies
+from proxysieve.core.hosts import is_bare_ipv6
 from proxysieve.sites import registrable
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ PORT = re.compile(r":[0-9]+\Z")
 class Jar(CookieJar):
     """A cookie jar as the standard library has it, which follows browsers' rules (:mod:`proxysieve.core.cookies`).
 
-    Clients that call it, as httpx does, take and send by these rules; those that copy it, as requests and curl_cffi do,
-    send by their own. What it gives out are copies: to change a cookie, set it. It may be used from several threads.
+    Whatever fills it does so by these rules. Clients that copy it before they send, as httpx, requests and curl_cffi,
+    choose among it by their own. What it gives out are copies: to change a cookie, set it. Threads may share it.
 
     Args:
         site: Whose cookies those are that name no domain.
@@ -75,11 +76,9 @@ class Jar(CookieJar):
             method: Of the request.
             is_same_site: Whether no other site led there, by a link or a redirect.
         """
-        return "; ".join(one.pair for one in self._matching(url, method, is_same_site=is_same_site))
-
-    def _matching(self, url: str, method: str = "GET", *, is_same_site: bool = True) -> list[core.Cookie]:
         with self.lock:
-            return self._kept.matching(url, self._now(), method=method, is_same_site=is_same_site)
+            found = self._kept.matching(url, self._now(), method=method, is_same_site=is_same_site)
+        return "; ".join(one.pair for one in found)
 
     # As http.cookiejar has it
 
@@ -104,9 +103,9 @@ class Jar(CookieJar):
 
     def add_cookie_header(self, request: Request) -> None:
         """Add the cookies that belong to *request*, unless it brings its own."""
-        pairs = [to_text(one.pair) for one in self._matching(request.get_full_url())]
-        if pairs and not request.has_header("Cookie"):
-            request.add_unredirected_header("Cookie", "; ".join(pairs))
+        header = self.header_for(request.get_full_url())
+        if header and not request.has_header("Cookie"):
+            request.add_unredirected_header("Cookie", HeaderText(header))
 
     def find(self, domain: str, path: str, name: str) -> Cookie | None:
         """The cookie that these three tell from others."""
@@ -115,6 +114,7 @@ class Jar(CookieJar):
         return None
 
     def _found(self, domain: str, path: str, name: str) -> core.Cookie:
+        domain = _own(domain)
         found = self._kept.find((domain, path, to_wire(name)))
         # One without a name is called what its value is.
         nameless = None if found else self._kept.find((domain, path, ""))
@@ -137,7 +137,7 @@ class Jar(CookieJar):
             elif domain is None or (path is None and name is not None):
                 raise ValueError("a name is removed with its domain and path, and a path with its domain")
             elif path is None or name is None:
-                meant = [one for one in self._kept if one.domain == domain and path in {None, one.path}]
+                meant = [one for one in self._kept if one.domain == _own(domain) and path in {None, one.path}]
                 if sum(self._kept.remove(one.key) for one in meant) == 0:
                     raise KeyError(path or domain)
             else:
@@ -177,6 +177,42 @@ class Jar(CookieJar):
     __str__ = __repr__
 
 
+class HeaderText(str):
+    """The text of a header that is always sent as the bytes that it had.
+
+    httpx2 would refuse what is not ASCII, and urllib what is not ISO 8859-1, in the middle of a request.
+    """
+
+    __slots__ = ("_wire",)
+
+    def __new__(cls, wire: str) -> Self:
+        text = super().__new__(cls, "; ".join(map(to_text, wire.split("; "))))
+        text._wire = wire
+        return text
+
+    _wire: str
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        del encoding, errors
+        return self._wire.encode("latin-1")
+
+
+class TextCookie(Cookie):
+    """A cookie whose name and value are text.
+
+    Clients send text as UTF-8. requests alone sends a letter a byte, and it alone copies cookies.
+    """
+
+    def __copy__(self) -> Cookie:
+        copied = Cookie.__new__(Cookie)
+        vars(copied).update(vars(self))
+        copied._rest = {**self._rest, LATIN_1: ""}  # type: ignore[attr-defined] # noqa: SLF001 - it has no other way
+        if not self.has_nonstandard_attr(LATIN_1):
+            copied.name = to_wire(self.name)
+            copied.value = None if self.value is None else to_wire(self.value)
+        return copied
+
+
 def is_http_only(cookie: Cookie) -> bool:
     """Whether no script may see *cookie*, whoever put it into its jar."""
     return cookie.has_nonstandard_attr(HTTP_ONLY) or cookie.get_nonstandard_attr(CURLS_HTTP_ONLY) == str(True)
@@ -192,14 +228,14 @@ def to_stdlib(cookie: core.Cookie) -> Cookie:
         **({SAME_SITE: cookie.same_site} if cookie.same_site else {}),
         **({} if is_text else {LATIN_1: ""}),
     }
-    return Cookie(
+    return TextCookie(
         version=0,
         # So it has those without a name, which are a value alone.
         name=name or value,
         value=value if name else None,
         port=None,
         port_specified=False,
-        domain=cookie.domain,
+        domain=STDLIBS_LOCALHOST if cookie.domain == LOCALHOST else cookie.domain,
         domain_specified=is_for_all,
         domain_initial_dot=is_for_all,
         path=cookie.path,
@@ -235,9 +271,16 @@ def _same_site(cookie: Cookie) -> str:
 
 def _domain_of(cookie: Cookie, site: str) -> str:
     if cookie.domain:
-        return LOCALHOST if cookie.domain == STDLIBS_LOCALHOST else cookie.domain
+        return _own(cookie.domain)
     host = site if site.endswith("]") else PORT.sub("", site)
     return f".{host}"
+
+
+def _own(domain: str) -> str:
+    """*domain* as it is kept; curl's has no brackets around an address."""
+    if domain == STDLIBS_LOCALHOST:
+        return LOCALHOST
+    return f"[{domain}]" if is_bare_ipv6(domain) else domain
 
 
 def _says_nothing_new(cookie: Cookie, known: Cookie) -> bool:

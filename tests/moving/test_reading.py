@@ -105,7 +105,7 @@ class TestOwn:
             ("sessions.0.cookies", [{"name": "a"}], "damaged"),
             ("sessions.0.cookies.0.value", "a\r\nX-Header: b", "is none"),
             ("sessions.0.cookies.0.value", 5, "damaged"),
-            ("sessions.0.cookies.0.path", "/; secure", "is none"),
+            ("sessions.0.cookies.0.path", "/\r\nX-Header: b", "is none"),
             ("sessions.0.cookies.0.port", "80", "damaged"),
             ("sessions.0.data", [1], "damaged"),
         ],

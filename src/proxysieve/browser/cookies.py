@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Error
 
-from proxysieve.jar import HTTP_ONLY, SAME_SITE, Jar, is_http_only
+from proxysieve.jar import HTTP_ONLY, LOCALHOST, SAME_SITE, STDLIBS_LOCALHOST, Jar, is_http_only
 
 log = logging.getLogger("proxysieve")
 
@@ -130,8 +130,8 @@ def _to_browser(cookie: Cookie) -> dict[str, Any]:
     return {
         "name": cookie.name,
         "value": cookie.value,
-        # With a dot it is for all hosts below, in both worlds.
-        "domain": cookie.domain,
+        # With a dot it is for all hosts below, in both worlds; only http.cookiejar gives one host an ending.
+        "domain": LOCALHOST if cookie.domain == STDLIBS_LOCALHOST else cookie.domain,
         "path": cookie.path,
         "expires": NEVER if cookie.expires is None else cookie.expires,
         "httpOnly": is_http_only(cookie),

@@ -93,6 +93,6 @@ def check_cookie(cookie: CookieRecord) -> None:
     Raises:
         ConfigError: It would break the header that it is sent in. The message has no value, which is a secret.
     """
-    parts = (cookie.name, cookie.value or "", cookie.domain, cookie.path)
-    if not (cookie.name or cookie.value) or any(";" in part or CONTROLS.search(part) for part in parts):
+    pair = cookie.name + (cookie.value or "")
+    if not pair or ";" in pair or CONTROLS.search(pair + cookie.domain + cookie.path):
         raise ConfigError(f"the cookie {cookie.name[:40]!r} is none: it would break the header that it is sent in")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxysieve.core.cookies.header import CONTROLS, SetCookie, is_pair
+from proxysieve.core.cookies.header import CONTROLS, MOST_BYTES, SetCookie, is_pair
 from proxysieve.core.cookies.scope import Place, Registrable, allowed_domain, default_path
 
 # RFC 6265bis, 5.5.
@@ -71,7 +71,7 @@ def cookie_from(said: SetCookie, place: Place, now: float, registrable: Registra
     """The cookie that *place* sets by what it *said* at *now*, in Unix seconds; None if browsers refuse it."""
     domain = allowed_domain(said.domain, place.host, registrable)
     path = said.path if said.path.startswith("/") else default_path(place.path)
-    if domain is None or not path.isascii() or (said.secure and not place.is_secure):
+    if domain is None or not _is_plain(path) or (said.secure and not place.is_secure):
         return None
     # So Chrome (https://chromestatus.com/feature/5633521622188032).
     if said.same_site == "None" and not said.secure:
@@ -110,7 +110,8 @@ def is_keepable(cookie: Cookie) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    return text.isascii() and ";" not in text and not CONTROLS.search(text)
+    # A URL's path, and with it the one of a cookie that names none, may have any length.
+    return len(text) <= MOST_BYTES and text.isascii() and not CONTROLS.search(text)
 
 
 def _keeps_promise(cookie: Cookie, *, has_root_path: bool) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 # Tells the registrable domain of a host; empty where there is none, as of a public suffix, an address or half of one.
 Registrable = Callable[[str], str]
 
-URL = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)(?::[0-9]*)?(?![^/?#])([^?#]*)", re.IGNORECASE)
+HOST = r"\[[0-9a-f:.]+\]|[0-9a-z_.-]+"
+URL = re.compile(rf"(https?)://(?:[^/?#]*@)?({HOST})(?::[0-9]*)?(?![^/?#])([^?#]*)", re.IGNORECASE)
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\]")
 
 
@@ -32,11 +35,11 @@ class Place:
 def place_of(url: str) -> Place | None:
     """Where a request of *url* goes; None if it is none of http or https with a host."""
     found = URL.match(url)
-    if found is None or not found[2]:
+    if found is None:
         return None
     host = found[2].lower()
     is_secure = len(found[1]) > len("http") or LOOPBACK.fullmatch(host) is not None
-    return Place(host, found[3] or "/", is_secure)
+    return Place(host, quote(found[3], safe=PRINTABLE, errors="replace") or "/", is_secure)
 
 
 def default_path(path: str) -> str:
