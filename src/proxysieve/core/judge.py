@@ -8,10 +8,11 @@ Opinions are asked for in the order of how sure they are, and the first one deci
 4. where redirects ended, and what they said themselves where they did not end at the page;
 5. a mark in the body that stands on block pages only;
 6. a mark of a site's own error: many of them look like block pages, and come with the same statuses;
-7. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
+7. a login in the page's place;
+8. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
    the same: such a status is unclear, or a site's error, and the words say whose;
-8. the status;
-9. the rest of the content: that one is too fast, a word, or nothing at all.
+9. the status;
+10. the rest of the content: that one is too fast, a word, or nothing at all.
 
 Judging never raises. A sign of the caller's that does is passed over; if a rule of ours does, the answer is unclear.
 Both are told to whoever made the judge.
