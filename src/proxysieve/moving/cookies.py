@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from proxysieve.belongings import CookieRecord, cookie_of
-from proxysieve.cookie_file import cookies_at
+from proxysieve.cookie_file import PORT, cookies_at
+from proxysieve.core.hosts import ascii_name
 from proxysieve.errors import ConfigError
 
 # In a header, these would end the cookie, or the header.
@@ -39,7 +40,8 @@ def make_cookie(
     Raises:
         ConfigError: No browser would keep it so.
     """
-    host = domain.lstrip(".").lower()
+    written = domain.lstrip(".").lower()
+    host = ascii_name(written) or written
     cookie = CookieRecord(
         name=name,
         value=value,
@@ -61,7 +63,7 @@ def settle(cookie: CookieRecord, site: str) -> CookieRecord:
     """*cookie*; where it names no domain, as one of *site*."""
     if cookie.domain:
         return cookie
-    host = site.rpartition(":")[0] or site if not site.startswith("[") else site
+    host = PORT.sub("", site)
     is_host_only = ADDRESS.fullmatch(host) is not None
     return msgspec.structs.replace(
         cookie,
