@@ -258,6 +258,25 @@ def test_what_tools_write_is_read(one: dict[str, object]) -> None:
     assert problems == []
 
 
+@pytest.mark.parametrize(
+    ("domain", "site"),
+    [
+        ("B\u00fccher.example", "xn--bcher-kva.example"),
+        ("www.xn--bcher-kva.example.", "xn--bcher-kva.example"),
+        ("127.0.0.1", "127.0.0.1:8080"),
+        ("[0:0::1]:8080", "[::1]:8080"),
+        ("LOCALHOST", "localhost"),
+    ],
+)
+def test_a_cookie_is_its_sites_however_its_domain_is_spelled(domain: str, site: str) -> None:
+    """By the name that is connected to, which is what a client compares it with."""
+    cookies, _ = parse_cookies(f"# cookies\n{domain}\tFALSE\t/\tFALSE\t0\ta\tb\n", "cookies")
+
+    assert cookies_at(site, cookies, site_of) == cookies
+    assert cookies_at("other.example", cookies, site_of) == []
+    assert all(cookie.domain.isascii() for cookie in cookies)
+
+
 @pytest.mark.parametrize("domain", ["c.example", "c.example:8080", " c.example", ".c.example"])
 def test_a_domain_is_its_host(domain: str) -> None:
     """wget writes the port behind it, and to ports cookies are not tied."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxysieve.errors import ConfigError
-from proxysieve.sites import former_names, respelled, site_of
+from proxysieve.sites import former_names, respelled, site_of, site_or_none
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,15 @@ def test_what_is_no_url_of_the_web_is_refused(url: str) -> None:
         site_of(url)
 
     assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["data:,x", "blob:https://shop.example/1", "about:blank", "http://a!b/", "http://a..b/", ""]
+)
+def test_what_a_page_asks_for_may_be_of_no_site(url: str) -> None:
+    """A browser's page asks for more than there are sites for."""
+    assert site_or_none(url) == ""
+    assert site_or_none("https://www.shop.example/a") == "shop.example"
 
 
 @settings(deadline=None, max_examples=200)

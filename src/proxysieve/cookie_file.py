@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from proxysieve.core.cookies.header import MOST_BYTES
+from proxysieve.core.hosts import url_host
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.text import kind_of, lines_of
+from proxysieve.core.model import PLAIN_IPV4
 from proxysieve.errors import ConfigError
 from proxysieve.text_file import read_text
 
@@ -33,8 +35,6 @@ EXPECTED = (
 )
 HTTP_ONLY = "#HttpOnly_"
 FIELD_COUNT = 7
-# What no host has in its name. An IPv6 address stands in brackets.
-HOST = re.compile(r"[^\s/?#@\\:\[\]]+|\[[0-9a-f:.]+\]")
 PORT = re.compile(r":[0-9]{1,5}\Z")
 # The last moment that a date can be of; whoever says more means never.
 LAST_AT = 253_402_300_799
@@ -102,14 +102,21 @@ def cookies_at(site: str, cookies: Iterable[Cookie], site_of: Callable[[str], st
 
 def _host_of(cookie: Cookie, site_of: Callable[[str], str]) -> str:
     """The site of *cookie* without a port; empty if its domain is no host's, and so no site's."""
-    host = cookie.domain.removeprefix(".")
-    if not HOST.fullmatch(host):
+    host = _known_host(cookie.domain)
+    if not host:
         # As a URL, it might be read as somebody's, and real browsers refuse all cookies among which one has it.
         return ""
     try:
         return PORT.sub("", site_of(f"http://{host}/"))
     except ConfigError:
         return ""
+
+
+def _known_host(domain: str) -> str:
+    """The host that *domain* is, as it is connected to; empty if it is none. Nothing of an address is guessed."""
+    written = domain.removeprefix(".").removesuffix(".")
+    host = "" if "%" in written else url_host(written)
+    return "" if PLAIN_IPV4.fullmatch(host) and host != written else host
 
 
 def _expired(cookies: Iterable[Cookie], now: float) -> str:
@@ -211,10 +218,10 @@ def _is_true(value: object) -> bool:
 
 def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, is_secure: bool) -> Cookie:
     # wget writes the port of its host, to which cookies are not tied (RFC 6265, 8.5).
-    host = PORT.sub("", domain.removeprefix(".").lower())
+    host = _known_host(PORT.sub("", domain))
     if not name:
         raise ConfigError("it has no name")
-    if not HOST.fullmatch(host):
+    if not host:
         raise ConfigError("its domain is no host's")
     # What a header cannot carry would be refused by the client, or change the request.
     if "=" in name or not all(part.isprintable() and ";" not in part for part in (name, value, path)):

@@ -30,6 +30,14 @@ def site_of(url: str) -> str:
     return registrable(place.host) or place.authority
 
 
+def site_or_none(url: str) -> str:
+    """The same for what a page asks for, which may be anything; empty if it can be asked for at no site."""
+    try:
+        return site_of(url)
+    except ConfigError:
+        return ""
+
+
 def respelled(site: str) -> str:
     """*site* by the name that it has today, where it is that of a host in another spelling; else as it is."""
     try:

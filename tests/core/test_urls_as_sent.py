@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.urls import Place, as_sent, joined, place_of
+from proxysieve.core.urls import USUAL, Place, as_sent, joined, place_of
 from proxysieve.errors import ConfigError
 
 SITE = "https://shop.example"
@@ -198,6 +198,15 @@ LETTERS = st.text("/\\.?#%2eE:@[]a1ä食\u200d\u0301 \t\n'|{-", max_size=30)
 TEXTS = st.one_of(
     st.text(max_size=40), LETTERS, LETTERS.map("http://a.example/".__add__), LETTERS.map("http://".__add__)
 )
+
+
+@settings(deadline=None)
+@given(st.from_regex(USUAL, fullmatch=True), st.sampled_from("/?#"), st.text(st.characters(codec="ascii")))
+def test_a_usual_url_is_read_at_once_with_the_same_result(start: str, mark: str, rest: str) -> None:
+    """The short cut changes nothing: a scheme in capitals leads past it."""
+    url = f"{start}{mark}{rest}"
+
+    assert place_of(url) == place_of(url.replace("http", "HTTP", 1))
 
 
 @settings(deadline=None, max_examples=500)

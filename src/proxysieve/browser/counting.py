@@ -9,7 +9,7 @@ from functools import partial
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.sites import site_of
+from proxysieve.sites import site_of, site_or_none
 
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
@@ -81,7 +81,7 @@ class Counting:
         is_known = may_be_cached and url in cached
         if may_be_cached:
             cached.add(url)
-        return not is_known and url.startswith("http") and site_of(url) in self._sites
+        return not is_known and site_or_none(url) in self._sites
 
 
 def page_of(response: PageResponse) -> Page | None:

@@ -22,7 +22,7 @@ from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
 from proxysieve.session import Session
-from proxysieve.sites import site_of
+from proxysieve.sites import site_of, site_or_none
 
 log = logging.getLogger("proxysieve")
 
@@ -177,4 +177,4 @@ async def _send_along(page: Page, site: str, headers: dict[str, str]) -> None:
     async def add(route: Route) -> None:
         await route.continue_(headers={**await route.request.all_headers(), **headers})
 
-    await page.route(lambda url: url.startswith("http") and site_of(url) == site, add)
+    await page.route(lambda url: site_or_none(url) == site, add)

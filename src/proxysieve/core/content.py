@@ -57,6 +57,7 @@ FOREIGN = re.compile(
 )
 # A character reference to a number: longer ones than this many digits are no character, and Python converts no more
 # than 4,300 of them (sys.set_int_max_str_digits).
+OF_PASSWORDS = re.compile(r"\btype\s{0,9}=\s{0,9}[\"']?password\b")
 NUMBER = re.compile(r"&#(\d{8,}+)", re.ASCII)
 NO_CHARACTER = "&#xfffd"
 MARKUP = (b"<!doctype", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title", b"<?xml")
@@ -125,6 +126,11 @@ class Content:
             name in FIELDS and not (HIDES.search(inside) or NO_FIELD.search(inside) or ANSWER.search(inside))
             for name, inside in self._shown_tags
         )
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether there is a field for one."""
+        return any(name == "input" and OF_PASSWORDS.search(inside) for name, inside in self._shown_tags)
 
     @cached_property
     def _shown_tags(self) -> tuple[tuple[str, str], ...]:

@@ -5,13 +5,14 @@ Opinions are asked for in the order of how sure they are, and the first one deci
 1. how the request failed, and what its caller knows (signs of their own);
 2. the proxy's own evidence, so that its refusals are never held against the site;
 3. a header by which a vendor says that it stepped in;
-4. where redirects ended;
+4. where redirects ended, and what they said themselves where they did not end at the page;
 5. a mark in the body that stands on block pages only;
 6. a mark of a site's own error: many of them look like block pages, and come with the same statuses;
-7. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
+7. a login in the page's place;
+8. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
    the same: such a status is unclear, or a site's error, and the words say whose;
-8. the status;
-9. the rest of the content: that one is too fast, a word, or nothing at all.
+9. the status;
+10. the rest of the content: that one is too fast, a word, or nothing at all.
 
 Judging never raises. A sign of the caller's that does is passed over; if a rule of ours does, the answer is unclear.
 Both are told to whoever made the judge.
@@ -25,6 +26,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from proxysieve.core.hops import LOGIN_WALL, is_in_clear, login_wall, on_the_way, was_in_clear
 from proxysieve.core.marks import SHORT_LENGTH, Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
 from proxysieve.core.retry_after import retry_after
@@ -89,7 +91,7 @@ FIRST_ERROR, FIRST_SITE_ERROR = 400, 500
 
 
 # The rules about what a page says that bears no mark; what stands behind ``status-`` is a rule each.
-RULES = frozenset({"human-check", "refusal-text", "throttle-text", "refusal-word", "empty-body"})
+RULES = frozenset({"human-check", "refusal-text", "throttle-text", "refusal-word", "empty-body", LOGIN_WALL})
 # What an answer is called over which a rule of ours raises an exception.
 FAULT = "judge-failed"
 STATUS_RULE = "status-"
@@ -163,18 +165,23 @@ class Judge:
     def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
         failure = failed(exchange)
         if failure is not None:
+            yield from self._caught(self._on_the_way(exchange))
             yield failure
             return
         for sign in self._own:
             yield from self._asked(sign, exchange)
+        yield from self._caught(self._usual_opinions(exchange))
+        for sign in last_signs:
+            yield from self._asked(sign, exchange)
+
+    def _caught(self, opinions: Iterator[Verdict]) -> Iterator[Verdict]:
+        """*opinions*, and that the judge failed if it does."""
         try:
-            yield from self._usual_opinions(exchange)
+            yield from opinions
         except Exception as error:  # noqa: BLE001 - whatever a site sends, its answer gets a verdict
             self._on_fault("the judge", repr(error))
             why = f"the judge failed ({type(error).__name__})"
             yield Verdict(outcome=Outcome.UNCLEAR, why=why, sign=FAULT, confidence=GUESSED)
-        for sign in last_signs:
-            yield from self._asked(sign, exchange)
 
     def _asked(self, sign: Sign, exchange: Exchange) -> tuple[Verdict, ...]:
         """What a sign of the caller's says; nothing if it fails, so that its mistake costs no page."""
@@ -199,8 +206,10 @@ class Judge:
         yield from _verdicts(exchange, headers + in_body, {Outcome.PROXY_ERROR})
         yield from _verdicts(exchange, headers, REFUSALS)
         yield from _verdicts(exchange, self._table.of_address(exchange))
+        yield from self._on_the_way(exchange)
         yield from _verdicts(exchange, in_body, REFUSALS)
         yield from _verdicts(exchange, headers + in_body, {Outcome.SITE_ERROR, Outcome.UNCLEAR, Outcome.OK})
+        yield from _said(login_wall(exchange, reading.content))
         said = self._content(reading)
         by_status = [*_verdicts(exchange, self._table.of_status(exchange)), *_said(status(exchange))]
         if said is not None and self._explains(said, by_status):
@@ -209,6 +218,13 @@ class Judge:
         else:
             yield from by_status
             yield from _said(said)
+
+    def _on_the_way(self, exchange: Exchange) -> Iterator[Verdict]:
+        """What the redirects say by marks, each as an answer of its own."""
+        for hop in on_the_way(exchange):
+            reading = Reading(hop, self._scan)
+            marks = [*self._table.of_headers(hop), *self._table.of_address(hop), *self._table.of_body(reading)]
+            yield from _verdicts(hop, marks, {*REFUSALS, Outcome.PROXY_ERROR})
 
     def _explains(self, said: Verdict, by_status: list[Verdict]) -> bool:
         """Whether what the page says is surer than its status, which may mean anything unless it refuses by itself."""
@@ -290,7 +306,7 @@ def failed(exchange: Exchange) -> Verdict | None:
     sign = failure.name.lower().replace("_", "-")
     if failure in PROXY_FAILURES:
         return Verdict(outcome=Outcome.PROXY_ERROR, why=str(failure), sign=sign, confidence=SURE)
-    may_be_proxys = failure in LEADING_ASTRAY and exchange.url.startswith("http://")
+    may_be_proxys = failure in LEADING_ASTRAY and was_in_clear(exchange)
     if failure in SITE_FAILURES and not may_be_proxys:
         return Verdict(
             outcome=Outcome.SITE_ERROR,
@@ -330,7 +346,7 @@ def status(exchange: Exchange) -> Verdict | None:
     if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
         # Bans look like this, and so do pages that are nobody's to see: only others' answers can tell.
         return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
-    if code in {502, 504} and exchange.url.startswith("http://"):
+    if code in {502, 504} and is_in_clear(exchange):
         # Without a tunnel the proxy may have said it as well as the site.
         why = f"status {code}, from the proxy or the site"
         return Verdict(outcome=Outcome.UNCLEAR, why=why, sign=sign, confidence=GUESSED, until=wait)

@@ -61,7 +61,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         wait_seconds: How long the refusal lasts, where its vendor says so.
         header: Values by the name of a header in lower case; none: any value. All of the headers must be there.
         status: HTTP statuses.
-        url: Where a redirect ended, as ``host/path``: how it begins; ``*`` stands for any host.
+        url: Where a redirect ended, or led to on the way to another page, as ``host/path``: how it begins; ``*`` stands
+            for any host.
         title: The page's title in lower case; with a ``*`` at its end, how it begins.
         frame: What the page shows, and nothing else: frames from an address that begins so, as ``host/path``; a host
             that begins with ``*.`` stands for all below it.

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from proxysieve.belongings import CookieRecord, cookie_of
-from proxysieve.cookie_file import cookies_at
+from proxysieve.cookie_file import PORT, cookies_at
 from proxysieve.core.cookies.encoding import to_wire
 from proxysieve.core.cookies.header import CONTROLS, MOST_BYTES, SAME_SITES
+from proxysieve.core.hosts import ascii_name
 from proxysieve.errors import ConfigError
 
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
@@ -36,7 +37,8 @@ def make_cookie(
     Raises:
         ConfigError: No browser would keep it so.
     """
-    host = domain.lstrip(".").lower()
+    written = domain.lstrip(".").lower()
+    host = ascii_name(written) or written
     cookie = CookieRecord(
         name=name,
         value=value,
@@ -58,7 +60,7 @@ def settle(cookie: CookieRecord, site: str) -> CookieRecord:
     """*cookie*; where it names no domain, as one of *site*."""
     if cookie.domain:
         return cookie
-    host = site.rpartition(":")[0] or site if not site.startswith("[") else site
+    host = PORT.sub("", site)
     is_host_only = ADDRESS.fullmatch(host) is not None
     return msgspec.structs.replace(
         cookie,
