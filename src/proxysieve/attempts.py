@@ -21,6 +21,7 @@ from proxysieve.core.retry import REFUSALS, Again, Budget, Over, wants_another
 from proxysieve.desk import Desk, Lease, page_number
 from proxysieve.errors import Blocked, GaveUp, NoSessionAvailable, ProxySieveError, SessionEnded
 from proxysieve.expect import expects
+from proxysieve.own_headers import OwnHeaders, check_headers, merged
 from proxysieve.session import Session
 
 # A page at which so many sessions end is taken for the reason: it may crash each browser that shows it.
@@ -39,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_wait_seconds: How long to wait for something to be due where nothing works.
         timeout_seconds: For one try, redirects included.
         max_bytes: How large a decoded body may be.
-        headers: On top of those that an identity sends by itself.
+        headers: The user's own, by the sites that they are for.
         on_tried: Is told of every try, with its site.
     """
 
@@ -50,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_wait_seconds: float
     timeout_seconds: float
     max_bytes: int
-    headers: dict[str, str]
+    headers: OwnHeaders
     on_tried: OnTried
 
 
@@ -363,7 +364,8 @@ class Sender(ABC):
 
         Args:
             url: http or https.
-            headers: On top of the pool's, and of those that the identity sends by itself.
+            headers: On top of the pool's, and of those that the identity sends by itself. They are for the URL's site
+                alone, and secrets among them for its host.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
             max_tries: How often it may be sent at the most, those tries included that use up no attempt.
 
@@ -371,12 +373,12 @@ class Sender(ABC):
             Blocked: The site refused the last attempt that the request had, of a session that had worked before.
             GaveUp: The attempts are used up, or the time is, and the last failed for another reason.
             NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
-            ConfigError: It is no URL.
+            ConfigError: It is no URL, or a header is not the user's to say.
         """
         settings = self._settings
         request = Request(
             url=url,
-            headers=settings.headers | dict(headers or {}),
+            headers=merged(settings.headers.at(url), check_headers(headers or {})),
             timeout_seconds=settings.timeout_seconds,
             max_bytes=settings.max_bytes,
             expect=expect,
@@ -403,7 +405,7 @@ class Sender(ABC):
         """
         settings = self._settings
         request = Request(
-            url=url, headers=settings.headers, timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
+            url=url, headers=settings.headers.at(url), timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
         )
         attempts = Attempts(
             url,

@@ -35,7 +35,7 @@ from proxysieve.desks import Desks
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.named_session import NamedSession
-from proxysieve.own_headers import check_headers
+from proxysieve.own_headers import Given, OwnHeaders
 from proxysieve.proxy_list import Change, Proxies, list_proxies
 from proxysieve.relay import way_through
 from proxysieve.samples import Samples
@@ -88,7 +88,10 @@ class SessionPool(Sender):
         client: Sends what :meth:`get` asks for.
         signs: Signs of your own, asked before those that come with the package: functions of an exchange that return a
             verdict or None, or files like ``signs.toml``.
-        headers: For every request of :meth:`get`, on top of those that an identity sends by itself.
+        headers: For every request of :meth:`get`, on top of those that an identity sends by itself: values by names,
+            for every site that is asked; and such a mapping by the name of a site (``shop.example``), for that one.
+            What carries a secret must be given for a site. No redirect takes one of them to another site; see
+            :mod:`proxysieve.own_headers`.
         cookies: What every session starts with: ``cookies.txt`` or a JSON file, or cookies. What a site sets later
             counts for more.
         looks: Whether a page is doubted, and asked for again, that looks like no good page of its site.
@@ -119,7 +122,7 @@ class SessionPool(Sender):
         max_clients: int = 200,
         client: Client | None = None,
         signs: Sequence[OwnSign] = (),
-        headers: Mapping[str, str] | None = None,
+        headers: Given | OwnHeaders | None = None,
         cookies: str | PathLike[str] | Iterable[Cookie] = (),
         looks: bool = True,
         site: Callable[[str], str] = site_of,
@@ -155,7 +158,7 @@ class SessionPool(Sender):
                 max_wait_seconds=max_wait_seconds,
                 timeout_seconds=timeout_seconds,
                 max_bytes=max_bytes,
-                headers=check_headers(headers or {}),
+                headers=OwnHeaders.of(headers or {}).bound_to(),
                 on_tried=on_tried,
             )
         )

@@ -18,11 +18,14 @@ from crawlee.errors import SessionError
 from crawlee.http_clients import HttpClient, ImpitHttpClient
 from crawlee.statistics import FinalStatistics
 from crawlee.storage_clients import MemoryStorageClient
+from tests.fakes import Scripted, answers, lines
 
-from proxysieve import NoSessionAvailable, SessionPool
+from proxysieve import NoSessionAvailable, Response, Session, SessionPool
+from proxysieve import Request as PoolRequest
 from proxysieve.adapters.crawlee import CrawleeSession, http_crawler_options
 from proxysieve.desk import Desk
 from proxysieve.errors import ConfigError, MissingExtraError
+from proxysieve.own_headers import Given
 from proxysieve.testbed import BlockStyle, Testbed, World
 
 STYLES: tuple[BlockStyle, ...] = ("forbidden", "throttled", "challenge", "captcha", "sorry")
@@ -142,6 +145,32 @@ async def test_a_request_can_be_bound_to_the_session_of_another(make_client: Cal
 
     assert seen == [crawl.sessions[first], {"page": 7}, "vanilla"]
     assert b"flavour=vanilla" in crawl.pages[second]
+
+
+async def test_headers_of_the_pool_go_to_the_sites_that_they_are_for() -> None:
+    """With those of the request on top, each name once."""
+    sent: dict[str, dict[str, str]] = {}
+
+    def keep(request: PoolRequest, session: Session) -> Response:
+        sent[request.url] = {name.lower(): value for name, value in request.headers.items()}
+        assert len(sent[request.url]) == len(request.headers)
+        return answers(200)(request, session)
+
+    headers: Given = {"X-Own": "pool", "shop.example": {"Authorization": "s3cret"}}
+    pool = SessionPool(lines(2), store="memory:", max_rate=0, looks=False, client=Scripted(keep), headers=headers)
+    requests = [
+        Request.from_url("http://shop.example/", headers={"x-own": "request"}),
+        Request.from_url("http://other.example/"),
+    ]
+
+    crawl = Crawl()
+    await crawl.crawler(pool).run(requests)
+
+    assert crawl.errors == {}
+    assert sent == {
+        "http://shop.example/": {"x-own": "request", "authorization": "s3cret"},
+        "http://other.example/": {"x-own": "pool"},
+    }
 
 
 async def test_a_session_that_is_unknown_is_missed_as_in_crawlee() -> None:

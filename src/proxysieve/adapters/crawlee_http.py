@@ -19,6 +19,7 @@ from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSessio
 from proxysieve.clients import protocol as built_in
 from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Exchange, Failure
+from proxysieve.own_headers import merged
 from proxysieve.pool import SessionPool
 
 # Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
@@ -108,7 +109,7 @@ class IdentityHttpClient(HttpClient):
         request = built_in.Request(
             url=url,
             method=asked.get("method", "GET"),
-            headers=self._settings.headers | dict(asked.get("headers") or {}),
+            headers=merged(self._settings.headers.at(url), asked.get("headers") or {}),
             content=asked.get("payload"),
             timeout_seconds=min(longest, timeout.total_seconds()) if timeout else longest,
             max_bytes=self._settings.max_bytes,

@@ -89,7 +89,8 @@ class PlaywrightBrowser:
             GaveUp: The tries are used up for another reason.
             NoSessionAvailable: Nothing works, and nothing is due soon.
         """
-        pool, request = self._pool, Request(url=url, timeout_seconds=timeout_seconds, expect=expect)
+        pool, headers = self._pool, self._pool.settings.headers.at(url)
+        request = Request(url=url, headers=headers, timeout_seconds=timeout_seconds, expect=expect)
         sender = pool.session(session, site=pool.site_of(url)) if session else pool
         attempts = sender.attempts(url, expect=expect, max_tries=max_tries)
         async with self._renderer.slots, AsyncExitStack() as stack:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Self
 
 from msgspec.structs import replace
-from playwright.async_api import BrowserType, Error, Page, Route
+from playwright.async_api import BrowserType, Error, Page
 
 from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.loading import Loading
@@ -17,12 +17,13 @@ from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.pdfs import download_pdfs
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
+from proxysieve.browser.sending_along import send_along
 from proxysieve.browser.waiting import in_time, while_it_closes
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
 from proxysieve.session import Session
-from proxysieve.sites import site_of, site_or_none
+from proxysieve.sites import site_of
 
 log = logging.getLogger("proxysieve")
 
@@ -143,14 +144,13 @@ class Renderer:
         raise Error("Page crashed: and so did each browser that opened it")
 
     async def _load_once(self, request: Request, seat: Seat) -> tuple[Visit, AsyncExitStack]:
-        site = site_of(request.url)
         async with AsyncExitStack() as stack:
             page, commands = await stack.enter_async_context(seat.page())
             async with in_time(ASK_SECONDS, "what the page is to leave out or send along"):
                 await download_pdfs(page)
-                await self.left_out.attend(page, commands, site)
+                await self.left_out.attend(page, commands, site_of(request.url))
                 if request.headers:
-                    await _send_along(page, site, request.headers)
+                    await send_along(page, request.url, request.headers)
             loading = Loading(page, commands, request, self._options)
             with seat.loading(), seat.counting.loading(page, request.url) as tally:
                 response = await loading.load()
@@ -169,12 +169,3 @@ class Renderer:
                 await seat.close()
         for session in [one for one, seat in self._seats.items() if not seat.is_open and not seat.page_count]:
             del self._seats[session]
-
-
-async def _send_along(page: Page, site: str, headers: dict[str, str]) -> None:
-    """Add *headers* to what goes to *site*; they are no business of others."""
-
-    async def add(route: Route) -> None:
-        await route.continue_(headers={**await route.request.all_headers(), **headers})
-
-    await page.route(lambda url: site_or_none(url) == site, add)

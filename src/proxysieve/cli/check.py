@@ -125,7 +125,7 @@ def check(
     """
     usable, problems = read_proxies(proxies)
     good_list = GoodList(save, *_sources()) if save else None
-    warn(problems)
+    warn([*problems, *options["headers"].unused_at([url])])
     raise_file_limit()
     job = Check(CheckOptions(url=url, proxies=usable, **options))
     report = asyncio.run(_run(job, show=not quiet))

@@ -186,7 +186,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     if any("://" in name for name in urls):
         raise ConfigError("URLS are files, and one of them is an address: put addresses into a file, or pipe them to -")
     url_list = read_url_files(urls)
-    warn([*url_list.problems, *proxies.read()])
+    warn([*url_list.problems, *proxies.read(), *options["headers"].unused_at(url_list.urls)])
     raise_file_limit()
     browsing = take_browsing(options)
     options["concurrency"] = options["concurrency"] or (PAGES_AT_ONCE if browsing.browser else REQUESTS_AT_ONCE)

@@ -13,7 +13,7 @@ import click
 from proxysieve.cli.printing import echo, printable_lines
 from proxysieve.core.address import parse_proxy
 from proxysieve.errors import ConfigError
-from proxysieve.own_headers import check_headers, parse_header
+from proxysieve.own_headers import OwnHeaders, parse_header
 from proxysieve.proxy_list import ProxyList
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -157,8 +157,8 @@ def concurrency_option(count: int | None, what: str = "Requests under way at mos
     return option("--concurrency", default=count, type=Count(min=1), metavar="COUNT", help=what)
 
 
-def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    return check_headers(dict(map(parse_header, texts)))
+def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> OwnHeaders:
+    return OwnHeaders(map(parse_header, texts))
 
 
 header_option = option(
@@ -166,9 +166,12 @@ header_option = option(
     "headers",
     is_shared=True,
     multiple=True,
+    # A configuration file may have secrets in it, which help would show.
+    show_default=False,
     callback=_read_headers,
-    metavar="'NAME: VALUE'",
-    help="For every request, on top of what a session's browser sends; may be repeated.",
+    metavar="'[SITE=]NAME: VALUE'",
+    help="For the sites of the URLs, or for SITE alone, on top of what a session's browser sends; may be repeated. "
+    "What carries a secret, as Authorization does, needs SITE= where the URLs are of several sites.",
 )
 
 

@@ -18,7 +18,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask for.
 
     Attributes:
-        headers: On top of those that the identity sends by itself.
+        headers: On top of those that the identity sends by itself. They are for *url*; what else they may go to, a
+            redirect included, :func:`~proxysieve.own_headers.headers_for_hop` says.
         timeout_seconds: For all of it, redirects included.
         max_bytes: How large the decoded body may be.
         expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
@@ -31,6 +32,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     max_bytes: int = 50_000_000
     expect: str = ""
+
+    def __repr__(self) -> str:
+        # The values may be secrets.
+        return f"<Request {self.method} {self.url} with {', '.join(self.headers) or 'no headers'}>"
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

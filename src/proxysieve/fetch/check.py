@@ -26,6 +26,7 @@ from proxysieve.core.providers import exit_name
 from proxysieve.core.records import SessionRecord
 from proxysieve.detector import OwnSign, make_judge
 from proxysieve.expect import expects
+from proxysieve.own_headers import OwnHeaders
 from proxysieve.session import Clients, Session
 from proxysieve.sites import site_of
 
@@ -44,7 +45,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_rate: Requests a second to the site; 0 for no cap.
         expect: What a good page has.
         signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
-        headers: For every request, on top of those that an identity sends by itself.
+        headers: The user's own, on top of those that an identity sends by itself.
         cookies: The file with those that every session starts with; none if empty.
         client: Sends the requests; the built-in one by default.
     """
@@ -57,7 +58,7 @@ class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 10.0
     expect: str = ""
     signs: tuple[OwnSign, ...] = ()
-    headers: dict[str, str] = {}
+    headers: OwnHeaders = OwnHeaders()
     cookies: str | PathLike[str] = ""
     seed: int | None = None
     client: Client | None = None
@@ -158,6 +159,7 @@ class Check:
     def __init__(self, options: CheckOptions, *, clock: Clock | None = None) -> None:
         self._options = options
         self._site = site_of(options.url)
+        self._headers = options.headers.bound_to([options.url]).at(options.url)
         self._judge = make_judge(options.signs)
         self._signs = (expects(options.expect),) if options.expect else ()
         self._clock = clock or SystemClock()
@@ -248,9 +250,7 @@ class Check:
 
     async def _try(self, session: Session) -> None:
         options, started_at = self._options, self._clock.now()
-        request = Request(
-            url=options.url, headers=options.headers, timeout_seconds=options.timeout, max_bytes=MOST_BYTES
-        )
+        request = Request(url=options.url, headers=self._headers, timeout_seconds=options.timeout, max_bytes=MOST_BYTES)
         try:
             response = await self._client.send(request, session)
         except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check

@@ -24,6 +24,7 @@ from proxysieve.fetch.queue import Queue
 from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
 from proxysieve.fetch.robots import Robots
 from proxysieve.fetch.urls import UrlList
+from proxysieve.own_headers import OwnHeaders
 from proxysieve.pool import SessionPool
 from proxysieve.proxy_list import Proxies
 from proxysieve.sites import site_of
@@ -50,7 +51,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         expect: Text that a good page contains.
         looks: Whether a page is doubted that looks like no good page of its site.
         signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
-        headers: For every request, on top of those that an identity sends by itself.
+        headers: The user's own, on top of those that an identity sends by itself.
         cookies: The file with those that every session starts with; none if empty.
         client: Sends the requests; the built-in one by default.
     """
@@ -73,7 +74,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     signs: tuple[OwnSign, ...] = ()
     robots: bool = True
     retry_failed: bool = False
-    headers: dict[str, str] = {}
+    headers: OwnHeaders = OwnHeaders()
     cookies: str | PathLike[str] = ""
     seed: int | None = None
     client: Client | None = None
@@ -230,7 +231,7 @@ class Job:
             timeout_seconds=options.timeout,
             looks=options.looks,
             signs=options.signs,
-            headers=options.headers,
+            headers=options.headers.bound_to(options.urls.urls),
             cookies=options.cookies or (),
             client=options.client,
             clock=self._clock,
