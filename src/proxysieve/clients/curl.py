@@ -14,7 +14,8 @@ from proxysieve.clients.connections import Broken, Connections
 from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Handles, Reading
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
-from proxysieve.core.failures import SendFailed, curl_failure
+from proxysieve.core.failures import SendFailed
+from proxysieve.core.failures.curl import curl_failure
 from proxysieve.core.model import Answer, Failure, Identity
 from proxysieve.core.redirects import Asked, follow
 from proxysieve.core.urls import as_sent, place_of

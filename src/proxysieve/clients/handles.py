@@ -16,7 +16,7 @@ from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 
 from proxysieve.clients.protocol import MOST_AT_ONCE
-from proxysieve.core.failures import Progress
+from proxysieve.core.failures.curl import Progress
 
 # Of a page's request; libcurl would send cookies first, which no browser does. A Chromium that was redirected has its
 # hints behind what it fetches.
