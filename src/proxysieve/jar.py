@@ -49,6 +49,8 @@ class Jar(CookieJar):
         self._site = site
         self._now = now or SystemClock().now
         self._kept = Cookies(registrable)
+        # As who filled it last calls it: others would not send its cookies.
+        self._localhost = LOCALHOST
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
@@ -89,8 +91,10 @@ class Jar(CookieJar):
         """
         with self.lock:
             new = _from_stdlib(cookie, self._site)
+            if new.domain == LOCALHOST:
+                self._localhost = cookie.domain or self._localhost
             old = self._kept.find(new.key)
-            if old is None or not _says_nothing_new(cookie, to_stdlib(old)):
+            if old is None or not _says_nothing_new(cookie, self._told(old)):
                 self._kept.put(new, self._now())
 
     def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
@@ -99,7 +103,9 @@ class Jar(CookieJar):
         values = [str(value) for value in headers.get_all("Set-Cookie", [])]
         # The standard library reads headers a letter a byte; httpx and others read text.
         is_wire = isinstance(headers, HTTPMessage)
-        self.take(request.get_full_url(), values if is_wire else [to_wire(value) for value in values])
+        with self.lock:
+            self._localhost = STDLIBS_LOCALHOST
+            self.take(request.get_full_url(), values if is_wire else [to_wire(value) for value in values])
 
     def add_cookie_header(self, request: Request) -> None:
         """Add the cookies that belong to *request*, unless it brings its own."""
@@ -110,8 +116,11 @@ class Jar(CookieJar):
     def find(self, domain: str, path: str, name: str) -> Cookie | None:
         """The cookie that these three tell from others."""
         with self.lock, suppress(KeyError):
-            return to_stdlib(self._found(domain, path, name))
+            return self._told(self._found(domain, path, name))
         return None
+
+    def _told(self, cookie: core.Cookie) -> Cookie:
+        return to_stdlib(cookie, self._localhost if cookie.domain == LOCALHOST else cookie.domain)
 
     def _found(self, domain: str, path: str, name: str) -> core.Cookie:
         domain = _own(domain)
@@ -165,7 +174,7 @@ class Jar(CookieJar):
     def __iter__(self) -> Iterator[Cookie]:
         with self.lock:
             kept = list(self._kept)
-        return map(to_stdlib, kept)
+        return map(self._told, kept)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -218,8 +227,8 @@ def is_http_only(cookie: Cookie) -> bool:
     return cookie.has_nonstandard_attr(HTTP_ONLY) or cookie.get_nonstandard_attr(CURLS_HTTP_ONLY) == str(True)
 
 
-def to_stdlib(cookie: core.Cookie) -> Cookie:
-    """*cookie* as :mod:`http.cookiejar` has it: its name and value in text, if they are UTF-8."""
+def to_stdlib(cookie: core.Cookie, domain: str) -> Cookie:
+    """*cookie* of *domain* as :mod:`http.cookiejar` has it: its name and value in text, if they are UTF-8."""
     is_text = is_utf_8(cookie.name) and is_utf_8(cookie.value)
     name, value = (to_text(cookie.name), to_text(cookie.value)) if is_text else (cookie.name, cookie.value)
     is_for_all = cookie.domain.startswith(".")
@@ -235,7 +244,7 @@ def to_stdlib(cookie: core.Cookie) -> Cookie:
         value=value if name else None,
         port=None,
         port_specified=False,
-        domain=STDLIBS_LOCALHOST if cookie.domain == LOCALHOST else cookie.domain,
+        domain=domain,
         domain_specified=is_for_all,
         domain_initial_dot=is_for_all,
         path=cookie.path,
