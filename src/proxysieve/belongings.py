@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from proxysieve.core.records import decode
-from proxysieve.jar import HTTP_ONLY, LATIN_1, SAME_SITE, is_http_only
+from proxysieve.stdlib_cookies import HTTP_ONLY, LATIN_1, SAME_SITE, is_http_only
 from proxysieve.windows import Window
 
 OWN_KINDS = ("cookies", "data", "browser")

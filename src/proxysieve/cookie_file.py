@@ -19,12 +19,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from proxysieve.core.cookies import cookie as core
+from proxysieve.core.cookies.encoding import to_wire
 from proxysieve.core.cookies.header import MOST_BYTES
 from proxysieve.core.hosts import url_host
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.text import kind_of, lines_of
 from proxysieve.core.model import PLAIN_IPV4
 from proxysieve.errors import ConfigError
+from proxysieve.stdlib_cookies import to_stdlib
 from proxysieve.text_file import read_text
 
 log = logging.getLogger("proxysieve")
@@ -226,28 +229,17 @@ def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, i
     # What a header cannot carry would be refused by the client, or change the request.
     if "=" in name or not all(part.isprintable() and ";" not in part for part in (name, value, path)):
         raise ConfigError("it has letters in it that cannot be sent")
-    if len(name.encode()) + len(value.encode()) > MOST_BYTES:
+    if len(to_wire(name + value)) > MOST_BYTES:
         raise ConfigError(f"it is longer than {MOST_BYTES:,} bytes, which no browser keeps")
-    expiry = _expiry(expires)
-    is_for_all = domain.startswith(".")
-    return Cookie(
-        version=0,
-        name=name,
-        value=value,
-        port=None,
-        port_specified=False,
-        domain=f".{host}" if is_for_all else host,
-        domain_specified=is_for_all,
-        domain_initial_dot=is_for_all,
+    kept = core.Cookie(
+        name=to_wire(name),
+        value=to_wire(value),
+        domain=f".{host}" if domain.startswith(".") else host,
         path=path if path.startswith("/") else "/",
-        path_specified=True,
+        expires=_expiry(expires),
         secure=is_secure,
-        expires=expiry,
-        discard=expiry is None,
-        comment=None,
-        comment_url=None,
-        rest={},
     )
+    return to_stdlib(kept, kept.domain)
 
 
 def _expiry(value: object) -> int | None:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from email.message import Message
 from http.client import HTTPMessage
 from http.cookiejar import Cookie, CookieJar
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
 from proxysieve.clock import SystemClock
 from proxysieve.core.cookies import cookie as core
-from proxysieve.core.cookies.encoding import is_utf_8, to_text, to_wire
-from proxysieve.core.cookies.header import SAME_SITES
+from proxysieve.core.cookies.encoding import to_wire
 from proxysieve.core.cookies.store import Cookies
-from proxysieve.core.hosts import is_bare_ipv6
 from proxysieve.sites import registrable
+from proxysieve.stdlib_cookies import (
+    LOCALHOST,
+    STDLIBS_LOCALHOST,
+    HeaderText,
+    from_stdlib,
+    own_domain,
+    says_nothing_new,
+    to_stdlib,
+)
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
-
-# What http.cookiejar has no fields of its own for, as its parser leaves them in the rest.
-HTTP_ONLY, SAME_SITE = "HttpOnly", "SameSite"
-# And as curl_cffi leaves it there.
-CURLS_HTTP_ONLY = "http_only"
-# Of what is no UTF-8, each letter is a byte.
-LATIN_1 = "latin-1"
-# http.cookiejar gives this host an ending.
-LOCALHOST, STDLIBS_LOCALHOST = "localhost", "localhost.local"
-PORT = re.compile(r":[0-9]+\Z")
 
 
 class Jar(CookieJar):
@@ -49,6 +45,8 @@ class Jar(CookieJar):
         self._site = site
         self._now = now or SystemClock().now
         self._kept = Cookies(registrable)
+        # As who filled it last calls it: others would not send its cookies.
+        self._localhost = LOCALHOST
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
@@ -88,9 +86,11 @@ class Jar(CookieJar):
         One that comes back as it was given out changes nothing: clients that copy cookies know less of them.
         """
         with self.lock:
-            new = _from_stdlib(cookie, self._site)
+            new = from_stdlib(cookie, self._site)
+            if new.domain == LOCALHOST:
+                self._localhost = cookie.domain or self._localhost
             old = self._kept.find(new.key)
-            if old is None or not _says_nothing_new(cookie, to_stdlib(old)):
+            if old is None or not says_nothing_new(cookie, self._told(old)):
                 self._kept.put(new, self._now())
 
     def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
@@ -99,7 +99,9 @@ class Jar(CookieJar):
         values = [str(value) for value in headers.get_all("Set-Cookie", [])]
         # The standard library reads headers a letter a byte; httpx and others read text.
         is_wire = isinstance(headers, HTTPMessage)
-        self.take(request.get_full_url(), values if is_wire else [to_wire(value) for value in values])
+        with self.lock:
+            self._localhost = STDLIBS_LOCALHOST
+            self.take(request.get_full_url(), values if is_wire else [to_wire(value) for value in values])
 
     def add_cookie_header(self, request: Request) -> None:
         """Add the cookies that belong to *request*, unless it brings its own."""
@@ -110,11 +112,14 @@ class Jar(CookieJar):
     def find(self, domain: str, path: str, name: str) -> Cookie | None:
         """The cookie that these three tell from others."""
         with self.lock, suppress(KeyError):
-            return to_stdlib(self._found(domain, path, name))
+            return self._told(self._found(domain, path, name))
         return None
 
+    def _told(self, cookie: core.Cookie) -> Cookie:
+        return to_stdlib(cookie, self._localhost if cookie.domain == LOCALHOST else cookie.domain)
+
     def _found(self, domain: str, path: str, name: str) -> core.Cookie:
-        domain = _own(domain)
+        domain = own_domain(domain)
         found = self._kept.find((domain, path, to_wire(name)))
         # One without a name is called what its value is.
         nameless = None if found else self._kept.find((domain, path, ""))
@@ -137,7 +142,7 @@ class Jar(CookieJar):
             elif domain is None or (path is None and name is not None):
                 raise ValueError("a name is removed with its domain and path, and a path with its domain")
             elif path is None or name is None:
-                meant = [one for one in self._kept if one.domain == _own(domain) and path in {None, one.path}]
+                meant = [one for one in self._kept if one.domain == own_domain(domain) and path in {None, one.path}]
                 if sum(self._kept.remove(one.key) for one in meant) == 0:
                     raise KeyError(path or domain)
             else:
@@ -165,7 +170,7 @@ class Jar(CookieJar):
     def __iter__(self) -> Iterator[Cookie]:
         with self.lock:
             kept = list(self._kept)
-        return map(to_stdlib, kept)
+        return map(self._told, kept)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -175,117 +180,3 @@ class Jar(CookieJar):
         return f"<Jar of {len(self)} cookies>"
 
     __str__ = __repr__
-
-
-class HeaderText(str):
-    """The text of a header that is always sent as the bytes that it had.
-
-    httpx2 would refuse what is not ASCII, and urllib what is not ISO 8859-1, in the middle of a request.
-    """
-
-    __slots__ = ("_wire",)
-
-    def __new__(cls, wire: str) -> Self:
-        text = super().__new__(cls, "; ".join(map(to_text, wire.split("; "))))
-        text._wire = wire
-        return text
-
-    _wire: str
-
-    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
-        del encoding, errors
-        return self._wire.encode("latin-1")
-
-
-class TextCookie(Cookie):
-    """A cookie whose name and value are text.
-
-    Clients send text as UTF-8. requests alone sends a letter a byte, and it alone copies cookies.
-    """
-
-    def __copy__(self) -> Cookie:
-        copied = Cookie.__new__(Cookie)
-        vars(copied).update(vars(self))
-        copied._rest = {**self._rest, LATIN_1: ""}  # type: ignore[attr-defined] # noqa: SLF001 - it has no other way
-        if not self.has_nonstandard_attr(LATIN_1):
-            copied.name = to_wire(self.name)
-            copied.value = None if self.value is None else to_wire(self.value)
-        return copied
-
-
-def is_http_only(cookie: Cookie) -> bool:
-    """Whether no script may see *cookie*, whoever put it into its jar."""
-    return cookie.has_nonstandard_attr(HTTP_ONLY) or cookie.get_nonstandard_attr(CURLS_HTTP_ONLY) == str(True)
-
-
-def to_stdlib(cookie: core.Cookie) -> Cookie:
-    """*cookie* as :mod:`http.cookiejar` has it: its name and value in text, if they are UTF-8."""
-    is_text = is_utf_8(cookie.name) and is_utf_8(cookie.value)
-    name, value = (to_text(cookie.name), to_text(cookie.value)) if is_text else (cookie.name, cookie.value)
-    is_for_all = cookie.domain.startswith(".")
-    rest = {
-        **({HTTP_ONLY: ""} if cookie.http_only else {}),
-        **({SAME_SITE: cookie.same_site} if cookie.same_site else {}),
-        **({} if is_text else {LATIN_1: ""}),
-    }
-    return TextCookie(
-        version=0,
-        # So it has those without a name, which are a value alone.
-        name=name or value,
-        value=value if name else None,
-        port=None,
-        port_specified=False,
-        domain=STDLIBS_LOCALHOST if cookie.domain == LOCALHOST else cookie.domain,
-        domain_specified=is_for_all,
-        domain_initial_dot=is_for_all,
-        path=cookie.path,
-        path_specified=True,
-        secure=cookie.secure,
-        expires=cookie.expires,
-        discard=cookie.expires is None,
-        comment=None,
-        comment_url=None,
-        rest=rest,
-    )
-
-
-def _from_stdlib(cookie: Cookie, site: str) -> core.Cookie:
-    encode = str if cookie.has_nonstandard_attr(LATIN_1) else to_wire
-    name, value = ("", cookie.name) if cookie.value is None else (cookie.name, cookie.value)
-    return core.Cookie(
-        name=encode(name),
-        value=encode(value),
-        domain=_domain_of(cookie, site),
-        path=cookie.path,
-        expires=cookie.expires,
-        secure=bool(cookie.secure),
-        http_only=is_http_only(cookie),
-        same_site=_same_site(cookie),
-    )
-
-
-def _same_site(cookie: Cookie) -> str:
-    said = cookie.get_nonstandard_attr(SAME_SITE)
-    return SAME_SITES.get(said.lower(), "") if isinstance(said, str) else ""
-
-
-def _domain_of(cookie: Cookie, site: str) -> str:
-    if cookie.domain:
-        return _own(cookie.domain)
-    host = site if site.endswith("]") else PORT.sub("", site)
-    return f".{host}"
-
-
-def _own(domain: str) -> str:
-    """*domain* as it is kept; curl's has no brackets around an address."""
-    if domain == STDLIBS_LOCALHOST:
-        return LOCALHOST
-    return f"[{domain}]" if is_bare_ipv6(domain) else domain
-
-
-def _says_nothing_new(cookie: Cookie, known: Cookie) -> bool:
-    return (
-        (cookie.value, bool(cookie.secure), cookie.expires) == (known.value, known.secure, known.expires)
-        and is_http_only(cookie) <= is_http_only(known)
-        and _same_site(cookie) in {"", _same_site(known)}
-    )

@@ -9,7 +9,10 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Error
 
-from proxysieve.jar import HTTP_ONLY, LOCALHOST, SAME_SITE, STDLIBS_LOCALHOST, Jar, is_http_only
+from proxysieve.core.cookies import cookie as core
+from proxysieve.core.cookies.encoding import to_wire
+from proxysieve.jar import Jar
+from proxysieve.stdlib_cookies import LOCALHOST, SAME_SITE, STDLIBS_LOCALHOST, is_http_only, to_stdlib
 
 log = logging.getLogger("proxysieve")
 
@@ -140,24 +143,15 @@ def _to_browser(cookie: Cookie) -> dict[str, Any]:
     }
 
 
-def _from_browser(cookie: dict[str, Any]) -> Cookie:
-    domain, expires = cookie["domain"], cookie["expires"]
-    rest = {SAME_SITE: cookie["sameSite"]} | ({HTTP_ONLY: ""} if cookie["httpOnly"] else {})
-    return Cookie(
-        version=0,
-        name=cookie["name"],
-        value=cookie["value"],
-        port=None,
-        port_specified=False,
-        domain=domain,
-        domain_specified=domain.startswith("."),
-        domain_initial_dot=domain.startswith("."),
+def _from_browser(cookie: BrowserCookie) -> Cookie:
+    kept = core.Cookie(
+        name=to_wire(cookie["name"]),
+        value=to_wire(cookie["value"]),
+        domain=cookie["domain"],
         path=cookie["path"],
-        path_specified=True,
+        expires=None if cookie["expires"] == NEVER else int(cookie["expires"]),
         secure=cookie["secure"],
-        expires=None if expires == NEVER else int(expires),
-        discard=expires == NEVER,
-        comment=None,
-        comment_url=None,
-        rest=rest,
+        http_only=cookie["httpOnly"],
+        same_site=cookie["sameSite"],
     )
+    return to_stdlib(kept, kept.domain)
