@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from tests.damage import damaged
 
 from proxysieve.core.lists.text import unseen
+from proxysieve.core.robots.rules import path_of
+from proxysieve.core.urls import as_sent
 from proxysieve.errors import ConfigError
+from proxysieve.fetch.names import file_name
 from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
+from proxysieve.sites import site_of
 
 SECRET = "topsecret"
 
@@ -115,6 +119,9 @@ GOOD = "https://shop.example/item/1"
         ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080/"),
         ("https://bücher.example/", "https://bücher.example/"),
         ("http://my_shop.example./", "http://my_shop.example./"),
+        ("http://a[nn:p]w@shop.example/", "http://a[nn:p]w@shop.example/"),
+        ("http://127.1/%C3%A4", "http://127.1/%C3%A4"),
+        ("http://%C3%A4.example/", "http://%C3%A4.example/"),
     ],
 )
 def test_what_a_url_may_have_stays_its_own(line: str, url: str) -> None:
@@ -127,6 +134,22 @@ def test_what_a_url_may_have_stays_its_own(line: str, url: str) -> None:
 def test_what_is_read_at_once_is_read_alike_piece_by_piece(url: str) -> None:
     """The usual form is a short cut: a comma, which leads past it, is as good a part of a path."""
     check_url(f"{url}/," if url.count("/") == len("//") else f"{url},")
+
+
+LETTERS = st.text("ab1.-_%@:[]/?#é食ß\N{ACCOUNT OF}\u0301;=&'|{", max_size=20)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.one_of(LETTERS, st.text()).map("http://".__add__), st.sampled_from(["", "/", ".example/a?b", "@h/", ":80"]))
+def test_what_is_taken_is_read_by_all_who_have_to_do_with_it(start: str, rest: str) -> None:
+    """Its site, its file and its rules in robots.txt."""
+    url = f"{start}{rest}"
+    try:
+        check_url(url)
+    except ConfigError:
+        return
+
+    assert all((as_sent(url), site_of(url), file_name(url, ""), path_of(url)))
 
 
 UNSEEN = {

@@ -230,7 +230,7 @@ def _host_and_port(place: str) -> tuple[str, int]:
     digits = port.lstrip("0")
     is_port = not port or (port.isascii() and port.isdecimal() and digits and len(digits) <= len(str(MOST_PORTS)))
     if not is_port or int(digits or "0") > MOST_PORTS:
-        raise ConfigError("its port is not between 1 and 65535")
+        raise ConfigError("its host or port cannot be read")
     host = url_host(written)
     if not host:
         raise ConfigError("its host is neither a name nor an IP address")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from hashlib import blake2b
-from urllib.parse import urlsplit
 
 # Together with the rest, less than the 143 bytes that encrypted folders allow.
 READABLE_LENGTH = 80
 DIGEST_BYTES = 10
+# The scheme and a login, and the fragment.
+AROUND = re.compile(r"\A[^:/?#]*://(?:[^/\\?#]*@)?|#.*", re.DOTALL)
 ODD = re.compile(r"[^A-Za-z0-9.-]+")
 DOTS = re.compile(r"\.{2,}")
 
@@ -55,9 +56,7 @@ def file_name(url: str, content_type: str) -> str:
     The digest tells apart what the readable part makes equal, also where upper and lower case are the same. Logins in
     a URL are no part of what can be read.
     """
-    parts = urlsplit(url)
-    text = f"{parts.netloc.rpartition('@')[2]}{parts.path}{'_' if parts.query else ''}{parts.query}"
-    readable = DOTS.sub(".", ODD.sub("_", text))[:READABLE_LENGTH].strip("._-")
+    readable = DOTS.sub(".", ODD.sub("_", AROUND.sub("", url)))[:READABLE_LENGTH].strip("._-")
     digest = blake2b(url.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
     return f"{readable or 'page'}-{base64.b32encode(digest).decode().lower()}{ending(content_type)}"
 
