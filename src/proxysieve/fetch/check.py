@@ -19,8 +19,9 @@ from proxysieve.cookie_file import cookies_at, read_cookies
 from proxysieve.core.comparison import Comparison
 from proxysieve.core.content import Content
 from proxysieve.core.engine import LEEWAY_SECONDS
-from proxysieve.core.failures import failure_of, words_of
+from proxysieve.core.failures import failed_exchange, words_of
 from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.logins import redacted_answer, without_login_in
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.providers import exit_name
 from proxysieve.core.records import SessionRecord
@@ -254,8 +255,10 @@ class Check:
         try:
             response = await self._client.send(request, session)
         except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
-            exchange = Exchange(url=options.url, failure=failure_of(error), at=self._clock.now())
-            unexpected = "" if exchange.failure else f"unexpected error: {words_of(error) or type(error).__name__}"
+            failed = failed_exchange(options.url, error)
+            unexpected = "" if failed else f"unexpected error: {words_of(error) or type(error).__name__}"
+            exchange = redacted_answer(failed or Exchange(url=options.url), session.proxy_login)
+            exchange = msgspec.structs.replace(exchange, at=self._clock.now())
         else:
             exchange, unexpected = self._exchange(response), ""
             self._turns.add(response.redirect_count)
@@ -281,11 +284,12 @@ class Check:
         self._comparison.add(exchange, verdict, is_expected=bool(self._signs))
         self._good_count += verdict.outcome is Outcome.OK
         body = exchange.body or b""
+        title = Content(body, exchange.header("content-type")).title
         self._told.append(
             Told(
                 session=session,
                 status=exchange.status,
-                title=Content(body, exchange.header("content-type")).title,
+                title=without_login_in(title, session.proxy_login) if title else "",
                 size=len(body),
                 at=exchange.at,
                 seconds=exchange.at - started_at,
