@@ -165,7 +165,7 @@ class Attempt:
         if self._lease is None:
             raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
         self._is_reported = True
-        exchange = msgspec.structs.replace(exchange, method=self._attempts.method)
+        exchange = self._lease.take_note(msgspec.structs.replace(exchange, method=self._attempts.method))
         if self._attempts.is_aside:
             verdict = self._lease.report_aside(exchange)
         else:

@@ -19,6 +19,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.judge import Judge, Sign
+from proxysieve.core.logins import redacted_answer
 from proxysieve.core.looks import UNLIKE, Looks, LooksRecord, look_of
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
@@ -57,10 +58,10 @@ class Lease:
 
     def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
-        exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
+        exchange = self.take_note(exchange)
         verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_back(self._number, self.session, verdict, exchange)
 
@@ -69,6 +70,7 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
+        exchange = self.take_note(exchange)
         return self._desk.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
     def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
@@ -79,9 +81,14 @@ class Lease:
         """
         if self._is_out:
             raise ProxySieveError("what follows an answer is reported after it")
-        exchange = msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
+        exchange = self.take_note(exchange)
         verdict = self._desk.judge_page(exchange, extra_signs)
         return self._desk.take_in(self.session, verdict, exchange, is_counted=is_counted)
+
+    def take_note(self, exchange: Exchange) -> Exchange:
+        """*exchange* with the moment of its answer, if that is missing, and without the login at its proxy."""
+        exchange = redacted_answer(exchange, self.session.proxy_login)
+        return msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""
@@ -268,16 +275,16 @@ class Desk:
         if verdict.sign == UNLIKE and settled.outcome is Outcome.OK:
             self.accept(exchange)
         elif verdict.outcome is Outcome.BLOCKED and settled is not verdict:
-            self._suspect(exchange, verdict, "calls pages blocks to sessions that work elsewhere")
+            self._suspect(session, exchange, verdict, "calls pages blocks to sessions that work elsewhere")
         elif verdict.outcome is Outcome.BLOCKED and alarm is None and self.engine.alarm_sign == verdict.sign:
-            self._suspect(exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
+            self._suspect(session, exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
         elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
-            self._suspect(exchange, verdict, "refuses who worked a moment ago, while nobody else is answered well")
+            why = "refuses who worked a moment ago, while nobody else is answered well"
+            self._suspect(session, exchange, verdict, why)
         return settled
 
     def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
         """The request of *lease* brought *exchange*, which is no page; the verdict."""
-        exchange = msgspec.structs.replace(exchange, at=exchange.at or self.clock.now())
         verdict = self.judge.judge(exchange)
         fact = fact_in(verdict, exchange.status, had_worked=had_worked)
         self._end(Reported(self.clock.now(), lease, fact, exchange.redirect_count), session)
@@ -316,11 +323,11 @@ class Desk:
         # Its answer may have set cookies, and its user data.
         self._kept.note_use(session.name)
 
-    def _suspect(self, exchange: Exchange, verdict: Verdict, why: str) -> None:
+    def _suspect(self, session: Session, exchange: Exchange, verdict: Verdict, why: str) -> None:
         """Say that a sign may be mistaken, and show by what; nobody is given up for it meanwhile."""
         if verdict.sign in self.suspicions:
             return
-        path = self._samples.keep(self.engine.site, exchange, verdict)
+        path = self._samples.keep(self.engine.site, exchange, verdict, session.proxy_login)
         sample = f" (sample: {path})" if path else ""
         self.suspicions[verdict.sign] = f"the sign {verdict.sign} {why}{sample}"
         log.warning("%s: %s; the sessions are kept", self.engine.site, self.suspicions[verdict.sign])

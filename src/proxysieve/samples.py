@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxysieve.core.content import Content
+from proxysieve.core.logins import without_login
 from proxysieve.core.model import Exchange, Verdict
 
 log = logging.getLogger("proxysieve")
@@ -48,8 +49,11 @@ class Samples:
         self._directory = directory
         self._kept: set[Path] = set()
 
-    def keep(self, site: str, exchange: Exchange, verdict: Verdict) -> Path | None:
-        """Keep the page of *exchange*, without what is secret; where it is, or None if it is not kept."""
+    def keep(self, site: str, exchange: Exchange, verdict: Verdict, login: tuple[str, str] = ("", "")) -> Path | None:
+        """Keep the page of *exchange*, without what is secret; where it is, or None if it is not kept.
+
+        *login* is that at the proxy through which it came.
+        """
         if self._directory is None:
             return None
         path = self._directory / f"{_plain(site)}-{_plain(verdict.sign or verdict.outcome)}.txt"
@@ -62,7 +66,7 @@ class Samples:
             # What an earlier run kept is of another day.
             path.unlink(missing_ok=True)
             path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(redacted(exchange))
+            path.write_bytes(redacted(exchange, login))
         except OSError as error:
             log.warning("%s: the sample of a page cannot be kept: %s", site, error.strerror)
             return None
@@ -70,8 +74,8 @@ class Samples:
         return path
 
 
-def redacted(exchange: Exchange) -> bytes:
-    """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's."""
+def redacted(exchange: Exchange, login: tuple[str, str] = ("", "")) -> bytes:
+    """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's or a *login*."""
     shown = [
         f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers[:KEPT_HEADERS]
     ]
@@ -80,10 +84,11 @@ def redacted(exchange: Exchange) -> bytes:
     head = "\n".join([*lines, "", ""])
     # As UTF-8, as nothing would be found in UTF-16.
     body = Content((exchange.body or b"")[:KEPT_BYTES], exchange.header("content-type")).searched[:KEPT_BYTES]
-    return _without_secrets(head.encode("utf-8", "replace")) + _without_secrets(body)
+    return _without_secrets(head.encode("utf-8", "replace"), login) + _without_secrets(body, login)
 
 
-def _without_secrets(body: bytes) -> bytes:
+def _without_secrets(body: bytes, login: tuple[str, str]) -> bytes:
+    body = without_login(body, login)
     body = ADDRESSES.sub(LEFT_OUT.encode(), body)
     return TOKENS.sub(lambda found: LEFT_OUT.encode() if re.search(rb"\d", found[0]) else found[0], body)
 

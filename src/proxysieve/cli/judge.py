@@ -44,6 +44,7 @@ AIMS = {
     Scope.NETWORK: "aims at the network",
     Scope.COUNTRY: "aims at the country",
     Scope.SESSION: "aims at the session",
+    Scope.PROXY: "aims at all of the proxy",
     Scope.RESOURCE: "aims at what was asked for",
 }
 # What does not read on from a vendor's name.

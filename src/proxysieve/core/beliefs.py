@@ -12,7 +12,7 @@ from proxysieve.core.doubts import Incident
 from proxysieve.core.events import Reported
 from proxysieve.core.lore import REFUSALS, Lore
 from proxysieve.core.model import Outcome, Reach, Scope, Verdict
-from proxysieve.core.records import SessionRecord
+from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.roster import Flight, Roster
 
 # So many refusals in a row that may each be the page's own are not, whatever the pages.
@@ -43,19 +43,32 @@ class Beliefs:
         if event.verdict and not is_late and outcome in DISPUTABLE:
             record.scope = event.verdict.scope
         is_trial = lore.doubts.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
-        heard = Outcome.BLOCKED if self._is_presumed(event, session) else outcome
-        lore.supply.end(event.lease, proxy, None if is_late else heard, record, event.at)
+        heard = None if is_late else self._heard(event, session, record)
+        lore.supply.end(event.lease, proxy, heard, record, event.at)
         if outcome is Outcome.OK:
             lore.supply.answer_well(event.at - flight.at)
             lore.wear.serve(session.exit_id, flight.number)
             if is_late and flight.reach:
                 lore.wear.bear(session.exit_id, flight.at, event.at)
             return is_trial
-        if event.verdict is not None and flight.reach < Reach.PAST_LIMIT:
+        if event.verdict and not event.verdict.is_of_proxy and flight.reach < Reach.PAST_LIMIT:
             lore.doubt(event.lease, session, event.verdict, event.page, flight.at, event.at)
         if is_late and outcome in REFUSALS:
             lore.doubts.refine(session.name, flight.at, flight.number)
         return is_trial
+
+    def _heard(self, event: Reported, session: SessionRecord, record: ExitRecord) -> Outcome | None:
+        """What *event* says of an exit that was tried; None if nothing."""
+        if event.verdict is None:
+            return None
+        if event.verdict.is_of_proxy:
+            if session.exit:
+                # Its other names would have met it, too.
+                return None
+            if event.verdict.until:
+                # It would have been let through, at another time.
+                return Outcome.THROTTLED if record.ok_count else Outcome.UNCLEAR
+        return Outcome.BLOCKED if self._is_presumed(event, session) else event.verdict.outcome
 
     def _is_presumed(self, event: Reported, session: SessionRecord) -> bool:
         """Whether an exit that never worked is taken for blocked until others tell, and so not tried again."""

@@ -27,7 +27,7 @@ from proxysieve.core.traits import SLIGHT_JSON_BYTES, Kind, Look
 # A page that comes in more makes than this has none.
 MOST_MAKES = 50
 # What the proxy says as well as the site.
-EITHERS = frozenset(sign for sign in ACCIDENTS if sign.startswith("status-"))
+EITHERS = frozenset(sign for sign in ACCIDENTS if "status-" in sign)
 
 
 class Rank(enum.IntEnum):

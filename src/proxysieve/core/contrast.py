@@ -28,7 +28,12 @@ SAME_TIME_SECONDS = 1.0
 # One page that bore a sign by itself weighs as much as so many blocks.
 MISTAKES_WEIGHT = 10
 # What happens by accident to any request, and says too little of a session to keep it from others.
-ACCIDENTS = frozenset({"", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504"})
+ACCIDENTS = frozenset(
+    {
+        "", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504",
+        "proxy-status-502", "proxy-status-503", "proxy-status-504",
+    }
+)  # fmt: skip
 # What may be the page's own.
 DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
 # The site itself said it.

@@ -39,6 +39,7 @@ class Failures:
         failing: How many exits of each proxy have failed.
         failing_count: How many that is together.
         refused_count: How many of these exits the site itself refused.
+        whole: The keys of the proxies that refuse whoever comes, and so have failed with all of their names.
         bad_count: How many answers in a row were not good at the whole site, and came through this tier.
         answer_count: How many of them the site itself gave.
     """
@@ -47,12 +48,14 @@ class Failures:
         self.since = self.bad_at = 0.0
         self.tried: set[str] = set()
         self.failing: Counter[str] = Counter()
+        self.whole: set[str] = set()
         self.failing_count = self.refused_count = self.bad_count = self.answer_count = 0
 
     def begin_anew(self, since: float) -> None:
         """Nothing that failed up to *since* counts any more."""
         self.since = max(self.since, since)
         self.failing.clear()
+        self.whole.clear()
         self.failing_count = self.refused_count = self.bad_count = self.answer_count = 0
 
     def has(self, record: ExitRecord) -> bool:
@@ -69,8 +72,14 @@ class Failures:
         """Proxies have left."""
         for key in keys:
             self.tried.discard(key)
+            self.whole.discard(key)
             self.failing_count = max(0, self.failing_count - self.failing.pop(key, 0))
         self.refused_count = min(self.refused_count, self.failing_count)
+
+    @property
+    def unasked_count(self) -> int:
+        """How many names need not be asked, as their gateway providers refuse whoever comes."""
+        return sum(max(0, NAMES_AT_A_GATEWAY - self.failing[key]) for key in self.whole)
 
 
 class Drought:
@@ -125,7 +134,7 @@ class Drought:
         if tier is None or size is None:
             return False
         is_tried = len(tier.tried) >= size.total()
-        failing = tier.failing_count if is_tried else tier.refused_count
+        failing = tier.failing_count + tier.unasked_count if is_tried else tier.refused_count
         bad = tier.bad_count if is_tried else tier.answer_count
         reach = _reach(size)
         return failing >= min(reach, DROUGHT_COUNT) or bad >= _most_bad(reach)
@@ -167,6 +176,19 @@ class Drought:
         self._is_everywhere = None
         if proxy is not None and not self._tiers[proxy.cost].has(record):
             self._tiers[proxy.cost].fail(proxy.key, 1, is_refused=is_answer(verdict))
+
+    def note_whole(self, proxy: Proxy | None) -> None:
+        """*proxy* refuses whoever comes."""
+        self._is_everywhere = None
+        if proxy is not None and proxy.is_gateway:
+            self._tiers[proxy.cost].whole.add(proxy.key)
+
+    def note_passed(self, proxy: Proxy) -> None:
+        """Something came through *proxy*: it does not, or not any more."""
+        whole = self._tiers[proxy.cost].whole
+        if proxy.key in whole:
+            whole.discard(proxy.key)
+            self._is_everywhere = None
 
     def record(self) -> dict[str, FailingRecord]:
         """What is to be kept, by the cost of the tier."""

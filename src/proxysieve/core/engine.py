@@ -223,7 +223,8 @@ class Engine:
     def _has_hope(self, now: float) -> bool:
         """Whether anybody works, and rests for no other reason than what was learned."""
         lore = self.facts.lore
-        works = lore is not None and any(now >= turn.exit.rests_until for turn in lore.working())
+        rests_until = self.facts.rests_until
+        works = lore is not None and any(now >= rests_until(turn.session.exit_id) for turn in lore.working())
         return works or bool(self.facts.flights) or self.facts.is_crowded
 
     def _all_rest(self, now: float) -> bool:
@@ -290,7 +291,9 @@ class Engine:
             return Lost(self._why_lost(session))
         rests_until = self.facts.rests_until(session.exit_id)
         if now < rests_until:
-            return Wait(rests_until, "the site asked to leave it alone for a while", is_hopeless=True)
+            proxys = self.facts.why_proxy_rests(session.proxy, now)
+            why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
+            return Wait(rests_until, why, is_hopeless=True)
         if not self.facts.is_ready(session, now):
             return Wait(None, "it carries all that it may")
         return self._capped(now) or self._pick(name, now, "asked for by name")
@@ -378,11 +381,16 @@ class Engine:
         if not facts.catalog:
             return Wait(None, "there are no proxies", is_hopeless=True)
         rests = [record.rests_until for record in facts.exits.values() if now < record.rests_until]
-        until = min(rests, default=None)
+        of_proxies = {key: at for key, at in facts.proxy_rests.resting(now) if key in facts.catalog}
+        until = min([*rests, *of_proxies.values()], default=None)
         if facts.flights:
             return Wait(until, "all sessions are busy or rest")
         if facts.is_crowded:
             return Wait(until, "proxies carry as many requests at other sites as they may")
+        if of_proxies:
+            said = Counter(sorted(facts.why_proxy_rests(key, now) for key in of_proxies))
+            told = f"{len(of_proxies):,} of {len(facts.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
+            return Wait(until, told, is_hopeless=True)
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
 
     def _pick(

@@ -13,6 +13,8 @@ The theory of operation:
   known whom to believe, and one that is throttled rests. Who was refused a page is believed to be blocked once others
   get that page, and nobody is if it is refused to them alike (*contrast*). That is for *beliefs* to say; the books of
   sessions and exits are the *roster*'s.
+* A proxy that says something of itself, as that its login is wrong, *rests* with all of its exits (*proxy_rests*), and
+  its sessions with it: none of them is to blame.
 * Nothing is scheduled: a rest ends because ``now >= rests_until``, and whether nothing works is for *drought* to say.
 """
 
@@ -25,12 +27,13 @@ import msgspec
 
 from proxysieve.core.beliefs import Beliefs
 from proxysieve.core.catalog import Catalog
-from proxysieve.core.contrast import DISPUTABLE, is_weak
+from proxysieve.core.contrast import DISPUTABLE, is_answer, is_weak
 from proxysieve.core.drought import DROUGHT_SECONDS, Drought
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.loads import Loads
 from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Proxy, Verdict
+from proxysieve.core.proxy_rests import ProxyRests
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 from proxysieve.core.roster import Flight, Roster, age
 
@@ -56,6 +59,7 @@ class Facts:
         avoided: The exits, by id, on which the request has failed for which one is chosen.
         loads: How many requests each proxy carries, those of other sites included.
         drought: What failed since the site was last answered well.
+        proxy_rests: Which proxies rest as a whole.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Facts:
         self.avoided: Collection[str] = ()
         self.site = SiteRecord()
         self.drought = Drought(catalog)
+        self.proxy_rests = ProxyRests()
         self._roster = Roster(catalog, hearsay)
         self.sessions, self.exits = self._roster.sessions, self._roster.exits
         self.working, self.changed = self._roster.working, self._roster.changed
@@ -107,9 +112,18 @@ class Facts:
         )
 
     def rests_until(self, exit_id: str) -> float:
-        """Until when the site asked to leave the exit alone; at a provider that is a matter of each name."""
+        """Until when the exit rests, as the site asked, or with all of its proxy.
+
+        At a gateway provider the first is a matter of each name.
+        """
         record = self.exits.get(exit_id)
-        return record.rests_until if record else 0.0
+        of_proxy = self.proxy_rests.until(exit_id.partition("/")[0])
+        return max(record.rests_until, of_proxy) if record else of_proxy
+
+    def why_proxy_rests(self, key: str, now: float) -> str:
+        """What the proxy known by *key* said, by which it rests as a whole at *now*; empty if it does not."""
+        record = self.exits.get(key)
+        return record.why if record and now < self.proxy_rests.until(key) else ""
 
     @property
     def is_dry(self) -> bool:
@@ -169,21 +183,38 @@ class Facts:
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
             self._roster.sum_up(exit_id)
         self.drought.restore(self.exits, self.site.failing)
+        self._recall_proxies(self.exits)
         self.site.failing = {}
         # If the clock was wrong in an earlier run, the cap would hold this one for ever.
         self.site.next_at = 0.0
+
+    def _recall_proxies(self, exit_ids: Iterable[str]) -> None:
+        """Take back what the records of these exits tell of their proxies."""
+        for exit_id in exit_ids:
+            key, record = exit_id.partition("/")[0], self.exits.get(exit_id)
+            proxy = self.catalog.get(key)
+            if proxy is None or record is None:
+                continue
+            if record.is_answered:
+                self.proxy_rests.recall(key)
+            if proxy.is_gateway and key == exit_id and record.rests_until:
+                # Beside the sums of its names, a rest is one that it asked for itself.
+                self.proxy_rests.ask(key, record.rests_until)
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
         for session in self.sessions.values():
             if session.proxy in proxies:
                 self._roster.take_off_work(session)
+        self.proxy_rests.part(proxies)
         if self.lore:
             self.lore.part(proxies)
         self.drought.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
         """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
+        self.proxy_rests.forget(proxies)
+        self._recall_proxies(proxies)
         if self.lore:
             self.lore.welcome(proxies)
         for session in sorted(self.sessions.values(), key=age):
@@ -253,6 +284,10 @@ class Facts:
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
+        if verdict.is_of_proxy:
+            return self._hear_of_proxy(flight, event.at, verdict)
+        if is_answer(verdict):
+            self._note_passed(session.proxy, flight.at)
         record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
         if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
             record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
@@ -316,6 +351,31 @@ class Facts:
                 self.working.add(session)
         if is_first and self.lore:
             self.lore.work(session, record)
+
+    def _note_passed(self, key: str, asked_at: float) -> None:
+        """The site was reached through the proxy known by *key*."""
+        self.proxy_rests.passes(key, asked_at)
+        proxy = self.catalog.get(key)
+        if proxy is not None:
+            self.drought.note_passed(proxy)
+
+    def _hear_of_proxy(self, flight: Flight, at: float, verdict: Verdict) -> list[str]:
+        """A proxy refused whoever comes: all of it rests, and of the session that was told so nothing is learned."""
+        session, record, key = flight.session, flight.exit, flight.session.proxy
+        whole = self.exits.setdefault(key, ExitRecord())
+        whole.why = verdict.why
+        self.changed.add(("exit", key))
+        if verdict.until:
+            whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
+            self.proxy_rests.ask(key, whole.rests_until)
+        else:
+            self.proxy_rests.refuse(key, flight.at, at)
+        if flight.at >= record.failed_at:
+            self._note_bad(flight, at, verdict)
+            self.drought.note_failure(self.catalog.get(key), record, verdict)
+            self.drought.note_whole(self.catalog.get(key))
+            record.rest_with_proxy(at, verdict, is_working=session.has_worked)
+        return self._close_untried(session)
 
     def _note_bad(self, flight: Flight, at: float, verdict: Verdict) -> None:
         site, drought = self.site, self.drought

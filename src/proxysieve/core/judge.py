@@ -29,6 +29,14 @@ import msgspec
 from proxysieve.core.hops import LOGIN_WALL, is_in_clear, login_wall, on_the_way, was_in_clear
 from proxysieve.core.marks import SHORT_LENGTH, Mark, Reading, Scan, Table
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
+from proxysieve.core.proxy_answers import (
+    answer_to_connect,
+    by_status,
+    is_busy,
+    wants_credentials,
+    wants_payment,
+    with_reason,
+)
 from proxysieve.core.retry_after import retry_after
 
 Sign = Callable[[Exchange], Verdict | None]
@@ -52,6 +60,8 @@ FINAL_FAILURES = frozenset({Failure.TOO_LARGE, Failure.UNSENDABLE, Failure.UNREA
 LEADING_ASTRAY = frozenset({Failure.REDIRECTS, Failure.MISLED})
 # 420 and 430 are what Twitter and Shopify say for 429.
 THROTTLE_STATUSES = frozenset({420, 429, 430})
+# What the proxy may say as well as the site, where there is no tunnel: that its plan is used up, or the way is closed.
+EITHERS = frozenset({402, 502, 504})
 # Below are announcements that an answer will follow (RFC 9110, 15.2).
 FIRST_STATUS = 200
 # What no server of its own says: LinkedIn's 999 is a refusal.
@@ -165,23 +175,42 @@ class Judge:
     def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
         failure = failed(exchange)
         if failure is not None:
-            yield from self._caught(self._on_the_way(exchange))
+            yield from self._guarded(self._on_the_way(exchange))
+            yield from self._guarded(self._proxys_opinions(exchange))
             yield failure
             return
         for sign in self._own:
             yield from self._asked(sign, exchange)
-        yield from self._caught(self._usual_opinions(exchange))
+        yield from self._guarded(self._usual_opinions(exchange))
         for sign in last_signs:
             yield from self._asked(sign, exchange)
 
-    def _caught(self, opinions: Iterator[Verdict]) -> Iterator[Verdict]:
-        """*opinions*, and that the judge failed if it does."""
+    def _guarded(self, opinions: Iterator[Verdict]) -> Iterator[Verdict]:
+        """*opinions*; where a rule of ours fails over an answer, that it did."""
         try:
             yield from opinions
         except Exception as error:  # noqa: BLE001 - whatever a site sends, its answer gets a verdict
             self._on_fault("the judge", repr(error))
             why = f"the judge failed ({type(error).__name__})"
             yield Verdict(outcome=Outcome.UNCLEAR, why=why, sign=FAULT, confidence=GUESSED)
+
+    def _proxys_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
+        """What the proxy says that refused a CONNECT; nothing where it is not known what it answered."""
+        answer = answer_to_connect(exchange)
+        if answer is None:
+            return
+        yield from _said(wants_credentials(answer))
+        yield from _said(wants_payment(answer))
+        reading = Reading(answer, self._scan)
+        marks = [one for one in (*self._table.of_headers(answer), *self._table.of_body(reading)) if one.is_proxys]
+        of_others, of_itself = (
+            [with_reason(one, answer) for one in _verdicts(answer, marks, outcomes)]
+            for outcomes in (frozenset(Outcome) - {Outcome.PROXY_ERROR}, {Outcome.PROXY_ERROR})
+        )
+        yield from of_others
+        yield from _said(is_busy(answer))
+        yield from of_itself
+        yield by_status(answer)
 
     def _asked(self, sign: Sign, exchange: Exchange) -> tuple[Verdict, ...]:
         """What a sign of the caller's says; nothing if it fails, so that its mistake costs no page."""
@@ -318,20 +347,6 @@ def failed(exchange: Exchange) -> Verdict | None:
     return Verdict(outcome=Outcome.UNCLEAR, why=str(failure), sign=sign, confidence=GUESSED)
 
 
-def wants_credentials(exchange: Exchange) -> Verdict | None:
-    """A proxy's own refusal; no site says 407, nor asks for a proxy's credentials."""
-    if exchange.status != 407 and not exchange.header("proxy-authenticate"):
-        return None
-    return Verdict(
-        outcome=Outcome.PROXY_ERROR,
-        why="status 407: the proxy wants other credentials"
-        if exchange.status == 407
-        else "the proxy wants credentials",
-        sign="proxy-credentials",
-        confidence=SURE,
-    )
-
-
 def status(exchange: Exchange) -> Verdict | None:
     """The status alone. A 404, and whatever else the site says of the page itself, is a result."""
     code, sign = exchange.status, f"status-{exchange.status}"
@@ -346,7 +361,7 @@ def status(exchange: Exchange) -> Verdict | None:
     if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
         # Bans look like this, and so do pages that are nobody's to see: only others' answers can tell.
         return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
-    if code in {502, 504} and is_in_clear(exchange):
+    if code in EITHERS and is_in_clear(exchange):
         # Without a tunnel the proxy may have said it as well as the site.
         why = f"status {code}, from the proxy or the site"
         return Verdict(outcome=Outcome.UNCLEAR, why=why, sign=sign, confidence=GUESSED, until=wait)

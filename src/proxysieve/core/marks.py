@@ -58,6 +58,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         verdict: What it means.
         scope: What a refusal is aimed at.
         final: Whether another try cannot bring anything else.
+        by_proxy: Whether a proxy or its provider says it, of the site or the exit; what is a ``proxy_error`` is anyway.
         wait_seconds: How long the refusal lasts, where its vendor says so.
         header: Values by the name of a header in lower case; none: any value. All of the headers must be there.
         status: HTTP statuses.
@@ -83,6 +84,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     verdict: Outcome = Outcome.BLOCKED
     scope: Scope | None = None
     final: bool = False
+    by_proxy: bool = False
     wait_seconds: float = 0.0
     header: dict[str, tuple[str, ...]] = {}
     status: tuple[int, ...] = ()
@@ -132,6 +134,11 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def is_of_body(self) -> bool:
         """Whether the body must be looked at."""
         return bool(self.title or self.frame or self.body or self.also)
+
+    @property
+    def is_proxys(self) -> bool:
+        """Whether it is a word of the proxy's, which may stand in its answer to a CONNECT."""
+        return self.by_proxy or self.verdict is Outcome.PROXY_ERROR
 
     @property
     def confidence(self) -> float:

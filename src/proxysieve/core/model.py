@@ -306,6 +306,7 @@ class Scope(enum.StrEnum):
     NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
     COUNTRY = "country"  # all addresses of a country, or of all but some
     SESSION = "session"  # this visitor: its cookies, browser or TLS; another one from the same exit may pass
+    PROXY = "proxy"  # whoever comes through the proxy, by whichever exit of it: its login, its plan
     RESOURCE = "resource"  # what was asked for: it is refused to everybody
 
 
@@ -331,6 +332,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float = 1.0
     until: float = 0.0
     is_final: bool = False
+
+    @property
+    def is_of_proxy(self) -> bool:
+        """Whether a proxy refuses whoever comes through it: none of its exits is to blame, and all would meet it."""
+        return self.scope is Scope.PROXY and self.outcome is Outcome.PROXY_ERROR
 
 
 OK = Verdict(outcome=Outcome.OK)

@@ -42,7 +42,10 @@ def limit_uses(lore: Lore, exit_id: str, proxy: Proxy | None, now: float) -> Ite
 def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[tuple[float, str]]:
     """All that keeps an exit from being used now: until when, and why."""
     lore, record = lore_of(engine), engine.facts.exits.get(exit_id)
-    if record is not None:
+    proxys = engine.facts.why_proxy_rests(proxy.key, now)
+    if proxys:
+        yield engine.facts.rests_until(exit_id), f"its proxy rests: {proxys}"
+    elif record is not None:
         said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
         yield record.rests_until, said
     for use, due in limit_uses(lore, exit_id, proxy, now):

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from proxysieve.core.model import LONGEST_REST_SECONDS, Identity, Outcome, Scope
+from proxysieve.core.model import LONGEST_REST_SECONDS, Identity, Outcome, Scope, Verdict
 
 # The year 5138.
 LATEST_AT = 1e11
@@ -144,6 +144,11 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         return self.ok_count + self.blocked_count + self.throttled_count + self.proxy_error_count > 0
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the site itself ever answered through it."""
+        return self.ok_count + self.blocked_count + self.throttled_count > 0
+
+    @property
     def is_tried(self) -> bool:
         """Whether anything came back from it that counts."""
         return self.is_judged or self.unclear_count > 0
@@ -168,6 +173,18 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
                 self.unclear_count += 1
             case Outcome.SITE_ERROR:
                 pass
+
+    def rest_with_proxy(self, at: float, verdict: Verdict, *, is_working: bool) -> None:
+        """Its proxy refused whoever comes: for good as far as is known, or for a while, which tells nothing of it."""
+        outcome = Outcome.UNCLEAR if verdict.until else Outcome.PROXY_ERROR
+        self.count(outcome)
+        self.why = verdict.why
+        if outcome is Outcome.UNCLEAR:
+            self.last_unclear_at = at
+        else:
+            self.last_bad_at = at
+        if not is_working:
+            self.last = outcome
 
     def absorb(self, other: ExitRecord) -> None:
         """Add what happened to *other*, a name of the same provider that is no longer used."""

@@ -21,6 +21,7 @@ from proxysieve.core.content import Content
 from proxysieve.core.engine import LEEWAY_SECONDS
 from proxysieve.core.failures import failed_exchange, words_of
 from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.logins import redacted_answer, without_login_in
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.providers import exit_name
 from proxysieve.core.records import SessionRecord
@@ -254,9 +255,10 @@ class Check:
         try:
             response = await self._client.send(request, session)
         except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
-            failed = failed_exchange(options.url, error) or Exchange(url=options.url)
-            exchange = msgspec.structs.replace(failed, at=self._clock.now())
-            unexpected = "" if exchange.failure else f"unexpected error: {words_of(error) or type(error).__name__}"
+            failed = failed_exchange(options.url, error)
+            unexpected = "" if failed else f"unexpected error: {words_of(error) or type(error).__name__}"
+            exchange = redacted_answer(failed or Exchange(url=options.url), session.proxy_login)
+            exchange = msgspec.structs.replace(exchange, at=self._clock.now())
         else:
             exchange, unexpected = response.exchange(options.url, at=self._clock.now()), ""
             self._turns.add(response.redirect_count)
@@ -271,11 +273,12 @@ class Check:
         self._comparison.add(exchange, verdict, is_expected=bool(self._signs))
         self._good_count += verdict.outcome is Outcome.OK
         body = exchange.body or b""
+        title = Content(body, exchange.header("content-type")).title
         self._told.append(
             Told(
                 session=session,
                 status=exchange.status,
-                title=Content(body, exchange.header("content-type")).title,
+                title=without_login_in(title, session.proxy_login) if title else "",
                 size=len(body),
                 at=exchange.at,
                 seconds=exchange.at - started_at,

@@ -179,7 +179,7 @@ class Adaptive:
             if facts.in_flight.get(turn.session.name, 0) >= min(lore.wear.depth.proven, MAX_IN_FLIGHT):
                 turns.set_aside(turn)
                 continue
-            limits_at, granted_at = self._limits_at(lore, turn), pace.frontier_at(turn.uses)
+            limits_at, granted_at = self._limits_at(facts, lore, turn), pace.frontier_at(turn.uses)
             # Where nobody else of its network is used, that has nothing to add.
             if turn.network and turn.network.count > turn.uses.count and max(limits_at, granted_at) <= now:
                 network = lore.wear.network_pace
@@ -198,9 +198,9 @@ class Adaptive:
         return turn.session.exit_id not in facts.avoided and not facts.is_full(turn.proxy.key)
 
     @staticmethod
-    def _limits_at(lore: Lore, turn: Turn) -> float:
+    def _limits_at(facts: Facts, lore: Lore, turn: Turn) -> float:
         """When its exit may be used, within all limits."""
-        return max(turn.exit.rests_until, lore.wear.exit_pace.limits_at(turn.uses))
+        return max(facts.rests_until(turn.session.exit_id), lore.wear.exit_pace.limits_at(turn.uses))
 
     @staticmethod
     def _network_at(lore: Lore, turn: Turn) -> float:
@@ -235,7 +235,7 @@ class Adaptive:
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(turns.all))):
             self._appoint(facts, lore, turns, now)
         for turn in self._canaries:
-            is_free = facts.is_ready(turn.session, now) and self._limits_at(lore, turn) <= now
+            is_free = facts.is_ready(turn.session, now) and self._limits_at(facts, lore, turn) <= now
             if is_free and self._may_lead_network(facts, lore, turns, turn, now):
                 return turn
         return None
@@ -248,7 +248,7 @@ class Adaptive:
             if turn not in self._canaries
             and turn.session.exit_id not in facts.avoided
             and (turn.session.opened_at >= self._began_at or turn.uses.nth_last(1) < now - RESTED_SECONDS)
-            and self._limits_at(lore, turn) <= now
+            and self._limits_at(facts, lore, turn) <= now
         ]
         if others:
             self._canaries.append(max(others, key=lambda turn: turn.uses.count))

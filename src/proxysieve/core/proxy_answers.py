@@ -1,0 +1,153 @@
+"""What a proxy answers itself: to a CONNECT that it refuses, or in a site's place where no TLS keeps it from that.
+
+Of a refused CONNECT nobody but the proxy can be the author, so its status is the proxy's own (RFC 9110, 9.3.6), and its
+words are worth telling. Three things it may say, and who else meets them differs:
+
+1. Of the one who asks: that the login is wrong, that the plan is used up, that too much is asked. Whoever comes through
+   this proxy meets the same, under whatever session name.
+2. Of the way to the site (502, 503, 504): it may be the site's fault or the exit's, and others are to tell.
+3. Anything else: it did not do its work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from proxysieve.core.content import Content
+from proxysieve.core.model import Exchange, Outcome, Scope, Verdict
+from proxysieve.core.retry_after import retry_after
+
+# How sure it is who speaks, and how much a status of the way to the site tells.
+SURE, GUESSED = 0.99, 0.5
+# 407 is a proxy's alone (RFC 9110, 15.5.8). Some say 401, which to a CONNECT is nobody else's word either.
+CREDENTIALS_STATUSES = frozenset({401, 407})
+PAYMENT_STATUS = 402
+BUSY_STATUS, UNAVAILABLE_STATUS = 429, 503
+# The site may be down, or the exit have no way to it.
+ON_THE_WAY_STATUSES = frozenset({502, 503, 504})
+# A plan bears so many requests at once, and has room again as soon as one of them is answered.
+BUSY_SECONDS = 5.0
+
+# Headers in which proxies and providers give their reasons: X-Squid-Error, X-Brd-Err-Msg (before: X-Luminati-Error),
+# X-Crawlera-Error, X-Error, Proxy-Status (RFC 9209), ...
+REASONS = re.compile(r"(?:.*-)?(?:err|error|reason)(?:-(?:code|msg|message|reason))?|proxy-status")
+HEADERS_READ = 100
+# What is told of a reason, in a line of a report, and what is read for it.
+REASON_LENGTH, REASON_READ = 80, 1_000
+# Names of single requests, which would make each reason another one.
+NUMBERS = re.compile(r"(?=[A-Za-z_-]*\d)[\w-]{16,}", re.ASCII)
+
+
+def answer_to_connect(exchange: Exchange) -> Exchange | None:
+    """What the proxy answered to a CONNECT, as an exchange of its own; None where nothing is known of it."""
+    answer = exchange.proxy_answer
+    if answer is None:
+        return None
+    return Exchange(
+        url=exchange.url,
+        method="CONNECT",
+        status=answer.status,
+        headers=answer.headers,
+        body=answer.body,
+        at=exchange.at,
+    )
+
+
+def wants_credentials(exchange: Exchange) -> Verdict | None:
+    """A proxy's refusal of its login; no site says 407, nor asks for a proxy's credentials.
+
+    Within TLS it is a site all the same that says so, and tells of this exit alone.
+    """
+    status, is_connect = exchange.status, exchange.method == "CONNECT"
+    is_said = status == 407 or (is_connect and status in CREDENTIALS_STATUSES)
+    if not is_said and not exchange.header("proxy-authenticate"):
+        return None
+    why = f"status {status}: the proxy wants other credentials" if is_said else "the proxy wants credentials"
+    is_proxys = is_connect or exchange.url.startswith("http://")
+    return Verdict(
+        outcome=Outcome.PROXY_ERROR,
+        why=why,
+        sign="proxy-credentials",
+        scope=Scope.PROXY if is_proxys else None,
+        confidence=SURE,
+    )
+
+
+def wants_payment(answer: Exchange) -> Verdict | None:
+    """The plan at the provider is used up: its time, its traffic, or the money for it."""
+    if answer.status != PAYMENT_STATUS:
+        return None
+    why = _with_reason(f"status {PAYMENT_STATUS}: the proxy's plan is used up", answer)
+    return Verdict(outcome=Outcome.PROXY_ERROR, why=why, sign="proxy-payment", scope=Scope.PROXY, confidence=SURE)
+
+
+def is_busy(answer: Exchange) -> Verdict | None:
+    """Too much is asked of the proxy, or it says when to come back: ``Retry-After`` is the least to wait."""
+    wait = retry_after(answer)
+    if answer.status != BUSY_STATUS and not (answer.status == UNAVAILABLE_STATUS and wait):
+        return None
+    return Verdict(
+        outcome=Outcome.PROXY_ERROR,
+        why=_with_reason(f"status {answer.status} from the proxy", answer),
+        sign="proxy-busy",
+        scope=Scope.PROXY,
+        confidence=SURE,
+        until=wait or answer.at + BUSY_SECONDS,
+    )
+
+
+def by_status(answer: Exchange) -> Verdict:
+    """Any other status by which a proxy refuses a CONNECT."""
+    is_on_the_way = answer.status in ON_THE_WAY_STATUSES
+    return Verdict(
+        outcome=Outcome.UNCLEAR if is_on_the_way else Outcome.PROXY_ERROR,
+        why=_with_reason(f"status {answer.status} from the proxy", answer),
+        sign=f"proxy-status-{answer.status}",
+        confidence=GUESSED if is_on_the_way else SURE,
+        until=retry_after(answer),
+    )
+
+
+def with_reason(verdict: Verdict, answer: Exchange) -> Verdict:
+    """*verdict* by a mark, with the status and what the proxy says beside."""
+    why = _with_reason(f"{verdict.why}, status {answer.status} from the proxy", answer)
+    return msgspec.structs.replace(verdict, why=why)
+
+
+def _with_reason(why: str, answer: Exchange) -> str:
+    said = reason(answer)
+    return f'{why}: "{said}"' if said else why
+
+
+def reason(answer: Exchange) -> str:
+    """Why the proxy refuses, in its own words, short and tame: of its headers, else of its page; empty if it is silent.
+
+    What it says besides its status is told, so not *forbidden* with a 403; numbers of single requests are left out.
+    """
+    named = [tamed(value) for name, value in answer.headers[:HEADERS_READ] if REASONS.fullmatch(name)]
+    told = [text for text in dict.fromkeys(named) if text]
+    return tamed("; ".join(told)) if told else tamed(_on_page(answer)).removeprefix(f"{answer.status}").strip(" -:")
+
+
+def _on_page(answer: Exchange) -> str:
+    if not answer.body or answer.header("content-encoding"):
+        return ""
+    content = Content(answer.body, answer.header("content-type"))
+    text = content.title or content.visible
+    # What is no text is no reason.
+    return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text
+
+
+def tamed(text: str) -> str:
+    """*text* in a line of visible letters, without quotation marks, up to 80 characters."""
+    seen = "".join(_visible(text[:REASON_READ]))
+    line = NUMBERS.sub("\N{HORIZONTAL ELLIPSIS}", " ".join(seen.split()).replace('"', "'"))
+    return line if len(line) <= REASON_LENGTH else f"{line[: REASON_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _visible(text: str) -> Iterator[str]:
+    for letter in text:
+        yield letter if letter.isprintable() else " "

@@ -1,0 +1,99 @@
+"""Which proxies rest as a whole, because they said something of themselves that all of their exits would meet.
+
+* Who asks to be left alone until a moment is left alone until then, whichever exit of it was told so.
+* Who refuses its login, or to be used any longer, may be paid for at any time, and nobody tells. So it is asked again
+  by a single question now and then. If something came through it before, it may have been a hiccup: that is after a
+  minute at first. If nothing ever did, it is no accident, nor the name of a session: that is after an hour. Each time
+  that it refuses again, the rest is twice as long, up to a day.
+
+Only what was asked for is kept in a store. Whoever starts a run has changed something, or wants to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from proxysieve.core.model import LONGEST_REST_SECONDS
+
+FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 60.0, 3600.0
+# No more doublings make a rest any longer.
+MOST_DOUBLINGS = 30
+
+
+class Refused(NamedTuple):
+    """A proxy refused whoever asks.
+
+    Attributes:
+        at: When it did last, in Unix seconds.
+        until: When it is asked again.
+        times: How often it did, in a row.
+    """
+
+    at: float
+    until: float
+    times: int
+
+
+class ProxyRests:
+    """The proxies of one site that rest as a whole, by their keys."""
+
+    def __init__(self) -> None:
+        self._passed: set[str] = set()
+        self._refused: dict[str, Refused] = {}
+        self._asked: dict[str, float] = {}
+
+    def until(self, key: str) -> float:
+        """When the proxy may be used again, in Unix seconds; 0 if it does not rest."""
+        refused = self._refused.get(key)
+        return max(self._asked.get(key, 0.0), refused.until if refused else 0.0)
+
+    def resting(self, now: float) -> Iterator[tuple[str, float]]:
+        """The keys of the proxies that rest at *now*, and until when each does."""
+        for key in self._asked.keys() | self._refused.keys():
+            until = self.until(key)
+            if now < until:
+                yield key, until
+
+    def ask(self, key: str, until: float) -> None:
+        """The proxy asked to be left alone until that moment."""
+        self._asked[key] = max(self._asked.get(key, 0.0), until)
+
+    def refuse(self, key: str, asked_at: float, at: float) -> None:
+        """The proxy refused at that moment what was asked before; questions that were out together are refused once."""
+        before = self._refused.get(key)
+        if before is None or asked_at >= before.at:
+            times = before.times + 1 if before else 1
+            self._refused[key] = Refused(at, at + self._seconds(key, times), times)
+
+    def passes(self, key: str, asked_at: float) -> None:
+        """Something came through the proxy that was asked at that moment."""
+        is_first = key not in self._passed
+        self._passed.add(key)
+        refused = self._refused.get(key)
+        if refused is None:
+            return
+        if asked_at > refused.at:
+            del self._refused[key]
+        elif is_first:
+            self._refused[key] = refused._replace(until=refused.at + self._seconds(key, refused.times))
+
+    def _seconds(self, key: str, times: int) -> float:
+        first = FIRST_REST_SECONDS if key in self._passed else FIRST_REST_UNUSED_SECONDS
+        return float(min(first * 2.0 ** min(times - 1, MOST_DOUBLINGS), LONGEST_REST_SECONDS))
+
+    def recall(self, key: str) -> None:
+        """Something came through the proxy in an earlier run."""
+        self._passed.add(key)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """What is said of these proxies is new: ask them."""
+        for key in keys:
+            self._refused.pop(key, None)
+
+    def part(self, keys: Iterable[str]) -> None:
+        """These proxies have left; what is to be kept of them stands in records."""
+        for key in keys:
+            self._refused.pop(key, None)
+            self._asked.pop(key, None)
+            self._passed.discard(key)
