@@ -167,7 +167,10 @@ def _proxys_answer(url: str, broken: Broken) -> Answer | None:
     """What it answered to the CONNECT, if that is what broke."""
     if broken.progress.connect_status // 100 in {0, 2}:
         return None
-    return Answer(url=url, status=broken.progress.connect_status, headers=broken.reading.headers())
+    reading = broken.reading
+    return Answer(
+        url=url, status=broken.progress.connect_status, reason=reading.reason, headers=reading.headers()
+    )
 
 
 def _referer(headers: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ FIRST, MIDDLE = (
 LAST = ("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority")
 CHROMES_ORDER = ",".join((*FIRST, *HINTS, *MIDDLE, *LAST))
 CHROMES_ORDER_REDIRECTED = ",".join((*FIRST, *MIDDLE, *HINTS, *LAST))
-STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])")
+STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -89,6 +89,7 @@ class Reading:
 
     Attributes:
         status: Of the last answer that began; 0 before there is one.
+        reason: What stands behind it.
         lines: Its headers, as they stand.
         is_whole: Whether the headers came to their end.
         has_stray: Whether a line among them goes on from none.
@@ -98,6 +99,7 @@ class Reading:
 
     def __init__(self, max_bytes: int) -> None:
         self.status = 0
+        self.reason = ""
         self.lines: list[bytes] = []
         self.is_whole = False
         self.has_stray = False
@@ -112,7 +114,8 @@ class Reading:
         """Libcurl's header callback: a line of any answer, a proxy's and interim ones before the one that counts."""
         found = STATUS_LINE.match(line) if line.startswith(b"HTTP/") else None
         if found:
-            self.status, self.lines, self.is_whole, self.has_stray = int(found[1]), [], False, False
+            self.status, self.reason = int(found[1]), found[2].strip().decode("latin-1")
+            self.lines, self.is_whole, self.has_stray = [], False, False
             self._pieces.clear()
         elif self.is_whole:
             # Trailers, which say nothing of the page.

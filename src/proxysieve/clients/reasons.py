@@ -16,10 +16,18 @@ from urllib.parse import urlsplit
 import msgspec
 
 from proxysieve.core.model import Answer
+from proxysieve.core.proxy_answers import (
+    BUSY_STATUS,
+    CREDENTIALS_STATUSES,
+    ON_THE_WAY_STATUSES,
+    PAYMENT_STATUS,
+    answer_to_connect,
+    reason,
+)
 from proxysieve.session import Session
 
-# 402 and 407 are of the account; the others ask for time.
-SAY_ALL = frozenset({402, 407, 429, 502, 503, 504})
+# The first are of the account; the others ask for time, or are of the site.
+SAY_ALL = CREDENTIALS_STATUSES | ON_THE_WAY_STATUSES | {PAYMENT_STATUS, BUSY_STATUS}
 MOST_BYTES = 4_096
 MOST_HEAD_BYTES = 65_536
 MOST_SECONDS = 3.0
@@ -41,6 +49,8 @@ class Reasons:
         """*answer* of the session's proxy, with its text."""
         key = session.proxy.key, answer.status
         if answer.status in SAY_ALL or answer.header("retry-after") or answer.header("content-length") == "0":
+            return answer
+        if reason(answer_to_connect(answer)):
             return answer
         if key not in self._known:
             # Others who are refused meanwhile do not ask as well.

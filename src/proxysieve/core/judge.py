@@ -196,9 +196,9 @@ class Judge:
 
     def _proxys_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
         """What the proxy says that refused a CONNECT; nothing where it is not known what it answered."""
-        answer = answer_to_connect(exchange)
-        if answer is None:
+        if exchange.proxy_answer is None:
             return
+        answer = answer_to_connect(exchange.proxy_answer, exchange.at)
         yield from _said(wants_credentials(answer))
         yield from _said(wants_payment(answer))
         reading = Reading(answer, self._scan)

@@ -56,9 +56,9 @@ def redacted_answer(exchange: Exchange, login: tuple[str, str]) -> Exchange:
     answer = exchange.proxy_answer
     if answer is None or not any(login):
         return exchange
-    clean = Answer(
-        url=answer.url,
-        status=answer.status,
+    clean = msgspec.structs.replace(
+        answer,
+        reason=without_login_in(answer.reason, login),
         headers=tuple((name, without_login_in(value, login)) for name, value in answer.headers),
         body=without_login(answer.body, login),
     )

@@ -233,12 +233,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         url: What was asked for; of a CONNECT the page's URL.
+        reason: What stands behind the status in its line; empty in HTTP/2.
         headers: Names in lower case, in their order.
         body: Its first bytes, some 4 KB at most.
     """
 
     url: str
     status: int
+    reason: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.content import Content
-from proxysieve.core.model import Exchange, Outcome, Scope, Verdict
+from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
 from proxysieve.core.retry_after import retry_after
 
 # How sure it is who speaks, and how much a status of the way to the site tells.
@@ -33,6 +33,13 @@ BUSY_SECONDS = 5.0
 
 # Headers in which proxies and providers give their reasons: X-Squid-Error, X-Brd-Err-Msg (before: X-Luminati-Error),
 # X-Crawlera-Error, X-Error, Proxy-Status (RFC 9209), ...
+# What stands behind a status without a reason: RFC 9110, 15.5 and 15.6, and RFC 6585.
+USUAL_PHRASES = frozenset({
+    "bad gateway", "bad request", "connection established", "forbidden", "gateway time-out", "gateway timeout",
+    "internal server error", "method not allowed", "not acceptable", "not found", "not implemented", "ok",
+    "payment required", "proxy authentication required", "request time-out", "request timeout", "service unavailable",
+    "too many requests", "unauthorized",
+})  # fmt: skip
 REASONS = re.compile(r"(?:.*-)?(?:err|error|reason)(?:-(?:code|msg|message|reason))?|proxy-status")
 HEADERS_READ = 100
 # What is told of a reason, in a line of a report, and what is read for it.
@@ -41,18 +48,18 @@ REASON_LENGTH, REASON_READ = 80, 1_000
 NUMBERS = re.compile(r"(?=[A-Za-z_-]*\d)[\w-]{16,}", re.ASCII)
 
 
-def answer_to_connect(exchange: Exchange) -> Exchange | None:
-    """What the proxy answered to a CONNECT, as an exchange of its own; None where nothing is known of it."""
-    answer = exchange.proxy_answer
-    if answer is None:
-        return None
+def answer_to_connect(answer: Answer, at: float = 0.0) -> Exchange:
+    """What a proxy answered to a CONNECT at *at* (Unix seconds), as an exchange of its own."""
+    # Some have no other place for their reason, such as "Bad Port".
+    phrase = answer.reason.strip()
+    told = (("reason", phrase),) if phrase and phrase.lower() not in USUAL_PHRASES else ()
     return Exchange(
-        url=exchange.url,
+        url=answer.url,
         method="CONNECT",
         status=answer.status,
-        headers=answer.headers,
+        headers=(*told, *answer.headers),
         body=answer.body,
-        at=exchange.at,
+        at=at,
     )
 
 
