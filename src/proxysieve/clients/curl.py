@@ -29,13 +29,6 @@ INFOS = (
     CurlInfo.SSL_VERIFYRESULT,
     CurlInfo.PROXY_SSL_VERIFYRESULT,
 )
-# Of a page's request; libcurl would send cookies first, which no browser does.
-CHROMES_ORDER = (
-    *("Host", "Content-Length", "Cache-Control", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"),
-    *("Upgrade-Insecure-Requests", "Content-Type", "User-Agent", "Origin", "Accept"),
-    *("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest"),
-    *("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority"),
-)
 HEAD_END = re.compile(rb"\n\r?\n")
 # Of a decoded body. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
 # large when they are unpacked, and bombs a thousand times.
@@ -140,12 +133,10 @@ class CurlClient:
         return await _ask(session.client(self._open), request)
 
     def _open(self, session: Session) -> Connections:
-        # The impersonation sends the headers of the identity by itself, in that browser's order.
         trusted = {CurlOpt.CAINFO: self._ca_path, CurlOpt.PROXY_CAINFO: self._ca_path} if self._ca_path else {}
         return Connections(
             impersonate=session.identity.impersonate,
-            # A real browser's visitor looks like that browser, whose version need not be the imitated one's.
-            headers=session.identity.headers if session.identity.engine else None,
+            headers=_headers(session.identity),
             cookies=session.cookies,
             trust_env=False,
             curl_options={
@@ -173,9 +164,14 @@ def _resumes_tls(identity: Identity) -> bool:
     return identity.impersonate.startswith("chrome")
 
 
+def _headers(identity: Identity) -> dict[str, str | None]:
+    """What libcurl is told to send, as its targets were recorded from links, or from a page that was loaded anew."""
+    return {**identity.headers, "Cache-Control": None}
+
+
 def _order(identity: Identity) -> dict[CurlOpt, str]:
-    """In which order headers are sent, where it is known of the browser with its cookies."""
-    return {CurlOpt.HTTPHEADER_ORDER: ",".join(CHROMES_ORDER)} if identity.impersonate.startswith("chrome") else {}
+    """In which order headers are sent; libcurl would send cookies first or last, which not all browsers do."""
+    return {CurlOpt.HTTPHEADER_ORDER: ",".join(identity.header_order())}
 
 
 def is_askable(url: str) -> bool:
@@ -202,9 +198,10 @@ async def send_directly(request: Request, identity: Identity) -> Response:
     """
     client = Connections(
         impersonate=identity.impersonate,
+        headers=_headers(identity),
         trust_env=False,
         # Without a proxy of its own, libcurl would take one from the environment.
-        curl_options={CurlOpt.NOPROXY: "*", CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO},
+        curl_options={CurlOpt.NOPROXY: "*", CurlOpt.REDIR_PROTOCOLS_STR: REDIRECTED_TO, **_order(identity)},
         max_redirects=MAX_REDIRECTS,
     )
     async with client:
