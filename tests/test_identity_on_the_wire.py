@@ -151,6 +151,19 @@ async def test_the_second_request_of_a_connection_is_like_the_first(identity: Id
 
 
 @EACH
+async def test_names_have_the_browsers_case_in_http_1(identity: Identity, clients: Clients) -> None:
+    """And its order, with the host first; libcurl would write them small, and the host behind the cookies."""
+    async with Testbed(World(proxies=1, networks=1)) as bed:
+        session = session_on(bed.proxy_lines[0], identity, clients)
+        visitors = Visitors(bed)
+        await visitors.get("cookie", session)
+        names = [name for name, _ in await visitors.sent(session) if name != "te"]
+
+    assert names == [name for name in identity.header_order() if name in names]
+    assert {"Host", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Cookie"} <= {*names}
+
+
+@EACH
 async def test_a_redirected_request_has_the_order_of_the_browser(identity: Identity) -> None:
     """As libcurl sends the headers of the identity when it is given that order."""
     browser = browser_of(identity)

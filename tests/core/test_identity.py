@@ -103,7 +103,8 @@ def test_other_clients_are_told_all_that_a_browser_says(identity: Identity) -> N
 
     assert names == [name for name in identity.header_order() if name in names]
     assert {"User-Agent", "Accept", "Accept-Language", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"} <= {*names}
-    assert not {"Host", "Connection", "Accept-Encoding", "Cookie", "Priority", "TE"} & {*names}
+    assert not {"Host", "Connection", "Accept-Encoding", "Cookie", "TE"} & {*names}
+    assert ("Priority" in names) is (identity.family != "chrome"), "a Chrome says it by HTTP/2 alone"
     assert {name: identity.headers[name] for name, _ in identity.client_hints} == dict(identity.client_hints)
 
 

@@ -14,6 +14,7 @@ from curl_cffi.requests import Response as CurlResponse
 
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.facts import MAX_IN_FLIGHT
+from proxysieve.core.families import ACCEPT_ENCODING
 from proxysieve.core.model import Identity
 from proxysieve.session import Session
 
@@ -165,8 +166,11 @@ def _resumes_tls(identity: Identity) -> bool:
 
 
 def _headers(identity: Identity) -> dict[str, str | None]:
-    """What libcurl is told to send, as its targets were recorded from links, or from a page that was loaded anew."""
-    return {**identity.headers, "Cache-Control": None}
+    """What libcurl is told to send.
+
+    Its targets were recorded from links, or from a page that was loaded anew, and write names small in HTTP/1.1, too.
+    """
+    return {**identity.headers, "Accept-Encoding": ACCEPT_ENCODING, "Cache-Control": None}
 
 
 def _order(identity: Identity) -> dict[CurlOpt, str]:

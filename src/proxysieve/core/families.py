@@ -42,6 +42,9 @@ class Family(NamedTuple):
         return self.redirected if is_redirected else self.first
 
 
+# How all of them have bodies packed for them, if the connection is secure.
+ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+
 _HTML = "text/html,application/xhtml+xml,application/xml;q=0.9"
 _HINTS = ("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform")
 _CHROMES_HEAD = ("Host", "Connection", "Content-Length", "Cache-Control")
@@ -80,6 +83,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 "Sec-Fetch-Mode": "navigate",
                 "Sec-Fetch-Site": "none",
                 "Sec-Fetch-User": "?1",
+                "Priority": "u=0, i",
             },
             first=_FIREFOXES_ORDER,
             posted=_FIREFOXES_ORDER,
@@ -91,6 +95,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 "Accept": f"{_HTML},*/*;q=0.8",
                 "Sec-Fetch-Site": "none",
                 "Sec-Fetch-Mode": "navigate",
+                "Priority": "u=0, i",
             },
             first=(
                 *("Host", "Sec-Fetch-Dest", "User-Agent", "Accept", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode"),

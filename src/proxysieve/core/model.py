@@ -216,7 +216,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
         For clients that look like no browser by themselves. Left out is what is not the browser's alone to say:
         ``Accept-Encoding``, which tells what a client can unpack, and what depends on the version of HTTP
-        (``Connection``, ``Priority``, ``TE``).
+        (``Connection``, ``TE``, Chrome's ``Priority``).
         """
         family = FAMILIES.get(self.family, UNKNOWN)
         said = {
