@@ -12,7 +12,8 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.identity import IDENTITIES, real_chromium
+from proxysieve.core.model import Identity
 from proxysieve.core.records import Record, SessionRecord
 from proxysieve.core.story import HELD_BACK, Permission, SiteSummary
 from proxysieve.proxy_list import read_proxies
@@ -138,11 +139,13 @@ class TestWords:
         assert text.splitlines()[1].split() == ["session", "proxy", "standing", "good", "age", "idle", "free"]
 
 
-async def age_looks(place: Path) -> None:
-    """Let the sessions in the store at *place* be an old Chrome's."""
-    identity = msgspec.structs.replace(
-        IDENTITIES[0], impersonate="chrome99", user_agent=IDENTITIES[0].user_agent.replace("151", "99")
-    )
+OLD_CHROME = msgspec.structs.replace(
+    IDENTITIES[0], impersonate="chrome99", user_agent=IDENTITIES[0].user_agent.replace("151", "99")
+)
+
+
+async def give_looks(place: Path, identity: Identity) -> None:
+    """Let the sessions in the store at *place* look like *identity*."""
     store = SqliteStore(str(place))
     fence = await store.claim("", 60.0)
     records = [record for record in await store.load(SITE) if record.kind == "session"]
@@ -202,13 +205,23 @@ class TestCommand:
 
     def test_sessions_of_old_browsers_are_told_as_the_next_job_has_them(self, shell: Shell) -> None:
         """Nothing is changed by looking."""
-        asyncio.run(age_looks(shell.store))
+        asyncio.run(give_looks(shell.store, OLD_CHROME))
         counts = [json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1]) for _ in range(2)]
         _, text, _ = shell.run_alone("--store", str(shell.store), SITE)
 
         assert [one["updated"] for one in counts] == [{"chrome99": counts[0]["session_count"]}] * 2
         assert [one["ended"] for one in counts] == [{}, {}]
         assert "are not shown any more" in " ".join(text.split())
+
+    def test_sessions_by_a_real_browser_are_told_of_too(self, shell: Shell) -> None:
+        """They go on once that browser is open again."""
+        before = json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1])
+        asyncio.run(give_looks(shell.store, real_chromium("Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36", "en", ())))
+        after = json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1])
+
+        assert after["session_count"] == before["session_count"] > 0
+        assert {one["browser"] for one in after["sessions"]} == {"chromium"}
+        assert (after["updated"], after["ended"]) == ({}, {})
 
     def test_a_limit_keeps_it_short(self, shell: Shell) -> None:
         """It says how many there are beyond; 0 shows them."""
