@@ -21,6 +21,8 @@ from measure import Bench, Cell
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
+from proxysieve.core.browsers import platform_of
+from proxysieve.core.failures import SendFailed
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity
 from proxysieve.core.records import SessionRecord
@@ -76,11 +78,11 @@ async def look_like(identity: Identity, bed: TestbedProcess) -> Side:
         first = await shown()
         try:
             await client.send(Request(url=f"{bed.site_url}/reset"), session)
-        except RequestException:
+        except (RequestException, SendFailed):
             later = await shown()
         else:
             raise RuntimeError("the site did not reset the connection")
-        return Side(name=identity.impersonate, first=first, later=later)
+        return Side(name=f"{identity.impersonate} {platform_of(identity.user_agent)}", first=first, later=later)
     finally:
         await clients.close()
 

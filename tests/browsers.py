@@ -2,6 +2,13 @@
 
 None of it was read off the client that is tested. A browser sends the same from one version to the next for months;
 the versions named are those that were seen, and enclose those of the identities.
+
+The sources, all on github.com:
+
+- leyline: manaforged/leyline-http, its notes on profiles and crates/leyline/profiles/captures. Official builds of
+  Chrome 145 to 154, Firefox 148 to 157 and Safari 18, 26 and 27, on several platforms, of September and October 2026.
+- netweir: jamesconwaydev/netweir, profiles/*.capture.json. Chrome 154.0.8037.98, Firefox 156.0.1 and Safari 27.0 on
+  macOS, each with cookies and after redirects.
 """
 
 from __future__ import annotations
@@ -17,139 +24,153 @@ class Browser:
 
     Attributes:
         ja4: Of its first connection.
-        resumed_ja4: Of a connection that goes on with an earlier TLS session, if it makes any.
+        resumed_ja4: Of a connection that goes on with an earlier TLS session, if its identity makes any.
+        extensions: In their order, where it is always the same.
+        groups: Of the key exchange, in their order.
+        key_shares: Those of them with a key.
         http2: Akamai's fingerprint.
-        priority: Of its first HTTP/2 request, without the stream; None where it is not known.
+        priority: Of its first HTTP/2 request, without the stream; empty where it says none.
+        header_names: Of a page that is opened, with cookies.
+        redirected: The same where a redirect leads to the page.
     """
 
     ja4: str
     resumed_ja4: str | None = None
+    extensions: tuple[int, ...] | None = None
+    groups: tuple[int, ...]
+    key_shares: tuple[int, ...]
     http2: str
-    priority: str | None
+    priority: str
     header_names: tuple[str, ...]
+    redirected: tuple[str, ...]
     accept: str
-    accept_encoding: str
+    accept_encoding: str = "gzip, deflate, br, zstd"
+
+    @property
+    def plain_names(self) -> tuple[str, ...]:
+        """The headers of a page that is opened without cookies."""
+        return tuple(name for name in self.header_names if name != "cookie")
 
 
-# github.com/lexiforest/curl-impersonate, tests/signatures/chrome_150.0.7871.127_macOS.yaml: a recording of the browser.
-_CHROME_HEADERS = (
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "upgrade-insecure-requests",
-    "user-agent",
-    "accept",
-    "sec-fetch-site",
-    "sec-fetch-mode",
-    "sec-fetch-user",
-    "sec-fetch-dest",
-    "accept-encoding",
-    "accept-language",
-    "priority",
-)
-_CHROME_ACCEPT = (
-    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
-    "application/signed-exchange;v=b3;q=0.7"
-)
-_CHROME_HTTP2 = "1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p"
+MLKEM, X25519, P256, P384, P521 = 0x11EC, 0x001D, 0x0017, 0x0018, 0x0019
+FFDHE2048, FFDHE3072 = 0x0100, 0x0101
 
-# Chrome 135 on macOS: lexiforest/curl_cffi, "Chrome: Passing TLS fingerprints using the ja3, akamai and extra_fp
-# options". Chrome 149: 0x676e67/wreq-util, "feat(emulate): Add Chrome 149". Resumed, Chrome 145 to 149 and 150 to 151:
-# the notes of leyline, a client, on what official builds sent to tls.peet.ws in September 2026.
-CHROME_133_TO_149 = Browser(
-    ja4="t13d1516h2_8daaf6152771_d8a2da3f94cd",
-    resumed_ja4="t13d1517h2_8daaf6152771_b6f405a00624",
-    http2=_CHROME_HTTP2,
-    priority="1:0:256",
-    header_names=_CHROME_HEADERS,
-    accept=_CHROME_ACCEPT,
-    accept_encoding="gzip, deflate, br, zstd",
-)
-
-# The recording above; Chrome 151: apify/impit, "feat: add chrome151 browser fingerprint". It has signatures of ML-DSA.
-CHROME_150 = Browser(
+# Header by header: netweir. All but the brands and versions are as here of Chrome 151 and 152: lexiforest/
+# curl-impersonate, tests/signatures. TLS, HTTP/2, resumption of Chrome 150 and 151: leyline; 151: apify/impit, "feat:
+# add chrome151 browser fingerprint".
+CHROME_150_TO_151 = Browser(
     ja4="t13d1516h2_8daaf6152771_806a8c22fdea",
     resumed_ja4="t13d1517h2_8daaf6152771_a87ad97598a9",
-    http2=_CHROME_HTTP2,
+    groups=(MLKEM, X25519, P256, P384),
+    key_shares=(MLKEM, X25519),
+    http2="1:65536;2:0;4:6291456;6:262144|15663105|0|m,a,s,p",
     priority="1:0:256",
-    header_names=_CHROME_HEADERS,
-    accept=_CHROME_ACCEPT,
-    accept_encoding="gzip, deflate, br, zstd",
-)
-
-# Safari 18.4: lexiforest/curl_cffi, "New Fingerprint: Safari v18.4 for iOS and Mac". Safari 26:
-# github.com/lexiforest/curl-impersonate, tests/signatures/safari_26.0_macOS.yaml.
-_SAFARI_HTTP2 = "2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p"
-_SAFARI_HEADERS = (
-    "sec-fetch-dest",
-    "user-agent",
-    "accept",
-    "sec-fetch-site",
-    "sec-fetch-mode",
-    "accept-language",
-    "priority",
-    "accept-encoding",
-)
-_SAFARI_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-
-# On macOS 15, with Safari 26.0.1 too: lexiforest/curl-impersonate, "Safari 26.0 MacOS fingerprint appears to be
-# different to what was observed with curl-cffi fingerprint". No Safari sends pre_shared_key (leyline's notes, as
-# above). zstd came with 26.3: mdn/browser-compat-data, "Safari 26.3 adds Zstandard (zstd)".
-SAFARI_18 = Browser(
-    ja4="t13d2014h2_a09f3c656075_e42f34c56612",
-    http2=_SAFARI_HTTP2,
-    priority="0:0:256",
-    header_names=_SAFARI_HEADERS,
-    accept=_SAFARI_ACCEPT,
-    accept_encoding="gzip, deflate, br",
-)
-
-# On macOS 26 and iOS 26, with X25519MLKEM768 and without padding: captures of Safari 27.0 on macOS 26.6, and of 26.5.2
-# on an iPhone; for 26.0.1 on an iPhone the JA3 that goes with it is in lexiforest/curl-impersonate, "Safari 26.0 iOS
-# fingerprint appears to be different to what was observed with curl-cffi fingerprint".
-SAFARI_26 = Browser(
-    ja4="t13d2013h2_a09f3c656075_7f0f34a4126d",
-    http2=_SAFARI_HTTP2,
-    priority=None,
-    header_names=_SAFARI_HEADERS,
-    accept=_SAFARI_ACCEPT,
-    accept_encoding="gzip, deflate, br",
-)
-
-# Firefox 146: daijro/camoufox, "Akamai-protected sites block Camoufox but not stock Firefox via Playwright". Firefox
-# leaves out session_ticket when it resumes, which the client cannot do: its JA4 is t13d1717h2_5b57614c22b0_e6dcd7ae0a9e
-# then.
-FIREFOX_135_TO_150 = Browser(
-    ja4="t13d1717h2_5b57614c22b0_3cbfd9057e0d",
-    http2="1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s",
-    priority="0:0:42",
-    # As of Firefox 143 in Noooste/azuretls-client, "HTTP2 stream id difference in HEADERS frame_type of Firefox mimic".
     header_names=(
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "upgrade-insecure-requests",
         "user-agent",
         "accept",
-        "accept-language",
-        "accept-encoding",
-        "upgrade-insecure-requests",
-        "sec-fetch-dest",
-        "sec-fetch-mode",
         "sec-fetch-site",
+        "sec-fetch-mode",
         "sec-fetch-user",
+        "sec-fetch-dest",
+        "accept-encoding",
+        "accept-language",
+        "cookie",
         "priority",
-        "te",
+    ),
+    redirected=(
+        "upgrade-insecure-requests",
+        "user-agent",
+        "accept",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-fetch-user",
+        "sec-fetch-dest",
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "accept-encoding",
+        "accept-language",
+        "cookie",
+        "priority",
+    ),
+    accept=(
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+        "application/signed-exchange;v=b3;q=0.7"
+    ),
+)
+
+# On macOS, with the order of extensions and the groups: lexiforest/curl-impersonate, "New Fingerprint: Firefox v154 and
+# above does not match curl-cffi v147 impersonate fingerprint". On Windows, with key shares and priority: leyline. It
+# leaves out session_ticket when it resumes, which the client cannot do: its JA4 is t13d1517h2_8daaf6152771_e6dcd7ae0a9e
+# then. Header by header, which redirects do not change: netweir.
+_FIREFOX_HEADERS = (
+    "user-agent",
+    "accept",
+    "accept-language",
+    "accept-encoding",
+    "cookie",
+    "upgrade-insecure-requests",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "priority",
+    "te",
+)
+FIREFOX_154_TO_155 = Browser(
+    ja4="t13d1517h2_8daaf6152771_3cbfd9057e0d",
+    extensions=(0, 23, 65281, 10, 11, 35, 16, 5, 34, 18, 51, 43, 13, 45, 28, 27, 65037),
+    groups=(MLKEM, X25519, P256, P384, P521, FFDHE2048, FFDHE3072),
+    key_shares=(MLKEM, X25519, P256),
+    http2="1:65536;2:0;4:131072;5:16384|12517377|0|m,p,a,s",
+    priority="0:0:42",
+    header_names=_FIREFOX_HEADERS,
+    redirected=_FIREFOX_HEADERS,
+    accept="text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+)
+
+# All of it: netweir. That it never resumes: leyline.
+SAFARI_27 = Browser(
+    ja4="t13d2013h2_a09f3c656075_7f0f34a4126d",
+    extensions=(0, 23, 65281, 10, 11, 16, 5, 13, 18, 51, 45, 43, 27),
+    groups=(MLKEM, X25519, P256, P384, P521),
+    key_shares=(MLKEM, X25519),
+    http2="2:0;3:100;4:2097152;9:1|10420225|0|m,s,a,p",
+    priority="",
+    header_names=(
+        "sec-fetch-dest",
+        "user-agent",
+        "accept",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "accept-language",
+        "priority",
+        "accept-encoding",
+        "cookie",
+    ),
+    redirected=(
+        "accept",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "user-agent",
+        "accept-language",
+        "sec-fetch-dest",
+        "priority",
+        "accept-encoding",
+        "cookie",
     ),
     accept="text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    accept_encoding="gzip, deflate, br, zstd",
 )
 
 BROWSERS = {
-    "chrome142": CHROME_133_TO_149,
-    "chrome145": CHROME_133_TO_149,
-    "chrome146": CHROME_133_TO_149,
-    "chrome150": CHROME_150,
-    "safari184": SAFARI_18,
-    "safari2601": SAFARI_26,
-    "firefox144": FIREFOX_135_TO_150,
-    "firefox147": FIREFOX_135_TO_150,
+    "chrome150": CHROME_150_TO_151,
+    "chrome151": CHROME_150_TO_151,
+    "firefox154": FIREFOX_154_TO_155,
+    "safari270": SAFARI_27,
 }
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
+from curl_cffi import Curl, CurlHttpVersion, CurlOpt
 from tests.browsers import Browser, browser_of
 
 from proxysieve import SessionPool
-from proxysieve.clients.curl import CurlClient
+from proxysieve.clients.curl import CurlClient, send_directly
 from proxysieve.clients.protocol import Request
 from proxysieve.core.address import parse_proxy
+from proxysieve.core.browsers import platform_of
 from proxysieve.core.failures import SendFailed
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Identity
 from proxysieve.core.records import SessionRecord
 from proxysieve.session import Clients, Session
 from proxysieve.testbed import Fingerprint, Testbed, World
+from proxysieve.testbed.client_hello import RECORD_HEAD_BYTES, ClientHello, parse_client_hello
+
+
+def named(identity: Identity) -> str:
+    return f"{identity.impersonate}-{platform_of(identity.user_agent)}"
+
 
 WORLD = World(proxies=2, networks=1, https=True, https_proxies=True)
-EACH = pytest.mark.parametrize("identity", [pytest.param(one, id=one.impersonate) for one in IDENTITIES])
+EACH = pytest.mark.parametrize("identity", [pytest.param(one, id=named(one)) for one in IDENTITIES])
 
 
 @pytest.fixture
@@ -54,6 +64,11 @@ class Visitors:
         """What the site sees of one request of *session*."""
         return msgspec.json.decode(await self.get("fingerprint", session), type=Fingerprint)
 
+    async def sent(self, session: Session) -> list[tuple[str, str]]:
+        """The headers that the site gets with one request of *session*, in their order."""
+        told = msgspec.json.decode(await self.get("echo", session))
+        return [(name, value) for name, value in told["headers"]]
+
     async def lose_connection(self, session: Session) -> None:
         """Let the site end the connection of *session*."""
         with pytest.raises(SendFailed):
@@ -78,7 +93,7 @@ async def test_the_site_sees_the_browser_that_is_named(scheme: str, identity: Id
         assert sum(bed.truth().tunnel_count.values()) == 1
     assert seen.protocol == "HTTP/2"
     assert (seen.ja4, seen.http2) == (browser.ja4, browser.http2)
-    assert seen.header_names == browser.header_names
+    assert seen.header_names == browser.plain_names
     assert seen.client_hints == identity.client_hints
     assert seen.user_agent == identity.user_agent
 
@@ -87,27 +102,129 @@ async def test_the_site_sees_the_browser_that_is_named(scheme: str, identity: Id
 async def test_the_first_request_has_the_priority_that_the_browser_gives_it(
     identity: Identity, clients: Clients
 ) -> None:
-    """What it depends on and its weight, where they are known of the browser."""
+    """What it depends on and its weight, if the browser says them."""
     browser = browser_of(identity)
     async with Testbed(WORLD) as bed:
         seen = await Visitors(bed).shown(session_on(bed.proxy_lines[0], identity, clients))
 
-    assert browser.priority is None or seen.http2_priority.partition(":")[2] == browser.priority
+    assert seen.http2_priority.partition(":")[2] == browser.priority
 
 
 @EACH
-async def test_the_site_is_offered_what_the_browser_reads(identity: Identity, clients: Clients) -> None:
-    """Media types, encodings and languages are the browser's, to the letter."""
+async def test_each_header_says_what_the_browser_says(identity: Identity, clients: Clients) -> None:
+    """To the letter: those that the identity tells other clients of, and those that are not theirs to send."""
+    browser = browser_of(identity)
+    async with Testbed(WORLD) as bed:
+        headers = dict(await Visitors(bed).sent(session_on(bed.proxy_lines[0], identity, clients)))
+
+    assert headers["accept"] == browser.accept
+    assert headers["sec-fetch-site"] == "none"
+    assert headers["sec-fetch-mode"] == "navigate"
+    assert headers.get("sec-fetch-user", "?1") == "?1"
+    assert headers["sec-fetch-dest"] == "document"
+    assert headers["user-agent"] == identity.user_agent
+    assert headers["accept-language"] == identity.accept_language
+    told = {name.lower(): value for name, value in identity.headers.items()}
+    assert told.items() <= headers.items()
+    assert headers.keys() - told.keys() <= {"accept-encoding", "priority", "te"}
+    assert headers["accept-encoding"] == browser.accept_encoding
+    assert headers["priority"] == "u=0, i"
+    assert headers.get("te", "trailers") == "trailers"
+
+
+@EACH
+async def test_the_second_request_of_a_connection_is_like_the_first(identity: Identity, clients: Clients) -> None:
+    """With the cookie that came meanwhile, where the browser puts it."""
     browser = browser_of(identity)
     async with Testbed(WORLD) as bed:
         session = session_on(bed.proxy_lines[0], identity, clients)
-        seen: dict[str, Any] = msgspec.json.decode(await Visitors(bed).get("echo", session))
+        visitors = Visitors(bed)
+        first = await visitors.sent(session)
+        await visitors.get("cookie", session)
+        second = await visitors.sent(session)
 
-    headers = dict(seen["headers"])
-    assert headers["accept"] == browser.accept
-    assert headers["accept-encoding"] == browser.accept_encoding
-    assert headers["accept-language"] == identity.accept_language
-    assert headers["priority"] == "u=0, i"
+        assert sum(bed.truth().tunnel_count.values()) == 1
+    assert tuple(name for name, _ in first) == browser.plain_names
+    assert [pair for pair in second if pair[0] != "cookie"] == first
+    assert tuple(name for name, _ in second) == browser.header_names
+
+
+@EACH
+async def test_names_have_the_browsers_case_in_http_1(identity: Identity, clients: Clients) -> None:
+    """And its order, with the host first; libcurl would write them small, and the host behind the cookies."""
+    async with Testbed(World(proxies=1, networks=1)) as bed:
+        session = session_on(bed.proxy_lines[0], identity, clients)
+        visitors = Visitors(bed)
+        await visitors.get("cookie", session)
+        names = [name for name, _ in await visitors.sent(session) if name != "te"]
+
+    assert names == [name for name in identity.header_order() if name in names]
+    assert {"Host", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language", "Cookie"} <= {*names}
+
+
+@EACH
+async def test_a_redirected_request_has_the_order_of_the_browser(identity: Identity) -> None:
+    """As libcurl sends the headers of the identity when it is given that order."""
+    browser = browser_of(identity)
+    async with Testbed(World(proxies=1, networks=1, https=True)) as bed:
+        sent = await asyncio.to_thread(send_in_order, f"{bed.site_url}/echo", identity, str(bed.ca_path))
+
+    names = [name for name, _ in sent]
+    assert tuple(dict.fromkeys(names)) == browser.redirected
+    assert names.count("cookie") == 2, "each is a field of its own"
+
+
+def send_in_order(url: str, identity: Identity, ca_path: str) -> list[tuple[str, str]]:
+    """The headers that the site got at *url*, from a handle that looks like *identity* after a redirect."""
+    curl, body = Curl(), BytesIO()
+    curl.impersonate(identity.impersonate)
+    lines = [f"{name}: {value}" for name, value in identity.headers.items()]
+    for option, value in {
+        CurlOpt.URL: url,
+        CurlOpt.CAINFO: ca_path,
+        CurlOpt.NOPROXY: "*",
+        CurlOpt.HTTP_VERSION: CurlHttpVersion.V2TLS,
+        CurlOpt.COOKIE: "a=1; longer=1",
+        CurlOpt.HTTPHEADER: [line.encode() for line in (*lines, "Cache-Control:")],
+        CurlOpt.HTTPHEADER_ORDER: ",".join(identity.header_order(is_redirected=True)),
+        CurlOpt.WRITEDATA: body,
+    }.items():
+        curl.setopt(option, value)
+    curl.perform()
+    curl.close()
+    return [(name, value) for name, value in msgspec.json.decode(body.getvalue())["headers"]]
+
+
+@EACH
+async def test_the_hello_is_the_browsers_beyond_what_is_hashed(identity: Identity) -> None:
+    """Protocols, groups, keys, and the order of extensions, which a browser mixes each time, or never."""
+    browser = browser_of(identity)
+    hellos = [await hello_of(identity) for _ in range(4)]
+
+    assert {hello.alpn for hello in hellos} == {(b"h2", b"http/1.1")}
+    assert {hello.groups for hello in hellos} == {browser.groups}
+    assert {hello.key_shares for hello in hellos} == {browser.key_shares}
+    orders = {hello.extensions for hello in hellos}
+    assert orders == {browser.extensions} if browser.extensions else len(orders) > 1
+
+
+async def hello_of(identity: Identity) -> ClientHello:
+    """What *identity* begins a connection with."""
+    records: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readexactly(RECORD_HEAD_BYTES)
+        records.put_nowait(head + await reader.readexactly(int.from_bytes(head[3:])))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with contextlib.suppress(Exception):
+            await send_directly(Request(url=f"https://localhost:{port}/"), identity)
+        hello = parse_client_hello(await asyncio.wait_for(records.get(), 5))
+    assert hello is not None
+    return hello
 
 
 @EACH

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http.cookiejar import CookieJar
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.fakes import OK, SITE, URL, Answer, InTurn, answers, facts_of, lines, pool_of
 
 from proxysieve import (
@@ -23,7 +27,12 @@ from proxysieve import (
     Tried,
 )
 from proxysieve.belongings import CookieRecord, cookie_of, dump_cookies, load_cookies
-from proxysieve.core.identity import IDENTITIES, NEWEST_CHROME, follow, real_chromium
+from proxysieve.core.catalog import Catalog
+from proxysieve.core.engine import Engine
+from proxysieve.core.identity import IDENTITIES, NEAREST_TO_CHROMIUM, follow, real_chromium
+from proxysieve.core.model import Proxy
+from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.stores.sqlite import SqliteStore
 
 
@@ -134,6 +143,108 @@ async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path) -> Non
     assert client.sessions[0].browser.timezone == "Asia/Tokyo"
 
 
+MAC, WINDOWS = "Macintosh; Intel Mac OS X 10_15_7", "Windows NT 10.0; Win64; x64"
+
+
+def chrome(version: int, system: str = MAC) -> Identity:
+    """An imitation, as an earlier version offered it."""
+    agent = f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
+    return Identity(impersonate=f"chrome{version}", user_agent=agent, accept_language="en-US,en;q=0.9")
+
+
+async def test_sessions_of_an_old_imitation_are_updated_with_their_cookies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As browsers are, those with names of their own too; it is said once, and saved."""
+    async with pool_of(3, Seen([chrome(146)]), store=tmp_path) as pool:
+        before = await pool.get(URL)
+        await pool.session("me", site=SITE).get(URL)
+
+    said = []
+    for visits in (2, 3):
+        caplog.clear()
+        client = Seen()
+        async with pool_of(3, client, store=tmp_path) as pool:
+            after = await pool.get(URL)
+            await pool.session("me", site=SITE).get(URL)
+        said.append(caplog.messages)
+
+        assert after.session == before.session
+        assert {one.identity for one in client.sessions} == {IDENTITIES[3]}
+        assert [one.data for one in client.sessions] == [{"visits": visits}] * 2
+    assert said == [["shop.example: 2 sessions of browsers that are not shown any more: 2 updated (chrome146 2)"], []]
+
+
+async def test_sessions_that_no_version_is_shown_of_end_and_their_exits_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What belonged to them goes with them; one with a name of its own waits for its user."""
+    future = chrome(999)
+    async with pool_of(3, Seen([future]), store=tmp_path) as pool:
+        before = await pool.get(URL)
+        await pool.session("me", site=SITE).get(URL)
+    kept_before = await kept_at(tmp_path)
+
+    async with pool_of(3, Seen(), store=tmp_path) as pool:
+        with pytest.raises(NoSessionAvailable, match="is a visitor by chrome999, and this pool's are by another"):
+            await pool.session("me", site=SITE).get(URL)
+    kept = await kept_at(tmp_path)
+
+    assert kept_before["session"] == kept_before["data"] == {before.session, "me"}
+    assert kept["session"] == kept["data"] == kept["browser"] == {"me"}
+    assert kept["exit"] == kept_before["exit"]
+    assert caplog.messages == [
+        "shop.example: 2 sessions of browsers that are not shown any more: 2 ended (chrome999 2)"
+    ]
+    # Whoever shows that browser finds the account as it was.
+    client = Seen([future])
+    async with pool_of(3, client, store=tmp_path) as pool:
+        await pool.session("me", site=SITE).get(URL)
+    assert client.sessions[0].data == {"visits": 2}
+
+
+SAVED = st.builds(chrome, st.integers(90, 160), st.sampled_from([MAC, WINDOWS, "X11; Linux x86_64"])) | st.sampled_from(
+    [*IDENTITIES, OLD, NEW]
+)
+
+
+@given(st.lists(st.tuples(SAVED, st.booleans()), max_size=30))
+def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Identity, bool]]) -> None:
+    """Each is counted once, none changes but its looks, and no exit is forgotten."""
+    proxies = [Proxy(scheme="http", host=f"10.0.{number}.1", port=80) for number in range(len(saved))]
+    records = []
+    for number, (identity, pinned) in enumerate(saved):
+        key = proxies[number].key
+        session = SessionRecord(
+            name=f"{number}", proxy=key, exit="", identity=identity, opened_at=1.0, worked_at=2.0, pinned=pinned
+        )
+        records += [
+            Record(SITE, "session", session.name, msgspec.json.encode(session)),
+            Record(SITE, "exit", key, msgspec.json.encode(ExitRecord(ok_count=3))),
+        ]
+    engine = Engine(SITE, Catalog(proxies), Adaptive(), records=records, now=3.0)
+
+    expected = [follow(identity, IDENTITIES) for identity, _ in saved]
+    kept = {name: one.identity for name, one in engine.facts.sessions.items()}
+    shown = {
+        f"{number}": now or identity
+        for number, ((identity, pinned), now) in enumerate(zip(saved, expected, strict=True))
+        if now or pinned
+    }
+    assert kept == shown
+    lost = {name for name, one in engine.facts.sessions.items() if one.lost}
+    assert lost == {f"{number}" for number, now in enumerate(expected) if now is None and saved[number][1]}
+    assert engine.facts.exits.keys() == {proxy.key for proxy in proxies}
+    looks = engine.changed_looks
+    assert looks.ended.total() == expected.count(None)
+    assert looks.updated.total() == sum(
+        now is not None and now != identity for (identity, _), now in zip(saved, expected, strict=True)
+    )
+    told = re.findall(r"\d+ (?:session|updated|ended)", str(looks).replace(",", ""))
+    counts = [looks.updated.total() + looks.ended.total(), looks.updated.total(), looks.ended.total()]
+    assert [int(one.split()[0]) for one in told] == [number for number in counts if number]
+
+
 async def test_looks_are_chosen_before_a_pool_is_used() -> None:
     """Later, some sessions would look otherwise; to say the same again is no harm."""
     async with pool_of(2) as pool:
@@ -208,7 +319,7 @@ async def test_what_a_session_has_after_its_report_is_saved_on_request(tmp_path:
 
 FOLLOWED: dict[str, tuple[Identity, Sequence[Identity], Identity | None]] = {
     "an imitation stays what it was": (IDENTITIES[0], IDENTITIES, IDENTITIES[0]),
-    "an old imitation too": (IDENTITIES[0], IDENTITIES[1:], IDENTITIES[0]),
+    "an imitation that is not offered is none": (IDENTITIES[0], IDENTITIES[2:], None),
     "a browser stays": (OLD, [OLD, NEW], OLD),
     "a browser is updated": (OLD, [NEW], NEW),
     "a browser speaks another language": (chromium(156, "de-DE"), [NEW], NEW),
@@ -226,9 +337,11 @@ def test_visitors_follow_their_kind(case: str) -> None:
 
 
 def test_a_real_browser_says_what_it_says() -> None:
-    """A client in its place shows the TLS of the newest Chrome that there is."""
+    """A client in its place shows the TLS of the Chrome that is nearest to it, and headers of a Chrome."""
     assert NEW.engine == "chromium"
-    assert NEW.impersonate == NEWEST_CHROME.impersonate
+    assert NEW.impersonate == NEAREST_TO_CHROMIUM
+    assert NEW.family == "chrome"
+    assert NEW.wreq == "Chrome154"
     assert "Chrome/156" in NEW.user_agent
 
 

@@ -168,6 +168,8 @@ class Desk:
         on_free: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
+        if str(engine.changed_looks):
+            log.warning("%s: %s", engine.site, engine.changed_looks)
         self._on_free = on_free
         self.clock = clock
         self.judge = judge

@@ -171,7 +171,7 @@ class TestImport:
 
         assert status == 0
         assert f"2 sessions of the algorithm of 2019 into {SITE}" in out
-        assert "2 x Chrome 70 -> chrome142" in " ".join(out.split())
+        assert "2 x Chrome 70 on Windows -> chrome150" in " ".join(out.split())
         assert "does not say how old they are" in out
         assert max(map(len, out.splitlines())) <= 80
         assert sum(json.loads(late)["left_out"].values()) == 2

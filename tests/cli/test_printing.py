@@ -80,7 +80,10 @@ def store(place: Path) -> str:
     Path("proxies.txt").write_text(f"{PROXY}\nhttp://u-{{session}}:p@gate.example:1\n")
     looks = msgspec.structs.replace(IDENTITIES[0], user_agent=EVIL, impersonate=EVIL, engine="")
     sessions = [
-        SessionRecord(name=EVIL, proxy=proxy.key, exit="", identity=looks, opened_at=9e8, worked_at=9e8, lost=EVIL),
+        SessionRecord(
+            name=EVIL, proxy=proxy.key, exit="", identity=looks, opened_at=9e8, worked_at=9e8, lost=EVIL, pinned=True
+        ),
+        SessionRecord(name=f"{EVIL}3", proxy=proxy.key, exit="", identity=looks, opened_at=9e8),
         SessionRecord(name=f"{EVIL}2", proxy=gateway.key, exit=EVIL, identity=looks, opened_at=9e8, pinned=True),
     ]
     known = ExitRecord(ok_count=1, blocked_count=1, last=Outcome.BLOCKED, why=EVIL, last_bad_at=9e8)
@@ -190,7 +193,7 @@ class TestCommands:
 
         check(done)
         assert json.loads(done.stdout) == json.loads(Path("out.json").read_bytes())
-        assert [one["session"]["exit"] for one in json.loads(done.stdout)["sessions"]] == [EVIL]
+        assert [one["session"]["exit"] for one in json.loads(done.stdout)["sessions"]] == ["", EVIL]
         check(run("forget", SITE, "--store", store))
 
     @pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])

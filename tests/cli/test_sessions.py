@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
+from proxysieve.core.identity import IDENTITIES, real_chromium
+from proxysieve.core.model import Identity
+from proxysieve.core.records import Record, SessionRecord
 from proxysieve.core.story import HELD_BACK, Permission, SiteSummary
 from proxysieve.proxy_list import read_proxies
+from proxysieve.stores.sqlite import SqliteStore
 
 KEYS = [proxy.key for proxy in read_proxies(LINES)[0]]
 
@@ -106,6 +111,24 @@ class TestWords:
 
         assert text.splitlines()[2].split()[1] == "berlin-7"
 
+    def test_browsers_that_are_not_shown_any_more_are_counted(self) -> None:
+        """With what becomes of their sessions, in lines of at most 80 columns."""
+        story = SessionsStory(
+            site=SITE,
+            at=NOW,
+            session_count=1,
+            sessions=[FREE],
+            updated={"chrome142": 9, "safari184": 1_000},
+            ended={"odd\x1b[2Jname": 2},
+        )
+        text = describe_sessions(story)
+
+        assert " ".join(text.splitlines()[3:]) == (
+            "as the next job begins: 1,011 sessions of browsers that are not shown any more: "
+            "1,009 updated (chrome142 9, safari184 1,000), 2 ended (odd\N{REPLACEMENT CHARACTER}[2Jname 2)"
+        )
+        assert max(map(len, text.splitlines())) <= 80
+
     def test_what_says_nothing_is_left_out(self) -> None:
         """As long as no limit is known, there is no column for it."""
         free = msgspec.structs.replace(FREE, exit=msgspec.structs.replace(EXIT, uses=[]))
@@ -114,6 +137,22 @@ class TestWords:
 
         assert "limit" not in text
         assert text.splitlines()[1].split() == ["session", "proxy", "standing", "good", "age", "idle", "free"]
+
+
+OLD_CHROME = msgspec.structs.replace(
+    IDENTITIES[0], impersonate="chrome99", user_agent=IDENTITIES[0].user_agent.replace("151", "99")
+)
+
+
+async def give_looks(place: Path, identity: Identity) -> None:
+    """Let the sessions in the store at *place* look like *identity*."""
+    store = SqliteStore(str(place))
+    fence = await store.claim("", 60.0)
+    records = [record for record in await store.load(SITE) if record.kind == "session"]
+    sessions = [msgspec.json.decode(record.value or b"", type=SessionRecord) for record in records]
+    old = [msgspec.structs.replace(one, identity=identity) for one in sessions]
+    await store.save([Record(SITE, "session", one.name, msgspec.json.encode(one)) for one in old], fence)
+    await store.close()
 
 
 @pytest.fixture
@@ -163,6 +202,26 @@ class TestCommand:
             assert unknown["exit"]["proxy_key"] == known["exit"]["proxy_key"]
             assert unknown["exit"]["standing"] == known["exit"]["standing"]
             assert {**known, "exit": 0, "permission": 0} == {**unknown, "exit": 0, "permission": 0}
+
+    def test_sessions_of_old_browsers_are_told_as_the_next_job_has_them(self, shell: Shell) -> None:
+        """Nothing is changed by looking."""
+        asyncio.run(give_looks(shell.store, OLD_CHROME))
+        counts = [json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1]) for _ in range(2)]
+        _, text, _ = shell.run_alone("--store", str(shell.store), SITE)
+
+        assert [one["updated"] for one in counts] == [{"chrome99": counts[0]["session_count"]}] * 2
+        assert [one["ended"] for one in counts] == [{}, {}]
+        assert "are not shown any more" in " ".join(text.split())
+
+    def test_sessions_by_a_real_browser_are_told_of_too(self, shell: Shell) -> None:
+        """They go on once that browser is open again."""
+        before = json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1])
+        asyncio.run(give_looks(shell.store, real_chromium("Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36", "en", ())))
+        after = json.loads(shell.run_alone("--store", str(shell.store), SITE, "--json")[1])
+
+        assert after["session_count"] == before["session_count"] > 0
+        assert {one["browser"] for one in after["sessions"]} == {"chromium"}
+        assert (after["updated"], after["ended"]) == ({}, {})
 
     def test_a_limit_keeps_it_short(self, shell: Shell) -> None:
         """It says how many there are beyond; 0 shows them."""

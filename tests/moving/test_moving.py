@@ -13,6 +13,7 @@ from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, 
 
 from proxysieve.belongings import BrowserRecord, CookieRecord
 from proxysieve.core.address import parse_proxy
+from proxysieve.core.browsers import browser_of, platform_of
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
 from proxysieve.core.identity import IDENTITIES, real_chromium
@@ -23,7 +24,6 @@ from proxysieve.core.roster import SESSION_SECONDS
 from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks
-from proxysieve.moving.browsers import browser_of
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
@@ -256,14 +256,14 @@ class TestOwnSessions:
     def test_looks_that_are_not_offered_any_more_are_the_nearest(self) -> None:
         """As a client could not send them."""
         old = msgspec.structs.replace(
-            IDENTITIES[0], impersonate="chrome9", user_agent=IDENTITIES[0].user_agent.replace("142", "9")
+            IDENTITIES[0], impersonate="chrome9", user_agent=IDENTITIES[0].user_agent.replace("151", "9")
         )
 
         arrival = admitted(exported(session("a", identity=old)), [])
 
         kept = msgspec.json.decode(after([], arrival)["session", "a"], type=SessionRecord)
-        assert kept.identity == IDENTITIES[0]
-        assert arrival.other_looks == {"Chrome 9 -> chrome142": 1}
+        assert kept.identity == IDENTITIES[2]
+        assert arrival.other_looks == {"Chrome 9 on Windows -> chrome150": 1}
 
 
 class TestOthersSessions:
@@ -276,7 +276,7 @@ class TestOthersSessions:
         (one,) = came.sessions
         assert (one.session.proxy, one.session.exit, one.session.name) == (PROVIDER.key, "0.787", "0.787")
         assert one.session.has_worked
-        assert came.other_looks == {"Chrome 70 -> chrome142": 1}
+        assert came.other_looks == {"Chrome 70 on Windows -> chrome150": 1}
 
     @pytest.mark.parametrize(
         ("proxies", "why"), [(PLAIN, EXITLESS), ([PROVIDER, OTHER_PROVIDER], AMBIGUOUS)], ids=["plain", "two"]
@@ -368,22 +368,25 @@ class TestLooks:
         ("user_agent", "impersonate"),
         [
             (IDENTITIES[3].user_agent, IDENTITIES[3].impersonate),
-            (CHROME_70, "chrome142"),
-            (CHROME_70.replace("/70.0", "/147.0"), "chrome146"),
-            (f"{CHROME_70} Edge/16.16299", "chrome142"),
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0", "firefox147"),
+            (CHROME_70, "chrome150"),
+            (CHROME_70.replace("/70.0", "/151.0"), "chrome151"),
+            (f"{CHROME_70} Edge/16.16299", "chrome150"),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0", "firefox154"),
             (
                 "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
-                "safari184",
+                "safari270",
             ),
         ],
     )
     def test_the_nearest_of_the_family_is_taken(self, user_agent: str, impersonate: str) -> None:
-        """By version."""
+        """By version, and of two of a version that on the same platform."""
         identity, change = choose_looks(user_agent, IDENTITIES, Random(0))
 
         assert identity.impersonate == impersonate
         assert bool(change) == (identity.user_agent != user_agent)
+        same = [one for one in IDENTITIES if one.impersonate == impersonate]
+        platforms = {platform_of(one.user_agent) for one in same}
+        assert platform_of(user_agent) not in platforms or platform_of(identity.user_agent) == platform_of(user_agent)
 
     @given(st.text())
     def test_anything_gets_looks(self, user_agent: str) -> None:
@@ -392,4 +395,4 @@ class TestLooks:
 
     def test_phones_are_told_from_desks(self) -> None:
         """In what is said of the change."""
-        assert str(browser_of(CHROME_70.replace("Safari", "Mobile Safari"))) == "Chrome 70 (mobile)"
+        assert str(browser_of(CHROME_70.replace("Safari", "Mobile Safari"))) == "Chrome 70 on Windows (mobile)"

@@ -123,16 +123,16 @@ class TestCrawlee4:
     @pytest.mark.parametrize(
         ("fingerprint", "user_agent", "impersonate", "change"),
         [
-            ({"browser": "chrome", "platform": "windows", "device": "desktop"}, "", "chrome150", "Chrome on Windows"),
-            ({"browser": "edge"}, "", "chrome150", "Chrome"),
-            ({"browser": "firefox", "platform": "android", "device": "mobile"}, "", "firefox147",
+            ({"browser": "chrome", "platform": "windows", "device": "desktop"}, "", "chrome151", "Chrome on Windows"),
+            ({"browser": "edge"}, "", "chrome151", "Chrome"),
+            ({"browser": "firefox", "platform": "android", "device": "mobile"}, "", "firefox154",
              "Firefox on Android (mobile)"),
-            ({"browser": "safari", "platform": "ios"}, CHROME_70, "safari2601", "Safari on iOS"),
-            ({"browser": "chrome"}, CHROME_70, "chrome142", "Chrome 70"),
-            ({"browser": "chrome"}, IDENTITIES[1].user_agent, "chrome145", ""),
-            ({"browser": "netscape", "platform": "\x1b[31m"}, CHROME_70, "chrome142", "Chrome 70"),
-            ({}, CHROME_70, "chrome142", "Chrome 70"),
-            (None, CHROME_70, "chrome142", "Chrome 70"),
+            ({"browser": "safari", "platform": "ios"}, CHROME_70, "safari270", "Safari on iOS"),
+            ({"browser": "chrome"}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
+            ({"browser": "chrome"}, IDENTITIES[1].user_agent, "chrome151", ""),
+            ({"browser": "netscape", "platform": "\x1b[31m"}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
+            ({}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
+            (None, CHROME_70, "chrome150", "Chrome 70 on Windows"),
         ],
     )  # fmt: skip
     def test_a_fingerprint_says_which_browser_it_is(

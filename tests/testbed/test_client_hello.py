@@ -31,6 +31,8 @@ def hello(
         extensions=codes(extensions),
         signature_algorithms=codes(algorithms),
         alpn=alpn,
+        groups=(0x11EC, 0x001D),
+        key_shares=(0x11EC,),
     )
 
 
@@ -44,7 +46,10 @@ def numbers(values: tuple[int, ...]) -> bytes:
 
 def record_of(value: ClientHello) -> bytes:
     """The TLS record with *value* in it."""
+    keys = b"".join(numbers((group,)) + counted(2, bytes(32)) for group in value.key_shares)
     contents = {
+        0x000A: counted(2, numbers(value.groups)),
+        0x0033: counted(2, keys),
         0x000D: counted(2, numbers(value.signature_algorithms)),
         0x002B: counted(1, numbers(value.versions)),
         0x0010: counted(2, b"".join(counted(1, protocol) for protocol in value.alpn)),
@@ -139,6 +144,8 @@ def test_grease_is_ignored_wherever_it_stands() -> None:
         extensions=(GREASE[1], *plain.extensions, GREASE[2]),
         signature_algorithms=(GREASE[3], *plain.signature_algorithms),
         alpn=plain.alpn,
+        groups=(GREASE[4], *plain.groups),
+        key_shares=(GREASE[5], *plain.key_shares),
     )
 
     assert parse_client_hello(record_of(greased)) == plain

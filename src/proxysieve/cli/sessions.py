@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from random import Random
@@ -12,12 +13,13 @@ import msgspec
 
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, json_option, kept_store_option, option, optional_proxies_options
-from proxysieve.cli.printing import echo_json, echo_lines, printable
+from proxysieve.cli.printing import echo_json, echo_lines, printable, wrapped
 from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
 from proxysieve.cli.words import ago, count, moment, span, table
 from proxysieve.clock import SystemClock
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
+from proxysieve.core.identity import ChangedLooks
 from proxysieve.core.records import Record
 from proxysieve.core.story import HELD_BACK, Permission, SessionStory, SiteSummary
 from proxysieve.core.telling import summarize, tell_sessions
@@ -43,12 +45,16 @@ class SessionsStory(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         session_count: All of them, also those that are not told of.
+        updated: Of sessions whose browser is not shown any more, how many go on as a newer version, by browser.
+        ended: How many of them end, or are lost if they have a name of their own.
     """
 
     site: str
     at: float
     session_count: int
     sessions: list[SessionStory]
+    updated: dict[str, int] = {}
+    ended: dict[str, int] = {}
 
 
 @command(short_help="List the store's sites, or a site's sessions.")
@@ -111,7 +117,14 @@ async def tell_site_sessions(where: str, site: str, proxies: Proxies | None, now
     name, records = await read_records(where, site)
     engine = _engine(name, records, listed, where)
     told = tell_sessions(engine, now, Random(0), most)
-    return SessionsStory(site=name, at=now, session_count=len(engine.facts.sessions), sessions=told)
+    return SessionsStory(
+        site=name,
+        at=now,
+        session_count=len(engine.facts.sessions),
+        sessions=told,
+        updated=dict(engine.changed_looks.updated),
+        ended=dict(engine.changed_looks.ended),
+    )
 
 
 def _engine(site: str, records: list[Record], listed: Catalog | None, where: str) -> Engine:
@@ -142,7 +155,11 @@ def describe_sessions(story: SessionsStory) -> str:
     heads = ("session", "proxy", "standing", "good", "age", "idle", "free", "limit")
     rows = [_row(one, story.at) for one in story.sessions]
     heading = f"{printable(story.site)}: {count(story.session_count, 'session')}, as of {moment(story.at)}"
-    return _page(heading, table(heads, rows, words=3), story.session_count - len(rows))
+    page = _page(heading, table(heads, rows, words=3), story.session_count - len(rows))
+    changed = str(ChangedLooks(Counter(story.updated), Counter(story.ended)))
+    if not changed:
+        return page
+    return f"{page}\n{wrapped(f'as the next job begins: {printable(changed)}')}"
 
 
 def _page(heading: str, lines: Sequence[str], left_out: int) -> str:

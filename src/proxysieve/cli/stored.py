@@ -8,8 +8,10 @@ import msgspec
 
 from proxysieve.core.catalog import Catalog, Unlisted
 from proxysieve.core.engine import Engine
+from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.model import Identity
 from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.records import Record, SessionRecord
+from proxysieve.core.records import Record, SessionRecord, decode
 from proxysieve.errors import ConfigError, StoreError
 from proxysieve.proxy_list import Proxies, read_proxies
 from proxysieve.sites import former_names, site_of
@@ -82,9 +84,15 @@ def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engi
         StoreError: A record is damaged.
     """
     try:
-        return Engine(site, catalog, Adaptive(), records=records)
+        return Engine(site, catalog, Adaptive(), identities=(*IDENTITIES, *_real_browsers(records)), records=records)
     except msgspec.DecodeError as error:
         raise damaged(site, where, error) from error
+
+
+def _real_browsers(records: Iterable[Record]) -> set[Identity]:
+    """Those whose visitors are among *records*: a run that does not open their browser has none of them."""
+    sessions = (decode(record.value, SessionRecord) for record in records if record.kind == "session")
+    return {session.identity for session in sessions if session.identity.engine}
 
 
 def damaged(site: str, where: str, error: msgspec.DecodeError) -> StoreError:

@@ -18,7 +18,7 @@ from proxysieve.core.drought import DROUGHT_SECONDS
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
 from proxysieve.core.hearsay import Hearsay
-from proxysieve.core.identity import IDENTITIES, follow
+from proxysieve.core.identity import IDENTITIES, ChangedLooks, follow
 from proxysieve.core.loads import Loads
 from proxysieve.core.lore import LoreRecord
 from proxysieve.core.model import Identity, Outcome, Proxy, Reach, Verdict
@@ -126,6 +126,7 @@ class Engine:
         self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if learns else None, loads=loads)
         self._policy = policy
         self._identities = identities
+        self.changed_looks = ChangedLooks(Counter(), Counter())
         self._load(records, now)
 
     def apply(self, event: Event) -> list[str]:
@@ -469,13 +470,22 @@ class Engine:
     def _is_still_itself(self, session: SessionRecord) -> bool:
         """Whether *session* can go on; one that was another kind of visitor ends, and its exit gets another."""
         identity = follow(session.identity, self._identities)
-        if identity is not None:
-            session.identity = identity
-        elif session.pinned:
-            session.lost = f"it is a visitor by {session.identity.browser}, and this pool's are by another browser"
-        else:
+        browser = session.identity.browser
+        if identity == session.identity:
+            return True
+        if identity is None:
+            self.changed_looks.ended[browser] += 1
+            if session.pinned:
+                # It is not saved: a pool that shows that browser finds it as it was.
+                session.lost = session.lost or f"it is a visitor by {browser}, and this pool's are by another browser"
+                return True
             self.facts.changed.add(("session", session.name))
             return False
+        if not identity.engine:
+            # A real browser's are always the version that runs.
+            self.changed_looks.updated[browser] += 1
+        session.identity = identity
+        self.facts.changed.add(("session", session.name))
         return True
 
     def _encode(self, kind: str, key: str) -> bytes | None:

@@ -1,64 +1,76 @@
 """Coherent visitors: browsers whose headers, client hints and TLS all tell the same story.
 
-Each is what curl_cffi sends for its impersonation target. A test compares it, read off the wire, with what real
-browsers were seen to send, so that an upgrade of curl_cffi cannot make an identity contradict itself. A target has one
-platform, because its TLS fingerprint and headers were recorded on one.
+TLS and HTTP/2 are curl_cffi's for its impersonation target; headers are those of the family (:mod:`families`). Tests
+compare all of it, read off the wire, with what real browsers were seen to send, so that an upgrade of curl_cffi cannot
+make an identity contradict itself. Offered are the newest targets that hold, and none older than half a year: browsers
+update themselves.
 
-Not every target is a browser that people use: `safari260` was recorded from a beta, and offers zstd, which no Safari
-did before 26.3, and on its first connection a ticket that it cannot have yet.
+The headers say the platform. Chrome and Firefox bring their own TLS along, which is the same on Windows and macOS
+(github.com/manaforged/leyline-http, docs on profiles: Chrome 145 to 154 and Firefox 148 to 156, captured on both).
+
+Not every target of curl_cffi 0.17 is a browser that people use. `chrome152` sends no GREASE among its signature
+algorithms, as each Chrome since 152 does, and its trust anchors in another order each time; `firefox153` and
+`firefox155` were recorded from a script's request, with another weight in HTTP/2.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from proxysieve.core.model import Identity
+from proxysieve.core.browsers import browser_of
+from proxysieve.core.model import LONGEST_NAME, Identity
 
-_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+SYSTEMS = {"Windows": "Windows NT 10.0; Win64; x64", "macOS": "Macintosh; Intel Mac OS X 10_15_7"}
+ENGLISH = "en-US,en;q=0.9"
 
 
-def _chrome(version: int, brands: str) -> Identity:
+def _chrome(version: int, brands: str, platform: str) -> Identity:
     return Identity(
         impersonate=f"chrome{version}",
-        user_agent=f"{_MAC} AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36",
-        accept_language="en-US,en;q=0.9",
+        user_agent=f"Mozilla/5.0 ({SYSTEMS[platform]}) AppleWebKit/537.36 (KHTML, like Gecko) "
+        f"Chrome/{version}.0.0.0 Safari/537.36",
+        accept_language=ENGLISH,
         client_hints=(
             ("sec-ch-ua", brands),
             ("sec-ch-ua-mobile", "?0"),
-            ("sec-ch-ua-platform", '"macOS"'),
+            ("sec-ch-ua-platform", f'"{platform}"'),
         ),
     )
 
 
-def _safari(target: str, version: str) -> Identity:
+def _safari(version: str) -> Identity:
     return Identity(
-        impersonate=target,
-        user_agent=f"{_MAC} AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{version} Safari/605.1.15",
-        accept_language="en-US,en;q=0.9",
+        impersonate=f"safari{version.replace('.', '')}",
+        user_agent=f"Mozilla/5.0 ({SYSTEMS['macOS']}) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        f"Version/{version} Safari/605.1.15",
+        accept_language=ENGLISH,
     )
 
 
-def _firefox(version: int, languages: str) -> Identity:
-    platform = f"(Macintosh; Intel Mac OS X 10.15; rv:{version}.0)"
+def _firefox(version: int, system: str) -> Identity:
     return Identity(
         impersonate=f"firefox{version}",
-        user_agent=f"Mozilla/5.0 {platform} Gecko/20100101 Firefox/{version}.0",
-        accept_language=languages,
+        user_agent=f"Mozilla/5.0 ({system}; rv:{version}.0) Gecko/20100101 Firefox/{version}.0",
+        accept_language=ENGLISH,
     )
 
 
-NEWEST_CHROME = _chrome(150, '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"')
+BRANDS_150 = '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'
+BRANDS_151 = '"Not=A?Brand";v="99", "Google Chrome";v="151", "Chromium";v="151"'
 
 IDENTITIES = (
-    _chrome(142, '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'),
-    _chrome(145, '"Not:A-Brand";v="99", "Google Chrome";v="145", "Chromium";v="145"'),
-    _chrome(146, '"Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"'),
-    NEWEST_CHROME,
-    _safari("safari184", "18.4"),
-    _safari("safari2601", "26.0.1"),
-    _firefox(144, "en-US,en;q=0.5"),
-    _firefox(147, "en-US,en;q=0.9"),
+    _chrome(151, BRANDS_151, "Windows"),
+    _chrome(151, BRANDS_151, "macOS"),
+    _chrome(150, BRANDS_150, "Windows"),
+    _chrome(150, BRANDS_150, "macOS"),
+    _firefox(154, "Windows NT 10.0; Win64; x64"),
+    _firefox(154, "Macintosh; Intel Mac OS X 10.15"),
+    _safari("27.0"),
 )
+# The target that is nearest to a Chromium of today: the same JA4 and HTTP/2.
+NEAREST_TO_CHROMIUM = "chrome152"
 
 
 def real_chromium(
@@ -66,10 +78,10 @@ def real_chromium(
 ) -> Identity:
     """The identity of a Chromium that runs here, by what it says of itself.
 
-    Where a client sends a session's requests in its place, the newest Chrome's TLS is the nearest to it.
+    Where a client sends a session's requests in its place, it imitates the nearest Chrome.
     """
     return Identity(
-        impersonate=NEWEST_CHROME.impersonate,
+        impersonate=NEAREST_TO_CHROMIUM,
         user_agent=user_agent,
         accept_language=accept_language,
         client_hints=tuple(client_hints),
@@ -80,10 +92,55 @@ def real_chromium(
 def follow(identity: Identity, identities: Sequence[Identity]) -> Identity | None:
     """What a visitor that was *identity* looks like where visitors are *identities* now.
 
-    A real browser is the version that runs, as its users' are after an update; an imitation stays what it was. None
-    where it is another kind of visitor, whom cookies bound to a browser would not know again.
+    A browser that is no longer among them was updated meanwhile, as its users' are: a real one to the version that
+    runs, an imitation to the next version of the same browser on the same platform. None where it would be another kind
+    of visitor, whom cookies bound to a browser would not know again.
     """
     of_kind = [one for one in identities if one.engine == identity.engine]
-    if not of_kind:
+    if identity in of_kind:
+        return identity
+    if identity.engine:
+        return of_kind[0] if of_kind else None
+    return _updated(identity, of_kind)
+
+
+def _updated(identity: Identity, identities: Sequence[Identity]) -> Identity | None:
+    was = browser_of(identity.user_agent)
+    if was is None or not was.platform:
         return None
-    return identity if identity in of_kind or not identity.engine else of_kind[0]
+    kind = identity.family, was.family, was.platform
+    kin = [
+        (now.version or 0.0, one)
+        for one in identities
+        if (now := browser_of(one.user_agent)) and (one.family, now.family, now.platform) == kind
+    ]
+    newer = [pair for pair in kin if pair[0] >= (was.version or 0.0)]
+    return min(newer, key=lambda pair: pair[0])[1] if newer else None
+
+
+class ChangedLooks(NamedTuple):
+    """How many saved sessions looked like browsers that are not shown any more, by those browsers.
+
+    Attributes:
+        updated: They go on, with their cookies, as the next version of the same browser.
+        ended: There is none; what is known of their exits stays. Those with names of their own are lost until they are
+            renewed.
+    """
+
+    updated: Counter[str]
+    ended: Counter[str]
+
+    def __str__(self) -> str:
+        """Both in words; empty if there are none."""
+        told = [
+            f"{counted.total():,} {what} ({_named(counted)})"
+            for counted, what in ((self.updated, "updated"), (self.ended, "ended"))
+            if counted
+        ]
+        total = self.updated.total() + self.ended.total()
+        noun = "session" if total == 1 else "sessions"
+        return f"{total:,} {noun} of browsers that are not shown any more: {', '.join(told)}" if told else ""
+
+
+def _named(counted: Counter[str]) -> str:
+    return ", ".join(f"{browser[:LONGEST_NAME]} {number:,}" for browser, number in sorted(counted.items()))

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from proxysieve.core.families import FAMILIES, UNKNOWN, WREQ_NAMES
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
@@ -20,6 +21,8 @@ SESSION_PLACEHOLDER = "{session}"
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
+# Ends the name of a browser's family in that of a target, such as chrome131_android.
+NO_LETTER = re.compile(r"[^a-z]")
 # RFC 1929: a byte says how long user and password are.
 MOST_SOCKS_BYTES = 255
 # Longer ones would not fit a line of a report.
@@ -195,13 +198,43 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return self.engine or self.impersonate
 
     @property
+    def family(self) -> str:
+        """Whose browser it looks like: ``chrome``, ``firefox`` or ``safari``."""
+        return NO_LETTER.split(self.impersonate, maxsplit=1)[0]
+
+    @property
+    def wreq(self) -> str:
+        """What wreq calls a browser with the same TLS and HTTP/2, a member of its ``Emulation``; empty if it has none.
+
+        Its headers may be another version's: give it :attr:`headers` too.
+        """
+        return WREQ_NAMES.get(self.impersonate, "")
+
+    @property
     def headers(self) -> dict[str, str]:
-        """The headers that any client should send to look like this visitor."""
-        return {
+        """What the browser says of itself, in its order, when somebody opens a page by HTTPS from the address bar.
+
+        For clients that look like no browser by themselves. Left out is what is not the browser's alone to say:
+        ``Accept-Encoding``, which tells what a client can unpack, and what depends on the version of HTTP
+        (``Connection``, ``TE``, Chrome's ``Priority``).
+        """
+        family = FAMILIES.get(self.family, UNKNOWN)
+        said = {
             **dict(self.client_hints),
             "User-Agent": self.user_agent,
             "Accept-Language": self.accept_language,
+            **family.headers,
         }
+        return {name: said.pop(name) for name in family.first if name in said} | said
+
+    def header_order(self, *, is_redirected: bool = False, has_body: bool = False) -> tuple[str, ...]:
+        """In which order and case the browser sends the headers of a request for a page, all that there may be.
+
+        Args:
+            is_redirected: Whether an answer led to the page.
+            has_body: Whether it is asked for by a form that is posted.
+        """
+        return FAMILIES.get(self.family, UNKNOWN).order(is_redirected=is_redirected, has_body=has_body)
 
 
 # What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.

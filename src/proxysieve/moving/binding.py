@@ -13,11 +13,11 @@ from random import Random
 import msgspec
 
 from proxysieve.core.address import parse_proxy
+from proxysieve.core.browsers import Browser, browser_of, nearest
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import SESSION_PLACEHOLDER, Identity, Outcome, Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
-from proxysieve.moving.browsers import Browser, browser_of, nearest
 from proxysieve.moving.cookies import settle
 from proxysieve.moving.departing import UNLISTED, address_of
 from proxysieve.moving.moved import PROVIDER_NAME, Found, FoundSession, MovedSession, Reasons

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import msgspec
 
 from proxysieve.belongings import CookieRecord
+from proxysieve.core.browsers import Browser, browser_like
 from proxysieve.errors import ConfigError
-from proxysieve.moving.browsers import Browser, browser_like
 from proxysieve.moving.cookies import make_cookie
 from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_count, check_name, is_moment
 

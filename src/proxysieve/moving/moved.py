@@ -11,10 +11,10 @@ from typing import Any, Literal
 import msgspec
 
 from proxysieve.belongings import BrowserRecord, CookieRecord
+from proxysieve.core.browsers import Browser
 from proxysieve.core.model import Identity
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
-from proxysieve.moving.browsers import Browser
 from proxysieve.moving.cookies import check_cookie
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"

@@ -22,9 +22,11 @@ PRE_SHARED_KEY: Final = 0x0029
 
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0x0000
+_SUPPORTED_GROUPS = 0x000A
 _SIGNATURE_ALGORITHMS = 0x000D
 _ALPN = 0x0010
 _SUPPORTED_VERSIONS = 0x002B
+_KEY_SHARE = 0x0033
 _VERSION_NAMES = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3", 0x0002: "s2"}
 _NO_VALUES = "000000000000"
 
@@ -37,6 +39,8 @@ class ClientHello:
         version: Of the message, which is 1.2 since TLS 1.3.
         versions: That the client speaks, if it says so.
         alpn: The protocols inside of TLS.
+        groups: For the key exchange.
+        key_shares: Those of them for which it sends a key at once.
     """
 
     version: int
@@ -45,6 +49,8 @@ class ClientHello:
     signature_algorithms: tuple[int, ...] = ()
     versions: tuple[int, ...] = ()
     alpn: tuple[bytes, ...] = ()
+    groups: tuple[int, ...] = ()
+    key_shares: tuple[int, ...] = ()
 
     @property
     def ja4(self) -> str:
@@ -138,6 +144,8 @@ def _parse(record: bytes) -> ClientHello | None:
         signature_algorithms=_list_in(extensions, _SIGNATURE_ALGORITHMS, 2),
         versions=_list_in(extensions, _SUPPORTED_VERSIONS, 1),
         alpn=_parse_alpn(extensions.get(_ALPN)),
+        groups=_list_in(extensions, _SUPPORTED_GROUPS, 2),
+        key_shares=_parse_key_shares(extensions.get(_KEY_SHARE)),
     )
 
 
@@ -161,6 +169,17 @@ def _parse_alpn(extension: bytes | None) -> tuple[bytes, ...]:
     while listed:
         protocols.append(listed.take(listed.number(1)))
     return tuple(protocols)
+
+
+def _parse_key_shares(extension: bytes | None) -> tuple[int, ...]:
+    if extension is None:
+        return ()
+    listed = _Bytes(extension).counted(2)
+    groups = []
+    while listed:
+        groups.append(listed.number(2))
+        listed.counted(2)
+    return tuple(group for group in groups if not _is_grease(group))
 
 
 def _is_grease(number: int) -> bool:

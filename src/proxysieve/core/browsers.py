@@ -1,4 +1,4 @@
-"""Which of the visitors that we can be is nearest to a browser that another tool said it was."""
+"""What a user agent says, and which of the visitors that we can be is nearest to that browser."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ FAMILIES = (
     ("Chrome", re.compile(r"\bChrom(?:e|ium)/(\d{1,4})")),
     ("Safari", re.compile(r"\bVersion/(\d{1,4}(?:\.\d{1,4})?)\S* (?:Mobile/\S+ )?Safari/")),
 )
+# In this order: Android is a Linux, and an iPhone is like a Mac.
+SYSTEMS = (
+    ("Android", re.compile(r"\bAndroid\b")),
+    ("iOS", re.compile(r"\b(?:iPhone|iPad)\b")),
+    ("Windows", re.compile(r"\bWindows NT\b")),
+    ("macOS", re.compile(r"\bMacintosh\b")),
+    ("Linux", re.compile(r"\bLinux\b")),
+)
 MOBILE = re.compile(r"\b(?:Mobile|Android|iPhone|iPad)\b")
 # What is no browser's length is none.
 LONGEST = 1_000
@@ -30,7 +38,7 @@ class Browser(NamedTuple):
 
     Attributes:
         version: None where it is not said.
-        platform: Empty where it is not looked at.
+        platform: Empty where it is not said.
     """
 
     family: str
@@ -49,7 +57,8 @@ def browser_of(user_agent: str) -> Browser | None:
     for family, pattern in FAMILIES:
         found = pattern.search(user_agent[:LONGEST])
         if found:
-            return Browser(family, float(found[1]), MOBILE.search(user_agent[:LONGEST]) is not None)
+            is_mobile = MOBILE.search(user_agent[:LONGEST]) is not None
+            return Browser(family, float(found[1]), is_mobile, platform_of(user_agent))
     return None
 
 
@@ -59,13 +68,19 @@ def browser_like(kind: str, platform: str, *, is_mobile: bool) -> Browser | None
     return Browser(family, None, is_mobile, PLATFORMS.get(platform, "")) if family else None
 
 
+def platform_of(user_agent: str) -> str:
+    """The system that *user_agent* names; empty if it is none that we know."""
+    return next((system for system, pattern in SYSTEMS if pattern.search(user_agent[:LONGEST])), "")
+
+
 def nearest(browser: Browser, identities: Sequence[Identity]) -> Identity | None:
     """The one of *identities* of the same family whose version is nearest; None if we are none of that family.
 
-    Where no version is said, it is the newest, as most people have it.
+    Where no version is said, it is the newest, as most people have it. Of two that are as near, it is the one on the
+    same platform, if that is said.
     """
     known = [(browser_of(one.user_agent), one) for one in identities]
     wanted = math.inf if browser.version is None else browser.version
     kin = [(ours.version or 0.0, one) for ours, one in known if ours and ours.family == browser.family]
-    newest_first = sorted(kin, key=lambda pair: -pair[0])
+    newest_first = sorted(kin, key=lambda pair: (-pair[0], platform_of(pair[1].user_agent) != browser.platform))
     return min(newest_first, key=lambda pair: abs(pair[0] - min(wanted, newest_first[0][0])))[1] if kin else None
