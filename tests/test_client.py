@@ -516,7 +516,7 @@ def test_libcurl_can_ask_for_every_url_that_is_taken(scheme: str, login: str, ho
 )
 async def test_a_url_is_not_blamed_for_a_proxy_that_cannot_be_used(url: str, proxy: str, failure_is: Failure) -> None:
     """Libcurl has one code for both; a page whose URL can be asked for goes on through other proxies."""
-    connections = Connections(Handles(), IDENTITIES[0].impersonate, proxy, None)
+    connections = Connections(Handles(), proxy)
     with pytest.raises(SendFailed) as caught:
         await Walk(Request(url=url), connections, IDENTITIES[0], Jar()).end()
     await connections.aclose()

@@ -13,6 +13,7 @@ import msgspec
 
 from proxysieve.clients.protocol import Client, Request
 from proxysieve.clock import Clock
+from proxysieve.core.channels import channel_of, headers_over
 from proxysieve.core.contrast import is_weak
 from proxysieve.core.failures import failed_exchange
 from proxysieve.core.judge import Sign
@@ -26,6 +27,9 @@ from proxysieve.session import Session
 
 # A page at which so many sessions end is taken for the reason: it may crash each browser that shows it.
 MOST_ENDED = 10
+
+# Of a request's headers, those that say nothing of the browser.
+OF_TRANSPORT = frozenset({"Accept-Encoding", "Connection", "TE"})
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 OnTried = Callable[[str, Tried], None]
@@ -435,7 +439,7 @@ class Sender(ABC):
                     seconds=attempts.tries[-1].seconds,
                     attempts=attempts.used + 1,
                     tries=tuple(attempts.tries),
-                    request_headers=_shown(session.identity, request.headers),
+                    request_headers=_shown(session.identity, response.url, request.headers),
                 )
         raise AssertionError("attempts ended without a good answer and without an error")
 
@@ -506,7 +510,8 @@ class Sender(ABC):
         )
 
 
-def _shown(identity: Identity, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The headers of *identity*, with what the caller's *own* make of them."""
+def _shown(identity: Identity, url: str, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The headers by which *identity* shows itself at *url*, with what the caller's *own* make of them."""
     changed = {name.lower(): value for name, value in own.items()}
-    return tuple((name, changed.get(name.lower(), value)) for name, value in identity.headers.items())
+    shown = headers_over(identity, channel_of(url))
+    return tuple((name, changed.get(name.lower(), value)) for name, value in shown.items() if name not in OF_TRANSPORT)

@@ -16,6 +16,7 @@ from tests.rude_servers import answer, blurting, closing, listening, silent
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.handles import MOST_IDLE, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request
+from proxysieve.core.channels import Channel
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Failure
 from proxysieve.errors import SessionEnded
@@ -132,7 +133,7 @@ async def test_what_is_out_when_the_connections_close_is_told() -> None:
 
 async def test_idle_handles_are_few() -> None:
     """However many requests were out at once."""
-    handles, dress = Handles(), Dress("chrome", is_secure=True)
+    handles, dress = Handles(), Dress(IDENTITIES[0], Channel.TLS)
     taken = [handles.take(dress) for _ in range(MOST_IDLE + 10)]
     for handle in taken:
         handles.give_back(dress, handle)

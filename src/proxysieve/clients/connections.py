@@ -80,25 +80,21 @@ class Connections:
 
     Args:
         handles: Where handles are taken from.
-        target: The browser that they look like, as libcurl calls it.
         proxy: With its login; empty for none.
-        ca_path: A file with certificates to trust in place of the usual ones.
     """
 
-    def __init__(self, handles: Handles, target: str, proxy: str, ca_path: str | None) -> None:
+    def __init__(self, handles: Handles, proxy: str) -> None:
         self._handles = handles
-        self._dresses = {is_secure: Dress(target, is_secure, ca_path) for is_secure in (False, True)}
         self._proxy = proxy
         self._multi = Multi()
 
-    async def ask(self, ask: Ask, *, is_secure: bool) -> Reading:
+    async def ask(self, ask: Ask, dress: Dress) -> Reading:
         """What the site answers, a redirect too; none is followed.
 
         Raises:
             Broken: Nothing, or not all of it.
             SessionEnded: The connections were closed meanwhile.
         """
-        dress = self._dresses[is_secure]
         handle = self._handles.take(dress)
         is_reusable = False
         try:

@@ -7,24 +7,22 @@ the wire is decided by the core.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 
 from proxysieve.clients.connections import Broken, Connections
-from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Handles, Reading
+from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
+from proxysieve.core.channels import channel_of
 from proxysieve.core.failures import SendFailed
 from proxysieve.core.failures.curl import curl_failure
 from proxysieve.core.model import Answer, Failure, Identity
 from proxysieve.core.redirects import Asked, follow
-from proxysieve.core.urls import as_sent, place_of
+from proxysieve.core.urls import as_sent
 from proxysieve.errors import ConfigError
 from proxysieve.jar import Jar
 from proxysieve.own_headers import headers_for_hop
 from proxysieve.session import Session
-
-LOOPBACK = re.compile(r"127(?:\.[0-9]+){3}")
 
 
 class CurlClient:
@@ -40,7 +38,7 @@ class CurlClient:
         self._reasons = Reasons(ca_path)
 
     async def send(self, request: Request, session: Session) -> Response:
-        walk = Walk(request, session.client(self._open), session.identity, session.cookies)
+        walk = Walk(request, session.client(self._open), session.identity, session.cookies, self._ca_path)
         try:
             return await walk.end()
         except SendFailed as failed:
@@ -49,7 +47,7 @@ class CurlClient:
             raise
 
     def _open(self, session: Session) -> Connections:
-        return Connections(self._handles, session.identity.impersonate, session.proxy_url, self._ca_path)
+        return Connections(self._handles, session.proxy_url)
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:
@@ -58,7 +56,7 @@ async def send_directly(request: Request, identity: Identity) -> Response:
     Raises:
         SendFailed: There is none.
     """
-    connections = Connections(Handles(), identity.impersonate, "", None)
+    connections = Connections(Handles(), "")
     try:
         return await Walk(request, connections, identity, Jar()).end()
     finally:
@@ -72,12 +70,20 @@ class Walk:
         hops: The redirects so far.
     """
 
-    def __init__(self, request: Request, connections: Connections, identity: Identity, cookies: Jar) -> None:
+    def __init__(
+        self,
+        request: Request,
+        connections: Connections,
+        identity: Identity,
+        cookies: Jar,
+        ca_path: str | None = None,
+    ) -> None:
         self.hops: list[Answer] = []
         self._request = request
         self._connections = connections
         self._identity = identity
         self._cookies = cookies
+        self._ca_path = ca_path
         self._until = asyncio.get_running_loop().time() + request.timeout_seconds
 
     async def end(self) -> Response:
@@ -124,15 +130,15 @@ class Walk:
         ask = Ask(
             url,
             asked.method,
-            self._headers(asked),
             self._cookies.header_for(url, method=asked.method),
             request.content if asked.has_body else None,
             left,
             request.max_bytes,
-            bool(self.hops),
+            is_redirected=bool(self.hops),
         )
+        dress = Dress(self._identity, channel_of(url), self._own_headers(asked), self._ca_path)
         try:
-            reading = await self._connections.ask(ask, is_secure=_is_trustworthy(url))
+            reading = await self._connections.ask(ask, dress)
         except Broken as broken:
             failure = curl_failure(broken.code, str(broken), broken.progress)
             raise self._failed(failure, _proxys_answer(asked.url, broken)) from broken
@@ -141,23 +147,15 @@ class Walk:
             self._cookies.take(url, set_cookies)
         return reading
 
-    def _headers(self, asked: Asked) -> Mapping[str, str]:
+    def _own_headers(self, asked: Asked) -> tuple[tuple[str, str], ...]:
         """What is sent on top of the browser's own."""
         request = self._request
-        # A real browser's visitor looks like that browser, whose version need not be the imitated one's.
-        shown = self._identity.headers if self._identity.engine else {}
-        own = headers_for_hop(request.headers, request.url, asked.url) if request.headers else {}
-        if not (shown or own or asked.referer):
-            return {}
-        left_out = {"referer", *map(str.lower, own)}
-        headers = {name: value for name, value in shown.items() if name.lower() not in left_out}
-        has_lost_body = request.content is not None and not asked.has_body
-        headers |= {
-            name: value
-            for name, value in own.items()
-            if name.lower() != "referer" and not (has_lost_body and name.lower().startswith("content-"))
-        }
-        return headers | ({"Referer": asked.referer} if asked.referer else {})
+        if not (request.headers or asked.referer):
+            return ()
+        own = headers_for_hop(request.headers, request.url, asked.url)
+        left_out = ("referer",) if asked.has_body or request.content is None else ("referer", "content-")
+        kept = [(name, value) for name, value in own.items() if not name.lower().startswith(left_out)]
+        return (*kept, *([("Referer", asked.referer)] if asked.referer else []))
 
     def _failed(self, failure: Failure, proxy_answer: Answer | None = None) -> SendFailed:
         return SendFailed(failure, hops=tuple(self.hops), proxy_answer=proxy_answer)
@@ -168,18 +166,8 @@ def _proxys_answer(url: str, broken: Broken) -> Answer | None:
     if broken.progress.connect_status // 100 in {0, 2}:
         return None
     reading = broken.reading
-    return Answer(
-        url=url, status=broken.progress.connect_status, reason=reading.reason, headers=reading.headers()
-    )
+    return Answer(url=url, status=broken.progress.connect_status, reason=reading.reason, headers=reading.headers())
 
 
 def _referer(headers: Mapping[str, str]) -> str:
     return next((value for name, value in headers.items() if name.lower() == "referer"), "")
-
-
-def _is_trustworthy(url: str) -> bool:
-    """Whether browsers take what is sent to *url* for private (https://www.w3.org/TR/secure-contexts/, 3.1)."""
-    if url.startswith("https:"):
-        return True
-    host = place_of(url).host
-    return host in {"localhost", "::1"} or host.endswith(".localhost") or bool(LOOPBACK.fullmatch(host))

@@ -8,53 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict, deque
 from typing import NamedTuple
 
 from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 
 from proxysieve.clients.protocol import MOST_AT_ONCE
+from proxysieve.core.channels import Channel, headers_over
 from proxysieve.core.failures.curl import Progress
+from proxysieve.core.model import Identity
+from proxysieve.own_headers import merged
 
-# Of a page's request; libcurl would send cookies first, which no browser does. A Chromium that was redirected has its
-# hints behind what it fetches.
-HINTS = ("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform")
-ABOUT_IT = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-User", "Sec-Fetch-Dest")
-FIRST, MIDDLE = (
-    ("Host", "Content-Length", "Cache-Control"),
-    (
-        *("Upgrade-Insecure-Requests", "Content-Type", "User-Agent", "Origin", "Accept"),
-        *ABOUT_IT,
-    ),
-)
-LAST = ("Referer", "Accept-Encoding", "Accept-Language", "Cookie", "Priority")
-CHROMES_ORDER = ",".join((*FIRST, *HINTS, *MIDDLE, *LAST))
-CHROMES_ORDER_REDIRECTED = ",".join((*FIRST, *MIDDLE, *HINTS, *LAST))
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# What browsers tell nobody whom others can overhear (https://www.w3.org/TR/fetch-metadata/, 2;
-# https://wicg.github.io/client-hints-infrastructure/, 4), and how they have bodies packed for them.
-IN_CLEAR = (*(f"{name}:" for name in (*HINTS, *ABOUT_IT, "Priority")), "Accept-Encoding: gzip, deflate")
 # Of the handles of a browser that nobody uses just now.
 MOST_IDLE = 64
+# The browsers, each by TLS and without; and own headers, which may differ from request to request.
+MOST_DRESSES = 64
 
 
 class Dress(NamedTuple):
     """What a handle looks like.
 
     Attributes:
-        target: The browser, as libcurl calls it.
-        is_secure: Whether it asks what browsers trust to be private: by TLS, or this machine itself.
+        identity: The browser.
+        channel: How it asks.
+        own: Headers on top of the browser's own, or in place of them.
         ca_path: A file with certificates to trust in place of the usual ones.
     """
 
-    target: str
-    is_secure: bool
+    identity: Identity
+    channel: Channel
+    own: tuple[tuple[str, str], ...] = ()
     ca_path: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All that it sends, but for cookies and what tells of a body."""
+        return merged(headers_over(self.identity, self.channel), dict(self.own))
 
 
 class Ask(NamedTuple):
@@ -62,8 +57,7 @@ class Ask(NamedTuple):
 
     Attributes:
         url: Its host is in ASCII, and all letters are such as can stand in a URL.
-        headers: On top of those of the browser.
-        cookie: The value of that header; empty for none.
+        cookie: The value of that header, a letter a byte; empty for none.
         seconds: How long it may take.
         max_bytes: How large the decoded body may be.
         is_redirected: Whether an answer led here.
@@ -71,7 +65,6 @@ class Ask(NamedTuple):
 
     url: str
     method: str
-    headers: Mapping[str, str]
     cookie: str
     content: bytes | None
     seconds: float
@@ -80,8 +73,8 @@ class Ask(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether the handle is as before, once its URL, proxy and cookies are another's."""
-        return self.method == "GET" and self.content is None and not self.headers
+        """Whether a handle is as before, once its URL, proxy and cookies are another's."""
+        return self.method == "GET" and self.content is None
 
 
 class Reading:
@@ -192,8 +185,12 @@ class Handle:
 
     def __init__(self, dress: Dress) -> None:
         self.reading = Reading(0)
+        self._identity = dress.identity
+        self._order: tuple[str, ...] = ()
+        self._is_https = dress.channel is Channel.TLS
         curl = self.curl = Curl()
-        curl.impersonate(dress.target)
+        # Its headers are the identity's, whose version or platform may be another.
+        curl.impersonate(dress.identity.impersonate, default_headers=False)
         # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
         curl.setopt(CurlOpt.HTTP_VERSION, CurlHttpVersion.V2TLS)
         # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
@@ -202,15 +199,11 @@ class Handle:
         curl.setopt(CurlOpt.ACCEPT_ENCODING, "")
         # A path is the site's business, dots and all.
         curl.setopt(CurlOpt.PATH_AS_IS, 1)
-        curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.target)))
-        self._is_chrome = dress.target.startswith("chrome")
-        self._order = ""
-        self._is_https = False
-        if not dress.is_secure:
-            curl.setopt(CurlOpt.HTTPHEADER, [line.encode() for line in IN_CLEAR])
+        curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.identity)))
         if dress.ca_path:
             curl.setopt(CurlOpt.CAINFO, dress.ca_path)
             curl.setopt(CurlOpt.PROXY_CAINFO, dress.ca_path)
+        curl.setopt(CurlOpt.HTTPHEADER, [_line(name, value) for name, value in dress.headers.items()])
         curl.setopt(CurlOpt.HEADERFUNCTION, self._hear)
         curl.setopt(CurlOpt.WRITEFUNCTION, self._take)
 
@@ -218,35 +211,23 @@ class Handle:
         """Make it ready for *ask*, by a *proxy* with its login, or by none if that is empty."""
         self.reading = Reading(ask.max_bytes)
         curl = self.curl
-        self._is_https = ask.url.startswith("https:")
         curl.setopt(CurlOpt.URL, ask.url)
         curl.setopt(CurlOpt.PROXY, proxy)
         curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(ask.seconds * 1000)))
         curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
-        if self._is_chrome:
-            self._set_order(CHROMES_ORDER_REDIRECTED if ask.is_redirected else CHROMES_ORDER)
-        if not ask.is_plain:
-            self._prepare_more(ask)
-
-    def _set_order(self, order: str) -> None:
+        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=ask.content is not None)
         if order != self._order:
-            self.curl.setopt(CurlOpt.HTTPHEADER_ORDER, order)
+            curl.setopt(CurlOpt.HTTPHEADER_ORDER, ",".join(order))
             self._order = order
-
-    def _prepare_more(self, ask: Ask) -> None:
-        """What makes the handle this request's alone."""
-        curl = self.curl
-        lines = [f"{name}: {value}" if value else f"{name};" for name, value in ask.headers.items()]
         if ask.content is not None:
             curl.setopt(CurlOpt.POSTFIELDS, ask.content)
             curl.setopt(CurlOpt.POSTFIELDSIZE, len(ask.content))
             # What libcurl would send by itself, and no browser.
-            lines.append("Expect:")
+            curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:"])
         if ask.method == "HEAD":
             curl.setopt(CurlOpt.NOBODY, 1)
-        elif ask.method != "GET" or ask.content is not None:
+        elif not ask.is_plain:
             curl.setopt(CurlOpt.CUSTOMREQUEST, ask.method)
-        curl.setopt(CurlOpt.HTTPHEADER, [line.encode() for line in lines])
 
     def progress(self) -> Progress:
         """How far its request came."""
@@ -275,29 +256,43 @@ class Handles:
     """The idle handles, by their dress; taken and given back by sessions, of several event loops maybe."""
 
     def __init__(self) -> None:
-        self._idle: dict[Dress, deque[Handle]] = {}
+        self._idle: OrderedDict[Dress, deque[Handle]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def take(self, dress: Dress) -> Handle:
         """One that nobody else has."""
-        try:
-            return self._idle[dress].pop()
-        except (KeyError, IndexError):
-            return Handle(dress)
+        with self._lock:
+            idle = self._idle.get(dress)
+            if idle:
+                return idle.pop()
+        return Handle(dress)
 
     def give_back(self, dress: Dress, handle: Handle) -> None:
         """Keep *handle* for another request."""
-        idle = self._idle.setdefault(dress, deque())
-        if len(idle) < MOST_IDLE:
-            handle.reading = Reading(0)
-            idle.append(handle)
-        else:
-            handle.curl.close()
+        handle.reading = Reading(0)
+        surplus: list[Handle] = []
+        with self._lock:
+            idle = self._idle.setdefault(dress, deque())
+            self._idle.move_to_end(dress)
+            if len(idle) < MOST_IDLE:
+                idle.append(handle)
+            else:
+                surplus.append(handle)
+            if len(self._idle) > MOST_DRESSES:
+                surplus += self._idle.popitem(last=False)[1]
+        for one in surplus:
+            one.curl.close()
 
 
-def resumes_tls(target: str) -> bool:
+def _line(name: str, value: str) -> bytes:
+    # As libcurl wants one without a value.
+    return f"{name}: {value}".encode() if value else f"{name};".encode()
+
+
+def resumes_tls(identity: Identity) -> bool:
     """Whether a new connection may go on with the TLS session of an earlier one.
 
     libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
     their ClientHello would be one that no browser sends.
     """
-    return target.startswith("chrome")
+    return identity.family == "chrome"

@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 import msgspec
 
 from proxysieve.core.content import unescape
-from proxysieve.core.model import Answer, Exchange
+from proxysieve.core.model import Exchange
 
 LEFT_OUT = b"***"
 # What is shorter stands in any text by accident, so only words of it are left out.
