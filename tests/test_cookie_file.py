@@ -51,6 +51,36 @@ def told(cookie: Cookie) -> tuple[str, str | None, str, str, bool, int | None]:
 
 
 @pytest.mark.parametrize(
+    ("said", "is_http_only", "same_site"),
+    [
+        ({}, False, ""),
+        ({"httpOnly": True, "sameSite": "Strict"}, True, "Strict"),
+        ({"httpOnly": False, "sameSite": "lax"}, False, "Lax"),
+        ({"isHttpOnly": 1, "sameSite": "no_restriction"}, True, "None"),
+        ({"sameSite": "None"}, False, "None"),
+        ({"sameSite": None}, False, ""),
+        ({"sameSite": "unspecified"}, False, ""),
+        ({"sameSite": 1}, False, ""),
+    ],
+)
+def test_who_may_see_and_send_a_cookie_is_read(said: dict[str, object], *, is_http_only: bool, same_site: str) -> None:
+    """As the browser had it that the file is of."""
+    text = json.dumps([{"name": "a", "value": "1", "domain": "shop.example"} | said])
+
+    [cookie], _ = parse_cookies(text, "it")
+
+    assert cookie.has_nonstandard_attr("HttpOnly") == is_http_only
+    assert cookie.get_nonstandard_attr("SameSite", "") == same_site
+
+
+def test_lines_say_who_may_see_a_cookie() -> None:
+    """As curl writes them."""
+    cookies, _ = parse_cookies(LINES, "it")
+
+    assert [one.has_nonstandard_attr("HttpOnly") for one in cookies] == [False, True]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         LINES,

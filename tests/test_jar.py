@@ -236,6 +236,21 @@ def test_it_is_a_cookie_jar() -> None:
     assert not list(jar)
 
 
+@pytest.mark.parametrize(
+    "said", ["a=1", "nameless", "\xff=1", "\xff", "caf\xc3\xa9=1", "caf\xc3\xa9", "a=\xff", "\xc3\xa9=\xff"]
+)
+def test_any_cookie_is_found_by_what_it_is_called(said: str) -> None:
+    """So that whoever walks through the jar can remove what stands there."""
+    jar = Jar("shop.example")
+    jar.take(URL, [said])
+
+    [one] = jar
+    assert repr(jar.find(one.domain, one.path, one.name)) == repr(one)
+    jar.clear_session_cookies()
+
+    assert len(jar) == 0
+
+
 def test_what_has_expired_is_removed() -> None:
     """When a client asks for it."""
     now = NOW

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxysieve.errors import ConfigError
-from proxysieve.sites import former_names, respelled, site_of, site_or_none
+from proxysieve.sites import former_names, registrable, respelled, site_of, site_or_none
 
 
 @pytest.mark.parametrize(
@@ -192,3 +192,24 @@ def test_a_host_that_is_far_too_long_is_not_even_read() -> None:
 
     with pytest.raises(ConfigError, match="its host has more than 2,048 letters"):
         site_of(f"https://a{marks}.example/")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("a.b.shop.example", "shop.example"),
+        ("shop.co.uk", "shop.co.uk"),
+        ("shop.example.", "shop.example"),
+        ("co.uk", ""),
+        ("github.io", ""),
+        ("localhost", ""),
+        ("127.0.0.1", ""),
+        ("0.1", ""),
+        ("[::1]", ""),
+        ("..", ""),
+        ("", ""),
+    ],
+)
+def test_the_registrable_domain_of_a_host(host: str, expected: str) -> None:
+    """None has one that is a public suffix, an address or half of one."""
+    assert registrable(host) == expected

@@ -49,6 +49,9 @@ LONGEST_DATE = 64
 EXPIRY_KEYS = ("expires", "expirationDate", "expiry")
 # As most call it, and the database of Firefox.
 SECURE_KEYS = ("secure", "isSecure")
+HTTP_ONLY_KEYS = ("httpOnly", "isHttpOnly")
+# Extensions call None otherwise; what says nothing is "unspecified" there, or null.
+SAME_SITES = {"strict": "Strict", "lax": "Lax", "none": "None", "no_restriction": "None"}
 UNKNOWN_EXPIRY = "its expiry is neither a number nor a date"
 PROBLEMS_SHOWN = HOSTS_SHOWN = 5
 
@@ -149,6 +152,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _of_line(line: str) -> Cookie:
+    is_http_only = line.startswith(HTTP_ONLY)
     fields = line.removeprefix(HTTP_ONLY).split("\t")
     if len(fields) != FIELD_COUNT:
         if "\t" not in line and len(line.split()) == FIELD_COUNT:
@@ -158,7 +162,7 @@ def _of_line(line: str) -> Cookie:
     domain = domain.strip()
     if is_for_all.upper() == "TRUE":
         domain = f".{domain.removeprefix('.')}"
-    return _cookie(name, value, domain, path, expires, is_secure=_is_true(secure))
+    return _cookie(name, value, domain, path, expires, is_secure=_is_true(secure), is_http_only=is_http_only)
 
 
 # JSON
@@ -184,7 +188,16 @@ def _of_object(one: object) -> Cookie:
     if one.get("hostOnly") is False:
         domain = f".{domain.removeprefix('.')}"
     expires = next((one[key] for key in EXPIRY_KEYS if one.get(key) is not None), None)
-    return _cookie(name, value, domain, str(one.get("path") or "/"), expires, is_secure=_is_secure(one))
+    return _cookie(
+        name,
+        value,
+        domain,
+        str(one.get("path") or "/"),
+        expires,
+        is_secure=_is_any(one, SECURE_KEYS),
+        is_http_only=_is_any(one, HTTP_ONLY_KEYS),
+        same_site=SAME_SITES.get(said.lower(), "") if isinstance(said := one.get("sameSite"), str) else "",
+    )
 
 
 def _domain(one: Mapping[str, object]) -> str:
@@ -194,8 +207,8 @@ def _domain(one: Mapping[str, object]) -> str:
     return _text(one, "host" if "domain" not in one and "host" in one else "domain").strip()
 
 
-def _is_secure(one: Mapping[str, object]) -> bool:
-    return any(_is_true(one.get(key)) for key in SECURE_KEYS)
+def _is_any(one: Mapping[str, object], keys: Iterable[str]) -> bool:
+    return any(_is_true(one.get(key)) for key in keys)
 
 
 def _text(one: Mapping[str, object], key: str) -> str:
@@ -219,7 +232,17 @@ def _is_true(value: object) -> bool:
     return str(value).upper() in {"TRUE", "1"}
 
 
-def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, is_secure: bool) -> Cookie:
+def _cookie(
+    name: str,
+    value: str,
+    domain: str,
+    path: str,
+    expires: object,
+    *,
+    is_secure: bool,
+    is_http_only: bool,
+    same_site: str = "",
+) -> Cookie:
     # wget writes the port of its host, to which cookies are not tied (RFC 6265, 8.5).
     host = _known_host(PORT.sub("", domain))
     if not name:
@@ -238,6 +261,8 @@ def _cookie(name: str, value: str, domain: str, path: str, expires: object, *, i
         path=path if path.startswith("/") else "/",
         expires=_expiry(expires),
         secure=is_secure,
+        http_only=is_http_only,
+        same_site=same_site,
     )
     return to_stdlib(kept, kept.domain)
 

@@ -120,14 +120,14 @@ class Jar(CookieJar):
 
     def _found(self, domain: str, path: str, name: str) -> core.Cookie:
         domain = own_domain(domain)
-        found = self._kept.find((domain, path, to_wire(name)))
-        # One without a name is called what its value is.
-        nameless = None if found else self._kept.find((domain, path, ""))
-        if nameless and nameless.value == to_wire(name):
-            found = nameless
-        if found is None:
-            raise KeyError(name)
-        return found
+        nameless = self._kept.find((domain, path, ""))
+        # What is no UTF-8 is called by its bytes, and what has no name by its value.
+        for wire in (to_wire(name), name):
+            if found := self._kept.find((domain, path, wire)):
+                return found
+            if nameless and nameless.value == wire:
+                return nameless
+        raise KeyError(name)
 
     def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
         """Remove all cookies; or those of *domain*, of *path* there, or the one that is called *name* there.

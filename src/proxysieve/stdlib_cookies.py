@@ -99,10 +99,10 @@ def from_stdlib(cookie: Cookie, site: str) -> core.Cookie:
     encode = str if cookie.has_nonstandard_attr(LATIN_1) else to_wire
     name, value = ("", cookie.name) if cookie.value is None else (cookie.name, cookie.value)
     return core.Cookie(
-        name=encode(name),
-        value=encode(value),
+        name=encode(str(name)),
+        value=encode(str(value)),
         domain=_domain_of(cookie, site),
-        path=cookie.path,
+        path=cookie.path or "/",
         expires=cookie.expires,
         secure=bool(cookie.secure),
         http_only=is_http_only(cookie),
