@@ -446,8 +446,9 @@ class Sender(ABC):
     def attempts(self, url: str, *, method: str = "GET", expect: str = "", max_tries: int | None = None) -> Attempts:
         """The attempts to send a request to *url* with any client: ``async for``, then ``async with``.
 
-        Leaving an attempt by an error of a known client counts as what the client says. Any other error is the
-        caller's: it goes through, and says nothing about the session.
+        Leaving an attempt by an error of a known client counts as what the client says, and by a ``TimeoutError``,
+        whoever's it is, as a time-out. Any other error is the caller's: it goes through, and says nothing about the
+        session.
 
         Args:
             url: What will be asked for.

@@ -19,12 +19,12 @@ from proxysieve.clients.protocol import MOST_AT_ONCE
 from proxysieve.core.channels import Channel, headers_over
 from proxysieve.core.failures.curl import Progress
 from proxysieve.core.model import Identity
+from proxysieve.core.redirects import STATUSES
 from proxysieve.own_headers import merged
 
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of the handles of a browser that nobody uses just now.
 MOST_IDLE = 64
 # The browsers, each by TLS and without; and own headers, which may differ from request to request.
@@ -132,7 +132,7 @@ class Reading:
             asyncio.get_running_loop().call_soon(self._breathe)
         self._size += size
         self._at_once += size
-        if self.is_redirect:
+        if self.location:
             self.is_cut_short = self._size > READ_OF_REDIRECT
             if self._size - size < KEPT_OF_REDIRECT:
                 self._pieces.append(piece)
@@ -147,9 +147,9 @@ class Reading:
         self._at_once = 0
 
     @property
-    def is_redirect(self) -> bool:
-        """Whether the answer leads elsewhere."""
-        return self.status in REDIRECTS and any(line[:9].lower() == b"location:" for line in self.lines)
+    def location(self) -> str:
+        """Where the answer leads, byte for byte, as Latin-1; empty if nowhere."""
+        return next(filter(str.strip, self.values(b"location")), "") if self.status in STATUSES else ""
 
     @property
     def body(self) -> bytes:

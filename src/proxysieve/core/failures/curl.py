@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proxysieve.core.failures.chain import modules_of, names_of
+from proxysieve.core.failures.chain import frames_of, names_of
 from proxysieve.core.model import Failure
 
 # https://curl.se/libcurl/c/libcurl-errors.html
@@ -69,6 +69,9 @@ CURL_ERROR = "curl_cffi.curl.CurlError"
 INVALID_URL = "curl_cffi.requests.exceptions.InvalidURL"
 # What curl_cffi 0.17 says where it cannot even ask what became of a request.
 NOT_TOLD = "Failed to getinfo"
+# Of a URL that cannot be taken apart, by what curl_cffi asks to.
+URL_PARSER = "urllib.parse"
+CFFIS_USE = "curl_cffi.requests.utils"
 # Where a first header goes on from one before it, or a URL is no text, curl_cffi looks up what is not there.
 STUMBLES = {UnicodeError: Failure.UNREADABLE, IndexError: Failure.GARBLED}
 
@@ -134,6 +137,9 @@ def cffi_failure(error: BaseException) -> Failure | None:
     told = _told_by_libcurl(error)
     if told is not None:
         return _session_failure(told)
+    frames = [module for module, _ in frames_of(error)]
+    if isinstance(error, ValueError) and frames[-1:] == [URL_PARSER] and CFFIS_USE in frames:
+        return Failure.UNSENDABLE
     kinds = STUMBLES if _is_cffis(error) else {}
     return next((failure for kind, failure in kinds.items() if isinstance(error, kind)), None)
 
@@ -149,7 +155,7 @@ def _told_by_libcurl(error: BaseException) -> BaseException | None:
 
 
 def _is_cffis(error: BaseException) -> bool:
-    return any(module.startswith("curl_cffi.") for module in modules_of(error)[-1:])
+    return any(module.startswith("curl_cffi.") for module, _ in frames_of(error)[-1:])
 
 
 def _session_failure(error: BaseException) -> Failure | None:

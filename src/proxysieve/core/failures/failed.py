@@ -5,6 +5,7 @@ from __future__ import annotations
 from proxysieve.core.failures.browsers import browser_failure
 from proxysieve.core.failures.clients import client_failure
 from proxysieve.core.failures.curl import cffi_failure
+from proxysieve.core.failures.rust import rust_failure
 from proxysieve.core.model import Answer, Exchange, Failure
 
 
@@ -29,8 +30,11 @@ class SendFailed(Exception):  # noqa: N818 - it says what happened
 
 
 def failed_exchange(url: str, error: BaseException) -> Exchange | None:
-    """The exchange that *error* ended; None when it is not a client's: then it is the caller's own."""
-    failure = failure_of(error)
+    """The exchange that *error* ended; None when it is not a client's: then it is the caller's own.
+
+    A time limit that the caller set around the request, as by ``asyncio.timeout``, says what a client's own says.
+    """
+    failure = failure_of(error) or (Failure.TIMEOUT if isinstance(error, TimeoutError) else None)
     if failure is None:
         return None
     if not isinstance(error, SendFailed):
@@ -48,4 +52,4 @@ def failure_of(error: BaseException) -> Failure | None:
     """What *error* says about the request, or None when it is not a client's: then it is the caller's own."""
     if isinstance(error, SendFailed):
         return error.failure
-    return cffi_failure(error) or browser_failure(error) or client_failure(error)
+    return cffi_failure(error) or browser_failure(error) or client_failure(error) or rust_failure(error)
