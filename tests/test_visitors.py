@@ -30,7 +30,7 @@ from proxysieve.belongings import CookieRecord, cookie_of, dump_cookies, load_co
 from proxysieve.core.catalog import Catalog
 from proxysieve.core.engine import Engine
 from proxysieve.core.identity import IDENTITIES, NEAREST_TO_CHROMIUM, follow, real_chromium
-from proxysieve.core.model import Proxy
+from proxysieve.core.model import Failure, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.stores.sqlite import SqliteStore
@@ -291,7 +291,7 @@ async def test_what_a_session_asks_for_afterwards_counts() -> None:
                     attempt.follow_up(OK)
                 attempt.report(OK)
         record = facts_of(pool).sessions[session.name]
-        told = [attempt.follow_up(OK), attempt.follow_up(Exchange(url=URL, status=407))]
+        told = [attempt.follow_up(OK), attempt.follow_up(Exchange(url=URL, failure=Failure.PROXY_UNREACHABLE))]
         await pool.session(session.name, site=SITE).renew()
         told += [attempt.follow_up(OK)]
 

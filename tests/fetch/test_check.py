@@ -84,15 +84,14 @@ async def test_a_dead_proxy_is_no_blocked_one(*, https: bool) -> None:
         met = by_kind(bed, report)
 
     unreachable = (Outcome.PROXY_ERROR, "proxy-unreachable")
-    refused = (Outcome.PROXY_ERROR, "proxy-refused")
     assert met == {
         "plain": {(Outcome.OK, None)},
         "slow": {(Outcome.OK, None)},
         "refusing": {unreachable},
         # Without a tunnel, nobody knows how far the request came.
         "hanging": {unreachable if https else (Outcome.UNCLEAR, "timeout")},
-        "demanding": {refused if https else (Outcome.PROXY_ERROR, "proxy-credentials")},
-        "failing": {refused if https else (Outcome.PROXY_ERROR, "status-502")},
+        "demanding": {(Outcome.PROXY_ERROR, "proxy-credentials")},
+        "failing": {(Outcome.PROXY_ERROR, "proxy-status-502" if https else "status-502")},
     }
     assert report.works == 12
 

@@ -478,6 +478,21 @@ def rearranged(draw: st.DrawFn, lines: list[bytes]) -> list[bytes]:
 
 
 @ALL
+async def test_a_record_that_is_done_is_no_killed_run_s(tmp_path: Path, name: str) -> None:
+    """No run writes a page twice: where one stands behind all that counts, somebody has put it there."""
+    out = f"{tmp_path}/{name}"
+    first, *_ = await records_of(out, WANTED)
+    path = layout_of(out).pages
+    before = path.read_bytes()
+    path.write_bytes(before + first)
+
+    await write(out, WANTED)
+
+    assert asides(tmp_path) == [first]
+    assert path.read_bytes() == before
+
+
+@ALL
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 async def test_whatever_was_done_to_an_output_or_its_journal_loses_nothing(

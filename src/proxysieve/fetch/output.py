@@ -72,7 +72,7 @@ class Output:
         """Go on where the journal says; nothing is changed before all is known to be as it says."""
         last = self._journal.last
         tails = {
-            PAGES: look_behind(layout.pages, last[PAGES], self._format.look, self._format.named),
+            PAGES: look_behind(layout.pages, last[PAGES], self._format.look, self._format.named, self._journal.done),
             FAILED: look_behind(layout.failed, last[FAILED], look_for_failed),
         }
         closing.callback(self._close_files)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -38,7 +38,9 @@ class Tail(NamedTuple):
     is_left: bool
 
 
-def look_behind(path: Path, last: Span, look: Look, named: Callable[[str], str] = str) -> Tail:
+def look_behind(
+    path: Path, last: Span, look: Look, named: Callable[[str], str] = str, done: Collection[str] = ()
+) -> Tail:
     """The tail of the file at *path*, of which nothing is changed.
 
     Args:
@@ -46,6 +48,7 @@ def look_behind(path: Path, last: Span, look: Look, named: Callable[[str], str] 
         last: The last record that counts.
         look: As :meth:`proxysieve.fetch.formats.Format.look`.
         named: How a record calls the URL.
+        done: The URLs of the records that count, which no run writes again.
 
     Raises:
         ConfigError: The file does not hold what counts.
@@ -55,7 +58,8 @@ def look_behind(path: Path, last: Span, look: Look, named: Callable[[str], str] 
         with _open(path) as file:
             size = os.fstat(file.fileno()).st_size
             _check(path, file, size, last, look, named)
-            return Tail(path, last, size - last.end, _is_left(file, size, look))
+            known = frozenset(map(named, done)) if size > last.end else frozenset()
+            return Tail(path, last, size - last.end, _is_left(file, size, look, known))
     except FileNotFoundError:
         if last.end:
             raise _changed(path, "is gone") from None
@@ -96,9 +100,11 @@ def _changed(path: Path, how: str) -> ConfigError:
     return ConfigError(f"{path} {how}: something else has changed it; {ADVICE}")
 
 
-def _is_left(file: BinaryIO, size: int, look: Look) -> bool:
+def _is_left(file: BinaryIO, size: int, look: Look, known: Collection[str]) -> bool:
     while file.tell() < size:
         found = look(file)
+        if found in known:
+            return False
         if not found:
             return found is not None
     return True
