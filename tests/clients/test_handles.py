@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.clients.walks import ROOM, Asked, failed, playing, send, session_on
+from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, session_on
 from tests.rude_servers import answer, blurting, closing, listening, silent
 
-from proxysieve.clients.curl import CurlClient
-from proxysieve.clients.handles import MOST_IDLE, Dress, Handles, Reading
+from proxysieve.clients.connections import Connections
+from proxysieve.clients.curl import CurlClient, Walk
+from proxysieve.clients.handles import MOST_IDLE, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request
 from proxysieve.core.channels import Channel
 from proxysieve.core.identity import IDENTITIES
@@ -127,8 +128,49 @@ async def test_what_is_out_when_the_connections_close_is_told() -> None:
         asking = asyncio.create_task(client.send(Request(url=SITE), session))
         await asyncio.sleep(0.05)
         await session.client(client._open).aclose()
-        with pytest.raises(SessionEnded):
+        with pytest.raises(SessionEnded) as caught:
             await asking
+    assert caught.value.session == session.name
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_nothing_goes_out_once_the_connections_close(turns: int) -> None:
+    """However far closing is, and how often it was done."""
+    client = CurlClient()
+    async with playing({}) as (line, seen):
+        session = session_on(line)
+        connections = session.client(client._open)
+        closings = [asyncio.create_task(connections.aclose()) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if turns:
+            with pytest.raises(SessionEnded):
+                await client.send(Request(url=SITE), session)
+        await asyncio.gather(*closings)
+        with pytest.raises(SessionEnded):
+            await client.send(Request(url=SITE), session)
+
+    assert not seen
+
+
+async def test_a_redirect_is_not_followed_once_the_connections_close() -> None:
+    """They may be closed while the answer that leads on waits to be read."""
+    closings: list[asyncio.Task[None]] = []
+
+    class Closing(Connections):
+        async def ask(self, ask: Ask, dress: Dress) -> Reading:
+            reading = await super().ask(ask, dress)
+            closings.append(asyncio.create_task(self.aclose()))
+            await asyncio.sleep(0)
+            return reading
+
+    async with playing({SITE: moved("/2")}) as (line, seen):
+        session = session_on(line)
+        with pytest.raises(SessionEnded):
+            await Walk(Request(url=SITE), Closing(Handles(), line), session.identity, session.cookies).end()
+        await asyncio.gather(*closings)
+
+    assert [one.url for one in seen] == [SITE]
 
 
 async def test_idle_handles_are_few() -> None:

@@ -47,7 +47,7 @@ class CurlClient:
             raise
 
     def _open(self, session: Session) -> Connections:
-        return Connections(self._handles, session.proxy_url)
+        return Connections(self._handles, session.proxy_url, session.name)
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:
