@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, session_on
-from tests.rude_servers import answer, blurting, closing, listening, silent
+from tests.rude_servers import answer, blurting, chunked, closing, listening, saying, silent
 
 from proxysieve.clients.connections import Connections
 from proxysieve.clients.curl import CurlClient, Walk
@@ -195,6 +195,8 @@ async def test_idle_handles_are_few() -> None:
         (["HTTP/1.1 200 OK", "A: 1", "  more", ""], 200, (("a", "1 more"),), False),
         (["HTTP/1.1 200 OK", " stray", "A: 1", ""], 200, (("a", "1"),), True),
         (["HTTP/1.1 200 OK", "A: 1", "", "Trailer: x", ""], 200, (("a", "1"),), False),
+        (["HTTP/1.1 200 OK", "HTTP/1.1 404: x", "A: 1", ""], 200, (("http/1.1 404", "x"), ("a", "1")), False),
+        (["HTTP/1.1 407 No", "A: 1", "", "HTTP/1.1 407 No", "b: 2", ""], 407, (("b", "2"),), False),
         (["HTTP/1.1 200 OK", "NoColon", "A: Caf\xe9", ""], 200, (("nocolon", ""), ("a", "Caf\xe9")), False),
     ],
 )
@@ -207,6 +209,15 @@ def test_headers_are_those_of_the_last_answer(
         assert reading.hear(f"{line}\r\n".encode("latin-1")) > 0
 
     assert (reading.status, reading.headers(), reading.has_stray, reading.is_whole) == (status, headers, stray, True)
+
+
+async def test_trailers_are_no_answer() -> None:
+    """Also those that look like one."""
+    pieces = b"2\r\nok\r\n0\r\n", b"HTTP/1.1 404 gone: x\r\n", b"HTTP/2 302 : x\r\nLocation: /2\r\n\r\n"
+    async with listening(saying(chunked(*pieces))) as port:
+        response = await send(Request(url=SITE), session_on(f"http://127.0.0.1:{port}"))
+
+    assert (response.status, response.body, response.redirect_count) == (200, b"ok", 0)
 
 
 async def test_a_time_out_is_one_wherever_it_comes() -> None:

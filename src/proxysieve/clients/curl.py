@@ -101,8 +101,8 @@ class Walk:
         )
         while True:
             reading = await self._ask(asked)
-            location = next(filter(str.strip, reading.values(b"location")), "") if reading.is_redirect else ""
-            hop = follow(asked, request.url, reading.status, location, len(self.hops)) if location else None
+            location = reading.location if reading.is_redirect else ""
+            hop = follow(asked, request.url, reading.status, location, len(self.hops))
             if hop is None:
                 return Response(
                     url=asked.url,

@@ -19,12 +19,13 @@ from proxysieve.clients.protocol import MOST_AT_ONCE
 from proxysieve.core.channels import Channel, headers_over
 from proxysieve.core.failures.curl import Progress
 from proxysieve.core.model import Identity
+from proxysieve.core.redirects import STATUSES
+from proxysieve.core.urls import AROUND
 from proxysieve.own_headers import merged
 
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of the handles of a browser that nobody uses just now.
 MOST_IDLE = 64
 # The browsers, each by TLS and without; and own headers, which may differ from request to request.
@@ -105,11 +106,12 @@ class Reading:
 
     def hear(self, line: bytes) -> int:
         """Libcurl's header callback: a line of any answer, a proxy's and interim ones before the one that counts."""
-        found = STATUS_LINE.match(line) if line.startswith(b"HTTP/") else None
+        # Within headers and in trailers it is a header of that name.
+        can_begin = (self.is_whole or not self.status) and not self._size
+        found = STATUS_LINE.match(line) if can_begin and line.startswith(b"HTTP/") else None
         if found:
             self.status, self.reason = int(found[1]), found[2].strip().decode("latin-1")
             self.lines, self.is_whole, self.has_stray = [], False, False
-            self._pieces.clear()
         elif self.is_whole:
             # Trailers, which say nothing of the page.
             pass
@@ -149,7 +151,12 @@ class Reading:
     @property
     def is_redirect(self) -> bool:
         """Whether the answer leads elsewhere."""
-        return self.status in REDIRECTS and any(line[:9].lower() == b"location:" for line in self.lines)
+        return self.status in STATUSES and self.location != ""
+
+    @property
+    def location(self) -> str:
+        """The first of its headers of that name that is not blank, as Latin-1; empty without one."""
+        return next((value for value in self.values(b"location") if value.strip(AROUND)), "")
 
     @property
     def body(self) -> bytes:
