@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, session_on
 from tests.rude_servers import answer, blurting, chunked, closing, listening, saying, silent
 
@@ -20,7 +22,7 @@ from proxysieve.clients.protocol import Request
 from proxysieve.core.channels import Channel
 from proxysieve.core.identity import IDENTITIES
 from proxysieve.core.model import Failure
-from proxysieve.errors import SessionEnded
+from proxysieve.errors import ConfigError, SessionEnded
 
 SITE = "http://a.example/"
 SECURE = "http://127.0.0.1:1/"
@@ -50,6 +52,56 @@ async def test_what_a_request_had_is_not_the_next_one_s() -> None:
     assert [one.headers.get("x-own") for one in seen] == [None, None, "1", None, None]
     assert [(one.method, one.body) for one in seen[2:]] == [("GET", b""), ("POST", b"a=1"), ("GET", b"")]
     assert seen[0].names == seen[4].names
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "post"])
+@pytest.mark.parametrize("content", [None, b"", b"\0\xff"])
+@pytest.mark.parametrize("headers", [{}, {"content-TYPE": "text/plain"}, {"Content-Type": ""}])
+async def test_a_body_is_said_to_be_what_it_is(method: str, content: bytes | None, headers: dict[str, str]) -> None:
+    """With its length, also where a method for bodies has none, and as nothing that nobody said."""
+    nothing = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    async with playing(lambda _: nothing) as (line, seen):
+        await send(Request(url=SITE, method=method, content=content, headers=headers), session_on(line))
+
+    is_for_bodies = method.upper() in {"POST", "PUT", "PATCH"}
+    has_body = method != "HEAD" and (content is not None or is_for_bodies)
+    (asked,) = seen
+    assert (asked.method, asked.body) == (method.upper(), (content or b"") if has_body else b"")
+    assert asked.headers.get("content-length") == (str(len(content or b"")) if has_body else None)
+    assert asked.headers.get("content-type") == next(iter(headers.values()), None)
+    assert not asked.headers.keys() & {"expect", "transfer-encoding"}
+
+
+@settings(deadline=None)
+@given(st.text() | st.text("\r\n\0: Aa\ud800"), st.text() | st.text("\r\n\0 Aa\udfff"), st.text() | st.text("\r\n GE"))
+def test_what_is_taken_is_one_line_of_a_request(name: str, value: str, method: str) -> None:
+    """What would be two, or none, is refused, whoever hands it to the client."""
+    with suppress(ConfigError):
+        request = Request(url=SITE, method=method, headers={name: value})
+        assert f"{name}: {value}".encode()
+        assert not set("\r\n\0") & set(f"{request.method}{name}{value}")
+        assert request.method.isascii()
+        assert " " not in request.method + name
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.0, -1.0, 1e10, float("inf")])
+async def test_any_time_can_be_given(seconds: float) -> None:
+    """The shortest are over at once, and the longest never."""
+    async with playing({}) as (line, _):
+        if seconds > 1:
+            assert (await send(Request(url=SITE, timeout_seconds=seconds), session_on(line))).status == 200
+        else:
+            exchange = await failed(Request(url=SITE, timeout_seconds=seconds), session_on(line))
+            assert exchange.failure is Failure.TIMEOUT
+
+
+def test_nothing_secret_prints() -> None:
+    """Neither cookies, nor bodies, nor own headers, in whatever prints the values around a request."""
+    own = (("Authorization", "Bearer hunter2"), ("Referer", "http://a.example/hunter2"))
+    ask = Ask(SITE, "POST", "sid=hunter2", b"hunter2", 1.0, 1, is_redirected=False)
+    values = ask, Dress(IDENTITIES[0], Channel.TLS, own), Request(url=SITE, headers=dict(own), content=b"hunter2")
+
+    assert all("hunter2" not in f"{value!r} {value}" for value in values)
 
 
 @pytest.mark.parametrize("identity", IDENTITIES, ids=lambda one: one.impersonate)

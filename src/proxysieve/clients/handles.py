@@ -23,6 +23,9 @@ from proxysieve.core.redirects import STATUSES
 from proxysieve.core.urls import AROUND
 from proxysieve.own_headers import merged
 
+FOR_BODIES = frozenset({"POST", "PUT", "PATCH"})
+# More milliseconds cannot be told to libcurl everywhere.
+LONGEST_SECONDS = 2_000_000.0
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
@@ -52,6 +55,11 @@ class Dress(NamedTuple):
         """All that it sends, but for cookies and what tells of a body."""
         return merged(headers_over(self.identity, self.channel), dict(self.own))
 
+    def __repr__(self) -> str:
+        # The values of headers may be secrets.
+        own = ", ".join(name for name, _ in self.own) or "no headers"
+        return f"<Dress {self.identity.impersonate} over {self.channel.name} with {own}>"
+
 
 class Ask(NamedTuple):
     """One request, as it is put on the wire.
@@ -76,6 +84,15 @@ class Ask(NamedTuple):
     def is_plain(self) -> bool:
         """Whether a handle is as before, once its URL, proxy and cookies are another's."""
         return self.method == "GET" and self.content is None
+
+    @property
+    def body(self) -> bytes | None:
+        """What is sent: methods that are for a body have an empty one at least (RFC 9110, 8.6), as browsers see it."""
+        return b"" if self.content is None and self.method in FOR_BODIES else self.content
+
+    def __repr__(self) -> str:
+        # Cookies and bodies may be secrets.
+        return f"<Ask {self.method} {self.url}>"
 
 
 class Reading:
@@ -195,6 +212,7 @@ class Handle:
         self._identity = dress.identity
         self._order: tuple[str, ...] = ()
         self._is_https = dress.channel is Channel.TLS
+        self._tells_type = any(name.lower() == "content-type" for name, _ in dress.own)
         curl = self.curl = Curl()
         # Its headers are the identity's, whose version or platform may be another.
         curl.impersonate(dress.identity.impersonate, default_headers=False)
@@ -220,17 +238,18 @@ class Handle:
         curl = self.curl
         curl.setopt(CurlOpt.URL, ask.url)
         curl.setopt(CurlOpt.PROXY, proxy)
-        curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(ask.seconds * 1000)))
+        curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(min(LONGEST_SECONDS, ask.seconds) * 1000)))
         curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
-        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=ask.content is not None)
+        body = ask.body
+        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=body is not None)
         if order != self._order:
             curl.setopt(CurlOpt.HTTPHEADER_ORDER, ",".join(order))
             self._order = order
-        if ask.content is not None:
-            curl.setopt(CurlOpt.POSTFIELDS, ask.content)
-            curl.setopt(CurlOpt.POSTFIELDSIZE, len(ask.content))
-            # What libcurl would send by itself, and no browser.
-            curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:"])
+        if body is not None:
+            curl.setopt(CurlOpt.POSTFIELDS, body)
+            curl.setopt(CurlOpt.POSTFIELDSIZE, len(body))
+            # What libcurl would send by itself, and no browser: a body is no form unless it is said to be one.
+            curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:", *([] if self._tells_type else [b"Content-Type:"])])
         if ask.method == "HEAD":
             curl.setopt(CurlOpt.NOBODY, 1)
         elif not ask.is_plain:
