@@ -202,16 +202,12 @@ def places_of(url: str) -> tuple[str, ...]:
     """
     place, site = place_of(url), site_of(url)
     is_within = place.host.endswith(f".{site}")
-    return (site, *([place.host] if is_within else []), f"{_written(place)}:{place.port}")
+    return (site, *([place.host] if is_within else []), place.with_port)
 
 
 def _is_usual(place: Place) -> bool:
     """Whether its port is that of its scheme."""
     return DEFAULT_PORTS[place.scheme] == place.port
-
-
-def _written(place: Place) -> str:
-    return f"[{place.host}]" if ":" in place.host else place.host
 
 
 def _place(header: OwnHeader) -> str:
@@ -224,7 +220,7 @@ def _place(header: OwnHeader) -> str:
         place = None
     if place is None:
         raise ConfigError(f"what the header {header.name} is given for is no site: {EXPECTED_SITE}")
-    return f"{_written(place)}:{place.port}" if PORT.search(header.site) else _written(place)
+    return place.with_port if PORT.search(header.site) else place.written_host
 
 
 def _headers_in(headers: Given) -> Iterator[OwnHeader]:

@@ -54,6 +54,31 @@ async def test_the_method_changes_as_in_browsers(status: str, method: str, then:
     assert ("content-type" in seen[1].headers) is keeps
 
 
+@pytest.mark.parametrize("locations", [[], [""], [" \t"], ["", "\t"]])
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary"])
+async def test_what_leads_nowhere_is_a_page(status: str, locations: list[str]) -> None:
+    """With all of its body, as browsers show it."""
+    page = b"<p>page</p>" * 20_000
+    said = answer(status, *[f"Location: {one}" for one in locations], body=page, stays=True)
+    async with playing({A: said}) as (line, seen):
+        response = await send(Request(url=A), session_on(line))
+
+    assert (response.url, response.status, response.body) == (A, int(status[:3]), page)
+    assert (response.hops, len(seen)) == ((), 1)
+
+
+@pytest.mark.parametrize(("name", "location"), [("location", "/%A0"), ("LOCATION ", "/2"), ("Location", " \t/2")])
+async def test_what_leads_on_is_one_whatever_it_looks_like(name: str, location: str) -> None:
+    """A blank of another alphabet is no blank; of its text no more is kept than of any redirect's."""
+    written = location.replace("%A0", "\xa0").removeprefix("/" if "%" in location else "")
+    said = answer("302 Found", f"{name}: ", f"{name}: {written}", body=b"x" * 20_000, stays=True)
+    async with playing({A: said}) as (line, _):
+        response = await send(Request(url=A), session_on(line))
+
+    assert (response.url, response.redirect_count) == (f"{A}{location.strip()[1:]}", 1)
+    assert len(response.hops[0].body) == 4_096
+
+
 async def test_circles_end_after_twenty() -> None:
     """All of them were requests to the site, and are told."""
     async with playing(lambda asked: moved(asked.url)) as (line, seen):

@@ -81,20 +81,26 @@ class Connections:
     Args:
         handles: Where handles are taken from.
         proxy: With its login; empty for none.
+        session: Its name.
     """
 
-    def __init__(self, handles: Handles, proxy: str) -> None:
+    def __init__(self, handles: Handles, proxy: str, session: str = "") -> None:
         self._handles = handles
         self._proxy = proxy
+        self._session = session
         self._multi = Multi()
+        self._is_closed = False
 
     async def ask(self, ask: Ask, dress: Dress) -> Reading:
         """What the site answers, a redirect too; none is followed.
 
         Raises:
             Broken: Nothing, or not all of it.
-            SessionEnded: The connections were closed meanwhile.
+            SessionEnded: The connections are closed, or were meanwhile.
         """
+        if self._is_closed:
+            # As between two hops of a redirect.
+            raise self._ended()
         handle = self._handles.take(dress)
         is_reusable = False
         try:
@@ -128,5 +134,10 @@ class Connections:
             raise Broken(CurlECode.WEIRD_SERVER_REPLY, "a header goes on from none", handle.progress(), reading)
 
     async def aclose(self) -> None:
-        """Close all of them."""
-        await self._multi.end(SessionEnded("", "its connections were closed"))
+        """Close all of them; a second time changes nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            await self._multi.end(self._ended())
+
+    def _ended(self) -> SessionEnded:
+        return SessionEnded(self._session, "its connections were closed")

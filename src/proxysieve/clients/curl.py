@@ -47,7 +47,7 @@ class CurlClient:
             raise
 
     def _open(self, session: Session) -> Connections:
-        return Connections(self._handles, session.proxy_url)
+        return Connections(self._handles, session.proxy_url, session.name)
 
 
 async def send_directly(request: Request, identity: Identity) -> Response:
@@ -101,7 +101,8 @@ class Walk:
         )
         while True:
             reading = await self._ask(asked)
-            hop = follow(asked, request.url, reading.status, reading.location, len(self.hops))
+            location = reading.location if reading.is_redirect else ""
+            hop = follow(asked, request.url, reading.status, location, len(self.hops))
             if hop is None:
                 return Response(
                     url=asked.url,

@@ -20,8 +20,12 @@ from proxysieve.core.channels import Channel, headers_over
 from proxysieve.core.failures.curl import Progress
 from proxysieve.core.model import Identity
 from proxysieve.core.redirects import STATUSES
+from proxysieve.core.urls import AROUND
 from proxysieve.own_headers import merged
 
+FOR_BODIES = frozenset({"POST", "PUT", "PATCH"})
+# More milliseconds cannot be told to libcurl everywhere.
+LONGEST_SECONDS = 2_000_000.0
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
@@ -51,6 +55,11 @@ class Dress(NamedTuple):
         """All that it sends, but for cookies and what tells of a body."""
         return merged(headers_over(self.identity, self.channel), dict(self.own))
 
+    def __repr__(self) -> str:
+        # The values of headers may be secrets.
+        own = ", ".join(name for name, _ in self.own) or "no headers"
+        return f"<Dress {self.identity.impersonate} over {self.channel.name} with {own}>"
+
 
 class Ask(NamedTuple):
     """One request, as it is put on the wire.
@@ -75,6 +84,15 @@ class Ask(NamedTuple):
     def is_plain(self) -> bool:
         """Whether a handle is as before, once its URL, proxy and cookies are another's."""
         return self.method == "GET" and self.content is None
+
+    @property
+    def body(self) -> bytes | None:
+        """What is sent: methods that are for a body have an empty one at least (RFC 9110, 8.6), as browsers see it."""
+        return b"" if self.content is None and self.method in FOR_BODIES else self.content
+
+    def __repr__(self) -> str:
+        # Cookies and bodies may be secrets.
+        return f"<Ask {self.method} {self.url}>"
 
 
 class Reading:
@@ -105,11 +123,12 @@ class Reading:
 
     def hear(self, line: bytes) -> int:
         """Libcurl's header callback: a line of any answer, a proxy's and interim ones before the one that counts."""
-        found = STATUS_LINE.match(line) if line.startswith(b"HTTP/") else None
+        # Within headers and in trailers it is a header of that name.
+        can_begin = (self.is_whole or not self.status) and not self._size
+        found = STATUS_LINE.match(line) if can_begin and line.startswith(b"HTTP/") else None
         if found:
             self.status, self.reason = int(found[1]), found[2].strip().decode("latin-1")
             self.lines, self.is_whole, self.has_stray = [], False, False
-            self._pieces.clear()
         elif self.is_whole:
             # Trailers, which say nothing of the page.
             pass
@@ -132,7 +151,7 @@ class Reading:
             asyncio.get_running_loop().call_soon(self._breathe)
         self._size += size
         self._at_once += size
-        if self.location:
+        if self.is_redirect:
             self.is_cut_short = self._size > READ_OF_REDIRECT
             if self._size - size < KEPT_OF_REDIRECT:
                 self._pieces.append(piece)
@@ -147,9 +166,14 @@ class Reading:
         self._at_once = 0
 
     @property
+    def is_redirect(self) -> bool:
+        """Whether the answer leads elsewhere."""
+        return self.status in STATUSES and self.location != ""
+
+    @property
     def location(self) -> str:
-        """Where the answer leads, byte for byte, as Latin-1; empty if nowhere."""
-        return next(filter(str.strip, self.values(b"location")), "") if self.status in STATUSES else ""
+        """The first of its headers of that name that is not blank, as Latin-1; empty without one."""
+        return next((value for value in self.values(b"location") if value.strip(AROUND)), "")
 
     @property
     def body(self) -> bytes:
@@ -188,6 +212,7 @@ class Handle:
         self._identity = dress.identity
         self._order: tuple[str, ...] = ()
         self._is_https = dress.channel is Channel.TLS
+        self._tells_type = any(name.lower() == "content-type" for name, _ in dress.own)
         curl = self.curl = Curl()
         # Its headers are the identity's, whose version or platform may be another.
         curl.impersonate(dress.identity.impersonate, default_headers=False)
@@ -213,17 +238,18 @@ class Handle:
         curl = self.curl
         curl.setopt(CurlOpt.URL, ask.url)
         curl.setopt(CurlOpt.PROXY, proxy)
-        curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(ask.seconds * 1000)))
+        curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(min(LONGEST_SECONDS, ask.seconds) * 1000)))
         curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
-        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=ask.content is not None)
+        body = ask.body
+        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=body is not None)
         if order != self._order:
             curl.setopt(CurlOpt.HTTPHEADER_ORDER, ",".join(order))
             self._order = order
-        if ask.content is not None:
-            curl.setopt(CurlOpt.POSTFIELDS, ask.content)
-            curl.setopt(CurlOpt.POSTFIELDSIZE, len(ask.content))
-            # What libcurl would send by itself, and no browser.
-            curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:"])
+        if body is not None:
+            curl.setopt(CurlOpt.POSTFIELDS, body)
+            curl.setopt(CurlOpt.POSTFIELDSIZE, len(body))
+            # What libcurl would send by itself, and no browser: a body is no form unless it is said to be one.
+            curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:", *([] if self._tells_type else [b"Content-Type:"])])
         if ask.method == "HEAD":
             curl.setopt(CurlOpt.NOBODY, 1)
         elif not ask.is_plain:

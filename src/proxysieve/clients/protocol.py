@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import msgspec
 
 from proxysieve.core.model import Answer, Exchange
+from proxysieve.errors import ConfigError
+from proxysieve.own_headers import NAME
 from proxysieve.session import Session
 
 # Of a body, unpacked. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
 # large when they are unpacked, and bombs a thousand times.
 MOST_AT_ONCE = 16_777_216
+# These end a header or all that is sent, and halves of letters have no bytes.
+BREAKS = re.compile(r"[\r\n\0\ud800-\udfff]")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +28,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         timeout_seconds: For all of it, redirects included.
         max_bytes: How large the decoded body may be.
         expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
+
+    Raises:
+        ConfigError: The method or a header would be something else on the wire.
     """
 
     url: str
@@ -32,6 +40,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     max_bytes: int = 50_000_000
     expect: str = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.method):
+            raise ConfigError("the method of a request is none")
+        for name, value in self.headers.items():
+            if not NAME.fullmatch(name):
+                raise ConfigError("the name of a header is made of other characters than they are")
+            if BREAKS.search(value):
+                raise ConfigError(f"the value of the header {name} cannot be sent")
 
     def __repr__(self) -> str:
         # The values may be secrets.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import ssl
 from collections import OrderedDict
-from urllib.parse import urlsplit
 
 import msgspec
+from curl_cffi.curl import DEFAULT_CACERT
 
+from proxysieve.clients.handles import STATUS_LINE
+from proxysieve.core.logins import without_login
 from proxysieve.core.model import Answer
 from proxysieve.core.proxy_answers import (
     BUSY_STATUS,
@@ -24,10 +27,13 @@ from proxysieve.core.proxy_answers import (
     answer_to_connect,
     reason,
 )
+from proxysieve.core.urls import place_of
 from proxysieve.session import Session
 
 # The first are of the account; the others ask for time, or are of the site.
 SAY_ALL = CREDENTIALS_STATUSES | ON_THE_WAY_STATUSES | {PAYMENT_STATUS, BUSY_STATUS}
+# Of what comes in chunks, the first is read.
+CHUNKED = re.compile(rb"\r\nTransfer-Encoding:[^\r\n]*\bchunked\b", re.IGNORECASE)
 MOST_BYTES = 4_096
 MOST_HEAD_BYTES = 65_536
 MOST_SECONDS = 3.0
@@ -57,8 +63,14 @@ class Reasons:
             self._known[key] = b""
             while len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
-            self._known[key] = await self._text(answer, session)
-        return msgspec.structs.replace(answer, body=self._known[key])
+            try:
+                # Sessions of other names at the same proxy would not know this one's, and show it.
+                self._known[key] = without_login(await self._text(answer, session), session.proxy_login)
+            except asyncio.CancelledError:
+                # Whoever is refused next asks.
+                self._known.pop(key, None)
+                raise
+        return msgspec.structs.replace(answer, body=self._known.get(key, b""))
 
     async def _text(self, answer: Answer, session: Session) -> bytes:
         try:
@@ -68,22 +80,24 @@ class Reasons:
             return b""
 
     async def _ask(self, answer: Answer, session: Session) -> bytes:
-        proxy = session.proxy
-        parts = urlsplit(answer.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        place = f"{host}:{parts.port or 443}"
+        proxy, place = session.proxy, place_of(answer.url).with_port
         user, password = session.proxy_login
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
         if user or password:
             lines.append(f"Proxy-Authorization: Basic {login}")
-        tls = ssl.create_default_context(cafile=self._ca_path) if proxy.scheme == "https" else None
+        # Whom libcurl trusts.
+        tls = ssl.create_default_context(cafile=self._ca_path or DEFAULT_CACERT) if proxy.scheme == "https" else None
         reader, writer = await asyncio.open_connection(proxy.host, proxy.port, ssl=tls, limit=MOST_HEAD_BYTES)
         try:
             writer.write("\r\n".join([*lines, "", ""]).encode())
             head = await reader.readuntil(b"\r\n\r\n")
-            if int(head.split(maxsplit=2)[1]) != answer.status:
+            status = STATUS_LINE.match(head)
+            if not status or int(status[1]) != answer.status:
                 return b""
-            return await reader.read(MOST_BYTES)
+            size = MOST_BYTES
+            if CHUNKED.search(head):
+                size = min(size, max(0, int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16)))
+            return await reader.read(size)
         finally:
             writer.close()

@@ -66,10 +66,19 @@ class Place(NamedTuple):
     port: int
 
     @property
+    def written_host(self) -> str:
+        """The host as URLs have it: an IPv6 address has brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def with_port(self) -> str:
+        """Host and port, as a proxy is told them."""
+        return f"{self.written_host}:{self.port}"
+
+    @property
     def authority(self) -> str:
-        """Host and port as URLs have them: the scheme's own port is left out, and an IPv6 address has brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        """Host and port as URLs have them: the scheme's own port is left out."""
+        return self.written_host if self.port == DEFAULT_PORTS[self.scheme] else self.with_port
 
     @property
     def origin(self) -> str:
