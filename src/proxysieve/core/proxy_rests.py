@@ -2,9 +2,9 @@
 
 * Who asks to be left alone until a moment is left alone until then, whichever exit of it was told so.
 * Who refuses its login, or to be used any longer, may be paid for at any time, and nobody tells. So it is asked again
-  by a single question now and then. If something came through it before, it may have been a hiccup: that is after a
-  minute at first. If nothing ever did, it is no accident, nor the name of a session: that is after an hour. Each time
-  that it refuses again, the rest is twice as long, up to a day.
+  by a single question now and then, and by no other while that is out. If something came through it before, it may have
+  been a hiccup: that is after a second at first. If nothing ever did, it is no accident, nor a session's name: that is
+  after an hour. Each time that it refuses again, the rest is twice as long, up to a day.
 
 Only what was asked for is kept in a store. Whoever starts a run has changed something, or wants to know.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from proxysieve.core.model import LONGEST_REST_SECONDS
 
-FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 60.0, 3600.0
+FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 1.0, 3600.0
 # No more doublings make a rest any longer.
 MOST_DOUBLINGS = 30
 
@@ -42,6 +42,8 @@ class ProxyRests:
         self._passed: set[str] = set()
         self._refused: dict[str, Refused] = {}
         self._asked: dict[str, float] = {}
+        # The lease of the question by which each of those that refused is asked again.
+        self._trials: dict[str, int] = {}
 
     def until(self, key: str) -> float:
         """When the proxy may be used again, in Unix seconds; 0 if it does not rest."""
@@ -54,6 +56,20 @@ class ProxyRests:
             until = self.until(key)
             if now < until:
                 yield key, until
+
+    def is_on_trial(self, key: str) -> bool:
+        """Whether the proxy refused, and the answer is still out to the question by which it is asked again."""
+        return key in self._trials
+
+    def lease(self, key: str, lease: int) -> None:
+        """A question goes out through the proxy."""
+        if key in self._refused:
+            self._trials[key] = lease
+
+    def land(self, key: str, lease: int) -> None:
+        """That question is over, whatever came of it."""
+        if self._trials.get(key) == lease:
+            del self._trials[key]
 
     def ask(self, key: str, until: float) -> None:
         """The proxy asked to be left alone until that moment."""
@@ -90,10 +106,12 @@ class ProxyRests:
         """What is said of these proxies is new: ask them."""
         for key in keys:
             self._refused.pop(key, None)
+            self._trials.pop(key, None)
 
     def part(self, keys: Iterable[str]) -> None:
         """These proxies have left; what is to be kept of them stands in records."""
         for key in keys:
             self._refused.pop(key, None)
+            self._trials.pop(key, None)
             self._asked.pop(key, None)
             self._passed.discard(key)
