@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,14 @@ def judged(exchange: Exchange) -> Verdict:
             Scope.PROXY,
             "status 401: the proxy wants other credentials",
             id="login-401",
+        ),
+        pytest.param(
+            refused(407, body=b"<title>Address 192.0.2.1 is not on the allow-list</title>"),
+            Outcome.PROXY_ERROR,
+            "proxy-credentials",
+            Scope.PROXY,
+            'status 407: the proxy wants other credentials: "address 192.0.2.1 is not on the allow-list"',
+            id="login-with-a-reason",
         ),
         pytest.param(
             refused(402, ("x-error", "balance used up")),
@@ -203,6 +213,15 @@ def test_the_proxys_reason_is_told_in_its_words(headers: Headers, body: bytes, s
     answer = answer_to_connect(refused(403, *headers, body=body).proxy_answer)  # type: ignore[arg-type] # it has one
 
     assert reason(answer) == said
+
+
+@pytest.mark.parametrize("status", [one for one in HTTPStatus if one >= HTTPStatus.MULTIPLE_CHOICES])
+def test_what_stands_behind_each_such_status_is_no_reason(status: HTTPStatus) -> None:
+    """It says what the number does."""
+    rare = {208, 226, 418, 423, 424, 425, 506, 507, 508, 510}
+    answer = Answer(url=URL, status=status, reason=status.phrase, headers=())
+
+    assert status in rare or not reason(answer_to_connect(answer))
 
 
 @given(st.text())
