@@ -168,6 +168,15 @@ def test_only_a_proxy_speaks_for_all_of_itself(status: int) -> None:
     assert (plain.scope, tls.scope) == (Scope.PROXY, None)
 
 
+@pytest.mark.parametrize("url", ["http://a.example/", "https://a.example/"])
+@pytest.mark.parametrize(("final_url", "scope"), [("http://b.example/", Scope.PROXY), ("https://b.example/", None)])
+def test_who_speaks_is_told_by_where_redirects_ended(url: str, final_url: str, scope: Scope | None) -> None:
+    """Most sites send who comes without TLS to where there is some; from then on it is the site that answers."""
+    verdict = judged(Exchange(url=url, final_url=final_url, status=407, redirect_count=1))
+
+    assert (verdict.sign, verdict.scope) == ("proxy-credentials", scope)
+
+
 def test_the_words_are_those_without_tls() -> None:
     """Whether a tunnel was wanted makes no difference for who has to correct the login."""
     plain = Exchange(url="http://shop.example/", status=407, at=AT)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.content import Content
+from proxysieve.core.hops import is_in_clear
 from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
 from proxysieve.core.retry_after import retry_after
 
@@ -83,7 +84,7 @@ def wants_credentials(exchange: Exchange) -> Verdict | None:
     why = f"status {status}: the proxy wants other credentials" if is_said else "the proxy wants credentials"
     if is_connect:
         why = _with_reason(why, exchange)
-    is_proxys = is_connect or exchange.url.startswith("http://")
+    is_proxys = is_connect or is_in_clear(exchange)
     return Verdict(
         outcome=Outcome.PROXY_ERROR,
         why=why,
