@@ -149,7 +149,7 @@ def test_each_answer_is_told_by_itself(
         pytest.param(refused(503, ("retry-after", "2 minutes")), AT + 120, id="503"),
         pytest.param(refused(403, ("retry-after", "30")), AT + 30, id="403"),
         pytest.param(refused(502, ("retry-after", "30")), AT + 30, id="502"),
-        pytest.param(refused(429), AT + 5, id="429-without"),
+        pytest.param(refused(429), AT + 1, id="429-without"),
         pytest.param(refused(407, ("retry-after", "30")), 0.0, id="the-login-will-not-be-right-by-then"),
     ],
 )

@@ -199,6 +199,47 @@ def test_those_who_were_out_together_are_refused_once() -> None:
     assert world.engine.facts.rests_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("waiting", [16, 100])
+def test_who_is_busy_is_asked_no_more_at_once_than_it_bears(policy: str, waiting: int) -> None:
+    """Of a plan that bears ten requests at once next to none is refused, and it is used nearly to the full."""
+    world = World([gateway(1)], policy)
+    flights: list[Leased] = []
+    good = refused = 0
+    while good < 1_000:
+        while len(flights) < waiting and isinstance(pick := world.choose(waiting), Pick):
+            flights.append(world.take(pick))
+            if len(flights) > 10:
+                refused += 1
+                until = world.now + 1
+                world.apply(Reported(world.now, flights.pop().lease, msgspec.structs.replace(BUSY, until=until)))
+        if flights:
+            world.report(flights.pop(0), Outcome.OK)
+            good += 1
+        else:
+            world.now = world.engine.facts.rests_until(gateway(1).key)
+
+    assert refused < 100
+    # One comes back in a second here, of those that are out.
+    assert world.now - START < 1_100
+
+
+def test_a_proxy_that_was_busy_once_carries_more_again() -> None:
+    """What it bore at that moment tells less and less."""
+    world = World([gateway(1)], "uniform_random")
+    ask(world, BUSY)
+    world.pass_time(30)
+    most = 0
+    flights: list[Leased] = []
+    for _ in range(600):
+        while isinstance(pick := world.choose(50), Pick) and len(flights) < 16:
+            flights.append(world.take(pick))
+        most = max(most, len(flights))
+        world.report(flights.pop(0), Outcome.OK)
+
+    assert most == 16
+
+
 def test_what_comes_through_beside_a_refusal_makes_it_a_hiccup() -> None:
     """The login is right, then."""
     world = World([gateway(1)], "classic")
@@ -299,7 +340,9 @@ def test_a_named_session_waits_for_its_proxy() -> None:
     assert isinstance(world.choose_named("alice"), Pick)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ask", "refuse", "passes", "forget"]), st.floats(0, 100)), max_size=30))
+@given(
+    st.lists(st.tuples(st.sampled_from(["ask", "busy", "refuse", "passes", "forget"]), st.floats(0, 100)), max_size=30)
+)
 def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
     """Whatever happens, and what was asked for is never cut short."""
     rests, now, asked = ProxyRests(), START, 0.0
@@ -310,6 +353,10 @@ def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
             case "ask":
                 asked = max(asked, now + seconds)
                 rests.ask("a", now + seconds)
+            case "busy":
+                asked = max(asked, now + seconds)
+                rests.busy("a", now + seconds)
+                assert not rests.is_full("a")
             case "refuse":
                 rests.refuse("a", now - rng.random(), now)
             case "passes":

@@ -91,8 +91,8 @@ class Facts:
         return self._roster.is_open(session, now)
 
     def is_full(self, key: str) -> bool:
-        """Whether the proxy known by *key* carries all that it may: at all sites together, or one that is to try it."""
-        if self.proxy_rests.is_on_trial(key):
+        """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
+        if self.proxy_rests.is_full(key):
             return True
         proxy = self.catalog.get(key) if self.catalog.limited_count else None
         return proxy is not None and self.loads.is_full(proxy)
@@ -371,7 +371,7 @@ class Facts:
         self.changed.add(("exit", key))
         if verdict.until:
             whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
-            self.proxy_rests.ask(key, whole.rests_until)
+            self.proxy_rests.busy(key, whole.rests_until)
         else:
             self.proxy_rests.refuse(key, flight.at, at)
         if flight.at >= record.failed_at:

@@ -30,7 +30,7 @@ BUSY_STATUS, UNAVAILABLE_STATUS = 429, 503
 # The site may be down, or the exit have no way to it.
 ON_THE_WAY_STATUSES = frozenset({502, 503, 504})
 # A plan bears so many requests at once, and has room again as soon as one of them is answered.
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 1.0
 
 # What stands behind a status without a reason: RFC 9110, 15.3 to 15.6, and what servers said before; RFC 6585 and 7725.
 USUAL_PHRASES = frozenset({
