@@ -86,7 +86,7 @@ async def test_a_check_names_each_status(capsys: pytest.CaptureFixture[str]) -> 
     for told in (
         '1 x status 402: the proxy\'s plan is used up: "balance of *** used up" (proxy-payment)',
         '1 x status 403 from the proxy: "***: bad port" (proxy-status-403)',
-        "1 x status 407: the proxy wants other credentials (proxy-credentials)",
+        '1 x status 407: the proxy wants other credentials: "no such login: ***" (proxy-credentials)',
         '1 x status 429 from the proxy: "too many requests of ***" (proxy-busy), asks to wait 30 s',
         '1 x status 502 from the proxy: "no peer for ***" (proxy-status-502)',
         "1 x status 503 from the proxy (proxy-busy), asks to wait 30 s",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,14 @@ def judged(exchange: Exchange) -> Verdict:
             Scope.PROXY,
             "status 401: the proxy wants other credentials",
             id="login-401",
+        ),
+        pytest.param(
+            refused(407, body=b"<title>Address 192.0.2.1 is not on the allow-list</title>"),
+            Outcome.PROXY_ERROR,
+            "proxy-credentials",
+            Scope.PROXY,
+            'status 407: the proxy wants other credentials: "address 192.0.2.1 is not on the allow-list"',
+            id="login-with-a-reason",
         ),
         pytest.param(
             refused(402, ("x-error", "balance used up")),
@@ -139,7 +149,7 @@ def test_each_answer_is_told_by_itself(
         pytest.param(refused(503, ("retry-after", "2 minutes")), AT + 120, id="503"),
         pytest.param(refused(403, ("retry-after", "30")), AT + 30, id="403"),
         pytest.param(refused(502, ("retry-after", "30")), AT + 30, id="502"),
-        pytest.param(refused(429), AT + 5, id="429-without"),
+        pytest.param(refused(429), AT + 1, id="429-without"),
         pytest.param(refused(407, ("retry-after", "30")), 0.0, id="the-login-will-not-be-right-by-then"),
     ],
 )
@@ -156,6 +166,15 @@ def test_only_a_proxy_speaks_for_all_of_itself(status: int) -> None:
 
     assert plain.sign == tls.sign == "proxy-credentials"
     assert (plain.scope, tls.scope) == (Scope.PROXY, None)
+
+
+@pytest.mark.parametrize("url", ["http://a.example/", "https://a.example/"])
+@pytest.mark.parametrize(("final_url", "scope"), [("http://b.example/", Scope.PROXY), ("https://b.example/", None)])
+def test_who_speaks_is_told_by_where_redirects_ended(url: str, final_url: str, scope: Scope | None) -> None:
+    """Most sites send who comes without TLS to where there is some; from then on it is the site that answers."""
+    verdict = judged(Exchange(url=url, final_url=final_url, status=407, redirect_count=1))
+
+    assert (verdict.sign, verdict.scope) == ("proxy-credentials", scope)
 
 
 def test_the_words_are_those_without_tls() -> None:
@@ -203,6 +222,15 @@ def test_the_proxys_reason_is_told_in_its_words(headers: Headers, body: bytes, s
     answer = answer_to_connect(refused(403, *headers, body=body).proxy_answer)  # type: ignore[arg-type] # it has one
 
     assert reason(answer) == said
+
+
+@pytest.mark.parametrize("status", [one for one in HTTPStatus if one >= HTTPStatus.MULTIPLE_CHOICES])
+def test_what_stands_behind_each_such_status_is_no_reason(status: HTTPStatus) -> None:
+    """It says what the number does."""
+    rare = {208, 226, 418, 423, 424, 425, 506, 507, 508, 510}
+    answer = Answer(url=URL, status=status, reason=status.phrase, headers=())
+
+    assert status in rare or not reason(answer_to_connect(answer))
 
 
 @given(st.text())

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.worlds import DAY, START, World, gateway, plain, plains
+from tests.core.worlds import DAY, START, World, gateway, plain, plains, verdict
 
 from proxysieve.core.catalog import NAMES_AT_A_GATEWAY
 from proxysieve.core.engine import Pick, Wait
@@ -111,7 +111,7 @@ def test_sessions_that_work_outlast_the_rest_of_their_proxy(kind: str) -> None:
         assert world.engine.facts.lore is not None
         assert not world.engine.facts.lore.doubts.is_held(session.name)
         assert isinstance(world.choose(), Wait)
-        world.pass_time(FIRST_REST_SECONDS)
+        world.now = world.engine.facts.rests_until(session.exit_id)
         assert world.session(world.lease()) is session
 
 
@@ -133,7 +133,7 @@ def test_the_others_go_on(policy: str) -> None:
     assert world.engine.facts.working.session_count == 1
 
 
-def test_a_hiccup_of_a_proxy_that_works_costs_a_minute() -> None:
+def test_a_hiccup_of_a_proxy_that_works_costs_a_second() -> None:
     """Twice as long each time that it refuses again, until something comes through."""
     world = World([gateway(1)], "adaptive")
     world.work(1)
@@ -141,11 +141,52 @@ def test_a_hiccup_of_a_proxy_that_works_costs_a_minute() -> None:
     asked = asked_until(world, WRONG_LOGIN, 600)
     world.now = world.engine.facts.rests_until(gateway(1).key)
     world.send(Outcome.OK)
-    again = asked_until(world, WRONG_LOGIN, 100)
+    again = asked_until(world, WRONG_LOGIN, 4)
 
     pauses = [later - earlier for earlier, later in pairwise(asked)]
-    assert pauses[:3] == pytest.approx([61, 121, 241])
-    assert again == pytest.approx([0, 61])
+    assert pauses[:3] == pytest.approx([2, 3, 5])
+    assert again == pytest.approx([0, 2])
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("said", [WRONG_LOGIN, None], ids=["refused", "dropped"])
+def test_who_refused_is_asked_again_by_a_single_question(policy: str, kind: str, said: Verdict | None) -> None:
+    """However many wait, and whatever comes of it; once something comes through, all of them go."""
+    proxy = KINDS[kind](1)
+    world = World([proxy], policy)
+    world.send(Outcome.OK)
+    ask(world, WRONG_LOGIN)
+    for _ in range(3):
+        world.now = world.engine.facts.rests_until(proxy.key) + DAY
+        leased = world.lease()
+        assert isinstance(world.choose(waiting=50), Wait)
+        assert not isinstance(world.choose_named("alice"), Pick)
+        world.pass_time(1)
+        world.apply(Reported(world.now, leased.lease, said))
+
+    world.now = world.engine.facts.rests_until(proxy.key) + DAY
+    world.send(Outcome.OK)
+    assert {world.lease().lease for _ in range(3)} == {world.engine.facts.site.lease_count - n for n in (1, 2, 3)}
+
+
+def test_a_refusal_among_thousands_of_good_answers_costs_next_to_nothing() -> None:
+    """Also where it comes again and again, and many requests are out."""
+    world = World([gateway(1)], "adaptive")
+    chance, started_at, good = Random(2), world.now, 0
+    while good < 5_000:
+        flights = [world.take(pick) for _ in range(8) if isinstance(pick := world.choose(8), Pick)]
+        if not flights:
+            world.now = world.engine.facts.rests_until(gateway(1).key)
+            continue
+        world.pass_time(1)
+        for leased in flights:
+            is_refused = good > 0 and chance.random() < 0.001
+            world.apply(Reported(world.now, leased.lease, WRONG_LOGIN if is_refused else verdict(Outcome.OK)))
+            good += not is_refused
+
+    # Without any it would be 625 seconds and a few.
+    assert world.now - started_at < 700
 
 
 def test_those_who_were_out_together_are_refused_once() -> None:
@@ -156,6 +197,47 @@ def test_those_who_were_out_together_are_refused_once() -> None:
         tell(world, leased, WRONG_LOGIN)
 
     assert world.engine.facts.rests_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("waiting", [16, 100])
+def test_who_is_busy_is_asked_no_more_at_once_than_it_bears(policy: str, waiting: int) -> None:
+    """Of a plan that bears ten requests at once next to none is refused, and it is used nearly to the full."""
+    world = World([gateway(1)], policy)
+    flights: list[Leased] = []
+    good = refused = 0
+    while good < 1_000:
+        while len(flights) < waiting and isinstance(pick := world.choose(waiting), Pick):
+            flights.append(world.take(pick))
+            if len(flights) > 10:
+                refused += 1
+                until = world.now + 1
+                world.apply(Reported(world.now, flights.pop().lease, msgspec.structs.replace(BUSY, until=until)))
+        if flights:
+            world.report(flights.pop(0), Outcome.OK)
+            good += 1
+        else:
+            world.now = world.engine.facts.rests_until(gateway(1).key)
+
+    assert refused < 100
+    # One comes back in a second here, of those that are out.
+    assert world.now - START < 1_100
+
+
+def test_a_proxy_that_was_busy_once_carries_more_again() -> None:
+    """What it bore at that moment tells less and less."""
+    world = World([gateway(1)], "uniform_random")
+    ask(world, BUSY)
+    world.pass_time(30)
+    most = 0
+    flights: list[Leased] = []
+    for _ in range(600):
+        while isinstance(pick := world.choose(50), Pick) and len(flights) < 16:
+            flights.append(world.take(pick))
+        most = max(most, len(flights))
+        world.report(flights.pop(0), Outcome.OK)
+
+    assert most == 16
 
 
 def test_what_comes_through_beside_a_refusal_makes_it_a_hiccup() -> None:
@@ -258,7 +340,9 @@ def test_a_named_session_waits_for_its_proxy() -> None:
     assert isinstance(world.choose_named("alice"), Pick)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ask", "refuse", "passes", "forget"]), st.floats(0, 100)), max_size=30))
+@given(
+    st.lists(st.tuples(st.sampled_from(["ask", "busy", "refuse", "passes", "forget"]), st.floats(0, 100)), max_size=30)
+)
 def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
     """Whatever happens, and what was asked for is never cut short."""
     rests, now, asked = ProxyRests(), START, 0.0
@@ -269,6 +353,10 @@ def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
             case "ask":
                 asked = max(asked, now + seconds)
                 rests.ask("a", now + seconds)
+            case "busy":
+                asked = max(asked, now + seconds)
+                rests.busy("a", now + seconds)
+                assert not rests.is_full("a")
             case "refuse":
                 rests.refuse("a", now - rng.random(), now)
             case "passes":

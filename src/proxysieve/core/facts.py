@@ -91,7 +91,9 @@ class Facts:
         return self._roster.is_open(session, now)
 
     def is_full(self, key: str) -> bool:
-        """Whether the proxy known by *key* carries all that it may, at all sites together."""
+        """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
+        if self.proxy_rests.is_full(key):
+            return True
         proxy = self.catalog.get(key) if self.catalog.limited_count else None
         return proxy is not None and self.loads.is_full(proxy)
 
@@ -252,6 +254,7 @@ class Facts:
         session.used_at = event.at
         self.in_flight[session.name] = depth
         self.loads.begin(session.proxy)
+        self.proxy_rests.lease(session.proxy, event.lease)
         if self.lore:
             proxy = self.catalog.get(session.proxy)
             if proxy is not None:
@@ -279,6 +282,7 @@ class Facts:
         session.used_at = event.at
         self._land(session)
         self.loads.end(session.proxy)
+        self.proxy_rests.land(session.proxy, event.lease)
         self.site.next_at += event.redirect_count * self.seconds_apart
         is_trial = bool(self._beliefs and self._beliefs.hear(event, flight))
         if verdict is None:
@@ -367,7 +371,7 @@ class Facts:
         self.changed.add(("exit", key))
         if verdict.until:
             whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
-            self.proxy_rests.ask(key, whole.rests_until)
+            self.proxy_rests.busy(key, whole.rests_until)
         else:
             self.proxy_rests.refuse(key, flight.at, at)
         if flight.at >= record.failed_at:

@@ -1,9 +1,9 @@
 """A login made unreadable in what strangers say: a proxy that refuses one may repeat it, in whatever writing.
 
 The writings that servers use are left out where they stand: as it is, percent-encoded, with the references of HTML or
-the escapes of JSON, and in base64, as ``Proxy-Authorization`` has it, within a longer text too. Where the login can
-still be read once all of these are resolved, as some letters were written in one way and some in another, nothing of
-the text is kept.
+the escapes of JSON, and in base64, as ``Proxy-Authorization`` has it, within a longer text too. Where one of them can
+still be read once escapes are resolved, as some letters were written in one way and some in another, or one writing
+within another (base64 in JSON, whose slashes are escaped), nothing of the text is kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ LEFT_OUT = b"***"
 SHORT_BYTES = 4
 # So many letters in base64 that stand within a longer text are no accident.
 LEAST_BASE64 = 8
-JSON_ESCAPE = re.compile(rb"\\(?:u00([0-9a-fA-F]{2})|(.))", re.DOTALL)
+# Those of JSON and of JavaScript; letters beyond 16 bits are two of them.
+ESCAPES = re.compile(rb"((?:\\u[0-9a-fA-F]{4})+)|\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
+# Escapes are resolved so often: what was escaped may have been escaped before.
+ROUNDS = 3
 # Of the proxies of a crawl that say no at about the same time.
 LOGINS_KEPT = 256
 
@@ -41,9 +44,8 @@ def without_login(text: bytes, login: tuple[str, str]) -> bytes:
     spans = sorted(span for writing in writings for span in _places(lowered, writing))
     if spans:
         text = b"".join(_pieces(text, spans))
-    secrets = [part.encode("utf-8", "replace").lower() for part in login]
-    long = [secret for secret in secrets if len(secret) >= SHORT_BYTES]
-    return LEFT_OUT if long and any(secret in read for read in _readings(text) for secret in long) else text
+    long = [writing for writing in writings if len(writing) >= SHORT_BYTES]
+    return LEFT_OUT if any(writing in read for read in _readings(text) for writing in long) else text
 
 
 def without_login_in(text: str, login: tuple[str, str]) -> str:
@@ -127,12 +129,23 @@ def _readings(text: bytes) -> Iterator[bytes]:
         # UTF-16 has them around each letter.
         read = read.replace(b"\0", b"")
         yield read.lower()
-    if b"%" in read:
-        read = unquote_to_bytes(read)
-        yield read.lower()
-    if b"\\" in read:
-        read = JSON_ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], read)
-        yield read.lower()
-    if b"&" in read:
-        read = unescape(read.decode("utf-8", "replace")).encode("utf-8", "replace")
-        yield read.lower()
+    for _ in range(ROUNDS):
+        before = read
+        if b"%" in read:
+            read = unquote_to_bytes(read)
+            yield read.lower()
+        if b"\\" in read:
+            read = ESCAPES.sub(_unescaped, read)
+            yield read.lower()
+        if b"&" in read:
+            read = unescape(read.decode("utf-8", "replace")).encode("utf-8", "replace")
+            yield read.lower()
+        if read == before:
+            return
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        units = bytes.fromhex(found[1].replace(b"\\u", b"").decode())
+        return units.decode("utf-16-be", "replace").encode()
+    return bytes.fromhex(found[2].decode()) if found[2] else found[3]

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.content import Content
+from proxysieve.core.hops import is_in_clear
 from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
 from proxysieve.core.retry_after import retry_after
 
@@ -29,17 +30,25 @@ BUSY_STATUS, UNAVAILABLE_STATUS = 429, 503
 # The site may be down, or the exit have no way to it.
 ON_THE_WAY_STATUSES = frozenset({502, 503, 504})
 # A plan bears so many requests at once, and has room again as soon as one of them is answered.
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 1.0
 
+# What stands behind a status without a reason: RFC 9110, 15.3 to 15.6, and what servers said before; RFC 6585 and 7725.
+USUAL_PHRASES = frozenset({
+    "accepted", "bad gateway", "bad request", "conflict", "connection established", "content too large", "created",
+    "expectation failed", "forbidden", "found", "gateway time-out", "gateway timeout", "gone",
+    "http version not supported", "internal server error", "length required", "method not allowed",
+    "misdirected request", "moved permanently", "moved temporarily", "multiple choices",
+    "network authentication required", "no content", "non-authoritative information", "not acceptable", "not found",
+    "not implemented", "not modified", "ok", "partial content", "payload too large", "payment required",
+    "permanent redirect", "precondition failed", "precondition required", "proxy authentication required",
+    "range not satisfiable", "request entity too large", "request header fields too large", "request time-out",
+    "request timeout", "request-uri too long",
+    "requested range not satisfiable", "reset content", "see other", "service unavailable", "temporary redirect",
+    "too many requests", "unauthorized", "unavailable for legal reasons", "unprocessable content",
+    "unprocessable entity", "unsupported media type", "upgrade required", "uri too long", "use proxy",
+})  # fmt: skip
 # Headers in which proxies and providers give their reasons: X-Squid-Error, X-Brd-Err-Msg (before: X-Luminati-Error),
 # X-Crawlera-Error, X-Error, Proxy-Status (RFC 9209), ...
-# What stands behind a status without a reason: RFC 9110, 15.5 and 15.6, and RFC 6585.
-USUAL_PHRASES = frozenset({
-    "bad gateway", "bad request", "connection established", "forbidden", "gateway time-out", "gateway timeout",
-    "internal server error", "method not allowed", "not acceptable", "not found", "not implemented", "ok",
-    "payment required", "proxy authentication required", "request time-out", "request timeout", "service unavailable",
-    "too many requests", "unauthorized",
-})  # fmt: skip
 REASONS = re.compile(r"(?:.*-)?(?:err|error|reason)(?:-(?:code|msg|message|reason))?|proxy-status")
 HEADERS_READ = 100
 # What is told of a reason, in a line of a report, and what is read for it.
@@ -73,7 +82,9 @@ def wants_credentials(exchange: Exchange) -> Verdict | None:
     if not is_said and not exchange.header("proxy-authenticate"):
         return None
     why = f"status {status}: the proxy wants other credentials" if is_said else "the proxy wants credentials"
-    is_proxys = is_connect or exchange.url.startswith("http://")
+    if is_connect:
+        why = _with_reason(why, exchange)
+    is_proxys = is_connect or is_in_clear(exchange)
     return Verdict(
         outcome=Outcome.PROXY_ERROR,
         why=why,

@@ -1,22 +1,28 @@
 """Which proxies rest as a whole, because they said something of themselves that all of their exits would meet.
 
-* Who asks to be left alone until a moment is left alone until then, whichever exit of it was told so.
+* Who asks to be left alone until a moment is left alone until then, whichever exit of it was told so. It may be busy by
+  how many requests are out at once. So from then on it carries no more than were still out when it said so, and with
+  each time that all of these are answered a quarter of one more.
 * Who refuses its login, or to be used any longer, may be paid for at any time, and nobody tells. So it is asked again
-  by a single question now and then. If something came through it before, it may have been a hiccup: that is after a
-  minute at first. If nothing ever did, it is no accident, nor the name of a session: that is after an hour. Each time
-  that it refuses again, the rest is twice as long, up to a day.
+  by a single question now and then, and by no other while that is out. If something came through it before, it may have
+  been a hiccup: that is after a second at first. If nothing ever did, it is no accident, nor a session's name: that is
+  after an hour. Each time that it refuses again, the rest is twice as long, up to a day.
 
 Only what was asked for is kept in a store. Whoever starts a run has changed something, or wants to know.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from proxysieve.core.model import LONGEST_REST_SECONDS
 
-FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 60.0, 3600.0
+FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 1.0, 3600.0
+# How much more a proxy that was busy carries once as many were answered as it carries.
+GROWTH = 0.25
 # No more doublings make a rest any longer.
 MOST_DOUBLINGS = 30
 
@@ -42,6 +48,11 @@ class ProxyRests:
         self._passed: set[str] = set()
         self._refused: dict[str, Refused] = {}
         self._asked: dict[str, float] = {}
+        # The lease of the question by which each of those that refused is asked again.
+        self._trials: dict[str, int] = {}
+        # How many requests are out through each, and how many those that were busy are to carry.
+        self._out: Counter[str] = Counter()
+        self._bears: dict[str, float] = {}
 
     def until(self, key: str) -> float:
         """When the proxy may be used again, in Unix seconds; 0 if it does not rest."""
@@ -55,9 +66,32 @@ class ProxyRests:
             if now < until:
                 yield key, until
 
+    def is_full(self, key: str) -> bool:
+        """Whether the proxy is to carry no more: the question that tries it is out, or as many as it bears."""
+        return key in self._trials or self._out[key] + 1 > self._bears.get(key, math.inf)
+
+    def lease(self, key: str, lease: int) -> None:
+        """A question goes out through the proxy."""
+        self._out[key] += 1
+        if key in self._refused:
+            self._trials[key] = lease
+
+    def land(self, key: str, lease: int) -> None:
+        """That question is over, whatever came of it."""
+        self._out[key] -= 1
+        if not self._out[key]:
+            del self._out[key]
+        if self._trials.get(key) == lease:
+            del self._trials[key]
+
     def ask(self, key: str, until: float) -> None:
         """The proxy asked to be left alone until that moment."""
         self._asked[key] = max(self._asked.get(key, 0.0), until)
+
+    def busy(self, key: str, until: float) -> None:
+        """The same, as it is asked too much."""
+        self._bears[key] = max(1.0, min(self._bears.get(key, math.inf), self._out[key]))
+        self.ask(key, until)
 
     def refuse(self, key: str, asked_at: float, at: float) -> None:
         """The proxy refused at that moment what was asked before; questions that were out together are refused once."""
@@ -70,6 +104,8 @@ class ProxyRests:
         """Something came through the proxy that was asked at that moment."""
         is_first = key not in self._passed
         self._passed.add(key)
+        if key in self._bears:
+            self._bears[key] += GROWTH / self._bears[key]
         refused = self._refused.get(key)
         if refused is None:
             return
@@ -90,10 +126,14 @@ class ProxyRests:
         """What is said of these proxies is new: ask them."""
         for key in keys:
             self._refused.pop(key, None)
+            self._trials.pop(key, None)
+            self._bears.pop(key, None)
 
     def part(self, keys: Iterable[str]) -> None:
         """These proxies have left; what is to be kept of them stands in records."""
         for key in keys:
             self._refused.pop(key, None)
+            self._trials.pop(key, None)
+            self._bears.pop(key, None)
             self._asked.pop(key, None)
             self._passed.discard(key)
