@@ -301,7 +301,7 @@ async def test_what_may_have_had_an_effect_is_not_sent_twice() -> None:
 @pytest.mark.parametrize("make_client", CLIENTS.values(), ids=CLIENTS)
 async def test_proxies_that_hang_or_refuse_are_found_out(make_client: Callable[[], HttpClient | None]) -> None:
     """What a client makes of them in Crawlee says the same as it does elsewhere."""
-    async with Testbed(World(proxies=9, refusing=3, hanging=3)) as bed:
+    async with Testbed(World(proxies=9, refusing=6, hanging=2)) as bed:
         crawl, pool = Crawl(), pool_of(bed, timeout_seconds=0.5)
         async with pool:
             crawler = crawl.crawler(pool, None, make_client(), navigation_timeout=timedelta(seconds=1))

@@ -314,7 +314,7 @@ async def test_a_pool_on_a_virtual_clock_and_the_player_choose_alike(
 ) -> None:
     """The same seed and the same answers make the same proxies at the same moments, and as many wait in both."""
     made = scenario(
-        f"pages = 80\nconcurrency = {concurrency}\n[exits]\ncount = 30\n[bans]\nexit_share = 0.6\n"
+        f"pages = 80\nconcurrency = {concurrency}\n[exits]\ncount = 30\n[bans]\nexit_share = 0.5\n"
         "[limit]\nrequests = 6\nwindow_seconds = 10\nban_seconds = 60\n"
     )
     imagined: list[Sent] = []
