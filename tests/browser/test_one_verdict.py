@@ -28,6 +28,7 @@ from proxysieve.clients.protocol import Client
 from proxysieve.core.address import parse_proxy
 from proxysieve.core.model import Exchange
 from proxysieve.detector import make_judge
+from proxysieve.errors import ConfigError
 from proxysieve.fetch.check import MOST_BYTES, Check, CheckOptions
 from proxysieve.fetch.records import page_line
 from proxysieve.saved import Given, read_saved
@@ -329,6 +330,17 @@ async def test_judge_makes_the_same_of_each_url(capsys: pytest.CaptureFixture[st
     assert found == {url: made._replace(final_url=here(made.final_url or "")) for url, made in expected(cases).items()}
 
 
+async def test_nothing_is_judged_where_no_proxy_could_be_to_blame(capsys: pytest.CaptureFixture[str]) -> None:
+    """A redirect to where nobody listens brings no verdict on a proxy, as there is none."""
+    answers: dict[str, bytes] = {}
+    async with listening(World(answers).serve) as port:
+        answers[f"http://127.0.0.1:{port}/gone"] = moved("http://127.0.0.1:9/")
+
+        with pytest.raises(ConfigError, match="could not be reached"):
+            await asyncio.to_thread(fetch_now, f"http://127.0.0.1:{port}/gone")
+    capsys.readouterr()
+
+
 async def test_judge_makes_the_same_of_what_fetch_saved(curl: CurlClient, tmp_path: Path) -> None:
     """Of a good page, that it is one."""
     good = {url: case for url, case in CASES.items() if case.verdict == "ok"}
@@ -356,5 +368,16 @@ def test_judge_makes_the_same_of_what_curl_prints(url: str, tmp_path: Path) -> N
 
     [saved] = read_saved(str(path), Given(url=url))
 
-    made = expected({**ANSWERED, **OVER_TLS})[url]
-    assert judged(saved.exchange) == made
+    assert judged(saved.exchange) == expected({**ANSWERED, **OVER_TLS})[url]
+
+
+@pytest.mark.parametrize(("url", "verdict"), [("", "ok"), (f"{SHOP}/past-sorry", "blocked")])
+def test_a_way_says_nothing_where_it_is_not_known_where_it_began(url: str, verdict: str, tmp_path: Path) -> None:
+    """It may have come back to there."""
+    path = tmp_path / "answer"
+    way = (ANSWERS[f"{SHOP}/past-sorry"], ANSWERS[f"{OTHER}/sorry/back"], ANSWERS[f"{SHOP}/good"])
+    path.write_bytes(b"".join(way))
+
+    [saved] = read_saved(str(path), Given(url=url))
+
+    assert judged(saved.exchange).verdict == verdict
