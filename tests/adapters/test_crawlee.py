@@ -18,7 +18,9 @@ from crawlee.errors import SessionError
 from crawlee.http_clients import HttpClient, ImpitHttpClient
 from crawlee.statistics import FinalStatistics
 from crawlee.storage_clients import MemoryStorageClient
+from tests.clients.walks import LED_ON, LED_ON_TOLD, SHOP, playing
 from tests.fakes import Scripted, answers, lines
+from tests.rude_servers import answer, listening, saying
 
 from proxysieve import NoSessionAvailable, Response, Session, SessionPool
 from proxysieve import Request as PoolRequest
@@ -298,11 +300,39 @@ async def test_what_may_have_had_an_effect_is_not_sent_twice() -> None:
     assert [type(error) for error in crawl.errors.values()] == [SessionError]
 
 
+@pytest.mark.parametrize(("path", "told"), LED_ON_TOLD)
+async def test_redirects_are_judged_one_by_one(path: str, told: str) -> None:
+    """What they say counts where they do not end at the page."""
+    async with playing(LED_ON) as (line, _):
+        crawl = Crawl()
+        pool = SessionPool([line], store="memory:", max_rate=0.0, max_wait_seconds=0.1)
+        crawler = crawl.crawler(pool, max_request_retries=0, max_session_rotations=0)
+        await crawler.run([f"{SHOP}/{path}"])
+
+    assert [str(error) for error in crawl.errors.values()] == [told]
+
+
+async def test_what_a_proxy_answers_to_a_connect_is_told() -> None:
+    """By the pool's own client, as it tells it to the pool."""
+    refusing = saying(answer("407 Proxy Authentication Required", "Proxy-Authenticate: Basic realm=x"))
+    async with listening(refusing) as port:
+        crawl = Crawl()
+        pool = SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0.0, max_wait_seconds=0.1)
+        crawler = crawl.crawler(pool, max_request_retries=0, max_session_rotations=0)
+        await crawler.run(["https://shop.example/item/1"])
+
+    [error] = crawl.errors.values()
+    assert "the proxy wants other credentials" in str(error)
+
+
 @pytest.mark.parametrize("make_client", CLIENTS.values(), ids=CLIENTS)
 async def test_proxies_that_hang_or_refuse_are_found_out(make_client: Callable[[], HttpClient | None]) -> None:
     """What a client makes of them in Crawlee says the same as it does elsewhere."""
-    async with Testbed(World(proxies=9, refusing=6, hanging=2)) as bed:
-        crawl, pool = Crawl(), pool_of(bed, timeout_seconds=0.5)
+    async with Testbed(World(proxies=9, refusing=3, hanging=3)) as bed:
+        # What is cheaper is tried first, so that some of those are that refuse.
+        pairs = zip(bed.proxy_lines, bed.exits, strict=True)
+        priced = [line if exit_.kind == "refusing" else f"{line} cost=100" for line, exit_ in pairs]
+        crawl, pool = Crawl(), SessionPool(priced, store="memory:", max_rate=0.0, seed=1, timeout_seconds=0.5)
         async with pool:
             crawler = crawl.crawler(pool, None, make_client(), navigation_timeout=timedelta(seconds=1))
             await crawler.run(bed.page_urls(12))

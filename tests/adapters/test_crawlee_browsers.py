@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from crawlee import ConcurrencySettings, service_locator
-from crawlee.crawlers import PlaywrightCrawler, PlaywrightCrawlingContext
+from crawlee.crawlers import BasicCrawlingContext, PlaywrightCrawler, PlaywrightCrawlingContext
 from crawlee.storage_clients import MemoryStorageClient
 from tests.browser.visits import FETCH, SLOW_RATE, Counted
+from tests.clients.walks import LED_ON, LED_ON_TOLD, SHOP, playing
 
 from proxysieve import SessionPool
 from proxysieve.adapters.crawlee import playwright_crawler_options
@@ -155,6 +156,27 @@ async def test_to_retire_a_session_retires_its_browser() -> None:
 async def _note(notes: list[tuple[int, int]], *numbers: int) -> None:
     first, second = numbers
     notes.append((first, second))
+
+
+@pytest.mark.parametrize(("path", "told"), LED_ON_TOLD)
+async def test_redirects_are_judged_one_by_one(path: str, told: str) -> None:
+    """What they say counts where they do not end at the page, and no handler sees what they may not lead to."""
+    errors: list[str] = []
+
+    async def fail(_: PlaywrightCrawlingContext) -> None:
+        raise AssertionError("it was taken for good")
+
+    async with playing(LED_ON) as (line, _):
+        pool = SessionPool([line], store="memory:", max_rate=0.0, max_wait_seconds=0.1)
+        crawler = crawler_of(pool, fail, max_request_retries=0, max_session_rotations=0)
+
+        @crawler.failed_request_handler
+        async def note(_: BasicCrawlingContext, error: Exception) -> None:
+            errors.append(str(error))
+
+        await crawler.run([f"{SHOP}/{path}"])
+
+    assert errors == [told]
 
 
 async def test_a_block_retires_the_browser() -> None:

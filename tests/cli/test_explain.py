@@ -232,6 +232,16 @@ class TestWords:
 
     @pytest.mark.parametrize(
         ("seconds", "text"),
+        [(0.001, "less than 0.05 s"), (0.049, "less than 0.05 s"), (0.051, "0.1 s")],
+    )
+    def test_no_answer_takes_no_time(self, seconds: float, text: str) -> None:
+        """However near its site is."""
+        shown = describe_site(msgspec.structs.replace(STORY, answer_seconds=seconds))
+
+        assert f"a good answer takes {text}" in " ".join(shown.replace("\u00a0", " ").split())
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
         [(0.04, "0 s"), (1.0, "1 s"), (61.94, "61.9 s"), (120, "2 min"), (7200, "2 h"), (1e6, "12 days")],
     )
     def test_times_have_units(self, seconds: float, text: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import pytest
 from tests.rude_servers import HEAD_END, answer, listening
 
 from proxysieve.clients.curl import CurlClient
@@ -90,3 +91,18 @@ async def failed(request: Request, session: Session, client: CurlClient | None =
 def moved(location: str, status: str = "302 Found", *headers: str) -> bytes:
     """A redirect that leaves the connection open."""
     return answer(status, f"Location: {location}", *headers, body=b"moved", stays=True)
+
+
+SHOP = "http://shop.example"
+LED_ON = {
+    f"{SHOP}/sorry": moved(f"{SHOP}/sorry/back"),
+    f"{SHOP}/sorry/back": moved(f"{SHOP}/"),
+    f"{SHOP}/loop": moved(f"{SHOP}/loop", "302 Found", "cf-mitigated: challenge"),
+    f"{SHOP}/private": moved("http://192.168.1.1/"),
+}
+# What a crawler is told of each.
+LED_ON_TOLD = [
+    pytest.param("sorry", "blocked: sent to a sorry page", id="past a sorry page"),
+    pytest.param("loop", "blocked: cf-mitigated header", id="in a circle"),
+    pytest.param("private", "unclear: redirected to a private address", id="to a private place"),
+]

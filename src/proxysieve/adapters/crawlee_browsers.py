@@ -31,7 +31,7 @@ from proxysieve.browser.chromium import FLAGS, NOWHERE
 from proxysieve.browser.counting import Counting
 from proxysieve.browser.seat import is_unreached
 from proxysieve.core.failures import failure_of
-from proxysieve.core.model import Exchange, Failure
+from proxysieve.core.model import Failure
 from proxysieve.errors import ConfigError
 from proxysieve.relay import Relay, open_relay
 from proxysieve.session import Session as Visitor
@@ -409,6 +409,7 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
             return await go(url, **options)
         if options.get("timeout"):
             options["timeout"] *= SHARE_OF_TIME
+        navigation: Navigation | None = None
         try:
             try:
                 seconds = (options.get("timeout") or LONGEST_MS) / 1000
@@ -421,8 +422,8 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
             except Exception as error:
                 # A download aborts the navigation, and has come all the same.
                 failure = None if "ERR_ABORTED" in str(error) else plugin.why_it_failed(error)
-                if failure is not None:
-                    session.settle(Exchange(url=url, method=request.method, failure=failure))
+                if failure is not None and navigation is not None:
+                    session.settle(await navigation.lost(failure, url, request.method))
                 raise
             if response is not None:
                 session.settle(exchange)

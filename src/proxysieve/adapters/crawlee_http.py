@@ -14,11 +14,12 @@ from crawlee.http_clients import HttpClient, HttpCrawlingResult, HttpResponse
 from crawlee.proxy_configuration import ProxyInfo
 from crawlee.sessions import Session
 from crawlee.statistics import Statistics
+from msgspec.structs import replace
 
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.clients import protocol as built_in
-from proxysieve.core.failures import failure_of
-from proxysieve.core.model import Exchange, Failure
+from proxysieve.core.failures import failed_exchange
+from proxysieve.core.model import Answer, Exchange, Failure
 from proxysieve.own_headers import merged
 from proxysieve.pool import SessionPool
 
@@ -61,6 +62,11 @@ class CrawleeResponse:
     def redirect_count(self) -> int:
         """How many more requests redirects took; other clients of Crawlee's do not tell."""
         return self._response.redirect_count
+
+    @property
+    def hops(self) -> tuple[Answer, ...]:
+        """The redirects themselves; likewise."""
+        return self._response.hops
 
     @property
     def url(self) -> str:
@@ -179,10 +185,10 @@ class CrawleeHttpClient(HttpClient):
                     response = await self._inner.send_request(url, **through)
                     exchange = await _exchange(url, method, response)
                 except Exception as error:
-                    failure = crawlee_failure(error)
-                    if failure is None:
+                    failed = crawlee_failed(url, method, error)
+                    if failed is None:
                         raise
-                    exchange = Exchange(url=url, failure=failure)
+                    exchange = failed
                 attempt.report(exchange)
         return response
 
@@ -226,20 +232,21 @@ async def _told(session: CrawleeSession, url: str, method: str) -> AsyncIterator
     try:
         yield
     except Exception as error:
-        failure = crawlee_failure(error)
-        if failure is not None:
-            session.settle(Exchange(url=url, method=method, failure=failure))
+        failed = crawlee_failed(url, method, error)
+        if failed is not None:
+            session.settle(failed)
         raise
 
 
-def crawlee_failure(error: BaseException) -> Failure | None:
-    """What *error* of one of Crawlee's clients says; they wrap what they were told in two of their own."""
-    known = failure_of(error) or (failure_of(error.__cause__) if error.__cause__ else None)
-    if known is not None:
-        return known
+def crawlee_failed(url: str, method: str, error: BaseException) -> Exchange | None:
+    """What *error* of one of Crawlee's clients ended; they wrap what they were told in two of their own."""
+    for one in (error, error.__cause__):
+        failed = failed_exchange(url, one) if one is not None else None
+        if failed is not None:
+            return replace(failed, method=method)
     if isinstance(error, ProxyError):
-        return Failure.PROXY_REFUSED
-    return Failure.TIMEOUT if isinstance(error, TimeoutError) else None
+        return Exchange(url=url, method=method, failure=Failure.PROXY_REFUSED)
+    return Exchange(url=url, method=method, failure=Failure.TIMEOUT) if isinstance(error, TimeoutError) else None
 
 
 async def _exchange(url: str, method: str, response: HttpResponse, loaded_url: str = "") -> Exchange:
@@ -251,6 +258,7 @@ async def _exchange(url: str, method: str, response: HttpResponse, loaded_url: s
         headers=_pairs(response),
         body=await response.read(),
         redirect_count=getattr(response, "redirect_count", 0),
+        hops=getattr(response, "hops", ()),
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from playwright.async_api import Error, Frame, Page, Request, Response
+from playwright.async_api import Error, Frame, Page, Response
 
 from proxysieve.browser.following import Following, is_check
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import while_it_navigates
+from proxysieve.browser.redirecting import hops_before, not_to_be_followed
 from proxysieve.browser.waiting import in_time
-from proxysieve.core.model import Exchange
+from proxysieve.core.model import Exchange, Failure
 
 # How long pages take at the most is the same here as with a browser of our own.
 DEFAULTS = BrowserOptions()
@@ -35,11 +36,13 @@ class Navigation:
     def of(cls, page: Page, seconds: float) -> Iterator[Self]:
         """That of *page* from here on, which has so many seconds."""
         navigation = cls(page, asyncio.get_running_loop().time() + seconds)
+        page.on("request", navigation._way.hear_request)
         page.on("response", navigation._on_response)
         page.on("framenavigated", navigation._on_navigated)
         try:
             yield navigation
         finally:
+            page.remove_listener("request", navigation._way.hear_request)
             page.remove_listener("response", navigation._on_response)
             page.remove_listener("framenavigated", navigation._on_navigated)
 
@@ -60,6 +63,11 @@ class Navigation:
         found = await self._way.past_checks(lambda: self._look(url, method), is_check)
         return self._way.main, found
 
+    async def lost(self, failure: Failure, url: str, method: str) -> Exchange:
+        """What it comes to where nothing came: *failure*, and the redirects that led there."""
+        # What they took of requests has been told.
+        return Exchange(url=url, method=method, failure=failure, hops=await self._way.hops())
+
     async def _look(self, url: str, method: str) -> Exchange:
         await self._way.settle("domcontentloaded")
         # A script that never ends keeps a page from ever answering.
@@ -69,6 +77,10 @@ class Navigation:
     async def _read(self, url: str, method: str) -> Exchange:
         main = self._way.main
         assert main is not None, "an answer came"  # noqa: S101
+        hops = await hops_before(main.request)
+        refused = not_to_be_followed(hops)
+        if refused is not None:
+            return Exchange(url=url, method=method, failure=refused, redirect_count=len(hops), hops=hops)
         headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
         return Exchange(
             url=url,
@@ -77,7 +89,8 @@ class Navigation:
             status=main.status,
             headers=headers,
             body=await self._body(main, dict(headers).get("content-type", "")),
-            redirect_count=redirect_count(main.request),
+            redirect_count=len(hops),
+            hops=hops,
         )
 
     async def _body(self, main: Response, content_type: str) -> bytes | None:
@@ -99,12 +112,3 @@ class Navigation:
     def _on_navigated(self, frame: Frame) -> None:
         if frame == self._page.main_frame:
             self._way.has_come.set()
-
-
-def redirect_count(request: Request) -> int:
-    """How many requests led to *request*, one after the other."""
-    count = 0
-    before = request.redirected_from
-    while before is not None:
-        before, count = before.redirected_from, count + 1
-    return count

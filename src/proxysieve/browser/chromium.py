@@ -35,6 +35,7 @@ NOWHERE = "http://127.0.0.1:9"
 # Of two lists of them Chromium heeds the last, so ours has what is wanted of Playwright's. With the upgrades, a first
 # page by http would be tried by https.
 DISABLED = (
+    "AutofillServerCommunication",
     "AsyncDns",
     "DnsOverHttps",
     "HttpsUpgrades",

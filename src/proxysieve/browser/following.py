@@ -8,13 +8,16 @@ from contextlib import suppress
 from math import inf
 from typing import Literal, TypeVar
 
-from playwright.async_api import Page
+from playwright.async_api import Error, Page
+from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import while_it_navigates
+from proxysieve.browser.redirecting import hops_before, is_redirect
+from proxysieve.browser.waiting import in_time
 from proxysieve.core.judge import REFUSALS
-from proxysieve.core.model import Exchange, Scope
+from proxysieve.core.model import Answer, Exchange, Scope
 from proxysieve.detector import make_judge
 
 T = TypeVar("T")
@@ -31,7 +34,8 @@ UNTIL_QUIET = """((quiet, most) => new Promise(done => {
 }))"""
 # A check that comes back as often lets nobody pass.
 CHECKS_IN_A_ROW = 3
-REDIRECTS = range(300, 400)
+# How long the browser has to tell by which redirects it came to where nothing came.
+TELL_SECONDS = 5.0
 
 
 class Following:
@@ -55,6 +59,8 @@ class Following:
         self.main: PageResponse | None = None
         self.before: PageResponse | None = None
         self.has_come = asyncio.Event()
+        # The last question for a main document, whatever came of it.
+        self._asked: PageRequest | None = None
         self._page = page
         self._ask = ask
         self._options = options
@@ -64,6 +70,18 @@ class Following:
     def seconds_left(self) -> float:
         """How long it may go on."""
         return max(0.0, self._until - asyncio.get_running_loop().time())
+
+    def hear_request(self, request: PageRequest) -> None:
+        """Take note of what is asked for."""
+        if request.is_navigation_request() and request.frame == self._page.main_frame:
+            self._asked = request
+
+    async def hops(self) -> tuple[Answer, ...]:
+        """The redirects that led to the main document that was asked for last, whether or not that came."""
+        with suppress(Error):
+            async with in_time(TELL_SECONDS, "its redirects"):
+                return await hops_before(self._asked) if self._asked else ()
+        return ()
 
     def hear(self, response: PageResponse) -> bool:
         """Whether *response* is the answer to another main document; it counts from then on."""
@@ -102,11 +120,6 @@ class Following:
             async with asyncio.timeout(min(self._options.check_seconds, self.seconds_left)):
                 await self.has_come.wait()
         return self.has_come.is_set()
-
-
-def is_redirect(response: PageResponse) -> bool:
-    """Whether *response* sends the browser elsewhere."""
-    return response.status in REDIRECTS and "location" in response.headers
 
 
 def is_check(exchange: Exchange) -> bool:

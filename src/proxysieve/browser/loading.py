@@ -12,12 +12,13 @@ from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 from playwright.async_api import TimeoutError as PageTimeout
 
-from proxysieve.browser.following import Following, is_check, is_redirect
+from proxysieve.browser.following import Following, is_check
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import ask, drop, read, take
+from proxysieve.browser.redirecting import Redirecting, is_redirect
 from proxysieve.browser.waiting import in_time
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.model import Exchange
+from proxysieve.core.model import Answer, Exchange, Failure
 from proxysieve.expect import expects
 
 # What a page is waited for; pictures and streams may come later, or never end.
@@ -34,14 +35,24 @@ NOT_CUT = ("net::ERR_ABORTED", "net::ERR_HTTP_RESPONSE_CODE_FAILURE")
 class Loading:
     """What a page is doing: the answer to its main document, and what it still waits for.
 
+    Attributes:
+        refused: Why a redirect was not followed, where nothing came for that.
+        hops: The redirects that led to where nothing came.
+
     Args:
         commands: What commands the browser beneath the page.
+        redirecting: The redirects of the page.
     """
 
-    def __init__(self, page: Page, commands: CDPSession, request: Request, options: BrowserOptions) -> None:
+    def __init__(
+        self, page: Page, commands: CDPSession, request: Request, options: BrowserOptions, redirecting: Redirecting
+    ) -> None:
         self.page = page
+        self.refused: Failure | None = None
+        self.hops: tuple[Answer, ...] = ()
         self._commands = commands
         self._request = request
+        self._redirecting = redirecting
         self._lacks = expects(request.expect) if request.expect else None
         self._way = Following(page, partial(ask, commands), options)
         self._is_loaded = False
@@ -80,8 +91,17 @@ class Loading:
         """
         try:
             return await self._load()
+        except Error:
+            await self._note_redirects()
+            raise
         finally:
             self._is_loaded = True
+
+    async def _note_redirects(self) -> None:
+        if self._way.main is None and self._redirecting.refused is not None:
+            self.refused, self.hops = self._redirecting.refused, self._redirecting.hops
+            return
+        self.hops = await self._way.hops()
 
     async def _load(self) -> Response:
         timeout_seconds = self._request.timeout_seconds
@@ -159,6 +179,7 @@ class Loading:
         return self._downloaded
 
     def _on_request(self, request: PageRequest) -> None:
+        self._way.hear_request(request)
         if request.resource_type in AWAITED:
             self._pending.add(request)
 

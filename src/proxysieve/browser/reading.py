@@ -10,6 +10,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
+from proxysieve.browser.redirecting import hops_before
 from proxysieve.clients.protocol import MOST_AT_ONCE, Response
 
 # What Chromium makes of nothing.
@@ -50,7 +51,8 @@ async def read(
     if body is None:
         body = await _body(page, commands, main, dict(headers).get("content-type", ""), max_bytes)
     _mind_size(len(body), max_bytes)
-    return Response(url=main.url, status=main.status, headers=headers, body=body)
+    hops = await hops_before(main.request)
+    return Response(url=main.url, status=main.status, headers=headers, body=body, hops=hops)
 
 
 async def take(download: Download, max_bytes: int) -> bytes:

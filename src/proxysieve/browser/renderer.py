@@ -15,11 +15,13 @@ from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.pdfs import download_pdfs
+from proxysieve.browser.redirecting import Redirecting
 from proxysieve.browser.running import Running
 from proxysieve.browser.seat import BrowserGone, Seat
 from proxysieve.browser.sending_along import send_along
 from proxysieve.browser.waiting import in_time, while_it_closes
 from proxysieve.clients.protocol import Request, Response
+from proxysieve.core.failures import SendFailed, failure_of, words_of
 from proxysieve.core.model import Identity
 from proxysieve.errors import SessionEnded
 from proxysieve.session import Session
@@ -120,7 +122,7 @@ class Renderer:
 
         Raises:
             SessionEnded: The session was given up meanwhile, or its browser crashed.
-            Exception: Playwright's own, if nothing came.
+            SendFailed: Nothing came.
         """
         seat = session.client(self._make_seat)
         self._seats[session] = self._seats.pop(session, seat)
@@ -144,19 +146,30 @@ class Renderer:
         raise Error("Page crashed: and so did each browser that opened it")
 
     async def _load_once(self, request: Request, seat: Seat) -> tuple[Visit, AsyncExitStack]:
-        async with AsyncExitStack() as stack:
-            page, commands = await stack.enter_async_context(seat.page())
-            async with in_time(ASK_SECONDS, "what the page is to leave out or send along"):
-                await download_pdfs(page)
-                await self.left_out.attend(page, commands, site_of(request.url))
-                if request.headers:
-                    await send_along(page, request.url, request.headers)
-            loading = Loading(page, commands, request, self._options)
-            with seat.loading(), seat.counting.loading(page, request.url) as tally:
-                response = await loading.load()
-                # What a page asks for beside its document, the site bears all the same.
-                response = replace(response, redirect_count=tally.take())
-            return Visit(seat, loading, response), stack.pop_all()
+        loading: Loading | None = None
+        try:
+            async with AsyncExitStack() as stack:
+                page, commands = await stack.enter_async_context(seat.page())
+                redirecting = Redirecting()
+                async with in_time(ASK_SECONDS, "what the page is to leave out or send along"):
+                    await redirecting.attend(page)
+                    await download_pdfs(page)
+                    await self.left_out.attend(page, commands, site_of(request.url))
+                    if request.headers:
+                        await send_along(page, request.url, request.headers)
+                loading = Loading(page, commands, request, self._options, redirecting)
+                with seat.loading(), seat.counting.loading(page, request.url) as tally:
+                    response = await loading.load()
+                    # What a page asks for beside its document, the site bears all the same.
+                    response = replace(response, redirect_count=tally.take())
+                return Visit(seat, loading, response), stack.pop_all()
+        except Error as error:
+            failure = failure_of(error)
+            if loading is None or failure is None:
+                raise
+            # What it took of requests, the tally has told.
+            failure, words = loading.refused or failure, words_of(error)
+            raise SendFailed(failure, words, hops=loading.hops, redirect_count=0) from error
 
     async def _tidy(self) -> None:
         """Close the contexts beyond the limit of those that were not used for longest."""

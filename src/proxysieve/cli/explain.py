@@ -41,6 +41,8 @@ from proxysieve.proxy_list import Proxies, read_proxies
 LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5
 # A number stays with its unit.
 BETWEEN = re.compile(r"(?<=\d) (?=(?:s|min|h|days)\b|%)")
+# What is shorter would be rounded to nothing.
+SHORTEST_SECONDS = 0.05
 RECOVERY_LABELS = ("1 min", "10 min", "1 h", "1 day")
 
 
@@ -124,9 +126,13 @@ def describe_subject(story: SubjectStory) -> str:
     return "\n\n".join("\n".join(block) for block in ([heading], *blocks))
 
 
+def _answer_span(seconds: float) -> str:
+    return span(seconds) if seconds >= SHORTEST_SECONDS else f"less than {SHORTEST_SECONDS:g} s"
+
+
 def _site_lines(story: SiteStory) -> Iterator[str]:
     used = "never" if story.last_used_at is None else ago(story.last_used_at, story.at)
-    took = f", a good answer takes {span(story.answer_seconds)}" if story.answer_seconds else ""
+    took = f", a good answer takes {_answer_span(story.answer_seconds)}" if story.answer_seconds else ""
     yield _line("last used", f"{used}; {count(story.request_count, 'request')} in all{took}")
     yield _line(
         "standing",

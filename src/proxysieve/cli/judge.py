@@ -20,9 +20,9 @@ from proxysieve.cli.words import share
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
 from proxysieve.clock import SystemClock
-from proxysieve.core.failures import failure_of
+from proxysieve.core.failures import failed_exchange
 from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.judge import Sign
+from proxysieve.core.judge import PROXY_FAILURES, Sign
 from proxysieve.core.marks import Mark
 from proxysieve.core.model import OK, Failure, Outcome, Scope, Verdict
 from proxysieve.detector import list_signs, make_judge
@@ -305,21 +305,24 @@ class Responses:
 
 
 def fetch_now(url: str) -> Saved:
-    """The response to *url*, asked for from this machine's own address.
+    """The response to *url*, asked for from this machine's own address; or how redirects from it ended in none.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: Nothing was answered.
     """
     shown = shown_url(url)
     echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
     try:
         response = asyncio.run(send_directly(Request(url=url), IDENTITIES[0]))
     except Exception as error:
-        failure = failure_of(error)
-        if failure is None:
+        failed = failed_exchange(url, error)
+        if failed is None:
             raise
+        if failed.hops and failed.failure not in PROXY_FAILURES:
+            # They were answers, and may say why no other came.
+            return Saved(file=shown, exchange=msgspec.structs.replace(failed, at=SystemClock().now()))
         # There is no proxy that could be to blame.
-        why = "the site could not be reached" if failure is Failure.PROXY_UNREACHABLE else str(failure)
+        why = "the site could not be reached" if failed.failure is Failure.PROXY_UNREACHABLE else str(failed.failure)
         # The client's own words have the whole URL in them.
         raise ConfigError(f"{shown}: {why}: save the response where there is one, and give that file") from None
     return Saved(file=shown, exchange=response.exchange(url, at=SystemClock().now()))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from proxysieve.core.model import Answer as Hop
 from proxysieve.core.urls import joined
 from proxysieve.errors import ConfigError
 from proxysieve.saved.decoding import CUT, Decoded, decode
@@ -87,7 +88,8 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
         url: What the first one was asked for.
         is_record: Whether a machine kept all that came, so that nothing behind the headers is an empty body.
     """
-    at, here, redirect_count = 0, url, 0
+    at, here = 0, url
+    hops: list[Hop] = []
     for _ in range(MOST_HEADS):
         status, headers, body_at = _head(data, at)
         if body_at is None:
@@ -98,7 +100,8 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
             break
         location = first(headers, "location")
         if status in REDIRECTS and location:
-            here, redirect_count = joined(here, location), redirect_count + 1
+            hops.append(Hop(url=here, status=status, headers=headers))
+            here = joined(here, location)
         at = body_at
     else:
         decoded = TOO_MANY
@@ -107,8 +110,10 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
         headers=headers,
         body=decoded.body,
         url=url,
-        final_url=here if redirect_count else "",
-        redirect_count=redirect_count,
+        final_url=here if hops else "",
+        redirect_count=len(hops),
+        # A way that came back to where it began says nothing, and where that was is not known.
+        hops=tuple(hops) if url else (),
         note=decoded.note,
         is_whole=decoded.is_whole,
     )

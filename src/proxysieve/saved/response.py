@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from proxysieve.core.model import Answer as Hop
 from proxysieve.core.model import Exchange, Failure
 from proxysieve.core.urls import joined
 
@@ -63,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         body: Decoded; None when it was not saved, or cannot be decoded.
+        hops: The redirects that led to it, where it is known what was asked for.
         at: Unix seconds; 0 when the format does not say it.
         note: What could not be read, in words.
         is_whole: Whether the body is all that came; without one it is not.
@@ -75,6 +77,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     final_url: str = ""
     redirect_count: int = 0
+    hops: tuple[Hop, ...] = ()
     at: float = 0.0
     note: str = ""
     is_whole: bool = True
@@ -100,6 +103,7 @@ def saved(answer: Answer, file: str, saved_at: float, *, is_one_of_many: bool) -
         body=None if answer.body is None else answer.body[:MOST_BODY_BYTES],
         at=_moment(answer.at) or _moment(_dated(answer.headers)) or saved_at,
         redirect_count=answer.redirect_count,
+        hops=answer.hops,
         failure=answer.failure,
     )
     note = answer.note or (f"only the first {MOST_BODY_BYTES // 1_000_000} MB were read" if is_long else "")

@@ -10,22 +10,28 @@ from proxysieve.core.model import Answer, Exchange, Failure
 
 
 class SendFailed(Exception):  # noqa: N818 - it says what happened
-    """There is no answer, as the built-in client says it, with all that it knows of why.
+    """There is no answer, as clients of ours say it, with all that they know of why.
 
     Attributes:
         failure: What went wrong.
-        redirect_count: How many more requests redirects had taken by then.
+        redirect_count: How many more requests redirects had taken by then, as far as nobody else tells of them.
         hops: Those redirects.
         proxy_answer: What the proxy answered to a CONNECT that it refused.
     """
 
     def __init__(
-        self, failure: Failure, words: str = "", *, hops: tuple[Answer, ...] = (), proxy_answer: Answer | None = None
+        self,
+        failure: Failure,
+        words: str = "",
+        *,
+        hops: tuple[Answer, ...] = (),
+        redirect_count: int | None = None,
+        proxy_answer: Answer | None = None,
     ) -> None:
         super().__init__(words or str(failure))
         self.failure = failure
         self.hops = hops
-        self.redirect_count = len(hops)
+        self.redirect_count = len(hops) if redirect_count is None else redirect_count
         self.proxy_answer = proxy_answer
 
 

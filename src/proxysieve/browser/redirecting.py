@@ -1,0 +1,103 @@
+"""Follows the redirects of a page's documents no further than the built-in client would, and tells of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from playwright.async_api import CDPSession, Error, Page
+from playwright.async_api import Request as PageRequest
+from playwright.async_api import Response as PageResponse
+
+from proxysieve.core.model import Answer, Failure
+from proxysieve.core.redirects import STATUSES, Asked, Hop, follow
+from proxysieve.core.urls import AROUND
+from proxysieve.errors import ConfigError
+
+
+class Redirecting:
+    """The redirects of one page, each of which is held up for a moment at its answer: of that no site sees anything.
+
+    Attributes:
+        refused: Why the last one that was not followed was not.
+        hops: Those that led to it, itself the last.
+    """
+
+    def __init__(self) -> None:
+        self.refused: Failure | None = None
+        self.hops: tuple[Answer, ...] = ()
+        # Those of each document that is on its way.
+        self._ways: dict[str, list[Answer]] = {}
+        self._going: set[asyncio.Task[None]] = set()
+
+    async def attend(self, page: Page) -> None:
+        """Judge the redirects of *page* from here on."""
+        # What else is held up by the same session would be forgotten.
+        commands = await page.context.new_cdp_session(page)
+
+        def go_on(paused: dict[str, Any]) -> None:
+            task = asyncio.create_task(self._go_on(commands, paused))
+            self._going.add(task)
+            task.add_done_callback(self._going.discard)
+
+        commands.on("Fetch.requestPaused", go_on)
+        await commands.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Response"}]})
+
+    async def _go_on(self, commands: CDPSession, paused: dict[str, Any]) -> None:
+        held = {"requestId": paused["requestId"]}
+        try:
+            if self._is_refused(paused):
+                # What is aborted leaves the page that is there as it is.
+                await commands.send("Fetch.failRequest", {**held, "errorReason": "Aborted"})
+            else:
+                await commands.send("Fetch.continueRequest", held)
+        except Error:
+            return  # the page is gone
+
+    def _is_refused(self, paused: dict[str, Any]) -> bool:
+        document = str(paused.get("networkId", paused["requestId"]))
+        way = self._ways.pop(document, [])
+        headers = tuple((one["name"].lower(), one["value"]) for one in paused.get("responseHeaders", ()))
+        way.append(Answer(url=paused["request"]["url"], status=paused.get("responseStatusCode", 0), headers=headers))
+        after = _after(way)
+        if isinstance(after, Failure):
+            self.refused, self.hops = after, tuple(way)
+        elif after is not None:
+            self._ways[document] = way
+        return isinstance(after, Failure)
+
+
+def is_redirect(response: PageResponse) -> bool:
+    """Whether *response* sends the browser elsewhere."""
+    return response.status in STATUSES and bool(response.headers.get("location", "").strip(AROUND))
+
+
+async def hops_before(request: PageRequest) -> tuple[Answer, ...]:
+    """The redirects that led to *request*, first to last; browsers keep no bodies of them."""
+    hops: list[Answer] = []
+    before = request.redirected_from
+    while before is not None:
+        answer = await before.response()
+        if answer is not None:
+            headers = tuple((one["name"].lower(), one["value"]) for one in await answer.headers_array())
+            hops.append(Answer(url=answer.url, status=answer.status, headers=headers))
+        before = before.redirected_from
+    return tuple(reversed(hops))
+
+
+def not_to_be_followed(hops: Sequence[Answer]) -> Failure | None:
+    """Why one of *hops* is not to be followed, where a browser that nobody held up did it."""
+    afters = (_after(hops[: count + 1]) for count in range(len(hops)))
+    return next((after for after in afters if isinstance(after, Failure)), None)
+
+
+def _after(way: Sequence[Answer]) -> Hop | Failure | None:
+    """What the rules of redirects say comes after the last answer on the *way*."""
+    last = way[-1]
+    locations = (value for name, value in last.headers if name == "location" and value.strip(AROUND))
+    try:
+        return follow(Asked(url=last.url), way[0].url, last.status, next(locations, ""), len(way) - 1)
+    except ConfigError:
+        # It came from a place that only a browser asks, as what a script opens may be: the browser's own rules hold.
+        return None
