@@ -173,6 +173,20 @@ async def test_locations_as_they_are_written(location: str, end: str) -> None:
     assert (seen[1].url, response.url) == (end, end)
 
 
+@pytest.mark.parametrize("url", ["http://a.example/p?", "http://a.example/?", "http://a.example/a/b?x=?"])
+async def test_an_empty_query_is_sent(url: str) -> None:
+    """As in browsers: a site may lead from one to the other."""
+    async with playing({url.removesuffix("?"): moved(url), url: answer(stays=True)}) as (line, seen):
+        session = session_on(line)
+        client = CurlClient()
+        await client.send(Request(url=url), session)
+        await client.send(Request(url=f"{A}next"), session)
+        response = await send(Request(url=url.removesuffix("?")), session, client)
+
+    assert [one.url for one in seen] == [url, f"{A}next", url.removesuffix("?"), url]
+    assert response.url == url
+
+
 async def test_a_redirect_without_end_is_followed() -> None:
     """Its text is nobody's page."""
     head = b"HTTP/1.1 302 Found\r\nLocation: http://b.example/\r\n\r\n"

@@ -26,6 +26,8 @@ from proxysieve.own_headers import merged
 FOR_BODIES = frozenset({"POST", "PUT", "PATCH"})
 # More milliseconds cannot be told to libcurl everywhere.
 LONGEST_SECONDS = 2_000_000.0
+# Of the site, in a URL; it is sent in a header.
+LOGIN = re.compile(r"(?<=:)//[^/@]*@")
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
 # Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
@@ -83,7 +85,12 @@ class Ask(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether a handle is as before, once its URL, proxy and cookies are another's."""
-        return self.method == "GET" and self.content is None
+        return self.method == "GET" and self.content is None and not self.has_empty_query
+
+    @property
+    def has_empty_query(self) -> bool:
+        """Whether a ``?`` ends the URL, which libcurl would leave out."""
+        return self.url.endswith("?")
 
     @property
     def body(self) -> bytes | None:
@@ -250,9 +257,13 @@ class Handle:
             curl.setopt(CurlOpt.POSTFIELDSIZE, len(body))
             # What libcurl would send by itself, and no browser: a body is no form unless it is said to be one.
             curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:", *([] if self._tells_type else [b"Content-Type:"])])
+        if ask.has_empty_query:
+            # A proxy without a tunnel is told the site as well.
+            is_relayed = proxy.startswith("http") and not self._is_https
+            curl.setopt(CurlOpt.REQUEST_TARGET, LOGIN.sub("//", ask.url) if is_relayed else path_of(ask.url))
         if ask.method == "HEAD":
             curl.setopt(CurlOpt.NOBODY, 1)
-        elif not ask.is_plain:
+        elif ask.method != "GET" or body is not None:
             curl.setopt(CurlOpt.CUSTOMREQUEST, ask.method)
 
     def progress(self) -> Progress:
@@ -313,6 +324,11 @@ class Handles:
 def _line(name: str, value: str) -> bytes:
     # As libcurl wants one without a value.
     return f"{name}: {value}".encode() if value else f"{name};".encode()
+
+
+def path_of(url: str) -> str:
+    """The path of *url* and its query."""
+    return f"/{url.split('/', 3)[3]}"
 
 
 def resumes_tls(identity: Identity) -> bool:
