@@ -93,6 +93,7 @@ def listening(behave: Behaviour) -> Iterator[int]:
     """A port on loopback where every connection meets with *behave*."""
     over = threading.Event()
     threads: list[threading.Thread] = []
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def meet(connection: socket.socket) -> None:
@@ -104,6 +105,7 @@ def listening(behave: Behaviour) -> Iterator[int]:
             with suppress(OSError):
                 while not over.is_set():
                     connection, _ = server.accept()
+                    connections.append(connection)
                     threads.append(threading.Thread(target=meet, args=(connection,)))
                     threads[-1].start()
 
@@ -116,6 +118,10 @@ def listening(behave: Behaviour) -> Iterator[int]:
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)
             accepting.join()
+            # Some clients leave theirs open until they are forgotten.
+            for connection in connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join()
 

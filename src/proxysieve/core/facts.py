@@ -367,7 +367,8 @@ class Facts:
         """A proxy refused whoever comes: all of it rests, and of the session that was told so nothing is learned."""
         session, record, key = flight.session, flight.exit, flight.session.proxy
         whole = self.exits.setdefault(key, ExitRecord())
-        whole.why = verdict.why
+        if flight.at >= whole.failed_at:
+            whole.why = verdict.why
         self.changed.add(("exit", key))
         if verdict.until:
             whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
