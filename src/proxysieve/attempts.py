@@ -513,6 +513,6 @@ class Sender(ABC):
 
 def _shown(identity: Identity, url: str, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The headers by which *identity* shows itself at *url*, with what the caller's *own* make of them."""
-    changed = {name.lower(): value for name, value in own.items()}
     shown = headers_over(identity, channel_of(url))
+    changed = {name.lower(): value for name, value in own.items()}
     return tuple((name, changed.get(name.lower(), value)) for name, value in shown.items() if name not in OF_TRANSPORT)

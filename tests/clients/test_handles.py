@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, session_on
 from tests.rude_servers import answer, blurting, chunked, closing, listening, saying, silent
 
-from proxysieve.clients.connections import Connections
+from proxysieve.clients.connections import Connections, Timers
 from proxysieve.clients.curl import CurlClient, Walk
 from proxysieve.clients.handles import MOST_IDLE, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request
@@ -281,3 +281,17 @@ async def test_a_time_out_is_one_wherever_it_comes() -> None:
     async with listening(closing) as port:
         exchange = await failed(Request(url=SITE, timeout_seconds=2), session_on(f"http://127.0.0.1:{port}"))
     assert exchange.failure is Failure.RESET
+
+
+async def test_a_timer_that_is_none_is_not_set() -> None:
+    """libcurl says -1 for it, and would be asked once more for each request."""
+    timers = Timers(asyncio.get_running_loop())
+    called: list[str] = []
+
+    none = timers.call_later(-0.001, called.append, "none")
+    timers.call_later(0, called.append, "some")
+    timers.call_later(0.01, called.append, "late").cancel()
+    none.cancel()
+    await asyncio.sleep(0.03)
+
+    assert called == ["some"]

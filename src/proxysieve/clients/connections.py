@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError
 
@@ -31,6 +32,31 @@ class Broken(Exception):  # noqa: N818 - it says what happened
         self.reading = reading
 
 
+class NoTimer:
+    """What is never due."""
+
+    def cancel(self) -> None:
+        """Nothing."""
+
+
+class Timers:
+    """An event loop as curl_cffi calls it.
+
+    libcurl's word for *no timer any more* is a time of -1, at which curl_cffi would look after its connections at once:
+    once more for each request.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.create_future, self.create_task = loop.create_future, loop.create_task
+        self.add_reader, self.remove_reader = loop.add_reader, loop.remove_reader
+        self.add_writer, self.remove_writer = loop.add_writer, loop.remove_writer
+        self._call_later = loop.call_later
+
+    def call_later(self, seconds: float, call: Callable[..., object], *args: object) -> asyncio.TimerHandle | NoTimer:
+        """As of a loop; none if *seconds* are less than 0."""
+        return NoTimer() if seconds < 0 else self._call_later(seconds, call, *args)
+
+
 class Multi(AsyncCurl):
     """libcurl's connections, which rest while no request is out.
 
@@ -39,7 +65,8 @@ class Multi(AsyncCurl):
 
     def __init__(self) -> None:
         super().__init__()
-        self._safeguard: asyncio.TimerHandle | None = None
+        self.loop = Timers(self.loop)  # type: ignore[assignment] # as much of one as it takes
+        self._safeguard: asyncio.TimerHandle | NoTimer | None = None
 
     async def perform(self, curl: Curl) -> None:
         """Have *curl* do its request.

@@ -218,6 +218,9 @@ class Handle:
         self.reading = Reading(0)
         self._identity = dress.identity
         self._order: tuple[str, ...] = ()
+        # Of the last request; what is the same again is set already.
+        self._proxy: str | None = None
+        self._cookie = ""
         self._is_https = dress.channel is Channel.TLS
         self._tells_type = any(name.lower() == "content-type" for name, _ in dress.own)
         curl = self.curl = Curl()
@@ -244,9 +247,13 @@ class Handle:
         self.reading = Reading(ask.max_bytes)
         curl = self.curl
         curl.setopt(CurlOpt.URL, ask.url)
-        curl.setopt(CurlOpt.PROXY, proxy)
         curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(min(LONGEST_SECONDS, ask.seconds) * 1000)))
-        curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
+        if proxy != self._proxy:
+            curl.setopt(CurlOpt.PROXY, proxy)
+            self._proxy = proxy
+        if ask.cookie != self._cookie:
+            curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
+            self._cookie = ask.cookie
         body = ask.body
         order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=body is not None)
         if order != self._order:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from proxysieve.core.families import ACCEPT_ENCODING
@@ -44,7 +46,8 @@ def channel_of(url: str) -> Channel:
     return Channel.LOCAL if LOOPBACK.fullmatch(place.host) else Channel.CLEAR
 
 
-def headers_over(identity: Identity, channel: Channel) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def headers_over(identity: Identity, channel: Channel) -> Mapping[str, str]:
     """What *identity* sends with a request for a page, in its order, without cookies.
 
     In the clear, hints and what is fetched are not told (https://www.w3.org/TR/fetch-metadata/, 2;
@@ -56,4 +59,4 @@ def headers_over(identity: Identity, channel: Channel) -> dict[str, str]:
     elif channel is Channel.CLEAR:
         headers = {name: value for name, value in headers.items() if not name.lower().startswith("sec-")}
         headers["Accept-Encoding"] = "gzip, deflate"
-    return {name: headers[name] for name in identity.header_order() if name in headers} | headers
+    return MappingProxyType({name: headers[name] for name in identity.header_order() if name in headers} | headers)

@@ -231,6 +231,8 @@ def _with_authority(scheme: str, text: str) -> Parts:
     return Parts(scheme, _login(login), host, own_port, _path(path), _query(query), _fragment(fragment))
 
 
+# Hosts are few, and their spelling is most of the work.
+@lru_cache(maxsize=4096)
 def _host_and_port(place: str) -> tuple[str, int]:
     """Both of *place*; without a port, 0, which no site has."""
     written, colon, port = place.rpartition(":")

@@ -73,7 +73,7 @@ class Cookies:
             method: Of the request.
             is_same_site: Whether no other site led there, by a link or a redirect.
         """
-        place = place_of(url)
+        place = place_of(url) if self._sites else None
         if place is None:
             return []
         site = self._sites.get(self._site_of(place.host), {})
