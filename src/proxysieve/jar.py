@@ -54,15 +54,15 @@ class Jar(CookieJar):
         lock: AbstractContextManager[bool] = self._cookies_lock  # type: ignore[attr-defined]
         return lock
 
-    def take(self, url: str, set_cookie_values: Iterable[str], *, is_same_site: bool = True) -> None:
+    def take(self, url: str, set_cookie_values: Iterable[str]) -> None:
         """Do what an answer of *url* says in the values of its ``Set-Cookie`` headers.
+
+        A page in its own window may set all of its cookies, whoever led there (RFC 6265bis, 5.7).
 
         Args:
             url: Absolute, with a host in ASCII.
             set_cookie_values: A letter a byte (ISO 8859-1).
-            is_same_site: Does not matter: a page in its own window may set all of its cookies (RFC 6265bis, 5.7).
         """
-        del is_same_site
         with self.lock:
             self._kept.take(url, set_cookie_values, self._now())
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proxysieve.core.model import Failure
 from proxysieve.core.redirects import MOST_HOPS, Asked, Hop, follow
+from proxysieve.core.urls import place_of
 
 PAGE = "https://shop.example/item"
 
@@ -112,8 +113,8 @@ def test_a_hop_has_the_fragment_of_the_page_and_no_login_of_the_redirect() -> No
     ],
 )
 def test_an_origin_is_scheme_host_and_port(location: str, is_same: bool) -> None:  # noqa: FBT001 - a row
-    """Headers that let somebody in are for one of them."""
-    assert hop(Asked(url=PAGE), 302, location).is_same_origin is is_same
+    """A referer goes there whole, and headers that let somebody in are for one of them."""
+    assert (place_of(hop(Asked(url=PAGE), 302, location).url).origin == place_of(PAGE).origin) is is_same
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from proxysieve.core.families import ACCEPT_ENCODING
+from proxysieve.core.hosts import is_loopback
 from proxysieve.core.model import Identity
 from proxysieve.core.urls import place_of
 
-LOOPBACK = re.compile(r"127(?:\.[0-9]+){3}|::1|(?:.+\.)?localhost")
 # By TLS alone: a browser that can have HTTP/2 names the priority of a page, and Firefox that it takes trailers. libcurl
 # sends a connection's header in HTTP/1.1 only, as browsers do.
 OF_TLS = MappingProxyType(
@@ -33,7 +32,7 @@ class Channel(enum.Enum):
 
 
 def channel_of(url: str) -> Channel:
-    """By which way *url* is asked for, as browsers see it (https://www.w3.org/TR/secure-contexts/, 3.1).
+    """By which way *url* is asked for, as browsers see it.
 
     Raises:
         ConfigError: It cannot be asked for.
@@ -43,7 +42,7 @@ def channel_of(url: str) -> Channel:
     place = place_of(url)
     if place.scheme == "https":
         return Channel.TLS
-    return Channel.LOCAL if LOOPBACK.fullmatch(place.host) else Channel.CLEAR
+    return Channel.LOCAL if is_loopback(place.host) else Channel.CLEAR
 
 
 @lru_cache(maxsize=256)

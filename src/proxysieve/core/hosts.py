@@ -51,6 +51,7 @@ OF_IPV4 = (
     (IPv6Network("64:ff9b::/96"), 0),
     (IPv6Network("2002::/16"), 80),
 )
+LOOPBACK = re.compile(r"(?:.+\.)?localhost\.?|127(?:\.[0-9]+){3}|::1|\[::1\]")
 # Names that no public DNS answers for: RFC 6761 (localhost), RFC 6762 (local), RFC 8375 (home.arpa), and what ICANN
 # set apart in 2024 (internal).
 PRIVATE_NAMES = ("localhost", "local", "internal", "home.arpa")
@@ -205,6 +206,17 @@ def is_ip(text: str) -> bool:
 def is_bare_ipv6(text: str) -> bool:
     """Whether *text* is an IPv6 address without its brackets, with or without a port."""
     return bool(ipv6_of(f"[{text}]") or ipv6_of(f"[{text.rpartition(':')[0]}]"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, which browsers trust as they do TLS.
+
+    It is what https://www.w3.org/TR/secure-contexts/, 3.1, names.
+
+    Args:
+        host: As it is connected to; of IPv6 with or without brackets.
+    """
+    return LOOPBACK.fullmatch(host) is not None
 
 
 def is_private(host: str) -> bool:

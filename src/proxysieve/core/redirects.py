@@ -43,15 +43,12 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
         url: With its fragment, which is inherited, and without a login that the redirect names.
         has_body: Whether the same body is sent again; else the headers that tell of one (``Content-*``) go with it.
         referer: The header to send; empty for none.
-        is_same_origin: Whether scheme, host and port are those of the request before. To another origin, headers that
-            let somebody in (``Authorization``) are not sent.
     """
 
     url: str
     method: str
     has_body: bool
     referer: str
-    is_same_origin: bool
 
     def asked(self) -> Asked:
         """The same as what was asked, for the redirect after it."""
@@ -89,7 +86,6 @@ def follow(asked: Asked, first_url: str, status: int, location: str, count: int)
         method=method,
         has_body=asked.has_body and method == asked.method,
         referer=_referer(asked.referer, url),
-        is_same_origin=place.origin == place_of(asked.url).origin,
     )
 
 

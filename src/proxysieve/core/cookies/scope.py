@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from proxysieve.core.hosts import is_loopback
+
 # Tells the registrable domain of a host; empty where there is none, as of a public suffix, an address or half of one.
 Registrable = Callable[[str], str]
 
 HOST = r"\[[0-9a-f:.]+\]|[0-9a-z_.-]+"
 URL = re.compile(rf"(https?)://(?:[^/?#]*@)?({HOST})(?::[0-9]*)?(?![^/?#])([^?#]*)", re.IGNORECASE)
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-LOOPBACK = re.compile(r"(?:.*\.)?localhost\.?|127\.[0-9]+\.[0-9]+\.[0-9]+|\[::1\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def place_of(url: str) -> Place | None:
     if found is None:
         return None
     host = found[2].lower()
-    is_secure = len(found[1]) > len("http") or LOOPBACK.fullmatch(host) is not None
+    is_secure = len(found[1]) > len("http") or is_loopback(host)
     return Place(host, quote(found[3], safe=PRINTABLE, errors="replace") or "/", is_secure)
 
 
