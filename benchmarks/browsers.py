@@ -20,13 +20,14 @@ from curl_cffi.requests.exceptions import RequestException
 from measure import Bench, Cell
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.browsers import platform_of
-from proxysieve.core.failures import SendFailed
-from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.user_agents import platform_of
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session
+from proxysieve.core.verdicts.failures import SendFailed
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.session import Session
 from proxysieve.testbed import Fingerprint, TestbedProcess, World
 
 WORLD = World(proxies=1, networks=1, https=True)

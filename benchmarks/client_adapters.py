@@ -14,13 +14,14 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from proxysieve.belongings import dump_cookies, load_cookies
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.session import Session
+from proxysieve.sessions.storage import dump_cookies, load_cookies
 
 MAX_REDIRECTS = 20
 MAX_BYTES = 1_000_000

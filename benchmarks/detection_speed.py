@@ -23,15 +23,15 @@ from protego import Protego
 
 from detection import CORPUS, Page, read_corpus
 from measure import Bench, Cell
-from proxysieve.core.judge import Judge
-from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import OK, Exchange
 from proxysieve.core.robots.rules import READ_BYTES, USER_AGENT, read_rules
-from proxysieve.detector import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
+from proxysieve.core.verdicts.judge import Judge
+from proxysieve.core.verdicts.likeness import Looks, look_of
 from proxysieve.errors import ConfigError
-from proxysieve.expect import expects
-from proxysieve.samples import redacted
-from proxysieve.sites import site_of
+from proxysieve.judging.expect import expects
+from proxysieve.judging.samples import redacted
+from proxysieve.judging.tables import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
+from proxysieve.site_of import site_of
 
 VERDICTS = 500
 HOSTILE_BYTES = 10_000_000

@@ -22,15 +22,15 @@ from pathlib import Path
 from random import Random
 
 from measure import Bench, Cell, Spread
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Open, Policy
-from proxysieve.core.engine import Engine, Pick
 from proxysieve.core.events import Reported
-from proxysieve.core.facts import Facts
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome, Verdict
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
-from proxysieve.pool import POLICIES
+from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.policy import Open, Policy
+from proxysieve.core.site.state import Facts
+from proxysieve.pool.session_pool import POLICIES
 from proxysieve.stores.sqlite import DATABASE, SqliteStore
 
 SITE = "shop.example"

@@ -13,10 +13,11 @@ from curl_cffi.requests import AsyncSession, Response
 from overhead_task import Fetch, Task, perform
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.session import Session
 
 TIMEOUT_SECONDS = 30.0
 

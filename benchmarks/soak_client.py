@@ -22,12 +22,13 @@ from typing import NamedTuple
 from measure import Bench, Cell, open_files, resident_mb
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.failures import failure_of
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session
+from proxysieve.core.verdicts.failures import failure_of
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.session import Session
 from proxysieve.testbed import TestbedProcess, World
 
 WORLD = World(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
 
 
 @dataclass(frozen=True, kw_only=True)

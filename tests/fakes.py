@@ -8,8 +8,8 @@ from typing import TypedDict, Unpack
 
 from proxysieve import Client, Exchange, Request, Response, Session, SessionPool, Tried
 from proxysieve.clock import Clock
-from proxysieve.core.facts import Facts
-from proxysieve.detector import OwnSign
+from proxysieve.core.site.state import Facts
+from proxysieve.judging.tables import OwnSign
 
 URL = "http://shop.example/"
 SITE = "shop.example"

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange, Outcome
-from proxysieve.core.retry_after import retry_after
 from proxysieve.core.robots.rules import read_rules
-from proxysieve.detector import list_signs, make_judge
+from proxysieve.core.verdicts.retry_after import retry_after
 from proxysieve.errors import ConfigError
-from proxysieve.expect import expects
 from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.urls import read_urls
-from proxysieve.proxy_list import read_proxies
+from proxysieve.judging.expect import expects
+from proxysieve.judging.tables import list_signs, make_judge
+from proxysieve.lists.proxy_list import read_proxies
 from proxysieve.sim.scenario import load_scenario, parse_scenario
-from proxysieve.sites import site_of
+from proxysieve.site_of import site_of
 
 # Function-scoped places are written anew by each example.
 anew = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

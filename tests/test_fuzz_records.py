@@ -12,24 +12,24 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.core.made_up_sites import Make
+from tests.core.verdicts.made_up_sites import Make
 from tests.core.worlds import BAD, World, gateway, new_policy, plain
 
-from proxysieve.belongings import PLAIN_FIELDS, BrowserRecord, CookieRecord, cookie_of, dump_cookies
 from proxysieve.clock import VirtualClock
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine, Pick
 from proxysieve.core.events import Reported
-from proxysieve.core.judge import Judge
-from proxysieve.core.looks import Looks, look_of
 from proxysieve.core.model import Exchange, Outcome, Scope, Verdict
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
-from proxysieve.core.telling import tell_site
-from proxysieve.desk import Desk
-from proxysieve.detector import make_judge
-from proxysieve.samples import Samples
-from proxysieve.session import Clients
-from proxysieve.windows import Window
+from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.story.telling import tell_site
+from proxysieve.core.verdicts.judge import Judge
+from proxysieve.core.verdicts.likeness import Looks, look_of
+from proxysieve.judging.samples import Samples
+from proxysieve.judging.tables import make_judge
+from proxysieve.pool.site_queue import Desk
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.screens import Window
+from proxysieve.sessions.storage import PLAIN_FIELDS, BrowserRecord, CookieRecord, cookie_of, dump_cookies
 
 SITE = "shop.example"
 PROXIES = [*(plain(number) for number in range(4)), gateway(0)]

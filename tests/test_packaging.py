@@ -171,7 +171,11 @@ class TestContents:
         package = {name.removeprefix("src/") for name in files_below(PACKAGE)}
         assert names - about == package
         assert {name.partition(".dist-info/")[2] for name in about} == ABOUT
-        assert {"proxysieve/signs.toml", "proxysieve/py.typed", "proxysieve/sim/scenarios/clean.toml"} <= package
+        assert {
+            "proxysieve/judging/signs.toml",
+            "proxysieve/py.typed",
+            "proxysieve/sim/scenarios/clean.toml",
+        } <= package
 
     def test_the_source_has_all_that_its_tests_need(self, built: Built) -> None:
         """Whoever gets it can run ``make test``."""

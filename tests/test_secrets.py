@@ -15,7 +15,7 @@ import pytest
 
 from proxysieve import ConfigError, GaveUp, NamedSession, NoSessionAvailable, ProxySieveError, SessionPool, Tried
 from proxysieve.clock import SystemClock
-from proxysieve.proxy_list import read_proxies
+from proxysieve.lists.proxy_list import read_proxies
 from proxysieve.testbed import Testbed, World
 
 # The testbed's proxies ask for user and "pass", which may stand in any message; a proxy that never gets to ask,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from proxysieve.browser.chromium import NAMES
-from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Failure
+from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.testbed import TestbedProcess, World
 
 ROOT = Path(__file__).parent.parent

@@ -2,25 +2,18 @@
 
 import logging
 
-from proxysieve.attempts import Attempt, Page
-from proxysieve.bridge import SyncNamedSession, SyncSessionPool
 from proxysieve.clients.protocol import Client, Request, Response
-from proxysieve.core.model import Exchange, Failure, Identity, Outcome, Proxy, Scope, Tried, Verdict
-from proxysieve.desk import Lease
-from proxysieve.errors import (
-    Blocked,
-    ConfigError,
-    GaveUp,
-    MissingExtraError,
-    NoSessionAvailable,
-    ProxySieveError,
-    SessionEnded,
-    StoreError,
-)
-from proxysieve.named_session import NamedSession
-from proxysieve.pool import SessionPool
-from proxysieve.proxy_list import ProxyList
-from proxysieve.session import Session
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.model import Exchange, Failure, Outcome, Proxy, Scope, Tried, Verdict
+from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, SessionEnded, StoreError
+from proxysieve.lists.proxy_list import ProxyList
+from proxysieve.pool.attempts import Attempt, Page
+from proxysieve.pool.errors import Blocked, GaveUp, NoSessionAvailable
+from proxysieve.pool.named_session import NamedSession
+from proxysieve.pool.session_pool import SessionPool
+from proxysieve.pool.site_queue import Lease
+from proxysieve.sessions.session import Session
+from proxysieve.sync.pool import SyncNamedSession, SyncSessionPool
 
 __all__ = [
     "Attempt",

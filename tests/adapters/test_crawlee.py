@@ -18,16 +18,16 @@ from crawlee.errors import SessionError
 from crawlee.http_clients import HttpClient, ImpitHttpClient
 from crawlee.statistics import FinalStatistics
 from crawlee.storage_clients import MemoryStorageClient
+from tests.clients.rude_servers import answer, listening, saying
 from tests.clients.walks import LED_ON, LED_ON_TOLD, SHOP, playing
 from tests.fakes import Scripted, answers, lines
-from tests.rude_servers import answer, listening, saying
 
 from proxysieve import NoSessionAvailable, Response, Session, SessionPool
 from proxysieve import Request as PoolRequest
 from proxysieve.adapters.crawlee import CrawleeSession, http_crawler_options
-from proxysieve.desk import Desk
 from proxysieve.errors import ConfigError, MissingExtraError
-from proxysieve.own_headers import Given
+from proxysieve.pool.site_queue import Desk
+from proxysieve.sessions.own_headers import Given
 from proxysieve.testbed import BlockStyle, Testbed, World
 
 STYLES: tuple[BlockStyle, ...] = ("forbidden", "throttled", "challenge", "captcha", "sorry")

@@ -16,10 +16,10 @@ import pytest
 from playwright.async_api import Browser, BrowserType, Error, Page, Playwright
 from tests.browser.processes import all_ending, browsers, children, family, marked, new_mark, send, until
 
-import proxysieve.attempts
 import proxysieve.browser.chromium
 import proxysieve.browser.renderer
 import proxysieve.browser.seat
+import proxysieve.pool.attempts
 from proxysieve import GaveUp, ProxySieveError, Request, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.client import BrowserClient, OnLoaded
@@ -210,7 +210,7 @@ async def test_a_page_that_crashes_is_given_up() -> None:
 @pytest.mark.usefixtures("chromium")
 async def test_a_page_that_ends_every_browser_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some of them: it costs no session anything, but it must not go on for ever."""
-    monkeypatch.setattr(proxysieve.attempts, "MOST_ENDED", 3)
+    monkeypatch.setattr(proxysieve.pool.attempts, "MOST_ENDED", 3)
     mark, count = new_mark(), 0
 
     async def kill(request: Request, visit: Visit) -> None:

@@ -16,7 +16,7 @@ from tests.browser.visits import TRUSTING
 from tests.browsers import CHROME_150_TO_151
 
 from proxysieve.browser.chromium import find_chromium
-from proxysieve.core.families import FAMILIES
+from proxysieve.core.fingerprints.families import FAMILIES
 from proxysieve.testbed import Fingerprint, Testbed, World
 
 CHROME = FAMILIES["chrome"]

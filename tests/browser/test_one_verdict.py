@@ -15,23 +15,23 @@ from urllib.parse import urljoin
 import pytest
 from playwright.async_api import BrowserType
 from tests.browser.visits import TRUSTING
-from tests.rude_servers import ESTABLISHED, HEAD_END, answer, authority, context, listening
+from tests.clients.rude_servers import ESTABLISHED, HEAD_END, answer, authority, context, listening
 
 from proxysieve import GaveUp, SessionPool
 from proxysieve.adapters.playwright import browser
-from proxysieve.attempts import Page
 from proxysieve.browser.client import BrowserClient
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.check.check import MOST_BYTES, Check, CheckOptions
 from proxysieve.cli.judge import fetch_now
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Exchange
-from proxysieve.detector import make_judge
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.check import MOST_BYTES, Check, CheckOptions
 from proxysieve.fetch.records import page_line
-from proxysieve.saved import Given, read_saved
+from proxysieve.judging.saved import Given, read_saved
+from proxysieve.judging.tables import make_judge
+from proxysieve.pool.attempts import Page
 
 HTML = "Content-Type: text/html; charset=utf-8"
 OPTIONS = BrowserOptions(settle_seconds=1.0, check_seconds=0.3, launch={"args": [TRUSTING]})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import BrowserType
-from tests.rude_servers import (
+from tests.clients.rude_servers import (
     HEAD_END,
     Behaviour,
     answer,

@@ -13,12 +13,12 @@ from tests.browser.processes import browsers, marked, new_mark, until
 
 import proxysieve.browser.chromium
 import proxysieve.browser.running
-from proxysieve.belongings import BrowserRecord
 from proxysieve.browser.chromium import start
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.running import Running
 from proxysieve.browser.windowing import Windows
 from proxysieve.errors import ConfigError
+from proxysieve.sessions.storage import BrowserRecord
 
 ANY: Any = None
 

@@ -14,9 +14,9 @@ from playwright.async_api import BrowserType, Page
 import proxysieve.browser.seat
 from proxysieve import SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
-from proxysieve.belongings import CookieRecord, cookie_of
 from proxysieve.browser.cookies import SharedCookies
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
+from proxysieve.sessions.storage import CookieRecord, cookie_of
 from proxysieve.testbed import Testbed, World
 
 

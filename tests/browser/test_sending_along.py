@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.async_api import BrowserType
 from tests.browser.visits import TRUSTING
-from tests.rude_servers import ESTABLISHED, HEAD_END, answer, listening, sent_to, trusted
+from tests.clients.rude_servers import ESTABLISHED, HEAD_END, answer, listening, sent_to, trusted
 
 from proxysieve import SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser

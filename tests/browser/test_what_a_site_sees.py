@@ -16,10 +16,10 @@ from tests.browser.visits import TRUSTING, Seen, browsing, mirrored, options, vi
 from proxysieve.adapters.playwright import SessionPage
 from proxysieve.browser.chromium import find_chromium
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.session import Session
+from proxysieve.sessions.screens import Window
+from proxysieve.sessions.session import Session
 from proxysieve.testbed import Mirror, Testbed, World
 from proxysieve.testbed.mirror import AgentData, Part, Realm
-from proxysieve.windows import Window
 
 LOGIN = World(proxies=1, networks=1)
 PLAIN = World(proxies=1, networks=1, credentials=False)

@@ -15,7 +15,7 @@ from proxysieve.browser.chromium import NOWHERE, find_chromium
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import SystemClock
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 from proxysieve.testbed import Mirror, Testbed, Truth, World
 
 # The testbed's authority is nobody's in particular.

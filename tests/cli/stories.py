@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxysieve.core.story import ExitStory, LimitUse, Permission, SessionStory
+from proxysieve.core.story.values import ExitStory, LimitUse, Permission, SessionStory
 
 NOW = 1_000_000.0
 PROXY = "http://user:***@10.1.2.3:8000"

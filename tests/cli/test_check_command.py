@@ -12,11 +12,11 @@ from typing import get_args
 
 import pytest
 
+from proxysieve.check.check import Checked, CheckReport, Progress
+from proxysieve.check.good_list import HEADER
 from proxysieve.cli.check import describe, show_check
 from proxysieve.core.model import Outcome
-from proxysieve.fetch.check import Checked, CheckReport, Progress
-from proxysieve.fetch.good_list import HEADER
-from proxysieve.proxy_list import read_proxies
+from proxysieve.lists.proxy_list import read_proxies
 from proxysieve.testbed import Bed, BlockStyle, TestbedProcess, World
 from proxysieve.testbed.world import SCRIPTED_STYLES
 

@@ -19,7 +19,7 @@ from tests.cli.stories import EXIT, NOW, PROXY, SESSION
 from proxysieve.cli import main
 from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject
 from proxysieve.cli.words import share, span
-from proxysieve.core.story import (
+from proxysieve.core.story.values import (
     ContrastStory,
     DoubtStory,
     ExitStory,

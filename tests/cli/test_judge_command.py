@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.saved.forms import CHALLENGE, FORMS, GOOD, URL, answered, asked, curl_v, entry, har, page, raw
+from tests.judging.saved.forms import CHALLENGE, FORMS, GOOD, URL, answered, asked, curl_v, entry, har, page, raw
 
 from proxysieve.cli import main
 from proxysieve.cli.judge import shown_url

@@ -20,15 +20,15 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.judging.saved.forms import GOOD, entry, har
 from tests.moving.files import crawlee_js, crawlee_js_pool, encoded
-from tests.saved.forms import GOOD, entry, har
 
 from proxysieve.cli import main
 from proxysieve.cli.log import logging_to_terminal
 from proxysieve.cli.printing import escaped, printable, printable_lines, wrapped
 from proxysieve.cli.show import show_report, show_steps
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.fetch.report import Report, Stalled

@@ -12,11 +12,11 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
-from proxysieve.core.identity import IDENTITIES, real_chromium
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import IDENTITIES, real_chromium
 from proxysieve.core.records import Record, SessionRecord
-from proxysieve.core.story import HELD_BACK, Permission, SiteSummary
-from proxysieve.proxy_list import read_proxies
+from proxysieve.core.story.values import HELD_BACK, Permission, SiteSummary
+from proxysieve.lists.proxy_list import read_proxies
 from proxysieve.stores.sqlite import SqliteStore
 
 KEYS = [proxy.key for proxy in read_proxies(LINES)[0]]

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.clients.rude_servers import answer, blurting, chunked, closing, listening, saying, silent
 from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, session_on
-from tests.rude_servers import answer, blurting, chunked, closing, listening, saying, silent
 
 from proxysieve.clients.connections import Connections, Timers
 from proxysieve.clients.curl import CurlClient, Walk
 from proxysieve.clients.handles import MOST_IDLE, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request
-from proxysieve.core.channels import Channel
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
 from proxysieve.core.model import Failure
+from proxysieve.core.urls.channels import Channel
 from proxysieve.errors import ConfigError, SessionEnded
 
 SITE = "http://a.example/"

@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.clients.walks import CHROME, ROOM, failed, session_on
-from tests.rude_servers import (
+from tests.clients.rude_servers import (
     HEAD_END,
     Behaviour,
     answer,
@@ -22,13 +21,14 @@ from tests.rude_servers import (
     socks,
     trusted_proxy,
 )
+from tests.clients.walks import CHROME, ROOM, failed, session_on
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 
 URL = "https://shop.example/a"
 

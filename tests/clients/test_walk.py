@@ -6,8 +6,8 @@ from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
 
 import pytest
+from tests.clients.rude_servers import HEAD_END, answer, endless, listening, saying
 from tests.clients.walks import Asked, failed, moved, playing, send, session_on
-from tests.rude_servers import HEAD_END, answer, endless, listening, saying
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request

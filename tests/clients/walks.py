@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.rude_servers import HEAD_END, answer, listening
+from tests.clients.rude_servers import HEAD_END, answer, listening
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.failures import failed_exchange
-from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Exchange, Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.model import Exchange
 from proxysieve.core.records import SessionRecord
-from proxysieve.session import Clients, Session
+from proxysieve.core.verdicts.failures import failed_exchange
+from proxysieve.sessions.clients import Clients
+from proxysieve.sessions.session import Session
 
 CHROME = next(one for one in IDENTITIES if one.impersonate.startswith("chrome"))
 ROOM = Clients(100)

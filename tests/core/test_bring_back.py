@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.worlds import DAY, START, World, plain, plains
 
-from proxysieve.core.curves import Limit
-from proxysieve.core.engine import Engine, Pick
-from proxysieve.core.lore import LoreRecord
+from proxysieve.core.learning.learner import LoreRecord
+from proxysieve.core.learning.limit import Limit
+from proxysieve.core.learning.limits import PaceRecord
 from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome
-from proxysieve.core.pace import PaceRecord
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back
+from proxysieve.core.site.engine import Engine, Pick
 
 MOMENTS = st.floats(-1e11, 1e11)
 

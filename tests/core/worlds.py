@@ -7,17 +7,17 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Policy
-from proxysieve.core.engine import Engine, Lost, Pick, Wait
 from proxysieve.core.events import Event, Leased, Reported, SessionClosed
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
-from proxysieve.core.roster import Flight
+from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.sessions import Flight
 
 START = 1_000_000.0
 DAY = 24 * 3600.0

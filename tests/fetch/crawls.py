@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine
 from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.telling import tell_exits
+from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.story.telling import tell_exits
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_urls
-from proxysieve.proxy_list import read_proxies
-from proxysieve.sites import site_of
+from proxysieve.lists.proxy_list import read_proxies
+from proxysieve.site_of import site_of
 from proxysieve.stores.sqlite import SqliteStore
 from proxysieve.testbed import Testbed, Truth, World
 

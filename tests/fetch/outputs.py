@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from warcio.archiveiterator import ArchiveIterator  # type: ignore[import-untyped]
 
-from proxysieve.attempts import Page
+from proxysieve.pool.attempts import Page
 
 # Outputs of every format, as format 1 wrote them and a kill left them.
 OLD = Path(__file__).with_name("data") / "format-1"

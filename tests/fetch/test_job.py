@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Error as BrowserError
-from tests.core.made_up_sites import Make, block_page
+from tests.core.verdicts.made_up_sites import Make, block_page
 
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.fetch import job as module
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 from proxysieve.testbed import Testbed, World
 
 NOT_PAGE_1 = "User-agent: *\nDisallow: /page/1\n"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.fetch.outputs import OLD, Killed, Mortal
 from tests.stores.test_bad_stores import room
 
-from proxysieve.core.urls import LONGEST_URL
+from proxysieve.core.urls.parsing import LONGEST_URL
 from proxysieve.errors import ConfigError
 from proxysieve.fetch import journal as module
 from proxysieve.fetch.journal import (

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from tests.fetch.outputs import NAMES, PAGE, Killed, Mortal, read_bodies
 
-from proxysieve.attempts import Page
 from proxysieve.core.model import Outcome, Scope, Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch import output as module
 from proxysieve.fetch.names import file_name
 from proxysieve.fetch.output import Output
-from proxysieve.saved import files_of, read_saved
+from proxysieve.judging.saved import files_of, read_saved
+from proxysieve.pool.attempts import Page
 
 TRIED = Tried(
     session="k3j2abcd",

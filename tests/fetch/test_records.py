@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysieve.attempts import Page
 from proxysieve.fetch import records
 from proxysieve.fetch.records import page_line
+from proxysieve.pool.attempts import Page
 
 
 def page_of(body: bytes) -> Page:

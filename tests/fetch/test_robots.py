@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.clients.rude_servers import Behaviour, answer, by_path, listening, saying, silent
 from tests.fakes import facts_of, pool_of
-from tests.rude_servers import Behaviour, answer, by_path, listening, saying, silent
 
 from proxysieve import GaveUp, Request, Response, Session
 from proxysieve.cli.show import describe

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from tests.fetch.outputs import NAMES, OLD, PAGE, Killed, Mortal, read_bodies
 from tests.stores.test_bad_stores import room
 
-from proxysieve.attempts import Page
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.journal import HEADER, PAGES, Journal
 from proxysieve.fetch.layout import Layout, lay_out
 from proxysieve.fetch.output import Output
+from proxysieve.pool.attempts import Page
 
 NOTES = b"my own notes"
 FOREIGN = b'{"url": "https://shop.example/1", "note": "mine"}\n'

@@ -11,11 +11,11 @@ from tests.damage import damaged
 
 from proxysieve.core.lists.text import unseen
 from proxysieve.core.robots.rules import path_of
-from proxysieve.core.urls import as_sent
+from proxysieve.core.urls.parsing import as_sent
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.names import file_name
 from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
-from proxysieve.sites import site_of
+from proxysieve.site_of import site_of
 
 SECRET = "topsecret"
 

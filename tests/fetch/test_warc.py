@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fetch.outputs import PAGE, WarcRecord, read_fields, read_warc
 
-from proxysieve.attempts import Page
 from proxysieve.fetch.formats import GZIPPED
 from proxysieve.fetch.warc import Warc
+from proxysieve.pool.attempts import Page
 
 
 def records(path: Path, *pages: Page) -> list[WarcRecord]:

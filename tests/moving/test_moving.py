@@ -11,24 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
 
-from proxysieve.belongings import BrowserRecord, CookieRecord
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.browsers import browser_of, platform_of
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine
-from proxysieve.core.identity import IDENTITIES, real_chromium
+from proxysieve.core.fingerprints.offered import IDENTITIES, real_chromium
+from proxysieve.core.fingerprints.user_agents import browser_of, platform_of
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
-from proxysieve.core.roster import SESSION_SECONDS
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.site.sessions import SESSION_SECONDS
 from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
-from proxysieve.sites import site_of
-from proxysieve.windows import Window
+from proxysieve.sessions.screens import Window
+from proxysieve.sessions.storage import BrowserRecord, CookieRecord
+from proxysieve.site_of import site_of
 
 SITE = "shop.example"
 NOW = 1_800_000_000.0

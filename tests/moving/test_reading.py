@@ -20,14 +20,14 @@ from tests.moving.files import (
     used,
 )
 
-from proxysieve.belongings import COOKIE_FIELDS, CookieRecord
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.crawlee import RETIRED, UNPROVEN
 from proxysieve.moving.departing import encode
 from proxysieve.moving.moved import LAST_AT, Export, Found, MovedSession
 from proxysieve.moving.reading import read_sessions
+from proxysieve.sessions.storage import COOKIE_FIELDS, CookieRecord
 
 NOW = 1_800_000_000.0
 OWN = Export(

@@ -19,13 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_4, crawlee_js, crawlee_js_pool, encoded
 
-from proxysieve.belongings import BrowserRecord, CookieRecord
 from proxysieve.cli import main
 from proxysieve.clock import SystemClock
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.errors import ConfigError
 from proxysieve.moving import moved, reading
@@ -36,7 +35,8 @@ from proxysieve.moving.crawlee import RETIRED, UNCHECKED
 from proxysieve.moving.departing import UNLISTED, encode
 from proxysieve.moving.moved import Export, Found, MovedSession
 from proxysieve.moving.reading import read_sessions
-from proxysieve.sites import site_of
+from proxysieve.sessions.storage import BrowserRecord, CookieRecord
+from proxysieve.site_of import site_of
 from proxysieve.stores.sqlite import SqliteStore
 
 SITE = "shop.example"

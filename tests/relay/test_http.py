@@ -11,8 +11,7 @@ from asyncio import StreamWriter as Writer
 
 import pytest
 from curl_cffi import AsyncSession, Response
-from tests.relay.ends import browser_at, read_what_comes, relay_to
-from tests.rude_servers import (
+from tests.clients.rude_servers import (
     HEAD_END,
     Behaviour,
     Context,
@@ -30,8 +29,9 @@ from tests.rude_servers import (
     self_signed,
     silent,
 )
+from tests.relay.ends import browser_at, read_what_comes, relay_to
 
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.relay import Relay, open_relay, way_through
 from proxysieve.testbed import Testbed, World

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from tests.sim.scripts import world
 
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import SESSION_PLACEHOLDER
 from proxysieve.sim.engines import plain_proxy, provider_of
 

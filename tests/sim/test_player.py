@@ -14,11 +14,11 @@ from tests.sim.scripts import OK, B, E, Script, played, scenario
 
 from proxysieve import Request, Response, Session, SessionPool
 from proxysieve.clock import VirtualClock
-from proxysieve.core.choice import Choice, Open
-from proxysieve.core.facts import Facts
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
-from proxysieve.pool import POLICIES
+from proxysieve.core.site.policy import Choice, Open
+from proxysieve.core.site.state import Facts
+from proxysieve.pool.session_pool import POLICIES
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.engines import Engines, plain_proxy

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxysieve.errors import MissingExtraError
-from proxysieve.pool import SessionPool
+from proxysieve.pool.session_pool import SessionPool
 
 try:
     from crawlee.http_clients import HttpClient

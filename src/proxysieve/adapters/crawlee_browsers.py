@@ -30,11 +30,11 @@ from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSessio
 from proxysieve.browser.chromium import FLAGS, NOWHERE
 from proxysieve.browser.counting import Counting
 from proxysieve.browser.seat import is_unreached
-from proxysieve.core.failures import failure_of
 from proxysieve.core.model import Failure
+from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.errors import ConfigError
 from proxysieve.relay import Relay, open_relay
-from proxysieve.session import Session as Visitor
+from proxysieve.sessions.session import Session as Visitor
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)

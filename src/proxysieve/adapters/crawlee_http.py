@@ -18,10 +18,10 @@ from msgspec.structs import replace
 
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.clients import protocol as built_in
-from proxysieve.core.failures import failed_exchange
 from proxysieve.core.model import Answer, Exchange, Failure
-from proxysieve.own_headers import merged
-from proxysieve.pool import SessionPool
+from proxysieve.core.verdicts.failures import failed_exchange
+from proxysieve.pool.session_pool import SessionPool
+from proxysieve.sessions.own_headers import merged
 
 # Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
 # request ends by itself a little before.

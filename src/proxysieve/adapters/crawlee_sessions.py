@@ -21,12 +21,13 @@ from crawlee.proxy_configuration import ProxyConfiguration, ProxyInfo
 from crawlee.sessions import Session, SessionCookies, SessionPool
 from crawlee.sessions._models import SessionPoolModel
 
-from proxysieve import pool as ours
 from proxysieve.core.model import Exchange, Outcome, Verdict
-from proxysieve.core.retry import may_repeat
-from proxysieve.desk import Lease
-from proxysieve.errors import ConfigError, NoSessionAvailable, ProxySieveError
-from proxysieve.session import Session as Visitor
+from proxysieve.core.site.retry import may_repeat
+from proxysieve.errors import ConfigError, ProxySieveError
+from proxysieve.pool import session_pool as ours
+from proxysieve.pool.errors import NoSessionAvailable
+from proxysieve.pool.site_queue import Lease
+from proxysieve.sessions.session import Session as Visitor
 
 log = logging.getLogger("proxysieve")
 

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
-from proxysieve.attempts import Attempt, Attempts
-from proxysieve.background import Loop
-from proxysieve.bridge import SyncSessionPool, behind
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import OK, Outcome, Verdict
-from proxysieve.errors import Blocked, MissingExtraError
-from proxysieve.pool import SessionPool
-from proxysieve.session import Session
+from proxysieve.core.verdicts.judge import REFUSALS
+from proxysieve.errors import MissingExtraError
+from proxysieve.pool.attempts import Attempt, Attempts
+from proxysieve.pool.errors import Blocked
+from proxysieve.pool.session_pool import SessionPool
+from proxysieve.sessions.session import Session
+from proxysieve.sync.loop import Loop
+from proxysieve.sync.pool import SyncSessionPool, behind
 
 try:
     from playwright.async_api import BrowserType, Page
@@ -24,7 +25,7 @@ except ImportError as error:
 from proxysieve.browser.driver import started_playwright
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
-from proxysieve.browser.synced import Synced
+from proxysieve.sync.objects import Synced
 
 
 class SessionPage(Page):

@@ -16,10 +16,10 @@ from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.waiting import CLOSED, bring, in_time
-from proxysieve.core.identity import real_chromium
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import real_chromium
 from proxysieve.errors import ConfigError, ProxySieveError
-from proxysieve.windows import LARGEST_SCREEN
+from proxysieve.sessions.screens import LARGEST_SCREEN
 
 # What Debian, Ubuntu and others call it.
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")

@@ -11,9 +11,9 @@ from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
 from proxysieve.errors import ConfigError, ProxySieveError
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 
 OnLoaded = Callable[[Request, Visit], Awaitable[None]]
 

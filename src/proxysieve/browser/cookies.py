@@ -11,8 +11,8 @@ from playwright.async_api import BrowserContext, Error
 
 from proxysieve.core.cookies import cookie as core
 from proxysieve.core.cookies.encoding import to_wire
-from proxysieve.jar import Jar
-from proxysieve.stdlib_cookies import LOCALHOST, SAME_SITE, STDLIBS_LOCALHOST, is_http_only, to_stdlib
+from proxysieve.sessions.jar import Jar
+from proxysieve.sessions.stdlib_cookies import LOCALHOST, SAME_SITE, STDLIBS_LOCALHOST, is_http_only, to_stdlib
 
 log = logging.getLogger("proxysieve")
 

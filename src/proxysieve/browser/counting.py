@@ -9,7 +9,7 @@ from functools import partial
 from playwright.async_api import BrowserContext, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.sites import site_of, site_or_none
+from proxysieve.site_of import site_of, site_or_none
 
 # What is asked for once, and then taken from the browser's cache.
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})

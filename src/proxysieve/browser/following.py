@@ -16,9 +16,9 @@ from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import while_it_navigates
 from proxysieve.browser.redirecting import hops_before, is_redirect
 from proxysieve.browser.waiting import in_time
-from proxysieve.core.judge import REFUSALS
 from proxysieve.core.model import Answer, Exchange, Scope
-from proxysieve.detector import make_judge
+from proxysieve.core.verdicts.judge import REFUSALS
+from proxysieve.judging.tables import make_judge
 
 T = TypeVar("T")
 State = Literal["load", "domcontentloaded"]

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page, StorageState
 
-from proxysieve.belongings import BrowserRecord
 from proxysieve.browser.cookies import SharedCookies
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
+from proxysieve.sessions.storage import BrowserRecord
 
 # Of more than this the context is asked only for the page's own localStorage.
 ALL_OF_A_PAGE = "[...Object.entries(localStorage)].map(([name, value]) => ({name, value}))"

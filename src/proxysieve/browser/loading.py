@@ -19,7 +19,7 @@ from proxysieve.browser.redirecting import Redirecting, is_redirect
 from proxysieve.browser.waiting import in_time
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.model import Answer, Exchange, Failure
-from proxysieve.expect import expects
+from proxysieve.judging.expect import expects
 
 # What a page is waited for; pictures and streams may come later, or never end.
 AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})

@@ -11,8 +11,8 @@ from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
 from proxysieve.core.model import Answer, Failure
-from proxysieve.core.redirects import STATUSES, Asked, Hop, follow
-from proxysieve.core.urls import AROUND
+from proxysieve.core.urls.parsing import AROUND
+from proxysieve.core.urls.redirects import STATUSES, Asked, Hop, follow
 from proxysieve.errors import ConfigError
 
 

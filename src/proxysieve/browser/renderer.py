@@ -21,11 +21,11 @@ from proxysieve.browser.seat import BrowserGone, Seat
 from proxysieve.browser.sending_along import send_along
 from proxysieve.browser.waiting import in_time, while_it_closes
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.failures import SendFailed, failure_of, words_of
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.verdicts.failures import SendFailed, failure_of, words_of
 from proxysieve.errors import SessionEnded
-from proxysieve.session import Session
-from proxysieve.sites import site_of
+from proxysieve.sessions.session import Session
+from proxysieve.site_of import site_of
 
 log = logging.getLogger("proxysieve")
 

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserType
 
 from proxysieve.browser.chromium import Chromium, start
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
 from proxysieve.errors import ConfigError, ProxySieveError
 
 log = logging.getLogger("proxysieve")

@@ -24,7 +24,7 @@ from proxysieve.browser.windowing import Windows
 from proxysieve.core.model import Failure
 from proxysieve.errors import SessionEnded
 from proxysieve.relay import Relay, bare_url, open_relay
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 
 log = logging.getLogger("proxysieve")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Error, Page
 
-from proxysieve.own_headers import headers_for_hop, merged
+from proxysieve.sessions.own_headers import headers_for_hop, merged
 
 # In which order Chromium sends what it tells of a request by the alphabet; it adds the others by itself, behind these.
 OF_DOCUMENTS = (

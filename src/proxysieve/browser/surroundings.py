@@ -8,8 +8,8 @@ from random import Random
 from playwright.async_api import CDPSession
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.session import Session
-from proxysieve.windows import Window, draw_window
+from proxysieve.sessions.screens import Window, draw_window
+from proxysieve.sessions.session import Session
 
 
 class Surroundings:

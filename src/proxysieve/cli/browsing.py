@@ -12,9 +12,9 @@ import msgspec
 from proxysieve.cli.options import option, section
 from proxysieve.clients.protocol import Request
 from proxysieve.core.model import Outcome
-from proxysieve.detector import make_judge
 from proxysieve.errors import ConfigError, MissingExtraError
 from proxysieve.fetch.names import file_name
+from proxysieve.judging.tables import make_judge
 
 if TYPE_CHECKING:
     from proxysieve.browser.client import BrowserClient, OnLoaded

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from proxysieve.check.check import Check, Checked, CheckOptions, CheckReport, Progress
+from proxysieve.check.good_list import GoodList
 from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
 from proxysieve.cli.judge import named, shown_url
@@ -40,9 +42,7 @@ from proxysieve.cli.printing import WIDTH, complain, echo, echo_json, echo_lines
 from proxysieve.cli.show import line, show_steps
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.check import Check, Checked, CheckOptions, CheckReport, Progress
-from proxysieve.fetch.good_list import GoodList
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.lists.proxy_list import Proxies, read_proxies
 
 # Of those that work, and of each thing that the others met. A list of this size is shown whole.
 GOOD_SHOWN, EXAMPLES_SHOWN, SHORT_LIST = 20, 3, 25

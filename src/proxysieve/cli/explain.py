@@ -17,9 +17,10 @@ from proxysieve.cli.show import LABEL_WIDTH
 from proxysieve.cli.stored import load, read_records
 from proxysieve.cli.words import ago, count, moment, share, span
 from proxysieve.clock import SystemClock
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine
-from proxysieve.core.story import (
+from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.story.telling import tell_exits, tell_session, tell_site
+from proxysieve.core.story.values import (
     ContrastStory,
     ExitStory,
     LimitStory,
@@ -33,9 +34,8 @@ from proxysieve.core.story import (
     SiteStory,
     TierStory,
 )
-from proxysieve.core.telling import tell_exits, tell_session, tell_site
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_list import Proxies, read_proxies
+from proxysieve.lists.proxy_list import Proxies, read_proxies
 
 # What a line has room for; the JSON has all.
 LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5

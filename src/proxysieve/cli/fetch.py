@@ -39,8 +39,8 @@ from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
-from proxysieve.pool import POLICIES
-from proxysieve.proxy_list import ProxyList
+from proxysieve.lists.proxy_list import ProxyList
+from proxysieve.pool.session_pool import POLICIES
 from proxysieve.text_file import STANDARD_INPUT
 
 INCOMPLETE = 1

@@ -13,8 +13,8 @@ from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import line
 from proxysieve.cli.stored import load_first, site_names, store_at, unknown
 from proxysieve.cli.words import count
-from proxysieve.pool import CLAIM_SECONDS
-from proxysieve.samples import samples_of
+from proxysieve.judging.samples import samples_of
+from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.stores import samples_directory
 
 

@@ -20,15 +20,15 @@ from proxysieve.cli.words import share
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
 from proxysieve.clock import SystemClock
-from proxysieve.core.failures import failed_exchange
-from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.judge import PROXY_FAILURES, Sign
-from proxysieve.core.marks import Mark
+from proxysieve.core.fingerprints.offered import IDENTITIES
 from proxysieve.core.model import OK, Failure, Outcome, Scope, Verdict
-from proxysieve.detector import list_signs, make_judge
+from proxysieve.core.verdicts.failures import failed_exchange
+from proxysieve.core.verdicts.judge import PROXY_FAILURES, Sign
+from proxysieve.core.verdicts.signs import Mark
 from proxysieve.errors import ConfigError
-from proxysieve.expect import expects
-from proxysieve.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.expect import expects
+from proxysieve.judging.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.tables import list_signs, make_judge
 
 NOT_OK, BAD_INPUT = 1, 2
 # No outcome of a request: nothing speaks against what was read, and not all was.

@@ -17,18 +17,18 @@ from proxysieve.cli.show import line
 from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
 from proxysieve.cli.words import count
 from proxysieve.clock import SystemClock
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.identity import IDENTITIES
+from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.errors import ConfigError
+from proxysieve.lists.proxy_list import Proxies, read_proxies
 from proxysieve.moving.arriving import Admission, Arrival, bind_own
 from proxysieve.moving.binding import bind
 from proxysieve.moving.departing import Packing, encode, encode_classic, pack
 from proxysieve.moving.files import read_content, write_privately
 from proxysieve.moving.moved import Export, Found
 from proxysieve.moving.reading import read_sessions
-from proxysieve.pool import CLAIM_SECONDS
-from proxysieve.proxy_list import Proxies, read_proxies
-from proxysieve.sites import respelled, site_of
+from proxysieve.pool.session_pool import CLAIM_SECONDS
+from proxysieve.site_of import respelled, site_of
 
 LOOKS_SHOWN = 4
 LONGEST_SITE = 1_000

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import click
 
 from proxysieve.cli.printing import echo, printable_lines
-from proxysieve.core.address import parse_proxy
+from proxysieve.core.lists.address import parse_proxy
 from proxysieve.errors import ConfigError
-from proxysieve.own_headers import OwnHeaders, parse_header
-from proxysieve.proxy_list import ProxyList
+from proxysieve.lists.proxy_list import ProxyList
+from proxysieve.sessions.own_headers import OwnHeaders, parse_header
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 PROBLEMS_SHOWN = 5
@@ -178,7 +178,7 @@ header_option = option(
 def proxies_options(function: Function) -> Function:
     """Give *function* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
 
-    What it gets can be read by :func:`~proxysieve.proxy_list.read_proxies`, and opened by a pool.
+    What it gets can be read by :func:`~proxysieve.lists.proxy_list.read_proxies`, and opened by a pool.
     """
     return _with_proxies(function, is_needed=True)
 

@@ -17,13 +17,13 @@ from proxysieve.cli.printing import echo_json, echo_lines, printable, wrapped
 from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
 from proxysieve.cli.words import ago, count, moment, span, table
 from proxysieve.clock import SystemClock
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.engine import Engine
-from proxysieve.core.identity import ChangedLooks
+from proxysieve.core.fingerprints.offered import ChangedLooks
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
-from proxysieve.core.story import HELD_BACK, Permission, SessionStory, SiteSummary
-from proxysieve.core.telling import summarize, tell_sessions
-from proxysieve.proxy_list import Proxies
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.story.telling import summarize, tell_sessions
+from proxysieve.core.story.values import HELD_BACK, Permission, SessionStory, SiteSummary
+from proxysieve.lists.proxy_list import Proxies
 
 ROWS_SHOWN = 20
 

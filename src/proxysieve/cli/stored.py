@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from proxysieve.core.catalog import Catalog, Unlisted
-from proxysieve.core.engine import Engine
-from proxysieve.core.identity import IDENTITIES
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import IDENTITIES
 from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.proxies.catalog import Catalog, Unlisted
 from proxysieve.core.records import Record, SessionRecord, decode
+from proxysieve.core.site.engine import Engine
 from proxysieve.errors import ConfigError, StoreError
-from proxysieve.proxy_list import Proxies, read_proxies
-from proxysieve.sites import former_names, site_of
+from proxysieve.lists.proxy_list import Proxies, read_proxies
+from proxysieve.site_of import former_names, site_of
 from proxysieve.stores.sqlite import SqliteStore
 
 # What a line has room for.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError
 
 from proxysieve.clients.handles import Ask, Dress, Handle, Handles, Reading
-from proxysieve.core.failures.curl import Progress
+from proxysieve.core.verdicts.failures.curl import Progress
 from proxysieve.errors import SessionEnded
 
 # How often libcurl is asked whether it forgot something while a request is out: it has timers and sockets to tell us.

@@ -13,16 +13,17 @@ from proxysieve.clients.connections import Broken, Connections
 from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
-from proxysieve.core.channels import channel_of
-from proxysieve.core.failures import SendFailed
-from proxysieve.core.failures.curl import curl_failure
-from proxysieve.core.model import Answer, Failure, Identity
-from proxysieve.core.redirects import Asked, follow
-from proxysieve.core.urls import as_sent
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.model import Answer, Failure
+from proxysieve.core.urls.channels import channel_of
+from proxysieve.core.urls.parsing import as_sent
+from proxysieve.core.urls.redirects import Asked, follow
+from proxysieve.core.verdicts.failures import SendFailed
+from proxysieve.core.verdicts.failures.curl import curl_failure
 from proxysieve.errors import ConfigError
-from proxysieve.jar import Jar
-from proxysieve.own_headers import headers_for_hop
-from proxysieve.session import Session
+from proxysieve.sessions.jar import Jar
+from proxysieve.sessions.own_headers import headers_for_hop
+from proxysieve.sessions.session import Session
 
 
 class CurlClient:

@@ -16,12 +16,12 @@ from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 
 from proxysieve.clients.protocol import MOST_AT_ONCE
-from proxysieve.core.channels import Channel, headers_over
-from proxysieve.core.failures.curl import Progress
-from proxysieve.core.model import Identity
-from proxysieve.core.redirects import STATUSES
-from proxysieve.core.urls import AROUND
-from proxysieve.own_headers import merged
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.urls.channels import Channel, headers_over
+from proxysieve.core.urls.parsing import AROUND
+from proxysieve.core.urls.redirects import STATUSES
+from proxysieve.core.verdicts.failures.curl import Progress
+from proxysieve.sessions.own_headers import merged
 
 FOR_BODIES = frozenset({"POST", "PUT", "PATCH"})
 # More milliseconds cannot be told to libcurl everywhere.

@@ -9,8 +9,8 @@ import msgspec
 
 from proxysieve.core.model import Answer, Exchange
 from proxysieve.errors import ConfigError
-from proxysieve.own_headers import NAME
-from proxysieve.session import Session
+from proxysieve.sessions.own_headers import NAME
+from proxysieve.sessions.session import Session
 
 # Of a body, unpacked. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
 # large when they are unpacked, and bombs a thousand times.
@@ -24,10 +24,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         headers: On top of those that the identity sends by itself. They are for *url*; what else they may go to, a
-            redirect included, :func:`~proxysieve.own_headers.headers_for_hop` says.
+            redirect included, :func:`~proxysieve.sessions.own_headers.headers_for_hop` says.
         timeout_seconds: For all of it, redirects included.
         max_bytes: How large the decoded body may be.
-        expect: What a good page has, as of :meth:`~proxysieve.attempts.Sender.get`, for clients that can wait for it.
+        expect: What a good page has, as of ``Sender.get``, for clients that can wait for it.
 
     Raises:
         ConfigError: The method or a header would be something else on the wire.
@@ -99,6 +99,6 @@ class Client(Protocol):
 
         Raises:
             SessionEnded: The session was given up meanwhile, for something else than this request.
-            Exception: The client's own, if :func:`~proxysieve.core.failures.failure_of` knows it.
+            Exception: The client's own, if :func:`~proxysieve.core.verdicts.failures.failure_of` knows it.
         """
         ...

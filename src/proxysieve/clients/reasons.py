@@ -17,9 +17,10 @@ import msgspec
 from curl_cffi.curl import DEFAULT_CACERT
 
 from proxysieve.clients.handles import STATUS_LINE
-from proxysieve.core.logins import without_login
 from proxysieve.core.model import Answer
-from proxysieve.core.proxy_answers import (
+from proxysieve.core.urls.parsing import place_of
+from proxysieve.core.verdicts.logins import without_login
+from proxysieve.core.verdicts.proxy_answers import (
     BUSY_STATUS,
     CREDENTIALS_STATUSES,
     ON_THE_WAY_STATUSES,
@@ -27,8 +28,7 @@ from proxysieve.core.proxy_answers import (
     answer_to_connect,
     reason,
 )
-from proxysieve.core.urls import place_of
-from proxysieve.session import Session
+from proxysieve.sessions.session import Session
 
 # The first are of the account; the others ask for time, or are of the site.
 SAY_ALL = CREDENTIALS_STATUSES | ON_THE_WAY_STATUSES | {PAYMENT_STATUS, BUSY_STATUS}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from proxysieve.core.model import Identity, Reach, Verdict
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.model import Reach, Verdict
 
 
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):

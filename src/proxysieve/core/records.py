@@ -11,7 +11,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from proxysieve.core.model import LONGEST_REST_SECONDS, Identity, Outcome, Scope, Verdict
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Scope, Verdict
 
 # The year 5138.
 LATEST_AT = 1e11

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from proxysieve.attempts import Page
 from proxysieve.fetch.disk import sync, sync_names
 from proxysieve.fetch.formats import Format
 from proxysieve.fetch.names import file_name
 from proxysieve.fetch.records import line, look_for_page, page_record
+from proxysieve.pool.attempts import Page
 
 ASIDE = ".unfinished"
 # The file system brings those to the disk together that are waited for together: measured, 1,100 files a second on ext4

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from io import SEEK_CUR, BytesIO
 from typing import BinaryIO, NamedTuple, Protocol
 
-from proxysieve.attempts import Page
 from proxysieve.fetch.records import look_for_page, page_line
-from proxysieve.saved.pages import MOST_LINE_BYTES
+from proxysieve.judging.saved.pages import MOST_LINE_BYTES
+from proxysieve.pool.attempts import Page
 
 Look = Callable[[BinaryIO], str | None]
 

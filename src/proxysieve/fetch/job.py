@@ -14,20 +14,21 @@ import msgspec
 
 from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.core.failures import words_of
 from proxysieve.core.model import Outcome, Tried
-from proxysieve.detector import OwnSign
-from proxysieve.errors import GaveUp, NoSessionAvailable, ProxySieveError
-from proxysieve.expect import expects
+from proxysieve.core.verdicts.failures import words_of
+from proxysieve.errors import ProxySieveError
 from proxysieve.fetch.output import Output
 from proxysieve.fetch.queue import Queue
 from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
 from proxysieve.fetch.robots import Robots
 from proxysieve.fetch.urls import UrlList
-from proxysieve.own_headers import OwnHeaders
-from proxysieve.pool import SessionPool
-from proxysieve.proxy_list import Proxies
-from proxysieve.sites import site_of
+from proxysieve.judging.expect import expects
+from proxysieve.judging.tables import OwnSign
+from proxysieve.lists.proxy_list import Proxies
+from proxysieve.pool.errors import GaveUp, NoSessionAvailable
+from proxysieve.pool.session_pool import SessionPool
+from proxysieve.sessions.own_headers import OwnHeaders
+from proxysieve.site_of import site_of
 
 log = logging.getLogger("proxysieve")
 

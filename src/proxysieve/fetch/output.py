@@ -14,7 +14,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.disk import sync_names, write_all
@@ -22,6 +21,7 @@ from proxysieve.fetch.journal import EMPTIED, FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.layout import Layout, lay_out
 from proxysieve.fetch.records import FailedLine, line, look_for_failed
 from proxysieve.fetch.tail import AS_LEFT, cut_off, look_behind
+from proxysieve.pool.attempts import Page
 
 log = logging.getLogger("proxysieve")
 

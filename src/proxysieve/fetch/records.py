@@ -9,9 +9,9 @@ from typing import BinaryIO
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from proxysieve.attempts import Page
 from proxysieve.core.model import Tried
-from proxysieve.saved.pages import MOST_LINE_BYTES
+from proxysieve.judging.saved.pages import MOST_LINE_BYTES
+from proxysieve.pool.attempts import Page
 
 # Set by the site for one session, and so no part of the page: whoever has them can act as that session.
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})

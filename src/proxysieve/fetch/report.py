@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxysieve.core.engine import Standing
 from proxysieve.core.model import Outcome, Tried
+from proxysieve.core.site.engine import Standing
 
 
 class Tally:

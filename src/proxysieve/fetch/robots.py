@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urljoin
 
-from proxysieve.attempts import Page
 from proxysieve.core.robots.asking import Asking, End
 from proxysieve.core.robots.rules import Rules, read_rules
-from proxysieve.core.urls import as_sent, place_of
-from proxysieve.errors import GaveUp, NoSessionAvailable
-from proxysieve.pool import SessionPool
-from proxysieve.sites import site_of
+from proxysieve.core.urls.parsing import as_sent, place_of
+from proxysieve.pool.attempts import Page
+from proxysieve.pool.errors import GaveUp, NoSessionAvailable
+from proxysieve.pool.session_pool import SessionPool
+from proxysieve.site_of import site_of
 
 # So many take some milliseconds, and are read beside the event loop.
 MANY_BYTES = 20_000

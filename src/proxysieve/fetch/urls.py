@@ -15,9 +15,9 @@ import msgspec
 from proxysieve.core.lists.problems import Problems
 from proxysieve.core.lists.sitemap import read_sitemap
 from proxysieve.core.lists.text import kind_of, lines_of, unseen
-from proxysieve.core.urls import LONGEST_URL
+from proxysieve.core.urls.parsing import LONGEST_URL
 from proxysieve.errors import ConfigError
-from proxysieve.sites import site_of
+from proxysieve.site_of import site_of
 from proxysieve.text_file import name_of, read_text
 
 EXPECTED = "expected one URL a line, and a comment only behind a blank and #"

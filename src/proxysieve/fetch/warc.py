@@ -15,12 +15,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 from warcio.statusandheaders import StatusAndHeaders  # type: ignore[import-untyped]
 from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 
-from proxysieve.attempts import Page
-from proxysieve.core.urls import as_sent
+from proxysieve.core.urls.parsing import as_sent
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.formats import Format, Packing
 from proxysieve.fetch.records import SECRET_HEADERS, is_begun
-from proxysieve.saved.pages import MOST_LINE_BYTES
+from proxysieve.judging.saved.pages import MOST_LINE_BYTES
+from proxysieve.pool.attempts import Page
 
 Headers = list[tuple[str, str]]
 

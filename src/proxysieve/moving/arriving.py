@@ -7,15 +7,15 @@ from random import Random
 
 import msgspec
 
-from proxysieve.belongings import OWN_KINDS, BrowserRecord
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
 from proxysieve.errors import ConfigError
 from proxysieve.moving.binding import Bound, choose_looks
 from proxysieve.moving.cookies import sift
 from proxysieve.moving.departing import REFUSED, TOO_OLD, UNLISTED, is_over_age
 from proxysieve.moving.moved import Export, MovedSession, Reasons
+from proxysieve.sessions.storage import OWN_KINDS, BrowserRecord
 
 KNOWN = "the store knows them already (--replace takes those of the file)"
 TAKEN = "their proxies carry other sessions already (--replace takes those of the file)"

@@ -12,10 +12,11 @@ from random import Random
 
 import msgspec
 
-from proxysieve.core.address import parse_proxy
-from proxysieve.core.browsers import Browser, browser_of, nearest
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.model import SESSION_PLACEHOLDER, Identity, Outcome, Proxy
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.user_agents import Browser, browser_of, nearest
+from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import settle

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from proxysieve.belongings import CookieRecord, cookie_of
-from proxysieve.cookie_file import PORT, cookies_at
 from proxysieve.core.cookies.encoding import to_wire
 from proxysieve.core.cookies.header import CONTROLS, MOST_BYTES, SAME_SITES
-from proxysieve.core.hosts import ascii_name
+from proxysieve.core.urls.hosts import ascii_name
 from proxysieve.errors import ConfigError
+from proxysieve.sessions.cookie_file import PORT, cookies_at
+from proxysieve.sessions.storage import CookieRecord, cookie_of
 
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
 OTHERS = "they are other sites'"

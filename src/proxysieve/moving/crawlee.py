@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from proxysieve.belongings import CookieRecord
-from proxysieve.core.browsers import Browser, browser_like
+from proxysieve.core.fingerprints.user_agents import Browser, browser_like
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import make_cookie
 from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_count, check_name, is_moment
+from proxysieve.sessions.storage import CookieRecord
 
 ORIGIN = "Crawlee"
 RETIRED = "they were retired there: blocked, or only used up, which is not kept"

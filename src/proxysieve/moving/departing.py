@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from proxysieve.belongings import BrowserRecord, CookieRecord
-from proxysieve.core.catalog import Catalog
 from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
-from proxysieve.core.roster import ends_at
+from proxysieve.core.site.sessions import ends_at
 from proxysieve.moving.moved import Export, MovedSession, Reasons
+from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 
 UNLISTED = "their proxies are not in the list"
 TOO_OLD = "they are older than 24 h, or than their proxy's ttl_seconds, and their exits may be others' by now"

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from proxysieve.belongings import BrowserRecord, CookieRecord
-from proxysieve.core.browsers import Browser
-from proxysieve.core.model import Identity
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.user_agents import Browser
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import check_cookie
+from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
 FORMAT_VERSION = 1

@@ -1,9 +1,9 @@
 """What all relays are: an open port, who may come to it, and what passes between two connections.
 
 Whoever may connect to the port uses the proxy without knowing its password. On Linux the relay hangs up on other users
-of the machine (:mod:`proxysieve.peers`). What remains are other programs of the same user, which could as well read
-the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. So it is on a Linux
-whose kernel does not tell whose a connection is, as in some sandboxes: the relay finds that out when it is opened.
+of the machine (:mod:`proxysieve.relay.peers`). What remains are other programs of the same user, which could as well
+read the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. So it is on a
+Linux whose kernel does not tell whose a connection is, as in some sandboxes: the relay finds that out when it is opened.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import cache
 from typing import ClassVar, Self
 
 from proxysieve.core.model import Failure, Proxy
-from proxysieve.peers import can_tell, is_own
+from proxysieve.relay.peers import can_tell, is_own
 
 log = logging.getLogger("proxysieve")
 

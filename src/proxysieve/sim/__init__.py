@@ -1,6 +1,6 @@
 """IMAGINES a world of sites, bans and exits; the rivals' policies; the comparison."""
 
-from proxysieve.core.choice import Choice, Open, Policy, Reuse
+from proxysieve.core.site.policy import Choice, Open, Policy, Reuse
 from proxysieve.sim.contest import contest, simulate
 from proxysieve.sim.figures import Figures, RunFigures
 from proxysieve.sim.scenario import Scenario, load_scenario, shipped_scenarios

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
 from multiprocessing import get_context
 
-from proxysieve.core.choice import Policy
+from proxysieve.core.site.policy import Policy
 from proxysieve.sim.engines import by_engine
 from proxysieve.sim.figures import Figures
 from proxysieve.sim.player import play

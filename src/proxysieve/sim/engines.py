@@ -7,14 +7,14 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 from random import Random
 
-from proxysieve.core.catalog import Catalog
-from proxysieve.core.choice import Policy
-from proxysieve.core.engine import Engine, Wait
 from proxysieve.core.events import Reported
-from proxysieve.core.hearsay import Hearsay
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
+from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.proxies.elsewhere import Hearsay
 from proxysieve.core.records import Record
-from proxysieve.core.retry import wants_another
+from proxysieve.core.site.engine import Engine, Wait
+from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.retry import wants_another
 from proxysieve.sim.exits import ExitTable, Group
 from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
 from proxysieve.sim.world import Answer, World

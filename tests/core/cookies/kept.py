@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxysieve.core.cookies.store import Cookies
-from proxysieve.sites import registrable
+from proxysieve.site_of import registrable
 
 # Monday, 30 November 2026, 00:00:00 GMT.
 NOW = 1_796_000_000.0 - 1_796_000_000.0 % 86_400

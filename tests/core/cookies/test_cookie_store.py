@@ -20,7 +20,7 @@ from tests.core.cookies.test_set_cookie import HEADERS
 from proxysieve.core.cookies.cookie import Cookie
 from proxysieve.core.cookies.encoding import to_text, to_wire
 from proxysieve.core.cookies.store import LEFT_OF_SITE, MOST_COOKIES, MOST_OF_SITE, SAFE_COUNT, Cookies
-from proxysieve.sites import registrable
+from proxysieve.site_of import registrable
 
 
 @pytest.mark.parametrize(

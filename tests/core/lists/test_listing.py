@@ -16,7 +16,7 @@ from tests.damage import damaged
 from proxysieve.core.lists.listing import read_listing
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
-from proxysieve.proxy_list import Reading, read_lines
+from proxysieve.lists.proxy_list import Reading, read_lines
 
 BOTH = [("http", "10.0.0.1", 8001, "", ""), ("socks5", "10.0.0.2", 8002, "ann", "topsecret2")]
 PLAIN = [("http", "10.0.0.1", 8001, "", ""), ("http", "10.0.0.2", 8002, "", "")]

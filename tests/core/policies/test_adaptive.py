@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from tests.core.worlds import DAY, World, gateway, plain, plains
 
-from proxysieve.core.catalog import NAMES_AT_A_GATEWAY
-from proxysieve.core.curves import Limit
-from proxysieve.core.engine import Pick, Wait
 from proxysieve.core.events import Leased
-from proxysieve.core.facts import MAX_IN_FLIGHT, THROTTLED_SECONDS
-from proxysieve.core.lore import Lore
+from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.limit import Limit
+from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Reach
 from proxysieve.core.policies.adaptive import Adaptive
+from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.tiers import FIRST_DUE_SECONDS
+from proxysieve.core.site.engine import Pick, Wait
+from proxysieve.core.site.state import MAX_IN_FLIGHT, THROTTLED_SECONDS
 
 Answer = Callable[[str, float], Outcome | None]
 

@@ -9,10 +9,10 @@ from random import Random
 import pytest
 from tests.core.worlds import BAD, World, gateway, is_name, plain, plains
 
-from proxysieve.core.engine import Engine, Pick
-from proxysieve.core.facts import MAX_IN_FLIGHT
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
+from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.state import MAX_IN_FLIGHT
 
 TRIES = 4000
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 from tests.core.worlds import World, gateway, plains
 
-from proxysieve.core.engine import Pick
 from proxysieve.core.model import Outcome
+from proxysieve.core.site.engine import Pick
 
 TRIES = 4000
 

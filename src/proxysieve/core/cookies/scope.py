@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from proxysieve.core.hosts import is_loopback
+from proxysieve.core.urls.hosts import is_loopback
 
 # Tells the registrable domain of a host; empty where there is none, as of a public suffix, an address or half of one.
 Registrable = Callable[[str], str]

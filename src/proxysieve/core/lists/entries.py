@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from proxysieve.core.address import check_scheme, parse_proxy
-from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES, WORDS, scheme_of
-from proxysieve.core.hosts import address_of
+from proxysieve.core.lists.address import check_scheme, parse_proxy
+from proxysieve.core.lists.columns import OTHER_SCHEMES, SCHEMES, WORDS, scheme_of
 from proxysieve.core.model import Proxy
+from proxysieve.core.urls.hosts import address_of
 from proxysieve.errors import ConfigError
 
 # In the order in which they count, without what is no letter or digit.

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from proxysieve.core.columns import OTHER_SCHEMES, SCHEMES
 from proxysieve.core.lists.clash import read_clash
+from proxysieve.core.lists.columns import OTHER_SCHEMES, SCHEMES
 from proxysieve.core.lists.entries import HOSTS, PORTS, WHOLES, OtherTypeError, is_entry, plain_name, proxy_of
 from proxysieve.core.lists.text import kind_of, lines_of
 from proxysieve.core.model import Proxy

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.choice import Choice, Open, Rest, Reuse
-from proxysieve.core.facts import MAX_IN_FLIGHT, Facts
-from proxysieve.core.lore import Lore
+from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.limits import PROOFS
+from proxysieve.core.learning.rotation import Turn, Turns
+from proxysieve.core.learning.tiers import Tier
 from proxysieve.core.model import Proxy, Reach
-from proxysieve.core.pace import PROOFS
-from proxysieve.core.tiers import Tier
-from proxysieve.core.turns import Turn, Turns
+from proxysieve.core.site.policy import Choice, Open, Rest, Reuse
+from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
 
 # So many of those that work go ahead of the others, and one at least.
 CANARY_SHARE = 0.04

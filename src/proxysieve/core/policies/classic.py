@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.choice import Choice, Open, Reuse, draw_proxy, draw_working
-from proxysieve.core.facts import Facts
+from proxysieve.core.site.policy import Choice, Open, Reuse, draw_proxy, draw_working
+from proxysieve.core.site.state import Facts
 
 
 class Classic:

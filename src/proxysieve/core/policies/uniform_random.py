@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.choice import DRAW_COUNT, Choice, use
-from proxysieve.core.facts import Facts
+from proxysieve.core.site.policy import DRAW_COUNT, Choice, use
+from proxysieve.core.site.state import Facts
 
 
 class UniformRandom:

@@ -12,7 +12,7 @@ from collections import Counter
 import msgspec
 
 from proxysieve.core.model import Outcome, Tried, Verdict
-from proxysieve.core.retry import FIRST_PAUSE_SECONDS, SITE_IN_TROUBLE
+from proxysieve.core.site.retry import FIRST_PAUSE_SECONDS, SITE_IN_TROUBLE
 
 # A refusal may be meant for the exit, or it may be how a server says that there is no such file. So many are asked
 # before the second is believed: where three in four are banned, all of them are once in 5,000 times.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
-from proxysieve.core.urls import as_sent
+from proxysieve.core.urls.parsing import as_sent
 
 # What a site can address us by in its robots.txt; it is free to speak of all robots instead.
 USER_AGENT = "proxysieve"

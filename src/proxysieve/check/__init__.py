@@ -1,0 +1,1 @@
+"""ASKS for one page once through each proxy, and keeps nothing."""

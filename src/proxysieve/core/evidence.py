@@ -1,0 +1,53 @@
+"""What a verdict proves: whether the site itself said it, and whether it may be the page's own.
+
+A block is evidence, a ban is a conclusion, and a broken proxy is neither.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxysieve.core.model import OK, Outcome, Scope, Verdict
+
+# What happens by accident to any request, and says too little of a session to keep it from others.
+ACCIDENTS = frozenset(
+    {
+        "", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504",
+        "proxy-status-502", "proxy-status-503", "proxy-status-504",
+    }
+)  # fmt: skip
+
+
+# What may be the page's own.
+DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
+
+
+# The site itself said it.
+ANSWERS = frozenset({Outcome.OK, Outcome.BLOCKED, Outcome.THROTTLED, Outcome.SITE_ERROR})
+
+
+# What is no refusal if it is all that there is.
+HARMLESS = frozenset({"empty-body", "unlike"})
+
+
+def is_weak(verdict: Verdict) -> bool:
+    """Whether *verdict* is a refusal that may as well be the page's own."""
+    return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
+
+
+def is_answer(verdict: Verdict) -> bool:
+    """Whether the site itself gave what *verdict* is about; else whatever is between us and it has failed."""
+    return verdict.outcome in ANSWERS or is_weak(verdict)
+
+
+def own_verdict(verdict: Verdict) -> Verdict:
+    """What *verdict* comes to for a page that is the same for sessions that work elsewhere."""
+    if verdict.sign in HARMLESS:
+        return msgspec.structs.replace(OK, why="the same for all", sign=verdict.sign)
+    if verdict.outcome is Outcome.BLOCKED:
+        why = f"looks like a block ({verdict.sign}), but to sessions too that work elsewhere"
+        return msgspec.structs.replace(verdict, outcome=Outcome.UNCLEAR, why=why, is_final=True, confidence=0.5)
+    why = f"{verdict.why}, for sessions too that work elsewhere"
+    return msgspec.structs.replace(
+        verdict, outcome=Outcome.SITE_ERROR, why=why, scope=Scope.RESOURCE, is_final=True, confidence=0.9
+    )

@@ -1,0 +1,226 @@
+"""The control group: who else was refused the same page, and who was not?
+
+A bare 403, an empty 200 or a lost connection says little by itself. It was a block if another exit gets the same page;
+it is the page's own, and nobody's block, if sessions are refused it alike that are answered well elsewhere. The same
+question guards against a sign that is mistaken: where it condemns one working session after the other at one page, and
+they work elsewhere, it is the page that bears the sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+from proxysieve.core.records import Count
+
+# So many sessions that work must be refused a page alike before they are believed rather than the page.
+ALIKE_COUNT = 2
+# And so many before nobody is sent there any more; one of them has to be answered well elsewhere afterwards.
+OWN_COUNT = 3
+# Where pages were so often refused to all by a sign, and nobody was blocked by it, the next is likely one of them.
+USUAL_COUNT = 3
+# Who asked within so long of each other asked the same site.
+SAME_TIME_SECONDS = 1.0
+# One page that bore a sign by itself weighs as much as so many blocks.
+MISTAKES_WEIGHT = 10
+# Pages that are remembered, and those who were refused each.
+MOST_PAGES, MOST_SUSPECTS = 2_000, 30
+
+
+class Suspect(NamedTuple):
+    """Somebody was refused a page.
+
+    Attributes:
+        session: The name of the session.
+        exit_id: Of its exit.
+        proxy: The key of its proxy.
+        sign: What decided.
+        asked_at: When the request went out.
+        had_worked: Whether the session had been answered well before.
+        is_presumed: Whether it was taken for a block until others tell, as a session was not worth a doubt.
+    """
+
+    session: str
+    exit_id: str
+    proxy: str
+    sign: str
+    asked_at: float
+    had_worked: bool
+    is_presumed: bool
+
+
+class Page:
+    """What is known of one page that was refused to somebody.
+
+    Attributes:
+        suspects: Who was refused it, by exit.
+        confirmed: The exits among them that were answered well elsewhere, when asked later.
+        refused_at: When the first session that works asked for it, to be refused; infinity if none did.
+    """
+
+    __slots__ = ("confirmed", "refused_at", "suspects")
+
+    def __init__(self) -> None:
+        self.suspects: dict[str, Suspect] = {}
+        self.confirmed: set[str] = set()
+        self.refused_at = math.inf
+
+    def alike(self, sign: str) -> int:
+        """How many exits of working sessions were refused it by *sign*."""
+        return sum(one.had_worked and one.sign == sign for one in self.suspects.values())
+
+
+class Tally(NamedTuple):
+    """What a sign meant so far.
+
+    Attributes:
+        blocked_count: How many exits it was a block of: others got the page.
+        worked_count: How many of these had sessions that worked.
+        page_count: How many pages it was that bore it: others were refused them alike.
+    """
+
+    blocked_count: Count = 0
+    page_count: Count = 0
+    worked_count: Count = 0
+
+
+class Contrast:
+    """The pages of one site that were refused to somebody, and what came of it.
+
+    Attributes:
+        tallies: What each sign meant so far.
+    """
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, Tally] = {}
+        self._pages: OrderedDict[int, Page] = OrderedDict()
+        self._of_session: dict[str, set[int]] = {}
+        self._own: OrderedDict[int, str] = OrderedDict()
+        self._answered: deque[float] = deque(maxlen=MOST_PAGES)
+
+    def fail(self, page: int, suspect: Suspect) -> int:
+        """*suspect* was refused *page*; how many working sessions were refused it alike, this one included."""
+        known = self._pages.get(page)
+        if known is None:
+            known = self._pages[page] = Page()
+        self._pages.move_to_end(page)
+        if suspect.had_worked:
+            known.refused_at = min(known.refused_at, suspect.asked_at)
+        before = known.suspects.get(suspect.exit_id)
+        if len(known.suspects) < MOST_SUSPECTS or before:
+            if before:
+                self._clear(before.session, page)
+            known.suspects[suspect.exit_id] = suspect
+            known.confirmed.discard(suspect.exit_id)
+            self._of_session.setdefault(suspect.session, set()).add(page)
+        if len(self._pages) > MOST_PAGES:
+            self._drop(next(iter(self._pages)))
+        return known.alike(suspect.sign)
+
+    def succeed(self, page: int, exit_id: str, asked_at: float) -> list[Suspect]:
+        """*page* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
+        self._answered.append(asked_at)
+        self._own.pop(page, None)
+        known = self._drop(page) if self._pages else None
+        if known is None:
+            return []
+        blamed = [suspect for suspect in known.suspects.values() if suspect.exit_id != exit_id]
+        for suspect in blamed:
+            tally = self.tallies.get(suspect.sign, Tally())
+            worked_count = tally.worked_count + suspect.had_worked
+            self.tallies[suspect.sign] = tally._replace(
+                blocked_count=tally.blocked_count + 1, worked_count=worked_count
+            )
+        return blamed
+
+    def others_got_through(self, asked_at: float) -> bool:
+        """Whether anybody was answered well who asked at about that moment: else the site may have failed for all."""
+        return any(abs(one - asked_at) <= SAME_TIME_SECONDS for one in reversed(self._answered))
+
+    def confirm(self, session: str, asked_at: float) -> list[tuple[int, str]]:
+        """*session* was answered well when asked at that moment.
+
+        Returns:
+            The pages that turn out to be refused to all, each with the sign by which they are.
+        """
+        own = []
+        for page in self._of_session.get(session, ()):
+            known = self._pages[page]
+            for suspect in known.suspects.values():
+                if suspect.session == session and suspect.asked_at < asked_at:
+                    known.confirmed.add(suspect.exit_id)
+                    if self.is_own(page, suspect.sign):
+                        own.append((page, suspect.sign))
+        return own
+
+    def is_own(self, page: int, sign: str) -> bool:
+        """Whether *page* itself bears *sign*, whoever asks."""
+        if self._own.get(page) == sign:
+            return True
+        known = self._pages.get(page)
+        needed = ALIKE_COUNT if self.is_usually_own(sign) else OWN_COUNT
+        return known is not None and bool(known.confirmed) and known.alike(sign) >= needed
+
+    def own(self, page: int, sign: str) -> list[Suspect]:
+        """*page* bears *sign* itself; who was suspected for it."""
+        known = self._drop(page)
+        if known is None:
+            return []
+        self._own[page] = sign
+        if len(self._own) > MOST_PAGES:
+            self._own.popitem(last=False)
+        tally = self.tallies.get(sign, Tally())
+        self.tallies[sign] = tally._replace(page_count=tally.page_count + 1)
+        return list(known.suspects.values())
+
+    def is_usually_own(self, sign: str) -> bool:
+        """Whether a page is likelier to bear *sign* by itself than somebody to be blocked by it."""
+        tally = self.tallies.get(sign)
+        return tally is not None and not tally.blocked_count and tally.page_count >= USUAL_COUNT
+
+    def is_trusted(self, page: int, sign: str, *, is_weak: bool) -> bool:
+        """Whether *sign* is believed to be a block of whoever was refused *page*, before others tell of that page.
+
+        To wait costs sessions that meanwhile go past a limit which is not believed in yet.
+        """
+        tally = self.tallies.get(sign, Tally())
+        if self.is_disputed(page, sign):
+            return False
+        # Those who never worked were blocked from the start, and say nothing of those who do.
+        proven = tally.worked_count if is_weak else tally.blocked_count
+        return proven >= (USUAL_COUNT if is_weak else 0) and tally.page_count * MISTAKES_WEIGHT <= proven
+
+    def is_disputed(self, page: int, sign: str) -> bool:
+        """Whether *page* was refused by *sign* to a session that works, so that it is no news of another's."""
+        known = self._pages.get(page)
+        return known is not None and known.alike(sign) > 0
+
+    def refused_at(self, page: int) -> float:
+        """When a session that works first asked for *page*, to be refused; infinity if none did."""
+        known = self._pages.get(page)
+        return known.refused_at if known else math.inf
+
+    def forget(self, session: str) -> None:
+        """The session is gone; what it was refused stays a question of its exit."""
+        self._of_session.pop(session, None)
+
+    def fade(self, share: float) -> None:
+        """Have what signs meant weigh only *share* of what it did."""
+        faded = {sign: Tally(*(int(count * share) for count in tally)) for sign, tally in self.tallies.items()}
+        self.tallies = {sign: tally for sign, tally in faded.items() if any(tally)}
+
+    def _drop(self, page: int) -> Page | None:
+        known = self._pages.pop(page, None)
+        if known is not None:
+            for suspect in known.suspects.values():
+                self._clear(suspect.session, page)
+        return known
+
+    def _clear(self, session: str, page: int) -> None:
+        """*session* stands no more for its exit at *page*."""
+        pages = self._of_session.get(session)
+        if pages is not None:
+            pages.discard(page)
+            if not pages:
+                del self._of_session[session]

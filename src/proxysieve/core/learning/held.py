@@ -1,0 +1,263 @@
+"""Whom to believe: is an exit blocked, or is it the site, or the detector, that fails for all?
+
+A session that worked and is blocked is only *held* at first. It is believed to be blocked once a question that was
+asked later is answered well elsewhere. When independent exits begin to fail together, the failures become so unlikely
+that it is an *alarm*: single requests probe the site, and whoever is held waits. If one of those held works again,
+nobody was to blame; if others work and it does not, all of them were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import NamedTuple
+
+from proxysieve.core.learning.overuse import Blocked
+from proxysieve.core.model import Outcome
+from proxysieve.core.records import ExitRecord, SessionRecord
+
+# How unlikely failures are, in nats. One of a session that worked is as unlikely as one in fifty; of an answer that
+# says nothing about the exit one in five, since a page that fails by its own fault is asked for several times.
+FAILED_SESSION = math.log(50)
+FAILED_ANSWER = math.log(5)
+# One in a thousand million: five sessions, or thirteen answers in a row.
+ALARMING = 19.5
+# So long it is waited whether others get the page that was refused; a request that fails is sent again at once.
+PAGE_SECONDS = 5.0
+# The pause between two probes is this part of how long the site has been failing: so much of a crawl is lost at most.
+PROBE_SHARE = 0.2
+FIRST_PROBE_SECONDS = 1.0
+LAST_PROBE_SECONDS = 3600.0
+
+
+class Incident(NamedTuple):
+    """A session that worked was refused, and it is not known yet whether it is to blame.
+
+    Attributes:
+        page: What it was refused; 0 where that is not known.
+        is_weak: Whether the refusal may as well be the page's own.
+        was_unclear: Whether the answer was counted as unclear, and not as what it is believed to be.
+    """
+
+    session: SessionRecord
+    exit: ExitRecord
+    outcome: Outcome
+    at: float
+    blocked: Blocked
+    page: int = 0
+    is_weak: bool = False
+    was_unclear: bool = False
+
+
+class Failed(NamedTuple):
+    """A failure since the site was answered well."""
+
+    asked_at: float
+    nats: float
+    sign: str
+    page: int
+
+
+class Doubts:
+    """What is not believed yet.
+
+    Attributes:
+        held: The incidents of sessions that nobody uses meanwhile, by session.
+        suspects: Those of an alarm, or of a trial: the fate of all hangs on the first that is used again.
+        alarm_at: Since when everything fails; 0 while it does not.
+        alarm_sign: By which sign the most of it does.
+        probe_at: When the next probe is due, in an alarm.
+        ok_asked_at: When the latest question was asked that was answered well; 0 before any was.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[str, Incident] = {}
+        self.suspects: dict[str, Incident] = {}
+        self.alarm_at = 0.0
+        self.alarm_sign = ""
+        self.probe_at = 0.0
+        self.ok_asked_at = 0.0
+        self._probe: int | None = None
+        self._probe_count = 0
+        self._trial: int | None = None
+        self._trial_at = 0.0
+        self._failures: dict[str | int, Failed] = {}
+
+    # Who may be used.
+
+    def is_held(self, name: str) -> bool:
+        """Whether the session called *name* is not to be used now."""
+        return name in self.held or name in self.suspects
+
+    @property
+    def is_leader_held(self) -> bool:
+        """Whether one that went ahead of the others was blocked, and it is not known yet what for."""
+        return bool(self.held) and any(incident.blocked.is_expected for incident in self.held.values())
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the answer to a probe is waited for."""
+        return self._probe is not None
+
+    def is_trial_due(self, now: float) -> bool:
+        """Whether a suspect is to be used again now, to see whether it is blocked."""
+        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._trial is None and now >= self._trial_at
+        return bool(self.suspects) and is_due
+
+    def on_trial(self, now: float) -> dict[str, Incident]:
+        """Who may be tried again where nothing else can be done: suspects when it is time, and else those held."""
+        if not self.suspects:
+            return self.held
+        return self.suspects if self.alarm_at or now >= self._trial_at else {}
+
+    def postpone(self, name: str, at: float) -> bool:
+        """Whether the trial of *name*, which failed at *at*, tells nothing, as nobody was answered well since.
+
+        Then the site may be to blame, or the detector, and the next one comes later.
+        """
+        refused_at = self.suspects[name].at if name in self.suspects else 0.0
+        if self.ok_asked_at > refused_at:
+            return False
+        pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - refused_at))
+        self._trial_at = at + min(pause, LAST_PROBE_SECONDS)
+        return True
+
+    # What happens.
+
+    def use(self, name: str, lease: int) -> None:
+        """The session called *name* is used."""
+        if self.alarm_at:
+            self._probe = lease
+        elif self.is_held(name):
+            if not (self.suspects.get(name) or self.held[name]).page:
+                self.suspects |= self.held
+                self.held = {}
+            elif name in self.held:
+                self.suspects[name] = self.held.pop(name)
+            self._trial = lease
+
+    def end(self, lease: int, at: float, *, is_ok: bool) -> bool:
+        """The request of *lease* is over; whether it decides the fate of the suspects."""
+        is_trial = lease == self._trial
+        if is_trial:
+            self._trial = None
+        if lease == self._probe:
+            self._probe = None
+            if not is_ok and self.alarm_at:
+                self._probe_count += 1
+                pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - self.alarm_at))
+                self.probe_at = at + min(pause, LAST_PROBE_SECONDS)
+        return is_trial
+
+    def hold(self, incident: Incident) -> None:
+        """Wait with what *incident* tells."""
+        kept = self.suspects if self.alarm_at else self.held
+        kept[incident.session.name] = incident
+
+    def suspect(self, page: int) -> None:
+        """*page* is refused to several: those who are held for it are to be tried again elsewhere."""
+        for name in [name for name, incident in self.held.items() if incident.page == page]:
+            self.suspects[name] = self.held.pop(name)
+
+    def refine(self, name: str, asked_at: float, number: int) -> None:
+        """An earlier request of the session called *name* was refused as well."""
+        for kept in (self.held, self.suspects):
+            incident = kept.get(name)
+            if incident is not None and number < incident.blocked.number:
+                earlier = incident.blocked._replace(asked_at=asked_at, number=number)
+                kept[name] = incident._replace(blocked=earlier)
+
+    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page: int = 0) -> None:
+        """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely.
+
+        That several are refused one *page* is not unlikely at all; it counts once.
+        """
+        if not self.ok_asked_at or asked_at < self.ok_asked_at:
+            return
+        if page and any(failed.page == page for failed in self._failures.values()):
+            return
+        self._failures.setdefault(subject, Failed(asked_at, nats, sign, page))
+        if not self.alarm_at and sum(failed.nats for failed in self._failures.values()) >= ALARMING:
+            self.alarm_at = min(failed.asked_at for failed in self._failures.values())
+            self.probe_at = at + FIRST_PROBE_SECONDS
+            self._probe_count = 0
+            signs = Counter(failed.sign for failed in self._failures.values())
+            self.alarm_sign = signs.most_common(1)[0][0]
+            self.suspects |= self.held
+            self.held = {}
+
+    def succeed(self, asked_at: float, page: int = 0) -> list[Incident]:
+        """A question of *asked_at*, for *page*, was answered well; what is believed by that.
+
+        Of those who were refused a page it is not believed before others get that page, unless nobody asks for it.
+        """
+        self.ok_asked_at = max(self.ok_asked_at, asked_at)
+        if self._failures:
+            self._failures = {one: told for one, told in self._failures.items() if told.asked_at >= asked_at}
+        if self.alarm_at:
+            if asked_at <= self.alarm_at:
+                return []
+            self.alarm_at, self.alarm_sign, self._probe = 0.0, "", None
+        if not self.held:
+            return []
+        believed = [incident for incident in self.held.values() if _is_believed(incident, asked_at, page)]
+        for incident in believed:
+            del self.held[incident.session.name]
+        return believed
+
+    def take_forgiven(self, asked_at: float) -> list[Incident]:
+        """Those of weak refusals whose page nobody asked for again; they are held no more."""
+        if not self.held:
+            return []
+        forgiven = [one for one in self.held.values() if one.is_weak and asked_at - one.at > PAGE_SECONDS]
+        for incident in forgiven:
+            del self.held[incident.session.name]
+        return forgiven
+
+    def take_page(self, page: int) -> list[Incident]:
+        """Those who were refused *page*; they are held for it no more."""
+        taken = []
+        for kept in (self.held, self.suspects):
+            names = [name for name, incident in kept.items() if incident.page == page]
+            taken += [kept.pop(name) for name in names]
+        return taken
+
+    def refused_at(self, name: str) -> float:
+        """When the session called *name*, which is held, asked what it was refused."""
+        incident = self.held.get(name) or self.suspects.get(name)
+        return incident.blocked.asked_at if incident else 0.0
+
+    def page_of(self, name: str) -> int:
+        """What the session called *name* was refused, that is held; 0 where that is not known."""
+        incident = self.held.get(name) or self.suspects.get(name)
+        return incident.page if incident else 0
+
+    def take(self, name: str) -> list[Incident]:
+        """Whoever shares the fate of the suspect called *name*: it alone, if it was refused a page that is known."""
+        incident = self.suspects.get(name)
+        if incident is None or not incident.page:
+            return self.take_suspects()
+        return [self.suspects.pop(name)]
+
+    def take_suspects(self) -> list[Incident]:
+        """Those whose fate is decided; they are no suspects any more."""
+        suspects, self.suspects = list(self.suspects.values()), {}
+        return suspects
+
+    def take_all(self) -> list[Incident]:
+        """The same, and all who are held."""
+        held, self.held = list(self.held.values()), {}
+        return self.take_suspects() + held
+
+    def forget(self, name: str) -> None:
+        """The session called *name* is gone."""
+        self.held.pop(name, None)
+        self.suspects.pop(name, None)
+
+
+def _is_believed(incident: Incident, asked_at: float, page: int) -> bool:
+    if incident.blocked.asked_at >= asked_at:
+        return False
+    if incident.page in {0, page}:
+        return True
+    return not incident.is_weak and asked_at - incident.at > PAGE_SECONDS

@@ -1,0 +1,74 @@
+"""What sites tell each other of exits: who works at one is likelier to work at another behind the same vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from proxysieve.core.proxies.random_set import Bag
+
+
+class Hearsay:
+    """At how many sites each exit works and is blocked; shared by all sites, like the catalog.
+
+    Attributes:
+        good: The exits that work at more sites than they are blocked at.
+    """
+
+    def __init__(self) -> None:
+        self._balance: dict[str, int] = {}
+        self.good: Bag[str] = Bag()
+
+    def tell(self, exit_id: str, *, works: bool) -> None:
+        """An exit was found to work at a site, or not to."""
+        balance = self._balance.get(exit_id, 0) + (1 if works else -1)
+        self._balance[exit_id] = balance
+        if balance > 0:
+            self.good.add(exit_id)
+        else:
+            self.good.discard(exit_id)
+
+    def part(self, exit_ids: Iterable[str]) -> None:
+        """These have left: nobody is to draw them, but what was heard of them is kept."""
+        for exit_id in exit_ids:
+            self.good.discard(exit_id)
+
+    def welcome(self, exit_ids: Iterable[str]) -> None:
+        """These have come, or come back."""
+        for exit_id in exit_ids:
+            if self._balance.get(exit_id, 0) > 0:
+                self.good.add(exit_id)
+
+    def is_bad(self, exit_id: str) -> bool:
+        """Whether the exit is blocked at more sites than it works at."""
+        return self._balance.get(exit_id, 0) < 0
+
+    def draw_good(self, rng: Random) -> str:
+        """An exit that works elsewhere, all equally likely; empty if there is none."""
+        return self.good.draw(rng) if self.good else ""
+
+
+class Heeded:
+    """How often hearsay was right at one site.
+
+    Attributes:
+        ok: How many exits worked of which it was said.
+        bad: How many did not.
+    """
+
+    # One site tells much of another, or nothing: it is believed as half, with the weight of so many exits.
+    WEIGHT = 2.0
+
+    def __init__(self, claimed: float) -> None:
+        self._claimed = claimed
+        self.ok = self.bad = 0
+
+    def chance(self, usual: float) -> float:
+        """How likely an exit is to work of which it is said, where *usual* is how likely any is."""
+        prior = (self._claimed + usual) / 2
+        return (self.ok + self.WEIGHT * prior) / (self.ok + self.bad + self.WEIGHT)
+
+    def count(self, *, works: bool) -> None:
+        """It was said of an exit that does, or does not, work."""
+        self.ok += works
+        self.bad += not works

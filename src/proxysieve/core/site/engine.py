@@ -1,0 +1,516 @@
+"""One site: events in, decisions out. The rules that hold whatever the policy are here."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from random import Random
+from typing import NamedTuple, assert_never
+
+import msgspec
+
+from proxysieve.core.events import Event, Leased, SessionOpened
+from proxysieve.core.evidence import DISPUTABLE, is_weak, own_verdict
+from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.offered import IDENTITIES, ChangedLooks, follow
+from proxysieve.core.learning.held import Doubts, Incident
+from proxysieve.core.learning.learner import LoreRecord
+from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
+from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.providers import exit_name
+from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
+from proxysieve.core.site.drought import DROUGHT_SECONDS
+from proxysieve.core.site.policy import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
+
+# In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
+FIRST_PROBE_SECONDS = 1.0
+LAST_PROBE_SECONDS = 3600.0
+# A sleeper wakes late by some milliseconds, and may catch up that much.
+LEEWAY_SECONDS = 0.05
+KINDS: Mapping[str, type[SiteRecord | ExitRecord | SessionRecord | LoreRecord]] = {
+    "site": SiteRecord,
+    "exit": ExitRecord,
+    "session": SessionRecord,
+    "lore": LoreRecord,
+}
+ALARM = "independent exits began to fail together"
+
+
+class Pick(NamedTuple):
+    """Go ahead: apply *opened*, if there is one, and *leased*, and send the request."""
+
+    opened: SessionOpened | None
+    leased: Leased
+    why: str
+
+
+class Wait(NamedTuple):
+    """Nothing now.
+
+    Attributes:
+        until: When to ask again, in Unix seconds, unless something changes before; None: when something does.
+        why: In words.
+        is_hopeless: Whether nothing but time can change it, so that a caller may want to give up.
+    """
+
+    until: float | None
+    why: str
+    is_hopeless: bool = False
+
+
+class Lost(NamedTuple):
+    """A session with a name of its own has lost its exit, for this reason."""
+
+    why: str
+
+
+class Standing(NamedTuple):
+    """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear.
+
+    Attributes:
+        held: Sessions that worked and were refused, and it is not known yet whether they are to blame.
+    """
+
+    working: int
+    resting: int
+    blocked: int
+    dead: int
+    unclear: int = 0
+    held: int = 0
+
+    def __str__(self) -> str:
+        held = f", {self.held} held" if self.held else ""
+        unclear = f", {self.unclear} unclear" if self.unclear else ""
+        return (
+            f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead{held}{unclear}"
+        )
+
+
+class Engine:
+    """The decisions for one site.
+
+    Args:
+        site: Its name, for the records.
+        catalog: The proxies that there are; shared with other sites, and free to change.
+        policy: How to rank what is known.
+        max_rate: Requests a second over all sessions; 0 for no cap.
+        identities: The visitors that sessions may be.
+        hearsay: What other sites say of exits; shared with them.
+        loads: How many requests proxies carry; shared with them, too.
+        records: What a store kept of the site.
+        now: When they are read, in Unix seconds: what lies ahead of it is brought back.
+
+    Raises:
+        msgspec.DecodeError: A record is damaged.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        catalog: Catalog,
+        policy: Policy,
+        *,
+        max_rate: float = 0.0,
+        identities: Sequence[Identity] = IDENTITIES,
+        hearsay: Hearsay | None = None,
+        loads: Loads | None = None,
+        records: Iterable[Record] = (),
+        now: float = math.inf,
+    ) -> None:
+        self.site = site
+        heard = Hearsay() if hearsay is None else hearsay
+        learns = getattr(policy, "learns", False)
+        self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if learns else None, loads=loads)
+        self._policy = policy
+        self._identities = identities
+        self.changed_looks = ChangedLooks(Counter(), Counter())
+        self._load(records, now)
+
+    def apply(self, event: Event) -> list[str]:
+        """Take *event* in; the names of the sessions that ended with it."""
+        return self.facts.apply(event)
+
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies*, by their keys, have left the catalog."""
+        self.facts.part(proxies)
+
+    def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:
+        """*proxies*, by their keys, stand in the catalog now; before, with other options, if not *are_new*."""
+        self.facts.welcome(proxies, are_new=are_new)
+
+    def choose(
+        self, now: float, rng: Random, waiting: int = 1, page: int = 0, avoided: Collection[str] = ()
+    ) -> Pick | Wait:
+        """The session for the next request, and what comes of it as events.
+
+        Args:
+            now: The moment, in Unix seconds.
+            rng: Where all chance comes from.
+            waiting: How many requests wait, this one included.
+            page: What it is for.
+            avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
+        """
+        known = self._known_to_fail()
+        self.facts.waiting, self.facts.avoided = waiting, known.union(avoided) if known else avoided
+        choice, is_picky = self._choose(now, rng, page), bool(self.facts.avoided)
+        # The next who asks, as for a session by its name, avoids nobody.
+        self.facts.avoided = ()
+        return choice if isinstance(choice, Pick) or not is_picky else self._choose(now, rng, page)
+
+    def _known_to_fail(self) -> frozenset[str]:
+        """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
+        lore = self.facts.lore
+        if lore is None or not lore.doubts.alarm_at:
+            return frozenset()
+        failed = frozenset(
+            turn.session.exit_id for turn in lore.working() if turn.exit.failed_at > lore.doubts.alarm_at
+        )
+        works = any(turn.session.exit_id not in failed for turn in lore.working())
+        return failed if works else frozenset()
+
+    def has_others(self, avoided: Collection[str]) -> bool:
+        """Whether a request that failed on the *avoided* exits may yet be sent through others."""
+        facts = self.facts
+        works = any(session.exit_id not in avoided for session in facts.working)
+        return works or facts.drought.has_untried or facts.catalog.gateway_count > 0
+
+    def _choose(self, now: float, rng: Random, page: int) -> Pick | Wait:
+        hold = self._hold(now)
+        if hold is not None:
+            return hold
+        lore = self.facts.lore
+        trial = self._trial(lore.doubts.suspects, now, page) if lore and lore.doubts.is_trial_due(now) else None
+        if trial:
+            return trial
+        choice = self._policy.choose(self.facts, now, rng)
+        if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
+            # Nothing else will tell whether they are blocked.
+            trial = self._last_trial(lore.doubts, now)
+            proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
+            if trial:
+                return trial
+            if proxy:
+                return self._draw(proxy, now, rng, "a probe, as nothing works")
+        match choice:
+            case Reuse(session, why, reach):
+                return self._pick(session.name, now, why, reach=reach)
+            case Open(proxy, why):
+                return self._draw(proxy, now, rng, why)
+            case Rest(until, why) if self._has_hope(now):
+                return Wait(until, why)
+            case Rest(until, why) if not self._all_rest(now):
+                return Wait(until, why, is_hopeless=True)
+            case None | Rest():
+                return self._wait_for_rest(now)
+            case _:
+                assert_never(choice)
+
+    def choose_again(self, name: str, now: float) -> Pick | None:
+        """The session called *name*, if it may carry one more request at *now* by all that is known; else any may."""
+        facts, lore = self.facts, self.facts.lore
+        session = facts.sessions.get(name)
+        if session is None or session.pinned or facts.is_dry or (lore and lore.doubts.alarm_at):
+            # Single probes are not for somebody's convenience.
+            return None
+        if not facts.is_ready(session, now) or self._capped(now):
+            return None
+        if lore and not lore.bears_again(session, now, facts.in_flight.get(name, 0)):
+            return None
+        return self._pick(name, now, "asked again for a page that the site failed to give")
+
+    def _has_hope(self, now: float) -> bool:
+        """Whether anybody works, and rests for no other reason than what was learned."""
+        lore = self.facts.lore
+        rests_until = self.facts.rests_until
+        works = lore is not None and any(now >= rests_until(turn.session.exit_id) for turn in lore.working())
+        return works or bool(self.facts.flights) or self.facts.is_crowded
+
+    def _all_rest(self, now: float) -> bool:
+        """Whether there is nobody whom the site did not ask to leave alone."""
+        return all(now < self.facts.rests_until(proxy.key) for proxy in self.facts.catalog)
+
+    def _trial(self, incidents: Mapping[str, Incident], now: float, page: int) -> Pick | None:
+        """One more request for one of those that are held, to see whether it is blocked; not for those with a name.
+
+        That it is refused *page* is known; that would tell nothing.
+        """
+        facts = self.facts
+        for name, incident in incidents.items():
+            session = incident.session
+            is_free = now >= facts.rests_until(session.exit_id) and facts.in_flight.get(name, 0) < MAX_IN_FLIGHT
+            is_free = is_free and not facts.is_full(session.proxy)
+            is_news = not page or incident.page != page
+            if not session.pinned and is_free and is_news and facts.is_open(session, now):
+                return self._pick(name, now, "tried again, to see whether it is blocked")
+        return None
+
+    def _last_trial(self, doubts: Doubts, now: float) -> Pick | None:
+        """The same where nothing else can be done, so that those who are held have their turn as well."""
+        trial = self._trial(doubts.on_trial(now), now, 0)
+        if trial or any(self.facts.is_open(incident.session, now) for incident in doubts.suspects.values()):
+            return trial
+        # The proxies of all suspects have left, or they have names.
+        return self._trial(doubts.held, now, 0)
+
+    def leased(self, name: str, now: float, *, is_counted: bool) -> Leased:
+        """The event that the open session called *name* carries a request that nobody chose it for."""
+        return Leased(now, self.facts.site.lease_count, name, is_counted=is_counted)
+
+    def settle(self, page: int, verdict: Verdict) -> Verdict:
+        """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
+
+        For a policy that does not learn, what looks like a block is one, as nobody would ever tell.
+        """
+        lore = self.facts.lore
+        if not lore and is_weak(verdict):
+            return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
+        if not lore or not page or verdict.outcome not in DISPUTABLE:
+            return verdict
+        is_own = lore.contrast.is_own(page, verdict.sign or verdict.outcome)
+        return own_verdict(verdict) if is_own else verdict
+
+    def is_postponed(self, name: str, now: float) -> bool:
+        """Whether the session called *name* was refused again while nobody else is answered well."""
+        lore = self.facts.lore
+        return lore is not None and name in lore.doubts.suspects and not lore.doubts.on_trial(now)
+
+    @property
+    def alarm_sign(self) -> str | None:
+        """By which sign everything fails; None while it does not."""
+        doubts = self.facts.lore.doubts if self.facts.lore else None
+        return doubts.alarm_sign if doubts and doubts.alarm_at else None
+
+    def choose_named(self, name: str, now: float, rng: Random) -> Pick | Wait | Lost:
+        """The same for the session that its user calls *name*; it is opened where it was unknown."""
+        session = self.facts.sessions.get(name)
+        if session is None or not session.pinned:
+            return self._open_named(name, now, rng)
+        if not self.facts.is_open(session, now):
+            return Lost(self._why_lost(session))
+        rests_until = self.facts.rests_until(session.exit_id)
+        if now < rests_until:
+            proxys = self.facts.why_proxy_rests(session.proxy, now)
+            why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
+            return Wait(rests_until, why, is_hopeless=True)
+        if not self.facts.is_ready(session, now):
+            return Wait(None, "it carries all that it may")
+        return self._capped(now) or self._pick(name, now, "asked for by name")
+
+    def _open_named(self, name: str, now: float, rng: Random) -> Pick | Wait:
+        hold = self._hold(now)
+        if hold is not None:
+            return hold
+        # Where others get through, so will it; that another session goes there too is no harm to either.
+        neighbour = draw_working(self.facts, now, rng)
+        proxy = self.facts.catalog.get(neighbour.proxy) if neighbour else draw_awake(self.facts, now, rng)
+        if proxy is None:
+            return self._wait_for_rest(now)
+        return self._pick(name, now, "opened by name", self._opened(proxy, now, rng, name))
+
+    def standing(self, now: float) -> Standing:
+        """How many stand where at *now*; looks at every exit that was ever used."""
+        resting = blocked = dead = unclear = 0
+        doubts = self.facts.lore.doubts if self.facts.lore else Doubts()
+        held = {incident.session.exit_id for kept in (doubts.held, doubts.suspects) for incident in kept.values()}
+        for exit_id, record in self.facts.exits.items():
+            proxy = self.facts.catalog.get(exit_id.partition("/")[0])
+            if proxy is None or exit_id in held:
+                continue
+            if proxy.is_gateway:
+                blocked += record.blocked_count + record.throttled_count
+                dead += record.proxy_error_count
+            elif now < record.rests_until:
+                resting += 1
+            elif record.last is Outcome.PROXY_ERROR:
+                dead += 1
+            elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
+                blocked += 1
+            elif not record.is_judged:
+                unclear += record.unclear_count > 0
+        return Standing(self.facts.working.session_count, resting, blocked, dead, unclear, len(held))
+
+    def take_changes(self) -> list[Record]:
+        """What must be saved since this was asked last."""
+        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in self.facts.changed]
+        self.facts.changed.clear()
+        return changes
+
+    def _hold(self, now: float) -> Wait | None:
+        """The rules that come before any policy: the site's cap, and single probes while nothing works."""
+        facts = self.facts
+        if facts.lore and facts.lore.doubts.alarm_at:
+            return self._probe(facts.lore.doubts, now)
+        if not facts.is_dry or now - facts.site.last_bad_at >= DROUGHT_SECONDS:
+            return self._capped(now)
+        if facts.flights:
+            return Wait(None, "nothing works; waiting for the answer to a probe")
+        pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.drought.probe_count, 30)
+        probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
+        return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
+
+    def _probe(self, doubts: Doubts, now: float) -> Wait | None:
+        alarm = f"{ALARM}, most by the sign {doubts.alarm_sign}" if doubts.alarm_sign else ALARM
+        if doubts.is_probing:
+            return Wait(None, f"{alarm}; waiting for the answer to a probe")
+        if now < doubts.probe_at:
+            return Wait(doubts.probe_at, alarm, is_hopeless=True)
+        return self._capped(now)
+
+    def _why_dry(self) -> str:
+        facts = self.facts
+        failing = [record.why for record in facts.failures()]
+        if not failing:
+            return f"the last {facts.drought.bad_count} answers were the site's own errors"
+        why, _ = Counter(failing).most_common(1)[0]
+        count = facts.drought.failing_count
+        if count == 1:
+            return f"the only exit tried since the last good answer does not work: {why}"
+        return f"none of the {count} exits tried since the last good answer works, most often: {why}"
+
+    def _capped(self, now: float) -> Wait | None:
+        apart = self.facts.seconds_apart
+        if not apart:
+            return None
+        due_at = self.facts.site.next_at - min(apart / 2, LEEWAY_SECONDS)
+        return Wait(due_at, "the site's rate cap") if now < due_at else None
+
+    def _wait_for_rest(self, now: float) -> Wait:
+        facts = self.facts
+        if not facts.catalog:
+            return Wait(None, "there are no proxies", is_hopeless=True)
+        rests = [record.rests_until for record in facts.exits.values() if now < record.rests_until]
+        of_proxies = {key: at for key, at in facts.proxy_rests.resting(now) if key in facts.catalog}
+        until = min([*rests, *of_proxies.values()], default=None)
+        if facts.flights:
+            return Wait(until, "all sessions are busy or rest")
+        if facts.is_crowded:
+            return Wait(until, "proxies carry as many requests at other sites as they may")
+        if of_proxies:
+            said = Counter(sorted(facts.why_proxy_rests(key, now) for key in of_proxies))
+            told = f"{len(of_proxies):,} of {len(facts.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
+            return Wait(until, told, is_hopeless=True)
+        return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
+
+    def _pick(
+        self,
+        session: str,
+        now: float,
+        why: str,
+        opened: SessionOpened | None = None,
+        *,
+        reach: Reach = Reach.PROVEN,
+    ) -> Pick:
+        lease = self.facts.site.lease_count
+        return Pick(opened, Leased(now, lease, session, opened is not None, reach), why)
+
+    def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
+        carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
+        is_full = self.facts.is_full(proxy.key)
+        if is_full or now < self.facts.rests_until(proxy.key) or (carried and not self.facts.is_ready(carried, now)):
+            # A rest is kept and eight requests are enough, whatever a policy asks for.
+            return self._wait_for_rest(now)
+        if carried is not None:
+            return Pick(None, Leased(now, self.facts.site.lease_count, carried.name, is_draw=True), why)
+        opened = self._opened(proxy, now, rng)
+        return self._pick(opened.session, now, why, opened)
+
+    def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
+        fresh = self._fresh_name(proxy, rng)
+        # A provider may have fewer names than there are sessions.
+        own = f"{fresh}-{self.facts.site.lease_count}" if fresh in self.facts.sessions else fresh
+        return SessionOpened(
+            at=now,
+            session=name or own,
+            proxy=proxy.key,
+            exit=fresh if proxy.is_gateway else "",
+            identity=rng.choice(self._identities),
+            pinned=bool(name),
+        )
+
+    def _fresh_name(self, proxy: Proxy, rng: Random) -> str:
+        for _ in range(DRAW_COUNT):
+            name = exit_name(proxy, rng)
+            if name not in self.facts.sessions and f"{proxy.key}/{name}" not in self.facts.avoided:
+                break
+        return name
+
+    def _why_lost(self, session: SessionRecord) -> str:
+        if session.lost:
+            return session.lost
+        if session.proxy not in self.facts.catalog:
+            return "its proxy is no longer in the list"
+        return "its provider may have given the exit to somebody else by now"
+
+    def _load(self, records: Iterable[Record], now: float) -> None:
+        facts = self.facts
+        sessions, kept = [], None
+        for record in records:
+            if record.kind not in KINDS:
+                continue
+            value = decode(record.value, KINDS[record.kind])
+            if bring_back(value, now) and (record.kind != "lore" or facts.lore):
+                # Else a day's rest would begin anew with every run.
+                facts.changed.add((record.kind, record.key))
+            match value:
+                case SiteRecord():
+                    facts.site = value
+                case ExitRecord():
+                    facts.exits[record.key] = value
+                case SessionRecord():
+                    sessions.append(value)
+                case LoreRecord():
+                    kept = value
+        if facts.lore:
+            facts.lore.restore(kept, facts.exits.items())
+        facts.restore([session for session in sessions if self._is_still_itself(session)])
+
+    def _is_still_itself(self, session: SessionRecord) -> bool:
+        """Whether *session* can go on; one that was another kind of visitor ends, and its exit gets another."""
+        identity = follow(session.identity, self._identities)
+        browser = session.identity.browser
+        if identity == session.identity:
+            return True
+        if identity is None:
+            self.changed_looks.ended[browser] += 1
+            if session.pinned:
+                # It is not saved: a pool that shows that browser finds it as it was.
+                session.lost = session.lost or f"it is a visitor by {browser}, and this pool's are by another browser"
+                return True
+            self.facts.changed.add(("session", session.name))
+            return False
+        if not identity.engine:
+            # A real browser's are always the version that runs.
+            self.changed_looks.updated[browser] += 1
+        session.identity = identity
+        self.facts.changed.add(("session", session.name))
+        return True
+
+    def _encode(self, kind: str, key: str) -> bytes | None:
+        value = self._value(kind, key)
+        return None if value is None else msgspec.json.encode(value)
+
+    def _session_to_keep(self, name: str) -> SessionRecord | None:
+        session, lore = self.facts.sessions.get(name), self.facts.lore
+        if session and session.lost and lore and lore.doubts.alarm_at and lore.doubts.is_held(name):
+            # Doubts are not kept, so nobody would ever tell the next run that the site was to blame.
+            return msgspec.structs.replace(session, lost="")
+        return session
+
+    def _value(self, kind: str, key: str) -> msgspec.Struct | None:
+        facts = self.facts
+        match kind:
+            case "site":
+                return msgspec.structs.replace(facts.site, failing=facts.drought.record())
+            case "session":
+                return self._session_to_keep(key)
+            case "lore":
+                return facts.lore.record() if facts.lore else None
+            case _:
+                record = facts.exits.get(key)
+                if record is not None and facts.lore:
+                    record = msgspec.structs.replace(record, used_at=facts.lore.wear.used_at(key) or record.used_at)
+                return record

@@ -1,0 +1,433 @@
+"""What is known of one site: the state that events change, and that policies rank.
+
+The theory of operation:
+
+* A session is *open* from ``SessionOpened`` until it is blocked, throttled, failed by its proxy, unclear twice
+  in a row, closed from outside, or too old. It *works* once the site has answered it well: that is the set
+  that the classic algorithm stores and picks from.
+* Facts attach to exits and outlive sessions. A plain proxy is one exit and has at most one open session that
+  nobody named; at a gateway provider every session has an exit of its own, of which only sums remain.
+* A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
+  answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
+* For a policy that learns, *lore* is kept as well. Then a session that worked and is refused is only held, until it is
+  known whom to believe, and one that is throttled rests. Who was refused a page is believed to be blocked once others
+  get that page, and nobody is if it is refused to them alike (*contrast*). That is for *beliefs* to say; the books of
+  sessions and exits are the *roster*'s.
+* A proxy that says something of itself, as that its login is wrong, *rests* with all of its exits (*proxy_rests*), and
+  its sessions with it: none of them is to blame.
+* Nothing is scheduled: a rest ends because ``now >= rests_until``, and whether nothing works is for *drought* to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import assert_never
+
+import msgspec
+
+from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed, SessionOpened
+from proxysieve.core.evidence import DISPUTABLE, is_answer, is_weak
+from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Proxy, Verdict
+from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.rests import ProxyRests
+from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
+from proxysieve.core.site.conclusions import Beliefs
+from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought
+from proxysieve.core.site.sessions import Flight, Roster, age
+
+# A browser opens six connections to a host; what a site really bears is for a policy to learn.
+MAX_IN_FLIGHT = 8
+# One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
+UNCLEAR_IN_A_ROW = 2
+# How long a throttled session rests where the site does not say it: the usual window of a limit.
+THROTTLED_SECONDS = 60.0
+
+
+class Facts:
+    """The state of one site. Only :meth:`apply` changes it.
+
+    Attributes:
+        sessions: The open ones, by name.
+        exits: What happened, by exit.
+        flights: The requests that are out, by lease.
+        in_flight: How many are out, by session name.
+        changed: Kind and key of the records that differ from what was saved last.
+        lore: What is learned of the site; None unless a policy asks for it.
+        waiting: How many requests wait for a session, the one included for which one is chosen.
+        avoided: The exits, by id, on which the request has failed for which one is chosen.
+        loads: How many requests each proxy carries, those of other sites included.
+        drought: What failed since the site was last answered well.
+        proxy_rests: Which proxies rest as a whole.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        max_rate: float = 0.0,
+        hearsay: Hearsay | None = None,
+        loads: Loads | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.loads = Loads() if loads is None else loads
+        self.waiting = 1
+        self.avoided: Collection[str] = ()
+        self.site = SiteRecord()
+        self.drought = Drought(catalog)
+        self.proxy_rests = ProxyRests()
+        self._roster = Roster(catalog, hearsay)
+        self.sessions, self.exits = self._roster.sessions, self._roster.exits
+        self.working, self.changed = self._roster.working, self._roster.changed
+        self.lore = self._roster.lore
+        self._beliefs = Beliefs(self.lore, self._roster) if self.lore else None
+        self.flights: dict[int, Flight] = {}
+        self.in_flight: dict[str, int] = {}
+        self.seconds_apart = 1 / max_rate if max_rate else 0.0
+
+    def is_open(self, session: SessionRecord, now: float) -> bool:
+        """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
+        return self._roster.is_open(session, now)
+
+    def is_full(self, key: str) -> bool:
+        """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
+        if self.proxy_rests.is_full(key):
+            return True
+        proxy = self.catalog.get(key) if self.catalog.limited_count else None
+        return proxy is not None and self.loads.is_full(proxy)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a proxy carries all that it may, so that others' answers will help."""
+        return self.catalog.limited_count > 0 and any(self.is_full(key) for key in self.loads)
+
+    def is_ready(self, session: SessionRecord, now: float) -> bool:
+        """Whether *session* may carry one more request at *now*."""
+        return (
+            now >= self.rests_until(session.exit_id)
+            and not (self.lore and self.lore.doubts.is_held(session.name))
+            and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
+            and session.exit_id not in self.avoided
+            and not self.is_full(session.proxy)
+            and self.is_open(session, now)
+        )
+
+    def rests_until(self, exit_id: str) -> float:
+        """Until when the exit rests, as the site asked, or with all of its proxy.
+
+        At a gateway provider the first is a matter of each name.
+        """
+        record = self.exits.get(exit_id)
+        of_proxy = self.proxy_rests.until(exit_id.partition("/")[0])
+        return max(record.rests_until, of_proxy) if record else of_proxy
+
+    def why_proxy_rests(self, key: str, now: float) -> str:
+        """What the proxy known by *key* said, by which it rests as a whole at *now*; empty if it does not."""
+        record = self.exits.get(key)
+        return record.why if record and now < self.proxy_rests.until(key) else ""
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
+        return not self.working and self.drought.is_everywhere
+
+    def has_failed(self, proxy: Proxy, now: float) -> bool:
+        """Whether *proxy* failed lately, and no good answer came since; a provider has other names to try."""
+        has_failed = not proxy.is_gateway and self.drought.has_failed(proxy, self.exits.get(proxy.key))
+        return has_failed and self.drought.is_news(proxy.cost, now)
+
+    def failures(self) -> Iterator[ExitRecord]:
+        """The exits that failed since the site last answered well."""
+        for exit_id, record in self.exits.items():
+            proxy = self.catalog.get(exit_id.partition("/")[0])
+            if proxy is not None and self.drought.has_failed(proxy, record):
+                yield record
+
+    def session_on(self, proxy: Proxy, now: float) -> SessionRecord | None:
+        """The open session that nobody named on a plain *proxy*, if there is one."""
+        session = self._roster.session_on.get(proxy.key)
+        return session if session and self.is_open(session, now) else None
+
+    def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
+        """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
+        if now < self.rests_until(proxy.key) or self.is_full(proxy.key) or proxy.key in self.avoided:
+            return False
+        session = self.session_on(proxy, now)
+        return session is None or (session.has_worked and self.is_ready(session, now))
+
+    def apply(self, event: Event) -> list[str]:
+        """Take *event* in. The same events give the same state.
+
+        Returns:
+            The names of the sessions that ended with it.
+        """
+        match event:
+            case Leased():
+                return self._lease(event)
+            case Reported():
+                return self._report(event)
+            case Asked():
+                return self._count(event)
+            case SessionOpened():
+                return self._open(event)
+            case SessionClosed():
+                return self._roster.close(self.sessions.get(event.session))
+            case _:
+                assert_never(event)
+
+    def restore(self, sessions: Iterable[SessionRecord]) -> None:
+        """Take saved sessions back."""
+        for session in sorted(sessions, key=age):
+            self._roster.admit(session)
+        # A name at a provider without a session had not worked yet when the process died.
+        current = {session.exit_id for session in self.sessions.values()}
+        for exit_id in [known for known in self.exits if "/" in known and known not in current]:
+            self._roster.sum_up(exit_id)
+        self.drought.restore(self.exits, self.site.failing)
+        self._recall_proxies(self.exits)
+        self.site.failing = {}
+        # If the clock was wrong in an earlier run, the cap would hold this one for ever.
+        self.site.next_at = 0.0
+
+    def _recall_proxies(self, exit_ids: Iterable[str]) -> None:
+        """Take back what the records of these exits tell of their proxies."""
+        for exit_id in exit_ids:
+            key, record = exit_id.partition("/")[0], self.exits.get(exit_id)
+            proxy = self.catalog.get(key)
+            if proxy is None or record is None:
+                continue
+            if record.is_answered:
+                self.proxy_rests.recall(key)
+            if proxy.is_gateway and key == exit_id and record.rests_until:
+                # Beside the sums of its names, a rest is one that it asked for itself.
+                self.proxy_rests.ask(key, record.rests_until)
+
+    def part(self, proxies: Mapping[str, Proxy]) -> None:
+        """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
+        for session in self.sessions.values():
+            if session.proxy in proxies:
+                self._roster.take_off_work(session)
+        self.proxy_rests.part(proxies)
+        if self.lore:
+            self.lore.part(proxies)
+        self.drought.part(proxies)
+
+    def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
+        """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
+        self.proxy_rests.forget(proxies)
+        self._recall_proxies(proxies)
+        if self.lore:
+            self.lore.welcome(proxies)
+        for session in sorted(self.sessions.values(), key=age):
+            if session.proxy not in proxies or session.pinned:
+                continue
+            if proxies[session.proxy].ttl_seconds or proxies[session.proxy].idle_seconds:
+                # It may end before what was noted.
+                self._roster.note_end(session)
+            self._roster.take_off_work(session)
+            if not (self.lore and self.lore.doubts.is_held(session.name)):
+                self._roster.put_to_work(session)
+        self.drought.welcome(proxies, self.exits, are_new=are_new)
+
+    def _open(self, event: SessionOpened) -> list[str]:
+        closed = self._roster.close(self.sessions.get(event.session))
+        if not event.pinned:
+            closed += self._roster.close(self._roster.session_on.get(event.proxy))
+        session = SessionRecord(
+            name=event.session,
+            proxy=event.proxy,
+            exit=event.exit,
+            identity=event.identity,
+            opened_at=event.at,
+            pinned=event.pinned,
+        )
+        self._roster.admit(session)
+        if session.pinned:
+            self.changed.add(("session", session.name))
+        return closed
+
+    def _lease(self, event: Leased) -> list[str]:
+        session = self.sessions[event.session]
+        record, depth = self._roster.exit_of(session), self.in_flight.get(session.name, 0) + 1
+        number, at = 0, event.at
+        session.used_at = event.at
+        self.in_flight[session.name] = depth
+        self.loads.begin(session.proxy)
+        self.proxy_rests.lease(session.proxy, event.lease)
+        if self.lore:
+            proxy = self.catalog.get(session.proxy)
+            if proxy is not None:
+                number, at = self.lore.use(event.lease, session, proxy, at)
+        self.flights[event.lease] = Flight(session, record, at, event.is_draw, event.reach, depth, number)
+        site = self.site
+        site.lease_count = event.lease + 1
+        site.last_proxy = session.proxy
+        if not event.is_counted:
+            site.next_at = max(site.next_at, event.at) + self.seconds_apart
+        self.changed.add(("site", ""))
+        closed = self._roster.close_over_age(event.at)
+        self._roster.forget_absent(event.at)
+        return closed
+
+    def _count(self, event: Asked) -> list[str]:
+        self.site.next_at = max(self.site.next_at, event.at) + event.count * self.seconds_apart
+        return []
+
+    def _report(self, event: Reported) -> list[str]:
+        flight = self.flights.pop(event.lease)
+        session, record = flight.session, flight.exit
+        event = self._presume(event)
+        verdict = event.verdict
+        session.used_at = event.at
+        self._land(session)
+        self.loads.end(session.proxy)
+        self.proxy_rests.land(session.proxy, event.lease)
+        self.site.next_at += event.redirect_count * self.seconds_apart
+        is_trial = bool(self._beliefs and self._beliefs.hear(event, flight))
+        if verdict is None:
+            return self._close_untried(session)
+        self.changed.add(("exit", session.exit_id))
+        if verdict.is_of_proxy:
+            return self._hear_of_proxy(flight, event.at, verdict)
+        if is_answer(verdict):
+            self._note_passed(session.proxy, flight.at)
+        record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
+        if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
+            record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
+        if verdict.outcome is Outcome.SITE_ERROR:
+            # It says nothing about the exit, not even that it works.
+            self._note_bad(flight, event.at, verdict)
+            return self._close_untried(session)
+        if flight.at < record.last_bad_at:
+            return self._close_untried(session)
+        if verdict.outcome is Outcome.UNCLEAR and flight.at < record.last_unclear_at:
+            return self._close_untried(session)
+        record.count(verdict.outcome)
+        record.last = verdict.outcome
+        if verdict.outcome is Outcome.OK:
+            self._succeed(flight, event.at)
+            return self._beliefs.believe(flight, event) if self._beliefs else []
+        self._note_bad(flight, event.at, verdict)
+        self._note_failure(flight, event.at, verdict)
+        closed = self._fail(flight, event, verdict, is_trial=is_trial)
+        if self._beliefs and event.page and verdict.outcome in DISPUTABLE:
+            self._beliefs.compare(flight, event.page, verdict)
+        return closed
+
+    def _presume(self, event: Reported) -> Reported:
+        """*event*, with a block for a doubt where nobody would ever tell."""
+        if self.lore or event.verdict is None or not is_weak(event.verdict):
+            return event
+        presumed = msgspec.structs.replace(event.verdict, outcome=Outcome.BLOCKED)
+        return msgspec.structs.replace(event, verdict=presumed)
+
+    def _close_untried(self, session: SessionRecord) -> list[str]:
+        # A session that was never answered well is not stored, and left open it would keep its proxy from others.
+        return [] if session.has_worked or session.pinned else self._roster.close(session)
+
+    def _land(self, session: SessionRecord) -> None:
+        still = self.in_flight[session.name] - 1
+        if still:
+            self.in_flight[session.name] = still
+        else:
+            del self.in_flight[session.name]
+        if self.lore and session.has_worked:
+            self.lore.land(session)
+
+    def _succeed(self, flight: Flight, at: float) -> None:
+        session, record, site = flight.session, flight.exit, self.site
+        record.last_ok_at = site.last_ok_at = at
+        self.drought.succeed(self.catalog.get(session.proxy), at)
+        self.changed.add(("site", ""))
+        session.ok_count += 1
+        session.unclear_count = 0
+        if self.sessions.get(session.name) is not session:
+            if self.lore:
+                self.lore.outlast(session, record)
+            return
+        self.changed.add(("session", session.name))
+        is_first = not session.has_worked
+        session.worked_at = session.worked_at or at
+        if (is_first or flight.is_draw) and not session.pinned:
+            session.draw_count += 1
+            if session.proxy in self.catalog:
+                self.working.add(session)
+        if is_first and self.lore:
+            self.lore.work(session, record)
+
+    def _note_passed(self, key: str, asked_at: float) -> None:
+        """The site was reached through the proxy known by *key*."""
+        self.proxy_rests.passes(key, asked_at)
+        proxy = self.catalog.get(key)
+        if proxy is not None:
+            self.drought.note_passed(proxy)
+
+    def _hear_of_proxy(self, flight: Flight, at: float, verdict: Verdict) -> list[str]:
+        """A proxy refused whoever comes: all of it rests, and of the session that was told so nothing is learned."""
+        session, record, key = flight.session, flight.exit, flight.session.proxy
+        whole = self.exits.setdefault(key, ExitRecord())
+        if flight.at >= whole.failed_at:
+            whole.why = verdict.why
+        self.changed.add(("exit", key))
+        if verdict.until:
+            whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
+            self.proxy_rests.busy(key, whole.rests_until)
+        else:
+            self.proxy_rests.refuse(key, flight.at, at)
+        if flight.at >= record.failed_at:
+            self._note_bad(flight, at, verdict)
+            self.drought.note_failure(self.catalog.get(key), record, verdict)
+            self.drought.note_whole(self.catalog.get(key))
+            record.rest_with_proxy(at, verdict, is_working=session.has_worked)
+        return self._close_untried(session)
+
+    def _note_bad(self, flight: Flight, at: float, verdict: Verdict) -> None:
+        site, drought = self.site, self.drought
+        self.changed.add(("site", ""))
+        if at - site.last_bad_at >= DROUGHT_SECONDS:
+            drought.probe_count = 0
+        elif self.is_dry:
+            # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
+            drought.probe_count += flight.at >= site.last_bad_at
+        drought.note_bad(self.catalog.get(flight.session.proxy), verdict, at)
+        site.last_bad_at = at
+
+    def _note_failure(self, flight: Flight, at: float, verdict: Verdict) -> None:
+        record = flight.exit
+        self.drought.note_failure(self.catalog.get(flight.session.proxy), record, verdict)
+        record.why = verdict.why
+        if verdict.outcome is Outcome.UNCLEAR:
+            record.last_unclear_at = at
+        else:
+            record.last_bad_at = at
+
+    def _fail(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
+        session, beliefs = flight.session, self._beliefs
+        if self.sessions.get(session.name) is not session:
+            return []
+        # What was refused before, to it or to others that work, is no news of the session.
+        session.unclear_count += not beliefs or beliefs.is_news(event.page, verdict)
+        if session.has_worked or session.pinned:
+            self.changed.add(("session", session.name))
+        is_doubtful = beliefs is not None and beliefs.is_doubtful(session, event, verdict)
+        if not is_doubtful and not self._is_over(session, verdict.outcome):
+            return []
+        if beliefs and session.has_worked:
+            return beliefs.hold(flight, event, verdict, is_trial=is_trial)
+        return self._end(session, verdict)
+
+    @staticmethod
+    def _is_over(session: SessionRecord, outcome: Outcome) -> bool:
+        if not session.has_worked:
+            return True
+        if outcome is Outcome.UNCLEAR or (session.pinned and outcome is Outcome.PROXY_ERROR):
+            return session.unclear_count >= UNCLEAR_IN_A_ROW
+        return not (session.pinned and outcome is Outcome.THROTTLED)
+
+    def _end(self, session: SessionRecord, verdict: Verdict) -> list[str]:
+        # A name that never worked from its exit has lost nothing by it: it is opened anew, on another.
+        if not (session.pinned and session.has_worked):
+            return self._roster.close(session)
+        session.lost = f"{verdict.outcome}: {verdict.why}"
+        return []

@@ -1,0 +1,1 @@
+"""What is told of a site, of its sessions and exits. Nothing is decided here."""

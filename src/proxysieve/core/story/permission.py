@@ -1,0 +1,98 @@
+"""What keeps a session or an exit from being used now, until when, and how much of each limit is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.uses import Uses
+from proxysieve.core.model import Outcome, Proxy
+from proxysieve.core.records import SessionRecord
+from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.site.state import MAX_IN_FLIGHT
+from proxysieve.core.story.values import HELD_BACK, LimitUse, Permission
+
+
+def lore_of(engine: Engine) -> Lore:
+    """What *engine*, whose policy learns, has learned."""
+    assert engine.facts.lore is not None, "the policy learns"  # noqa: S101
+    return engine.facts.lore
+
+
+def limit_uses(lore: Lore, exit_id: str, proxy: Proxy | None, now: float) -> Iterator[tuple[LimitUse, float]]:
+    """How much of each limit is used up, and when there is room for one more."""
+    network = proxy.network if proxy else ""
+    for scope, pace, subject, uses in (
+        ("exit", lore.wear.exit_pace, exit_id, lore.wear.exits.get(exit_id)),
+        ("network", lore.wear.network_pace, network, lore.wear.networks.get(network) if network else None),
+    ):
+        for limit in pace.limits if subject else ():
+            known = uses or Uses()
+            use = LimitUse(
+                scope=scope,
+                used_count=known.within(limit.below, now),
+                request_count=limit.n,
+                window_seconds=limit.below,
+                is_own=scope == "network" and limit.subject == subject,
+            )
+            yield use, known.nth_last(limit.n) + limit.below if known.count >= limit.n and not use.is_own else 0.0
+
+
+def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[tuple[float, str]]:
+    """All that keeps an exit from being used now: until when, and why."""
+    lore, record = lore_of(engine), engine.facts.exits.get(exit_id)
+    proxys = engine.facts.why_proxy_rests(proxy.key, now)
+    if proxys:
+        yield engine.facts.rests_until(exit_id), f"its proxy rests: {proxys}"
+    elif record is not None:
+        said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
+        yield record.rests_until, said
+    for use, due in limit_uses(lore, exit_id, proxy, now):
+        whose = "it" if use.scope == "exit" else "its network"
+        yield due, f"{whose} has used up a limit: {use.used_count} of {use.request_count}"
+
+
+def _holds_back(engine: Engine, exit_id: str, proxy: Proxy) -> Iterator[tuple[float, str]]:
+    """The same of what holds only those who do not go ahead of the others."""
+    wear = lore_of(engine).wear
+    uses, of_network = wear.exits.get(exit_id), wear.networks.get(proxy.network) if proxy.network else None
+    if uses is not None:
+        yield wear.exit_pace.frontier_at(uses), f"it {HELD_BACK}"
+    if of_network is not None:
+        yield wear.network_pace.frontier_at(of_network), f"its network {HELD_BACK}"
+
+
+def session_permission(engine: Engine, session: SessionRecord, now: float, rng: Random) -> Permission:
+    """Whether *session* may be used."""
+    facts, proxy = engine.facts, engine.facts.catalog.get(session.proxy)
+    if proxy is None:
+        return Permission(is_granted=False, why="its proxy is not in the list")
+    if session.pinned:
+        choice = engine.choose_named(session.name, now, rng)
+        if isinstance(choice, Pick):
+            return Permission(is_granted=True)
+        why = f"its exit is lost: {choice.why}" if isinstance(choice, Lost) else choice.why
+        return Permission(is_granted=False, why=why, until=choice.until if isinstance(choice, Wait) else None)
+    if not facts.is_open(session, now):
+        return Permission(is_granted=False, why="it is too old, and ends with the next request")
+    if lore_of(engine).doubts.is_held(session.name):
+        return Permission(is_granted=False, why="it was refused, and it is not known yet whether it is to blame")
+    if facts.in_flight.get(session.name, 0) >= MAX_IN_FLIGHT:
+        return Permission(is_granted=False, why="it carries all that it may")
+    return _held_until(engine, session.exit_id, proxy, now)
+
+
+def exit_permission(engine: Engine, exit_id: str, proxy: Proxy | None, now: float) -> Permission:
+    """Whether an exit of *proxy* may be used by a session; None if it is not in the list."""
+    if proxy is None:
+        return Permission(is_granted=False, why="its proxy is not in the list")
+    return _held_until(engine, exit_id, proxy, now)
+
+
+def _held_until(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Permission:
+    for holds in (_holds(engine, exit_id, proxy, now), _holds_back(engine, exit_id, proxy)):
+        until, why = max(holds, default=(0.0, ""))
+        if until > now:
+            return Permission(is_granted=False, why=why, until=until)
+    return Permission(is_granted=True)

@@ -1,0 +1,1 @@
+"""What a URL is sent as, which host it names, and where a redirect leads."""

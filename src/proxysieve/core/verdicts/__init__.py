@@ -1,0 +1,1 @@
+"""What came back: an exchange into a verdict."""

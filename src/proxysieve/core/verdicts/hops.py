@@ -1,0 +1,98 @@
+"""Redirects as evidence: each of them is an answer of its own, which may say more than the last one.
+
+What is met on the way counts only where the way does not end at the page. A visitor who is sent to a check, to a
+consent or to a login and comes back to what was asked for has passed it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from proxysieve.core.model import Exchange, Outcome, Verdict
+from proxysieve.core.urls.redirects import MOST_HOPS
+from proxysieve.core.verdicts.content import Content
+from proxysieve.core.verdicts.signs import ADDRESS, LONGEST_ADDRESS
+
+# What the last part of a path is called that asks who somebody is, without its ending.
+LOGINS = frozenset(
+    {"authwall", "log-in", "log_in", "login", "logon", "sign-in", "sign_in", "signin", "user_login", "wp-login"}
+)
+ENDING = re.compile(r"\.[a-z]{2,5}\Z")
+LOGIN_WALL = "login-wall"
+# Where one is sent to is often escaped once more within another address.
+ESCAPES = 3
+CLEAR = "http://"
+# What is kept of a redirect's body.
+SEEN_BYTES = 4_096
+
+
+def on_the_way(exchange: Exchange) -> Iterator[Exchange]:
+    """Each redirect of *exchange* as the answer where the way ended; none where it ended at the page."""
+    if exchange.hops and not (exchange.failure is None and is_back(exchange)):
+        for hop in exchange.hops[: MOST_HOPS + 1]:
+            yield Exchange(
+                url=exchange.url,
+                method=exchange.method,
+                final_url=hop.url,
+                status=hop.status,
+                headers=hop.headers,
+                body=hop.body[:SEEN_BYTES],
+                at=exchange.at,
+            )
+
+
+def is_back(exchange: Exchange) -> bool:
+    """Whether redirects ended at the page: at its host and path, whatever the scheme, ``www.`` and the query."""
+    return not exchange.final_url or _page_of(exchange.final_url) == _page_of(exchange.url)
+
+
+def login_wall(exchange: Exchange, content: Content) -> Verdict | None:
+    """Redirects that ended at a login which is to lead to the page, and asks for a password.
+
+    Some sites show it to all who have no account, others to addresses that they do not trust: only others' answers can
+    tell. A login that is asked for itself is a page, and so is one at the root of a site, which has no other.
+    """
+    host, page = _page_of(exchange.url)
+    if not page.strip("/") or is_back(exchange) or _is_login(page) or not _is_login(_page_of(exchange.final_url)[1]):
+        return None
+    way = (exchange.final_url, *(hop.url for hop in exchange.hops))
+    is_told = any(_names(url, page) for url in way if _page_of(url) != (host, page))
+    if not is_told or not content.asks_for_password:
+        return None
+    return Verdict(outcome=Outcome.UNCLEAR, why="redirected to a login page", sign=LOGIN_WALL, confidence=0.5)
+
+
+def was_in_clear(exchange: Exchange) -> bool:
+    """Whether a redirect of *exchange* may be the proxy's word: without TLS nothing keeps it from answering itself."""
+    return any(url.startswith(CLEAR) for url in (exchange.url, *(hop.url for hop in exchange.hops)))
+
+
+def is_in_clear(exchange: Exchange) -> bool:
+    """Whether the last answer may be the proxy's: TLS ends where a redirect leads from https to http."""
+    return (exchange.final_url or exchange.url).startswith(CLEAR)
+
+
+def _page_of(url: str) -> tuple[str, str]:
+    """Host and path of *url*, in lower case; a slash at the path's end, and ``www.``, make no other page."""
+    address = ADDRESS.match(url[:LONGEST_ADDRESS])
+    if address is None:
+        return "", ""
+    host = address[1].rpartition("@")[2].partition(":")[0].lower()
+    return host.removeprefix("www.").removesuffix("."), address[2].partition("?")[0].lower().rstrip("/")
+
+
+def _is_login(path: str) -> bool:
+    return ENDING.sub("", path.rpartition("/")[2]) in LOGINS
+
+
+def _names(url: str, page: str) -> bool:
+    """Whether the query of *url* has the path *page* in it, as a whole."""
+    query = url[:LONGEST_ADDRESS].partition("?")[2].lower()
+    wanted = re.compile(rf"{re.escape(unquote(page))}/?(?![\w/.-])")
+    for _ in range(ESCAPES):
+        query = unquote(query)
+        if wanted.search(query):
+            return True
+    return False

@@ -1,0 +1,151 @@
+"""A login made unreadable in what strangers say: a proxy that refuses one may repeat it, in whatever writing.
+
+The writings that servers use are left out where they stand: as it is, percent-encoded, with the references of HTML or
+the escapes of JSON, and in base64, as ``Proxy-Authorization`` has it, within a longer text too. Where one of them can
+still be read once escapes are resolved, as some letters were written in one way and some in another, or one writing
+within another (base64 in JSON, whose slashes are escaped), nothing of the text is kept.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote_to_bytes
+
+import msgspec
+
+from proxysieve.core.model import Exchange
+from proxysieve.core.verdicts.content import unescape
+
+LEFT_OUT = b"***"
+# What is shorter stands in any text by accident, so only words of it are left out.
+SHORT_BYTES = 4
+# So many letters in base64 that stand within a longer text are no accident.
+LEAST_BASE64 = 8
+# Those of JSON and of JavaScript; letters beyond 16 bits are two of them.
+ESCAPES = re.compile(rb"((?:\\u[0-9a-fA-F]{4})+)|\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
+# Escapes are resolved so often: what was escaped may have been escaped before.
+ROUNDS = 3
+# Of the proxies of a crawl that say no at about the same time.
+LOGINS_KEPT = 256
+
+
+def without_login(text: bytes, login: tuple[str, str]) -> bytes:
+    """*text* with user and password of *login* left out, in any writing of them; in time in proportion to its length.
+
+    Those of fewer than four bytes are left out where they stand as words, or with each other.
+    """
+    writings = _writings(*login)
+    lowered = text.lower()
+    spans = sorted(span for writing in writings for span in _places(lowered, writing))
+    if spans:
+        text = b"".join(_pieces(text, spans))
+    long = [writing for writing in writings if len(writing) >= SHORT_BYTES]
+    return LEFT_OUT if any(writing in read for read in _readings(text) for writing in long) else text
+
+
+def without_login_in(text: str, login: tuple[str, str]) -> str:
+    """The same for letters."""
+    return without_login(text.encode("utf-8", "surrogatepass"), login).decode("utf-8", "replace")
+
+
+def redacted_answer(exchange: Exchange, login: tuple[str, str]) -> Exchange:
+    """*exchange* whose proxy does not repeat its *login* in its answer to a CONNECT."""
+    answer = exchange.proxy_answer
+    if answer is None or not any(login):
+        return exchange
+    clean = msgspec.structs.replace(
+        answer,
+        reason=without_login_in(answer.reason, login),
+        headers=tuple((name, without_login_in(value, login)) for name, value in answer.headers),
+        body=without_login(answer.body, login),
+    )
+    return msgspec.structs.replace(exchange, proxy_answer=clean)
+
+
+@lru_cache(LOGINS_KEPT)
+def _writings(user: str, password: str) -> frozenset[bytes]:
+    """All usual writings, in lower case."""
+    if not user and not password:
+        return frozenset()
+    pair = f"{user}:{password}"
+    secrets = [part for part in (pair, user, password) if part]
+    texts = {text for secret in secrets for text in (*_escaped(secret), *_in_base64(secret))}
+    texts.add(_base64(pair.encode("utf-8", "replace")).rstrip("="))
+    texts |= {text.replace("+", "-").replace("/", "_") for text in texts}
+    return frozenset(text.encode("utf-8", "replace").lower() for text in texts)
+
+
+def _escaped(secret: str) -> Iterator[str]:
+    yield from (secret, html.escape(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    yield from (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """What all texts have in common, in base64, in which *secret* begins at a first, a second, or a third byte."""
+    data = secret.encode("utf-8", "replace")
+    for before in range(3):
+        # The letters that have bits as well of what stands before or behind are other ones each time.
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        if last - first >= LEAST_BASE64:
+            yield _base64(b"\0" * before + data)[first:last]
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _places(lowered: bytes, writing: bytes) -> Iterator[tuple[int, int]]:
+    """Where *writing* stands; a short one as a word."""
+    at = lowered.find(writing)
+    while at >= 0:
+        end = at + len(writing)
+        is_word = not (lowered[at - 1 : at].isalnum() or lowered[end : end + 1].isalnum())
+        is_it = is_word or len(writing) >= SHORT_BYTES
+        if is_it:
+            # With what fills base64 up to fours of letters.
+            yield at, end + len(lowered[end : end + 2]) - len(lowered[end : end + 2].lstrip(b"="))
+        at = lowered.find(writing, end if is_it else at + 1)
+
+
+def _pieces(text: bytes, spans: list[tuple[int, int]]) -> Iterator[bytes]:
+    """*text* with a mark in place of all *spans*, which may overlap."""
+    end = 0
+    for start, stop in spans:
+        if start > end or not end:
+            yield text[end:start] + LEFT_OUT
+        end = max(end, stop)
+    yield text[end:]
+
+
+def _readings(text: bytes) -> Iterator[bytes]:
+    """*text* as whoever resolves its writings would read it, in lower case."""
+    read = text
+    if b"\0" in read:
+        # UTF-16 has them around each letter.
+        read = read.replace(b"\0", b"")
+        yield read.lower()
+    for _ in range(ROUNDS):
+        before = read
+        if b"%" in read:
+            read = unquote_to_bytes(read)
+            yield read.lower()
+        if b"\\" in read:
+            read = ESCAPES.sub(_unescaped, read)
+            yield read.lower()
+        if b"&" in read:
+            read = unescape(read.decode("utf-8", "replace")).encode("utf-8", "replace")
+            yield read.lower()
+        if read == before:
+            return
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    if found[1]:
+        units = bytes.fromhex(found[1].replace(b"\\u", b"").decode())
+        return units.decode("utf-16-be", "replace").encode()
+    return bytes.fromhex(found[2].decode()) if found[2] else found[3]

@@ -1,0 +1,6 @@
+"""READS: responses that were saved, in whatever form."""
+
+from proxysieve.judging.saved.reader import files_of, read_saved
+from proxysieve.judging.saved.response import Given, Saved
+
+__all__ = ["Given", "Saved", "files_of", "read_saved"]

@@ -1,0 +1,28 @@
+"""A body and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.decoding import is_text
+from proxysieve.judging.saved.kinds import refuse_other_kinds
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Answer, Given, first
+
+
+def read_body(file: BinaryIO, given: Given) -> Iterator[Answer]:
+    """The whole of *file*, with what is *given* of it.
+
+    Raises:
+        ConfigError: It is something else than text, and nobody says what.
+    """
+    body = file.read(MOST_BODY_BYTES + 1)
+    if not first(given.headers, "content-type"):
+        refuse_other_kinds(body)
+        if not is_text(body):
+            raise ConfigError(
+                "neither text nor any form of a response: give another file, or say what it is with "
+                "--header 'Content-Type: …'"
+            )
+    yield Answer(status=given.status, headers=given.headers, body=body, url=given.url)

@@ -1,0 +1,121 @@
+"""Bodies without their chunks and compression, also where the headers speak of some that are gone already.
+
+``curl -i`` leaves the headers as they came and decodes the body, ``curl -i --raw`` decodes nothing, and archives do
+either. So a body is decoded only if it can be.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import NamedTuple
+
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Headers
+
+CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
+PIECE_BYTES = 65_536
+TEXT_BYTES = 8_192
+# What no text has many of: control characters but for spaces, and the escapes of Japanese and of terminals.
+CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\f\r\x1b"))
+MOST_CONTROLS = 0.02
+WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+CODING_LENGTH = 20
+# Servers name one; each costs as much as the whole body.
+MOST_CODINGS = 5
+# Of some kilobytes each, as servers send them, they come to more than a body may have.
+MOST_CHUNKS = 500_000
+CUT = "its body breaks off: judged by its beginning"
+
+
+class Decoded(NamedTuple):
+    """A body.
+
+    Attributes:
+        body: As a reader gets it; None if it cannot be had.
+        is_whole: Whether it is all of it.
+        note: What is to be said of it.
+    """
+
+    body: bytes | None
+    is_whole: bool = True
+    note: str = ""
+
+
+class Part(NamedTuple):
+    """What one coding was taken off of; not *is_whole* where it broke off."""
+
+    body: bytes
+    is_whole: bool = True
+
+
+def decode(body: bytes, headers: Headers) -> Decoded:
+    """The *body* that a reader gets."""
+    part = unchunked(body) if "chunked" in _codings(headers, "transfer-encoding") else Part(body)
+    is_whole = part.is_whole
+    codings = _codings(headers, "content-encoding")
+    for place, coding in enumerate(reversed(codings)):
+        plain = inflated(part.body) if coding in INFLATED and place < MOST_CODINGS else None
+        if plain is None and coding != "identity" and not is_text(part.body):
+            told = f"its body cannot be decoded ({coding[:CODING_LENGTH]}): save it with curl --compressed"
+            return Decoded(None, is_whole=False, note=told)
+        if plain is None and place >= MOST_CODINGS:
+            break
+        part = plain or part
+        is_whole = is_whole and part.is_whole
+    return Decoded(part.body, is_whole=is_whole, note="" if is_whole else CUT)
+
+
+def unchunked(body: bytes) -> Part:
+    """*body* without the sizes of its chunks; as it is, if it has none. Of one that breaks off, what is there."""
+    pieces: list[bytes] = []
+    at, is_ended = 0, False
+    while len(pieces) < MOST_CHUNKS and (chunk := CHUNK.match(body, at)):
+        start, size = chunk.end(), int(chunk[1], 16)
+        at = start + size
+        if at < len(body) and not body.startswith(b"\r\n", at) and size:
+            return Part(body) if not pieces else Part(b"".join([*pieces, body[start:at]]), is_whole=False)
+        pieces.append(body[start:at])
+        is_ended = not size
+        if is_ended or at >= len(body):
+            break
+        at += 2
+    return Part(b"".join(pieces), is_ended) if pieces else Part(body)
+
+
+def inflated(body: bytes) -> Part | None:
+    """*body* decompressed, None if it is not compressed. Of one that breaks off, what is there."""
+    plain = _inflate(body, zlib.MAX_WBITS | 32)
+    # Raw deflate has no mark by which to know it, and the beginning of many a text would pass for some.
+    return _inflate(body, -zlib.MAX_WBITS) if plain is None and not is_text(body) else plain
+
+
+def is_text(body: bytes) -> bool:
+    """Whether *body* begins as something that a person could read."""
+    head = body[:TEXT_BYTES]
+    if head.startswith(WIDE_MARKS):
+        return True
+    control_count = len(head) - len(head.translate(None, CONTROLS))
+    return b"\0" not in head and control_count <= len(head) * MOST_CONTROLS
+
+
+def _inflate(body: bytes, window: int) -> Part | None:
+    unpack, size = zlib.decompressobj(window), 0
+    pieces: list[bytes] = []
+    for at in range(0, len(body), PIECE_BYTES):
+        try:
+            piece = unpack.decompress(body[at : at + PIECE_BYTES], MOST_BODY_BYTES + 1 - size)
+        except zlib.error:
+            # What has no mark and does not end well was never compressed.
+            plain = b"".join(pieces)
+            return Part(plain, is_whole=False) if window > 0 and plain else None
+        pieces.append(piece)
+        size += len(piece)
+        if unpack.eof or size > MOST_BODY_BYTES:
+            break
+    return Part(b"".join(pieces), unpack.eof or size > MOST_BODY_BYTES)
+
+
+def _codings(headers: Headers, name: str) -> list[str]:
+    values = ",".join(value for key, value in headers if key == name)
+    return [coding.strip().lower() for coding in values.split(",") if coding.strip()]

@@ -1,0 +1,180 @@
+"""HAR files, which browsers export: the requests of a page with their answers."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.beside import Beside
+from proxysieve.judging.saved.response import BODILESS, Answer, Given, Headers, is_short, is_status, lowered
+
+START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
+# What stands before it, some programs write as well.
+START_BEHIND = re.compile(rb'[,{]\s*"log"\s*:\s*\{\s*"(?:version|creator|browser|pages|entries|comment)"\s*:')
+# It is one JSON object, so there is no way to read it in parts.
+MOST_BYTES = 500_000_000
+NOT_SAVED = "its body was not saved: export the file anew with the contents of the answers"
+ENCODED = "its body is encoded in a way that is not known here: export the file anew"
+CUT = "its body was not saved to its end: judged by its beginning"
+
+T = TypeVar("T")
+# What a file of a body has in it, by its name; None where there is no such file.
+Bodies = Callable[[str], bytes | None]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A header."""
+
+    name: str
+    value: str | None = ""
+
+
+class HarContent(msgspec.Struct, frozen=True, rename="camel"):
+    """A body, decoded by the browser; Playwright leaves it in a file of its own."""
+
+    size: float | None = None
+    mime_type: str | None = ""
+    text: str | None = None
+    encoding: str | None = ""
+    file: str | None = msgspec.field(name="_file", default=None)
+
+
+class HarResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """An answer, as far as its verdict needs it."""
+
+    status: int = 0
+    headers: tuple[Pair, ...] = ()
+    content: HarContent = HarContent()
+    body_size: float | None = None
+
+
+class HarRequest(msgspec.Struct, frozen=True):
+    """A question, likewise."""
+
+    url: str = ""
+    method: str | None = "GET"
+
+
+class HarEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """Both."""
+
+    response: HarResponse
+    request: HarRequest = HarRequest()
+    started_date_time: str | None = ""
+    time: float | None = 0.0
+
+
+class HarLog(msgspec.Struct, frozen=True):
+    """The entries, read one after the other."""
+
+    entries: tuple[msgspec.Raw, ...]
+
+
+class Har(msgspec.Struct, frozen=True):
+    """The whole of a file."""
+
+    log: HarLog
+
+
+def is_har(head: bytes) -> bool:
+    """Whether it begins as one."""
+    is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    return START.match(head) is not None or (is_object and START_BEHIND.search(head) is not None)
+
+
+def read_har(file: BinaryIO, given: Given) -> Iterator[Answer]:
+    """Each answer of *file*. Entries without one are left out: they were cancelled, or met an error.
+
+    Raises:
+        ConfigError: It is no HAR, or too large.
+    """
+    yield from answers_of(file.read(MOST_BYTES + 1), Beside(given.folder).read)
+
+
+def answers_of(data: bytes, bodies: Bodies) -> Iterator[Answer]:
+    """Those in the HAR file *data*, with *bodies* from beside it.
+
+    Raises:
+        ConfigError: It is none, or too large.
+    """
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"a HAR file of more than {MOST_BYTES // 1_000_000} MB: export fewer requests at once")
+    for number, raw in enumerate(_decode(data.removeprefix(b"\xef\xbb\xbf"), Har, "").log.entries, start=1):
+        entry = _decode(raw, HarEntry, f"entry {number}: ")
+        if is_status(entry.response.status):
+            yield _answer(entry, bodies)
+
+
+def _answer(entry: HarEntry, bodies: Bodies) -> Answer:
+    response = entry.response
+    body, note = _body(entry, bodies)
+    headers = lowered((pair.name, pair.value or "") for pair in response.headers)
+    return Answer(
+        status=response.status,
+        headers=headers
+        if response.content.text is None or response.content.encoding
+        else _as_unicode(headers, response.content.mime_type or ""),
+        body=body,
+        url=entry.request.url,
+        at=_moment(entry),
+        note=note,
+        is_whole=not note,
+    )
+
+
+def _body(entry: HarEntry, bodies: Bodies) -> tuple[bytes | None, str]:
+    """The body, None if it is not there; and what is to be said of it unless all of it is."""
+    response, content = entry.response, entry.response.content
+    if content.text is None and content.file:
+        body = bodies(content.file)
+        if body is None:
+            return None, "the file with its body is gone: put it back beside the HAR file"
+    elif not content.text:
+        # Browsers leave out what they do not hold any more, and give it no size either.
+        has_none = content.size == response.body_size == 0 or (content.text == "" and not _announced(response))
+        is_empty = entry.response.status in BODILESS or (has_none and (entry.request.method or "").upper() != "HEAD")
+        return (b"", "") if is_empty else (None, NOT_SAVED)
+    elif content.encoding:
+        if content.encoding.lower() != "base64":
+            return None, ENCODED
+        try:
+            # What is left out as no letter of it may be the page itself.
+            body = b64decode("".join(content.text.split()), validate=True)
+        except ValueError:
+            return None, "its body is damaged: export the file anew"
+    else:
+        body = content.text.encode("utf-8", "replace")
+    return body, CUT if is_short(len(body), content.size or 0) else ""
+
+
+def _announced(response: HarResponse) -> bool:
+    """Whether a size is named, of what came or of what it was decoded to."""
+    return any(size is not None and size > 0 for size in (response.content.size, response.body_size))
+
+
+def _as_unicode(headers: Headers, mime_type: str) -> Headers:
+    """*headers* for a body that was decoded to text, whatever it was encoded in before."""
+    kind = next((value for name, value in headers if name == "content-type"), mime_type)
+    others = tuple((name, value) for name, value in headers if name != "content-type")
+    return (*others, ("content-type", f"{kind.partition(';')[0]}; charset=utf-8")) if kind else others
+
+
+def _moment(entry: HarEntry) -> float:
+    try:
+        started = datetime.fromisoformat(entry.started_date_time or "").timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+    return started + (entry.time or 0.0) / 1000
+
+
+def _decode(data: bytes | msgspec.Raw, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind, strict=False)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ConfigError(f"no whole HAR file: {where}{error}: export it anew") from error

@@ -1,0 +1,91 @@
+"""The pages that ``proxysieve fetch`` writes, one a line, with their bodies or with the names of their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.beside import Beside
+from proxysieve.judging.saved.response import HIGHEST_STATUS, LOWEST_STATUS, MOST_BODY_BYTES, Answer, Given, lowered
+
+# JSON writes a byte in six at the most.
+MOST_LINE_BYTES = 6 * MOST_BODY_BYTES + 1_000_000
+# As fetch names them, and nothing that leads to another directory.
+FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A page, as far as its verdict needs it."""
+
+    url: str
+    status: Annotated[int, msgspec.Meta(ge=LOWEST_STATUS, le=HIGHEST_STATUS)]
+    headers: dict[str, str]
+    fetched_at: float
+    final_url: str = ""
+    body: str | None = None
+    body_base64: bytes | None = None
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.body is None and self.body_base64 is None and not self.file:
+            raise ValueError("it has no body")
+        if self.file and not FILE_NAME.fullmatch(self.file):
+            raise ValueError("its file is somewhere else")
+
+    def content(self, beside: Beside) -> bytes | None:
+        """The body as it came; None if it has a file of its own, and that is gone."""
+        if self.body is not None:
+            return self.body.encode("utf-8", "replace")
+        if self.body_base64 is not None:
+            return self.body_base64
+        return beside.read(self.file)
+
+
+def is_pages(file: BinaryIO) -> bool:
+    """Whether the first line is a page."""
+    return _decode(file.readline(MOST_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)) is not None
+
+
+def read_pages(file: BinaryIO, given: Given) -> Iterator[Answer]:
+    """Each page of *file*, a line at a time.
+
+    Raises:
+        ConfigError: A line is no page, or none that was ever written.
+    """
+    number, beside = 0, Beside(given.folder)
+    while line := file.readline(MOST_LINE_BYTES):
+        number += 1
+        if len(line) == MOST_LINE_BYTES:
+            raise ConfigError(f"line {number} is longer than a page can be: give what `proxysieve fetch` wrote")
+        page = _decode(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line)
+        if page is not None:
+            yield _answer(page, page.content(beside))
+        elif line.endswith(b"\n") and line.strip():
+            raise ConfigError(
+                f"line {number} is no page: expected url, status, headers and body, as `proxysieve fetch` writes them"
+            )
+        # A line without an end is being written, or was when its run was killed.
+
+
+def _answer(page: PageRecord, body: bytes | None) -> Answer:
+    return Answer(
+        status=page.status,
+        headers=lowered(page.headers.items()),
+        body=body,
+        url=page.url,
+        final_url=page.final_url,
+        at=page.fetched_at,
+        note="" if body is not None else "the file with its body is gone: put it back, or fetch the page again",
+    )
+
+
+def _decode(line: bytes) -> PageRecord | None:
+    try:
+        return msgspec.json.decode(line, type=PageRecord)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None

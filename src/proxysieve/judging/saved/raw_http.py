@@ -1,0 +1,154 @@
+"""Responses as they came over the wire: ``curl -i``, and the records of archives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from proxysieve.core.model import Answer as Hop
+from proxysieve.core.urls.parsing import joined
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.decoding import CUT, Decoded, decode
+from proxysieve.judging.saved.response import (
+    BODILESS,
+    MOST_BODY_BYTES,
+    REDIRECTS,
+    Answer,
+    Given,
+    Headers,
+    first,
+    is_short,
+    lowered,
+)
+
+STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: [^\r\n]*)?\r?(?:\n|$)")
+# The same in parts, for what tools print of an exchange; before it may stand a mark of UTF-8, and blanks.
+BLANKS = rb"(?:\xef\xbb\xbf)?\s*"
+METHOD = rb"[A-Z]{3,10}"
+STATUS = rb"HTTP/\d(?:\.\d)? [1-9]\d\d"
+FIELD = rb"[!-9;-~]+:[^\r\n]*"
+# Headers that stand behind the blank line are no body.
+ONLY_FIELDS = re.compile(rb"\s*(?:" + FIELD + rb"\r?(?:\n|\Z))++\s*\Z")
+USUAL_FIELD = re.compile(
+    rb"^(?:content-(?:type|length)|server|set-cookie|date|cache-control|cf-ray):", re.IGNORECASE | re.MULTILINE
+)
+# What tools show in place of a body that is no text: HTTPie and xh, and curl.
+NOT_SHOWN = re.compile(
+    rb"\s*(?:\+-+\+\s*\| NOTE: binary data not shown in terminal \||Warning: Binary output can mess up your terminal)"
+)
+# curl shows names of headers in bold.
+BOLD = re.compile(r"\x1b\[[\d;]*m")
+HEADERS_END = re.compile(rb"\r?\n\r?\n")
+
+# What clients take of headers is less, and of redirects.
+MOST_HEAD_BYTES = 1_000_000
+MOST_HEADS = 1_000
+# Headers beside the body.
+MOST_BYTES = MOST_BODY_BYTES + MOST_HEAD_BYTES
+# What tools print is looked through line by line.
+MOST_PRINTED_BYTES = 10_000_000
+BROKEN_OFF = Decoded(None, is_whole=False, note="it breaks off in its headers: judged by those that are there")
+TOO_MANY = Decoded(None, is_whole=False, note=f"more than {MOST_HEADS:,} answers stand in a row: save one")
+NO_ANSWER = "it holds no answer of the site, only what was said before: save one with curl -i"
+NOT_FOLLOWED = "a redirect that nobody followed: save it with curl -iL"
+NO_TEXT = "its body was not shown, as it is no text: save it with curl -i --compressed -o FILE"
+NOT_SAVED = "its body was not saved: save it with curl -i, and not -I"
+
+
+def is_raw_http(head: bytes) -> bool:
+    """Whether it begins with a status line."""
+    return STATUS_LINE.match(head) is not None
+
+
+def read_raw_http(file: BinaryIO, given: Given) -> Iterator[Answer]:
+    """The last of the responses in *file*."""
+    yield parse(file.read(MOST_BYTES), given.url)
+
+
+def read_printed(file: BinaryIO) -> bytes:
+    """The whole of *file*, which a tool has printed.
+
+    Raises:
+        ConfigError: It is too long.
+    """
+    data = file.read(MOST_PRINTED_BYTES + 1)
+    if len(data) > MOST_PRINTED_BYTES:
+        raise ConfigError(
+            f"a transcript of more than {MOST_PRINTED_BYTES // 1_000_000} MB: save the answer with curl -i"
+        )
+    return data
+
+
+def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
+    """The last of the responses in *data*: those before it are redirects, interim, or of a proxy's CONNECT.
+
+    Args:
+        data: With a status line at its beginning.
+        url: What the first one was asked for.
+        is_record: Whether a machine kept all that came, so that nothing behind the headers is an empty body.
+    """
+    at, here = 0, url
+    hops: list[Hop] = []
+    for _ in range(MOST_HEADS):
+        status, headers, body_at = _head(data, at)
+        if body_at is None:
+            decoded = BROKEN_OFF
+            break
+        if not STATUS_LINE.match(data, body_at):
+            decoded = _body(data[body_at:], status, headers, is_record=is_record)
+            break
+        location = first(headers, "location")
+        if status in REDIRECTS and location:
+            hops.append(Hop(url=here, status=status, headers=headers))
+            here = joined(here, location)
+        at = body_at
+    else:
+        decoded = TOO_MANY
+    return Answer(
+        status=status,
+        headers=headers,
+        body=decoded.body,
+        url=url,
+        final_url=here if hops else "",
+        redirect_count=len(hops),
+        # A way that came back to where it began says nothing, and where that was is not known.
+        hops=tuple(hops) if url else (),
+        note=decoded.note,
+        is_whole=decoded.is_whole,
+    )
+
+
+def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Decoded:
+    """What stands behind *headers*, unless they tell of more."""
+    said = first(headers, "content-length")
+    announced = int(said) if said.isdecimal() and len(said) < len(str(2**63)) else None
+    is_none = not raw.strip() or (len(raw) < MOST_HEAD_BYTES and ONLY_FIELDS.match(raw) and USUAL_FIELD.search(raw))
+    is_kept = status in BODILESS or len(raw) == announced or (is_record and announced is None and not raw)
+    if is_none and not is_kept:
+        is_led_away = status in REDIRECTS and first(headers, "location")
+        return Decoded(None, is_whole=False, note=NOT_FOLLOWED if is_led_away else NOT_SAVED)
+    if NOT_SHOWN.match(raw):
+        return Decoded(None, is_whole=False, note=NO_TEXT)
+    decoded = decode(raw, headers)
+    # Of what is longer, the beginning is read.
+    if decoded.is_whole and is_short(len(raw), min(announced or 0, MOST_BODY_BYTES)):
+        return decoded._replace(is_whole=False, note=CUT)
+    return decoded
+
+
+def _head(data: bytes, at: int) -> tuple[int, Headers, int | None]:
+    """Status and headers of the response at *at*, and where its body begins; None if the headers do not end."""
+    line = STATUS_LINE.match(data, at)
+    assert line, "whoever asks has found a status line there"  # noqa: S101
+    # The end of the status line may be half of the blank line.
+    end = HEADERS_END.search(data, max(line.end() - 2, at), line.end() + MOST_HEAD_BYTES)
+    lines = data[line.end() : end.start() if end else line.end() + MOST_HEAD_BYTES].decode("latin-1").split("\n")
+    return int(line[1]), lowered(_pairs(lines)), end.end() if end else None
+
+
+def _pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            yield BOLD.sub("", name) if "\x1b" in name else name, value

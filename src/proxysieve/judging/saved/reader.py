@@ -1,0 +1,222 @@
+"""Which format a file has, and its responses in turn."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import msgspec
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.body import read_body
+from proxysieve.judging.saved.curl import is_curl, read_curl
+from proxysieve.judging.saved.exchange import is_exchange, read_exchange
+from proxysieve.judging.saved.har import is_har, read_har
+from proxysieve.judging.saved.kinds import HEAD_BYTES
+from proxysieve.judging.saved.mhtml import is_mhtml, read_mhtml
+from proxysieve.judging.saved.pages import is_pages, read_pages
+from proxysieve.judging.saved.raw_http import is_raw_http, read_raw_http
+from proxysieve.judging.saved.response import Answer, Given, Saved, saved
+from proxysieve.judging.saved.warc import is_warc, read_warc
+from proxysieve.judging.saved.wget import is_wget, read_wget
+from proxysieve.judging.saved.zipped import is_zip, read_zip
+
+STANDARD_INPUT = "-"
+GZIP_MARK = b"\x1f\x8b"
+# What PowerShell writes into a file.
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MOST_UTF_16_BYTES = 200_000_000
+# What texts are packed to is a tenth; deflate packs to a thousandth what is all the same.
+MOST_PACKED_TIMES = 200
+HARMLESS_BYTES = 200_000_000
+
+
+class Format(NamedTuple):
+    """How responses may be saved.
+
+    Attributes:
+        read: What is read of a file.
+        begins: Whether a file begins as one, where that tells.
+        nothing: What to say of one without any response; empty where there always is one.
+    """
+
+    read: Callable[[BinaryIO, Given], Iterator[Answer]]
+    begins: Callable[[bytes], bool] = lambda _: False
+    nothing: str = ""
+
+
+NO_ANSWERS = "a HAR file without a single answer: export it once the page has loaded"
+BODY = Format(read_body)
+HAR = Format(read_har, is_har, NO_ANSWERS)
+WARC = Format(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
+PAGES = Format(
+    read_pages, nothing="there are no pages in it: give the --out of a `proxysieve fetch` that has fetched some"
+)
+ZIP = Format(read_zip, is_zip, NO_ANSWERS)
+TEXTS = (
+    Format(read_raw_http, is_raw_http),
+    HAR,
+    Format(read_mhtml, is_mhtml),
+    Format(read_curl, is_curl),
+    Format(read_wget, is_wget),
+    Format(read_exchange, is_exchange),
+)
+# What a file is called decides only where its content does not say what it is.
+SUFFIXES = {".har": HAR, ".warc": WARC, ".jsonl": PAGES}
+# What a directory has that is the output of a job. Its index knows what stands in the others.
+OF_A_JOB = {"index.jsonl", "failed.jsonl", "journal"}
+
+
+def files_of(path: str) -> list[str]:
+    """The files that *path* stands for: itself, or those in the directory that it is and in those below, in order.
+
+    What is hidden, its name beginning with a dot, is left out, and so are pipes, which may never end.
+    The output of a job stands for its index.
+
+    Raises:
+        ConfigError: There is no file in the directory.
+    """
+    if not Path(path).is_dir():
+        return [path]
+    found = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if set(names) >= OF_A_JOB:
+            names = ["index.jsonl"]  # noqa: PLW2901 - all that is to be read of it
+        paths = [str(Path(folder, name)) for name in sorted(names) if not name.startswith(".")]
+        # What cannot be looked at, for which Path raises, is told once it is to be read.
+        found += [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]  # noqa: PTH110, PTH113
+    if not found:
+        raise ConfigError(f"{shown(path)}: a directory without files: give one with saved responses in it")
+    return found
+
+
+def read_saved(path: str, given: Given | None = None) -> Iterator[Saved]:
+    """The responses that were saved in a file.
+
+    Args:
+        path: Of the file; ``-`` for the standard input.
+        given: What is known beside it, for formats that do not say it.
+
+    Raises:
+        ConfigError: It cannot be read, or there is no response in it.
+    """
+    file = shown(path)
+    try:
+        yield from _read(path, file, given or Given())
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ConfigError(f"{file}: its compression is damaged or cut short: give a whole one") from error
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{file}: there is no such file: give a file, a directory, a URL, or - for the input"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def shown(path: str) -> str:
+    """*path* for people and machines to read, whatever bytes it consists of."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
+    with _opened(path) as packed, _unpacked(packed) as file:
+        kind = _format_of(file, label.removesuffix(".gz"))
+        count, saved_at = 0, os.fstat(packed.fileno()).st_mtime
+        # Nobody knows where the standard input lay.
+        folder = "" if path == STANDARD_INPUT else str(Path(path).parent)
+        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(given, folder=folder)):
+            count += 1
+            yield saved(answer, label, saved_at, is_one_of_many=bool(kind.nothing))
+    if not count and kind.nothing:
+        raise ConfigError(kind.nothing)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A file that can be read from its beginning again."""
+    is_input = path == STANDARD_INPUT
+    with nullcontext(sys.stdin.buffer) if is_input else Path(path).open("rb") as file:
+        if not is_input and file.seekable():
+            yield file
+            return
+        # What comes through a pipe comes once.
+        with tempfile.TemporaryFile() as kept:
+            shutil.copyfileobj(file, kept)
+            kept.seek(0)
+            yield cast("BinaryIO", kept)
+
+
+@contextmanager
+def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The same without gzip, if it has any."""
+    is_packed = file.read(len(GZIP_MARK)) == GZIP_MARK
+    file.seek(0)
+    if not is_packed:
+        yield file
+        return
+    with io.BufferedReader(Unpacking(file)) as plain:
+        yield cast("BinaryIO", plain)
+
+
+class Unpacking(io.RawIOBase):
+    """What is packed in *packed*, unless it is made to fill a disk."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._plain = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any that can be written to
+        count = self._plain.readinto(buffer)
+        at = self._plain.tell()
+        if at > HARMLESS_BYTES and at > MOST_PACKED_TIMES * self._packed.tell():
+            raise ConfigError(f"it unpacks to more than {MOST_PACKED_TIMES} times its size: give it unpacked")
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._plain.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._plain.tell()
+
+
+def _format_of(file: BinaryIO, name: str) -> Format:
+    file.seek(0)
+    start = file.read(HEAD_BYTES)
+    head = _utf_8(start) if start.startswith(UTF_16_MARKS) else start
+    found = next((one for one in (WARC, ZIP, *TEXTS) if one.begins(head)), None)
+    if found:
+        return found
+    file.seek(0)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") and is_pages(_as_utf_8(file, PAGES)):
+        return PAGES
+    return SUFFIXES.get(Path(name).suffix.lower(), BODY)
+
+
+def _as_utf_8(file: BinaryIO, kind: Format) -> BinaryIO:
+    """*file* from its beginning, in the letters that all forms are written in; of a body, whoever judges knows more."""
+    file.seek(0)
+    is_wide = kind is not BODY and file.read(2) in UTF_16_MARKS
+    file.seek(0)
+    return io.BytesIO(_utf_8(file.read(MOST_UTF_16_BYTES))) if is_wide else file
+
+
+def _utf_8(wide: bytes) -> bytes:
+    return wide.decode("utf-16", "replace").encode("utf-8", "replace")

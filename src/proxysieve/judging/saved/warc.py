@@ -1,0 +1,113 @@
+"""WARC files: what crawlers and archives keep."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import msgspec
+from warcio.archiveiterator import WARCIterator  # type: ignore[import-untyped]
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.raw_http import MOST_BYTES, is_raw_http, parse
+from proxysieve.judging.saved.response import Answer, Given
+
+MARK = b"WARC/"
+# Writers need some hundred bytes for what stands above a record.
+MOST_HEAD_BYTES = 1_000_000
+PIECE_BYTES = 65_536
+
+
+def is_warc(head: bytes) -> bool:
+    """Whether it begins with a record."""
+    return head.startswith(MARK)
+
+
+def read_warc(file: BinaryIO, _: Given) -> Iterator[Answer]:
+    """Each HTTP response of *file*, a record at a time.
+
+    Raises:
+        ConfigError: A record is damaged.
+    """
+    for record in _records(file):
+        if record.rec_type != "response":
+            continue
+        block = record.raw_stream.read(MOST_BYTES)
+        if is_raw_http(block):
+            yield _answer(record, block)
+
+
+def _answer(record: Any, block: bytes) -> Answer:  # noqa: ANN401 - warcio has no types
+    """The response of a *record* whose content is *block*."""
+    headers = record.rec_headers
+    # Older crawlers write addresses as <address>.
+    answer = parse(block, (headers.get_header("WARC-Target-URI") or "").strip("<> "), is_record=True)
+    is_cut = bool(headers.get_header("WARC-Truncated")) or len(block) < min(record.length or 0, MOST_BYTES)
+    return msgspec.structs.replace(
+        answer,
+        at=_moment(headers.get_header("WARC-Date") or ""),
+        note=answer.note or ("it was not saved to its end: judged by its beginning" if is_cut else ""),
+        is_whole=answer.is_whole and not is_cut,
+        body=None if is_cut and not answer.body else answer.body,
+    )
+
+
+class Rationed:
+    """A file of which no more is read for the head of a record than any has: a line may lack its end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next *size* bytes at most.
+
+        Raises:
+            ValueError: So much was read, and the head is still not over.
+        """
+        if self._left <= 0:
+            raise ValueError("a head without an end")
+        data = self._file.read(min(size, PIECE_BYTES) if size >= 0 else PIECE_BYTES)
+        self._left -= len(data)
+        return data
+
+    def allow(self, size: int) -> None:
+        """Let so much more be read."""
+        self._left = size
+
+
+def _records(file: BinaryIO) -> Iterator[Any]:
+    """What warcio reads of *file*."""
+    rationed = Rationed(file)
+    rationed.allow(MOST_HEAD_BYTES)
+    records = WARCIterator(rationed, no_record_parse=True)
+    while (record := _next(records)) is not None:
+        rationed.allow(sys.maxsize)
+        yield record
+        # What is not wanted of it, warcio would pass over within the ration of the next head.
+        while record.raw_stream.read(PIECE_BYTES):
+            pass
+        rationed.allow(MOST_HEAD_BYTES)
+
+
+def _next(records: Iterator[Any]) -> Any:  # noqa: ANN401 - warcio has no types
+    try:
+        # It prints warnings, with lines of what it reads in them: cookies, for instance.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return next(records, None)
+    except (OSError, EOFError, zlib.error):
+        raise
+    except Exception as error:  # whatever its parsers stumble over
+        raise ConfigError("damaged or cut short, or no WARC file at all: give a whole one") from error
+
+
+def _moment(date: str) -> float:
+    try:
+        return datetime.fromisoformat(date).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0

@@ -1,0 +1,92 @@
+"""HAR files in a zip file, as Playwright packs them: the bodies of their answers are files of their own in it."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+from zipfile import BadZipFile, LargeZipFile, ZipFile
+
+from proxysieve.errors import ConfigError
+from proxysieve.judging.saved.beside import MOST_TOTAL_BYTES
+from proxysieve.judging.saved.har import MOST_BYTES, answers_of
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Answer, Given
+
+MARKS = (b"PK\x03\x04", b"PK\x05\x06")
+# At the end of a zip file stands how large the list of its files is; a comment may follow.
+END = b"PK\x05\x06"
+END_FIELDS = struct.Struct("<4s4H2LH")
+LONGEST_COMMENT = 65_535
+# Some hundred thousand files.
+MOST_LIST_BYTES = 50_000_000
+DAMAGED = "the zip file is damaged, or packed in a way that cannot be read: unpack it"
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether it begins as one."""
+    return head.startswith(MARKS)
+
+
+def read_zip(file: BinaryIO, _: Given) -> Iterator[Answer]:
+    """Each answer of the HAR file in the zip file *file*.
+
+    Raises:
+        ConfigError: There is none in it, or it cannot be read, or unpacks to too much.
+    """
+    _check_size(file)
+    try:
+        with ZipFile(file) as packed:
+            members = Members(packed)
+            yield from answers_of(members.har(), members.read)
+    # What is encrypted, and ways of packing that Python does not know, are a RuntimeError.
+    except (BadZipFile, LargeZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(DAMAGED) from error
+
+
+class Members:
+    """The files in a zip file."""
+
+    def __init__(self, packed: ZipFile) -> None:
+        self._packed = packed
+        self._names = set(packed.namelist())
+        self._left = MOST_TOTAL_BYTES
+
+    def har(self) -> bytes:
+        """What is in the HAR file.
+
+        Raises:
+            ConfigError: There is none, or there are several.
+        """
+        names = sorted(name for name in self._names if name.lower().endswith(".har"))
+        if len(names) != 1:
+            what = "several HAR files" if names else "no HAR file"
+            raise ConfigError(f"a zip file (or a document that is one) with {what} in it: unpack it")
+        return self._read(names[0], MOST_BYTES + 1)
+
+    def read(self, name: str) -> bytes | None:
+        """The beginning of the file *name*, as much as is read of a body; None if it is not there."""
+        return self._read(name, MOST_BODY_BYTES + 1) if name in self._names else None
+
+    def _read(self, name: str, most: int) -> bytes:
+        with self._packed.open(name) as file:
+            content = file.read(most)
+        self._left -= len(content)
+        if self._left < 0:
+            raise ConfigError(f"it unpacks to more than {MOST_TOTAL_BYTES // 1_000_000_000} GB: give fewer responses")
+        return content
+
+
+def _check_size(file: BinaryIO) -> None:
+    """Refuse a list of files that would take more memory than there may be."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - LONGEST_COMMENT - END_FIELDS.size))
+    tail = file.read()
+    at = tail.rfind(END)
+    file.seek(0)
+    if at < 0 or len(tail) < at + END_FIELDS.size:
+        raise ConfigError(DAMAGED)
+    if END_FIELDS.unpack_from(tail, at)[5] > MOST_LIST_BYTES:
+        raise ConfigError("a zip file with too many files in it: unpack it")

@@ -1,0 +1,281 @@
+"""The proxies of all sources together, each once, and what becomes of them while a pool is open.
+
+Reading and comparing is done in threads of its own, as a list may have a million lines; what changed is taken over in
+the event loop, piece by piece.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from os import PathLike
+from typing import NamedTuple
+
+from proxysieve.clock import Clock
+from proxysieve.core.lists.address import is_blank, parse_proxy
+from proxysieve.core.lists.listing import Line, Listing
+from proxysieve.core.lists.problems import MOST_PROBLEMS, Problems
+from proxysieve.core.model import Proxy
+from proxysieve.core.proxies.providers import fill_in
+from proxysieve.errors import ConfigError
+from proxysieve.lists.providers import usual_providers
+from proxysieve.lists.sources import Given, Source, StandardInput, source_at
+from proxysieve.text_file import STANDARD_INPUT
+
+# Of a line, or of an entry.
+NUMBER = re.compile(r", (?:line|entry) \d+:")
+
+log = logging.getLogger("proxysieve")
+
+
+class Reading(NamedTuple):
+    """What a source said."""
+
+    proxies: dict[str, Proxy]
+    problems: list[str]
+
+
+class Change(NamedTuple):
+    """What became of a list.
+
+    Attributes:
+        left: As they were.
+        changed: As they are now: the same proxies with other options.
+    """
+
+    joined: list[Proxy]
+    left: list[Proxy]
+    changed: list[Proxy]
+
+    def __str__(self) -> str:
+        changed = f", {len(self.changed):,} have other options" if self.changed else ""
+        return f"{len(self.joined):,} proxies joined, {len(self.left):,} left{changed}"
+
+
+class ProxyList:
+    """The proxies of several sources together, for one pool.
+
+    Args:
+        sources: Each the path of a file with a proxy a line, ``-`` for the standard input, or the http(s) address of
+            such a list.
+        lines: Proxies beside them: lines such as a file has, or values.
+
+    Attributes:
+        proxies: Each once, as the first source has it that has it; nothing before it was read.
+
+    Raises:
+        ConfigError: The standard input is named twice, or an address is none.
+    """
+
+    def __init__(self, *sources: str | PathLike[str], lines: Iterable[Line] = ()) -> None:
+        if sources.count(STANDARD_INPUT) > 1:
+            raise ConfigError("the standard input can be read once: name it once")
+        self._sources = [source_at(one) for one in sources]
+        has_lines = not isinstance(lines, Sequence) or len(lines) > 0
+        if has_lines or not sources:
+            self._sources.append(Given(lines))
+        self._readings: dict[Source, Reading] = {}
+        # What was said of the lines of each source, and of it as a whole.
+        self._told: dict[Source, Counter[str]] = {}
+        self._ailments: dict[Source, str] = {}
+        self.proxies: list[Proxy] = []
+
+    @property
+    def takes_standard_input(self) -> bool:
+        """Whether one of the sources is the standard input."""
+        return any(isinstance(source, StandardInput) for source in self._sources)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether :attr:`proxies` are known."""
+        return bool(self._readings)
+
+    def read(self) -> list[str]:
+        """Read all sources; what is wrong with the lines that were left out. It may take a while: call it in a thread.
+
+        Raises:
+            ConfigError: A source cannot be read, or there is not one usable proxy in any.
+        """
+        readings = {source: read_lines(source.read(), source.name) for source in self._sources}
+        problems = [problem for reading in readings.values() for problem in reading.problems]
+        proxies, conflicts = _merge(readings.items())
+        if not proxies:
+            names = " and ".join(dict.fromkeys(source.name for source in self._sources))
+            raise ConfigError(problems[0] if problems else f"{names} has no proxies in it: expected one a line")
+        self._readings, self.proxies = readings, list(proxies.values())
+        for source, reading in readings.items():
+            self._told[source] = Counter(map(_unnumbered, reading.problems))
+        return problems + conflicts
+
+    async def watch(self, clock: Clock, is_over: asyncio.Event, take: Callable[[Change], Awaitable[None]]) -> None:
+        """Look at the sources now and then until *is_over*, and have *take* take over what changed, one by one."""
+        taking = asyncio.Lock()
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                if source.seconds:
+                    group.create_task(self._watch(source, clock, is_over, take, taking))
+
+    async def _watch(
+        self,
+        source: Source,
+        clock: Clock,
+        is_over: asyncio.Event,
+        take: Callable[[Change], Awaitable[None]],
+        taking: asyncio.Lock,
+    ) -> None:
+        while True:
+            await clock.wait(is_over, clock.now() + source.seconds)
+            if is_over.is_set():
+                return
+            try:
+                reading = await self._look(source)
+                if reading is not None:
+                    async with taking:
+                        await self._take(source, reading, take)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not keep a pool from reading its list again
+                self._ail(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
+
+    async def _take(self, source: Source, reading: Reading, take: Callable[[Change], Awaitable[None]]) -> None:
+        change = await asyncio.to_thread(self._compare, source, reading)
+        if any(change):
+            await take(change)
+            log.info("%s: %s; there are %d now", source.name, change, len(self.proxies))
+
+    async def _look(self, source: Source) -> Reading | None:
+        """What *source* says now, if it may have changed and is of use; what is wrong with it is said once."""
+        try:
+            listing = await source.look()
+        except ConfigError as error:
+            self._ail(source, f"{error}; its proxies stay as they were")
+            return None
+        if listing is None:
+            return None
+        reading = await asyncio.to_thread(read_lines, listing, source.name)
+        self._tell(source, reading.problems)
+        if not reading.proxies:
+            self._ail(source, f"{source.name} has no proxies in it any more; they stay as they were")
+            return None
+        self._ailments.pop(source, None)
+        return reading
+
+    def _ail(self, source: Source, why: str) -> None:
+        if self._ailments.get(source) != why:
+            self._ailments[source] = why
+            log.warning("%s", why)
+
+    def _tell(self, source: Source, problems: list[str]) -> None:
+        """Say what was not said when the source was read last."""
+        told, now = self._told[source], Counter[str]()
+        for problem in problems:
+            kind = _unnumbered(problem)
+            now[kind] += 1
+            if now[kind] > told[kind]:
+                log.warning("%s", problem)
+        self._told[source] = now
+
+    def _compare(self, source: Source, reading: Reading) -> Change:
+        """Take *reading* for what *source* says from now on; what that changes."""
+        self._readings[source] = reading
+        now, _ = _merge(self._readings.items())
+        before = {proxy.key: proxy for proxy in self.proxies}
+        self.proxies = list(now.values())
+        return Change(
+            joined=[proxy for key, proxy in now.items() if key not in before],
+            left=[proxy for key, proxy in before.items() if key not in now],
+            changed=[proxy for key, proxy in now.items() if key in before and before[key].options != proxy.options],
+        )
+
+    def __repr__(self) -> str:
+        return f"<ProxyList of {', '.join(source.name for source in self._sources)}>"
+
+
+Proxies = str | PathLike[str] | Iterable[str | PathLike[str] | Proxy] | ProxyList
+
+
+def list_proxies(proxies: Proxies) -> ProxyList:
+    """*proxies* as a list that can be read.
+
+    Args:
+        proxies: A path, ``-`` or an http(s) address; or lines and values, among them paths that are no text; or a
+            :class:`ProxyList`.
+    """
+    if isinstance(proxies, ProxyList):
+        return proxies
+    if isinstance(proxies, str | PathLike):
+        return ProxyList(proxies)
+    if not isinstance(proxies, Sequence):
+        proxies = list(proxies)
+    paths = [one for one in proxies if isinstance(one, PathLike)]
+    return ProxyList(*paths, lines=[one for one in proxies if isinstance(one, str | Proxy)])
+
+
+def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
+    """The proxies that there are now, each once, and what is wrong with the lines that were left out.
+
+    Of a proxy that stands there twice the first line counts; that is wrong only if the options differ.
+
+    Raises:
+        ConfigError: A source cannot be read, or there is not one usable proxy.
+    """
+    listed = list_proxies(proxies)
+    problems = [] if listed.is_read else listed.read()
+    return listed.proxies, problems
+
+
+def read_lines(listing: Listing, origin: str) -> Reading:
+    """The proxies of a list that comes from *origin*; blank lines and comments, behind ``#``, are skipped."""
+    proxies: dict[str, Proxy] = {}
+    problems = Problems(origin, listing.unit)
+    for number, line in enumerate(listing.lines, start=1):
+        # Most lines begin with a letter or a digit, and are not looked at twice.
+        if isinstance(line, str) and not line[:1].isalnum() and is_blank(line):
+            continue
+        try:
+            proxy = _proxy(line)
+        except ConfigError as error:
+            problems.add(number, str(error))
+            continue
+        first = proxies.setdefault(proxy.key, proxy)
+        conflict = _conflict(first, proxy)
+        if conflict:
+            problems.add(number, conflict)
+    return Reading(proxies, [*problems.told(), *([f"{origin}: {listing.note}"] if listing.note else [])])
+
+
+def _proxy(line: Line) -> Proxy:
+    if isinstance(line, ConfigError):
+        raise line
+    proxy = line if isinstance(line, Proxy) else parse_proxy(line)
+    return fill_in(proxy, usual_providers()) if proxy.is_gateway else proxy
+
+
+def _conflict(first: Proxy, proxy: Proxy) -> str:
+    """What is wrong with a proxy that was there already; empty if nothing is."""
+    if first is proxy or first.options == proxy.options:
+        return ""
+    what = "at another cost" if first.cost != proxy.cost else "with other options"
+    return f"the same proxy {what}, the first one counts"
+
+
+def _merge(readings: Iterable[tuple[Source, Reading]]) -> tuple[dict[str, Proxy], list[str]]:
+    """The proxies of all, those of the first source first, and which have other options in another."""
+    merged: dict[str, Proxy] = {}
+    conflicts: list[str] = []
+    for source, reading in readings:
+        if not merged:
+            merged = dict(reading.proxies)
+            continue
+        for key, proxy in reading.proxies.items():
+            conflict = _conflict(merged.setdefault(key, proxy), proxy)
+            if conflict and len(conflicts) < MOST_PROBLEMS:
+                conflicts.append(f"{source.name}: {proxy}: {conflict}")
+    return merged, conflicts
+
+
+def _unnumbered(problem: str) -> str:
+    """*problem* without the number of its line, which others may have moved."""
+    found = NUMBER.search(problem)
+    return f"{problem[: found.start()]}{problem[found.end() :]}" if found else problem

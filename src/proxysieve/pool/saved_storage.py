@@ -1,0 +1,80 @@
+"""What the store has of the belongings of a site's sessions, and whose may differ from that by now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container, Mapping, Sequence
+
+from proxysieve.core.records import Record
+from proxysieve.sessions.session import Session, dump_belongings
+from proxysieve.sessions.storage import OWN_KINDS, check_belongings
+
+log = logging.getLogger("proxysieve")
+
+# Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
+STALE = b""
+
+
+class KeptBelongings:
+    """The cookies, data and browsers of the sessions at *site*, as they were saved last.
+
+    Args:
+        records: What the store kept of the site.
+        names: Of the sessions that there are; what belonged to others is deleted.
+
+    Raises:
+        msgspec.DecodeError: A record is damaged.
+    """
+
+    def __init__(self, site: str, records: Sequence[Record], names: Container[str]) -> None:
+        self._site = site
+        self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
+        for (kind, _), value in self._saved.items():
+            check_belongings(kind, value or b"")
+        self._used: set[str] = set()
+        for orphan in {name for _, name in self._saved if name not in names}:
+            self.forget(orphan)
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether there is something to be compared with what was saved."""
+        return bool(self._used)
+
+    def of(self, name: str) -> dict[str, bytes | None]:
+        """What belongs to the session called *name*, by kind."""
+        return {kind: self._saved.get((kind, name)) for kind in OWN_KINDS}
+
+    def note_use(self, name: str) -> None:
+        """What belongs to the session called *name* may have changed."""
+        self._used.add(name)
+
+    def forget(self, name: str) -> None:
+        """The session called *name* is no more, and another one of this name must not find what belonged to it."""
+        self._saved.update({(kind, name): STALE for kind in OWN_KINDS if self._saved.get((kind, name))})
+        self._used.add(name)
+
+    def take_changes(self, sessions: Mapping[str, Session]) -> list[Record]:
+        """What must be saved since this was asked last, of *sessions* by their names, and of those that are no more."""
+        used, self._used = self._used, set()
+        return [record for name in used for record in self._changes_of(name, sessions.get(name))]
+
+    def keep_changed(self, record: Record) -> None:
+        """What :meth:`take_changes` gave could not be saved: give it again next time."""
+        self._saved[record.kind, record.key] = STALE
+        self._used.add(record.key)
+
+    def _changes_of(self, name: str, session: Session | None) -> list[Record]:
+        try:
+            values = dump_belongings(session) if session else dict.fromkeys(OWN_KINDS)
+        except (TypeError, ValueError, RecursionError) as error:
+            # The user's own values; they must not keep all else from being saved.
+            log.warning("%s: the data of %s is not like JSON and cannot be saved: %s", self._site, session, error)
+            return []
+        changed = []
+        for kind, value in values.items():
+            if self._saved.get((kind, name)) != value:
+                self._saved[kind, name] = value
+                if value is None:
+                    del self._saved[kind, name]
+                changed.append(Record(self._site, kind, name, value))
+        return changed

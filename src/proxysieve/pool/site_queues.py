@@ -1,0 +1,133 @@
+"""Every site's desk: opened when it is asked for, saved with the others, left when nothing goes on at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from proxysieve.core.records import Record
+from proxysieve.core.site.engine import Standing
+from proxysieve.errors import StoreError
+from proxysieve.pool.site_queue import Desk
+from proxysieve.site_of import former_names
+from proxysieve.stores import Store
+
+# More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
+OPEN_DESKS = 1_000
+
+
+class Desks(Mapping[str, Desk]):
+    """The desks that are open, by their sites.
+
+    Args:
+        store: Where what they learn is kept.
+        make: A desk for a site, by what the store kept of it.
+    """
+
+    def __init__(self, store: Store, make: Callable[[str, Sequence[Record]], Desk]) -> None:
+        self._store = store
+        self._make = make
+        self._desks: dict[str, Desk] = {}
+        self._left: dict[str, Standing] = {}
+        self._moved: list[Record] = []
+        self._loading = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._is_draining = False
+
+    def __getitem__(self, site: str) -> Desk:
+        return self._desks[site]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._desks)
+
+    def __len__(self) -> int:
+        return len(self._desks)
+
+    async def at(self, site: str) -> Desk:
+        """The desk of *site*.
+
+        Raises:
+            StoreError: What is kept of the site cannot be read.
+        """
+        desk = self._desks.get(site)
+        if desk is None:
+            async with self._loading:
+                desk = self._desks.get(site) or await self._open(site)
+        return desk
+
+    async def _open(self, site: str) -> Desk:
+        records: list[Record] = await self._store.load(site) or await self._renamed(site)
+        try:
+            desk = self._make(site, records)
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"what {self._store!r} keeps of {site} is damaged ({error}): move the store away, or name another"
+            ) from error
+        if self._is_draining:
+            desk.drain()
+        self._desks[site] = desk
+        return desk
+
+    async def _renamed(self, site: str) -> list[Record]:
+        """What the store keeps of *site* by a name that an earlier version gave it; the next save gives it today's."""
+        for name in former_names(site):
+            former = await self._store.load(name)
+            if former:
+                records = [msgspec.structs.replace(one, site=site) for one in former]
+                self._moved += [*records, *(msgspec.structs.replace(one, value=None) for one in former)]
+                return records
+        return []
+
+    async def save(self, fence: int) -> None:
+        """Save what was learned, by the claim that has this *fence*.
+
+        Raises:
+            StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
+        """
+        async with self._saving:
+            changes = [record for desk in self._desks.values() for record in desk.take_changes()]
+            moved, self._moved = self._moved, []
+            if not changes and not moved:
+                return
+            try:
+                # What has changed since it was moved counts.
+                await self._store.save([*moved, *changes], fence)
+            except BaseException:
+                self._moved = moved + self._moved
+                for record in changes:
+                    self._desks[record.site].keep_changed(record)
+                raise
+
+    def leave_idle(self) -> None:
+        """Leave to the store the sites where nothing goes on, while too many are open."""
+        surplus = len(self._desks) - OPEN_DESKS
+        # While changes are being saved, a desk that has some looks idle.
+        if surplus > 0 and not self._saving.locked():
+            idle = [site for site, desk in self._desks.items() if desk.is_idle]
+            for site in idle[:surplus]:
+                desk = self._desks.pop(site)
+                self._left[site] = desk.standing()
+                desk.close()
+
+    def wake(self) -> None:
+        """Have all who wait ask again."""
+        for desk in self._desks.values():
+            desk.wake()
+
+    def drain(self) -> None:
+        """Grant no more leases anywhere."""
+        self._is_draining = True
+        for desk in self._desks.values():
+            desk.drain()
+
+    def standings(self) -> dict[str, Standing]:
+        """How many stand where, at each site that was used."""
+        return self._left | {site: desk.standing() for site, desk in self._desks.items()}
+
+    @property
+    def working_count(self) -> int:
+        """How many sessions work, over all sites that were used."""
+        left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
+        return left + sum(desk.engine.facts.working.session_count for desk in self._desks.values())

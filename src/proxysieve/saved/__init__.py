@@ -1,6 +1,0 @@
-"""READS: responses that were saved, in whatever form."""
-
-from proxysieve.saved.reader import files_of, read_saved
-from proxysieve.saved.response import Given, Saved
-
-__all__ = ["Given", "Saved", "files_of", "read_saved"]

@@ -1,0 +1,1 @@
+"""HOLDS a session: its proxy, its cookies, its data and its clients."""

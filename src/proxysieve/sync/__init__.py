@@ -1,0 +1,1 @@
+"""BRIDGES: the same for callers without ``await``, by one event loop in the background."""
