@@ -20,15 +20,15 @@ from curl_cffi.requests.exceptions import RequestException
 from measure import Bench, Cell
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.fingerprints.user_agents import platform_of
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import SendFailed
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
-from proxysieve.testbed import Fingerprint, TestbedProcess, World
+from proxysieve.testbed import SeenFingerprint, TestbedProcess, World
 
 WORLD = World(proxies=1, networks=1, https=True)
 LONGEST_SECONDS = 60.0
@@ -39,8 +39,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     """A browser, or what looks like one."""
 
     name: str
-    first: Fingerprint
-    later: Fingerprint | None = None
+    first: SeenFingerprint
+    later: SeenFingerprint | None = None
 
 
 def open_in_chromium(bed: TestbedProcess) -> Side | None:
@@ -60,20 +60,20 @@ def open_in_chromium(bed: TestbedProcess) -> Side | None:
     found = PAGE.search(page)
     if found is None:
         raise RuntimeError(f"chromium did not show the page: {page[:200]!r}")
-    first = msgspec.json.decode(unescape(found[1]), type=Fingerprint)
+    first = msgspec.json.decode(unescape(found[1]), type=SeenFingerprint)
     version = re.search(r"Chrome/(\d+)", first.user_agent)
     return Side(name=f"Chromium {version[1] if version else '?'}", first=first)
 
 
-async def look_like(identity: Identity, bed: TestbedProcess) -> Side:
-    """What the site sees of *identity*."""
+async def look_like(fingerprint: Fingerprint, bed: TestbedProcess) -> Side:
+    """What the site sees of *fingerprint*."""
     client, clients, proxy = CurlClient(ca_path=str(bed.ca_path)), Clients(1), parse_proxy(bed.proxy_lines[0])
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=identity, opened_at=0)
+    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
     session = Session(record, "localhost", proxy, clients)
 
-    async def shown() -> Fingerprint:
+    async def shown() -> SeenFingerprint:
         response = await client.send(Request(url=f"{bed.site_url}/fingerprint"), session)
-        return msgspec.json.decode(response.body, type=Fingerprint)
+        return msgspec.json.decode(response.body, type=SeenFingerprint)
 
     try:
         first = await shown()
@@ -83,7 +83,7 @@ async def look_like(identity: Identity, bed: TestbedProcess) -> Side:
             later = await shown()
         else:
             raise RuntimeError("the site did not reset the connection")
-        return Side(name=f"{identity.impersonate} {platform_of(identity.user_agent)}", first=first, later=later)
+        return Side(name=f"{fingerprint.impersonate} {platform_of(fingerprint.user_agent)}", first=first, later=later)
     finally:
         await clients.close()
 
@@ -112,7 +112,7 @@ def main() -> None:
     bench.start()
     with TestbedProcess(WORLD) as bed:
         real = open_in_chromium(bed)
-        sides = [asyncio.run(look_like(identity, bed)) for identity in IDENTITIES]
+        sides = [asyncio.run(look_like(fingerprint, bed)) for fingerprint in FINGERPRINTS]
     if real:
         sides.insert(0, real)
     for side in sides:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.clients import Clients
@@ -87,8 +87,8 @@ class CurlVisitor:
         self._client = CurlClient(ca_path=options.ca_path)
         self._clients = Clients(1)
         proxy = parse_proxy(options.proxy)
-        identity = Identity(impersonate=options.browser, user_agent="", accept_language="")
-        record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=identity, opened_at=0)
+        fingerprint = Fingerprint(impersonate=options.browser, user_agent="", accept_language="")
+        record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
         self._session = Session(record, "localhost", proxy, self._clients, cookies=options.cookies)
 
     async def get(self, url: str, timeout_seconds: float = 10.0) -> Page:

@@ -18,7 +18,7 @@ from client_choice_clients import CHROMES_ORDER, TooLargeError, Visitor
 from client_choice_servers import HOST, Proxy, Trust, closed_port, deaf_port
 from clients import BROWSERS
 from measure import resident_mb
-from proxysieve.testbed import Fingerprint, Testbed, World
+from proxysieve.testbed import SeenFingerprint, Testbed, World
 
 SITE = f"https://{HOST}"
 # How SOCKS names the site by each kind of proxy.
@@ -276,8 +276,8 @@ class Trials:
             later = await self._shown(bed, visitor)
             async with self._visit_bed(bed, browser) as other:
                 strange = await self._shown(bed, other)
-        looks = "as it does" if later.ja4 == ja4 else "otherwise" if later.is_resumed else "not"
-        return f"{browser} {looks}{', shared' if strange.is_resumed else ''}"
+        likeness = "as it does" if later.ja4 == ja4 else "otherwise" if later.is_resumed else "not"
+        return f"{browser} {likeness}{', shared' if strange.is_resumed else ''}"
 
     @contextlib.asynccontextmanager
     async def _testbed(self, browser: str = "chrome") -> AsyncIterator[tuple[Testbed, Visitor]]:
@@ -292,9 +292,9 @@ class Trials:
         finally:
             await visitor.close()
 
-    async def _shown(self, bed: Testbed, visitor: Visitor) -> Fingerprint:
+    async def _shown(self, bed: Testbed, visitor: Visitor) -> SeenFingerprint:
         page = await visitor.get(f"{bed.site_url}/fingerprint")
-        return msgspec.json.decode(page.body, type=Fingerprint)
+        return msgspec.json.decode(page.body, type=SeenFingerprint)
 
 
 def _as_read(scheme: str, login: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ import msgspec
 
 from client_adapters import ADAPTERS, MAX_BYTES, Adapter, Options, TooLargeError, Visitor
 from measure import Bench, Cell, Spread
-from proxysieve.testbed import Fingerprint, TestbedProcess, World
+from proxysieve.testbed import SeenFingerprint, TestbedProcess, World
 from proxysieve.testbed.world import lay_out
 
 TRIALS = World(proxies=8, networks=1, https=True, https_proxies=True, demanding=1, failing=1, refusing=1, hanging=1)
@@ -113,9 +113,9 @@ class Trials:
         finally:
             await visitor.close()
 
-    async def _shown(self, visitor: Visitor) -> Fingerprint:
+    async def _shown(self, visitor: Visitor) -> SeenFingerprint:
         page = await visitor.get(f"{self._secure.site_url}/fingerprint")
-        return msgspec.json.decode(page.body, type=Fingerprint)
+        return msgspec.json.decode(page.body, type=SeenFingerprint)
 
     async def schemes(self) -> str:
         """Through which kinds of proxies a page of an HTTPS site comes, with user and password."""
@@ -283,7 +283,7 @@ class Trials:
                 try:
                     seen = await self._shown(visitor)
                 except Exception:  # noqa: BLE001 - a target that does not work agrees with nothing
-                    seen = Fingerprint(protocol="")
+                    seen = SeenFingerprint(protocol="")
             known += 1
             names = " ".join(name for name in seen.header_names if name not in {"cookie", "host"})
             found = (seen.ja4 or "-", seen.http2, names.lower())
@@ -527,12 +527,12 @@ def measure_speed(world: World, packages: list[str], rounds: int) -> dict[str, l
 
 def package_facts(package: str) -> dict[str, str]:
     """What the package says of itself."""
-    facts = metadata.metadata(package)
-    named = [facts[field] for field in ("License-Expression", "License") if field in facts]
-    named += [text.rpartition(" :: ")[2] for text in facts.get_all("Classifier") or () if text.startswith("License")]
+    state = metadata.metadata(package)
+    named = [state[field] for field in ("License-Expression", "License") if field in state]
+    named += [text.rpartition(" :: ")[2] for text in state.get_all("Classifier") or () if text.startswith("License")]
     typed = any(str(file).endswith("py.typed") for file in metadata.files(package) or ())
     return {
-        "version": facts["Version"],
+        "version": state["Version"],
         "licence": named[0].removesuffix(" License").removesuffix(" Software"),
         "typed": "yes" if typed else "no",
     }

@@ -29,7 +29,7 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine, Pick
 from proxysieve.core.site.policy import Open, Policy
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 from proxysieve.pool.session_pool import POLICIES
 from proxysieve.stores.sqlite import DATABASE, SqliteStore
 
@@ -53,7 +53,7 @@ class Next:
     def __init__(self, catalog: Catalog) -> None:
         self._proxies = iter(catalog)
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Open | None:  # noqa: ARG002 - it only counts
+    def choose(self, state: SiteState, now: float, rng: Random) -> Open | None:  # noqa: ARG002 - it only counts
         return Open(next(self._proxies), "its turn")
 
 
@@ -83,7 +83,7 @@ def pairs(engine: Engine, rng: Random, verdict_of: Callable[[str], Verdict], dep
             if pick.opened:
                 engine.apply(pick.opened)
             engine.apply(pick.leased)
-            in_flight.append((pick.leased.lease, verdict_of(engine.facts.sessions[pick.leased.session].proxy)))
+            in_flight.append((pick.leased.lease, verdict_of(engine.state.sessions[pick.leased.session].proxy)))
         assert in_flight, pick  # noqa: S101 - else it is no measurement
         now += SECONDS_APART
         if len(in_flight) == depth or not isinstance(pick, Pick):
@@ -153,8 +153,8 @@ def memory_rows(
     """Bytes for an exit in each state, with what a *policy* has the engine keep."""
     start = traced()
     unused = Engine(SITE, catalog, policy(catalog))
-    if unused.facts.lore:
-        unused.facts.lore.supply.tiers()  # the networks are looked up at the first choice
+    if unused.state.learner:
+        unused.state.learner.candidates.tiers()  # the networks are looked up at the first choice
     yield memory_row(bench, f"{name}: never used at the site", traced() - start)
     for state, verdict_of in (("works", always_ok), ("blocked (255 in 256)", nearly_all_blocked)):
         start = traced()

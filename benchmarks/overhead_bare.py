@@ -13,7 +13,7 @@ from curl_cffi.requests import AsyncSession, Response
 from overhead_task import Fetch, Task, perform
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.clients import Clients
@@ -25,11 +25,11 @@ TIMEOUT_SECONDS = 30.0
 async def fetch_by_client(task: Task) -> None:
     """Fetch with the built-in client, one session a proxy."""
     clients, client = Clients(task.sessions), CurlClient(ca_path=task.ca_path)
-    identities = cycle(IDENTITIES)
+    fingerprints = cycle(FINGERPRINTS)
     sessions = []
     for line in task.proxies[: task.sessions]:
         proxy = parse_proxy(line)
-        record = SessionRecord(name=line, proxy=proxy.key, exit="", identity=next(identities), opened_at=0)
+        record = SessionRecord(name=line, proxy=proxy.key, exit="", fingerprint=next(fingerprints), opened_at=0)
         sessions.append(Session(record, "site", proxy, clients))
     turns = cycle(sessions)
 
@@ -43,12 +43,12 @@ async def fetch_by_client(task: Task) -> None:
 
 async def fetch_by_curl_cffi(task: Task) -> None:
     """Fetch with curl_cffi's own sessions, which look like the same browsers, and trust whom the environment names."""
-    identities = cycle(IDENTITIES)
+    fingerprints = cycle(FINGERPRINTS)
     async with AsyncExitStack() as stack:
         sessions = [
             await stack.enter_async_context(
                 AsyncSession[Response](
-                    impersonate=next(identities).impersonate,
+                    impersonate=next(fingerprints).impersonate,
                     proxy=line,
                     trust_env=False,
                     curl_options={CurlOpt.NOPROXY: ""},

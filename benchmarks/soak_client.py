@@ -22,7 +22,7 @@ from typing import NamedTuple
 from measure import Bench, Cell, open_files, resident_mb
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
@@ -45,7 +45,7 @@ LOOK_COUNT = 10
 MOST_GROWTH = 0.05
 
 
-class Look(NamedTuple):
+class PageTraits(NamedTuple):
     """The process at a moment."""
 
     requests: int
@@ -58,12 +58,12 @@ class Soak:
     """Sessions, one after the other, at each of fifty places."""
 
     def __init__(self, bed: TestbedProcess, session_count: int) -> None:
-        self.looks: list[Look] = []
+        self.likeness: list[PageTraits] = []
         self.outcomes: Counter[str] = Counter()
         self._bed = bed
         self._client = CurlClient(ca_path=str(bed.ca_path))
         self._clients = Clients(MOST_CLIENTS)
-        self._identities = cycle(IDENTITIES)
+        self._fingerprints = cycle(FINGERPRINTS)
         self._numbers = iter(range(session_count))
         self._look_every = session_count * REQUESTS_A_SESSION // LOOK_COUNT
         self._started_at = time.monotonic()
@@ -92,7 +92,7 @@ class Soak:
     def _open(self, number: int) -> Session:
         proxy = parse_proxy(self._bed.proxy_lines[number % WORLD.proxies])
         record = SessionRecord(
-            name=f"s{number}", proxy=proxy.key, exit="", identity=next(self._identities), opened_at=0
+            name=f"s{number}", proxy=proxy.key, exit="", fingerprint=next(self._fingerprints), opened_at=0
         )
         return Session(record, "localhost", proxy, self._clients)
 
@@ -116,7 +116,7 @@ class Soak:
 
     def _look(self) -> None:
         seconds, pid = time.monotonic() - self._started_at, os.getpid()
-        self.looks.append(Look(self.outcomes.total(), seconds, resident_mb(pid), open_files(pid)))
+        self.likeness.append(PageTraits(self.outcomes.total(), seconds, resident_mb(pid), open_files(pid)))
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def main() -> None:
     with TestbedProcess(WORLD) as bed:
         soak = Soak(bed, options.sessions)
         asyncio.run(soak.run())
-    before, *between, after = soak.looks
+    before, *between, after = soak.likeness
     growth = between[-1].mb / between[len(between) // 2 - 1].mb - 1
     rows: list[dict[str, Cell]] = [
         {
@@ -136,12 +136,12 @@ def main() -> None:
             "memory MB": round(look.mb, 1),
             "open files": look.files,
         }
-        for look in soak.looks
+        for look in soak.likeness
     ]
     bench.table(f"{options.sessions:,} sessions, {MOST_CLIENTS} at most open; the last line once all are closed", rows)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in soak.outcomes.most_common())
     bench.note(f"\n{counts}; memory {growth:+.1%} over the second half")
-    bench.emit(looks=soak.looks, outcomes=soak.outcomes, growth=growth)
+    bench.emit(likeness=soak.likeness, outcomes=soak.outcomes, growth=growth)
     if growth > MOST_GROWTH or after.files > before.files:
         sys.exit(1)
 

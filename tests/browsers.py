@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +174,6 @@ BROWSERS = {
 }
 
 
-def browser_of(identity: Identity) -> Browser:
-    """The browser that *identity* names."""
-    return BROWSERS[identity.impersonate]
+def browser_of(fingerprint: Fingerprint) -> Browser:
+    """The browser that *fingerprint* names."""
+    return BROWSERS[fingerprint.impersonate]

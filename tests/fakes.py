@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from proxysieve import Client, Exchange, Request, Response, Session, SessionPool, Tried
 from proxysieve.clock import Clock
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 from proxysieve.judging.tables import OwnSign
 
 URL = "http://shop.example/"
@@ -65,7 +65,7 @@ class Options(TypedDict, total=False):
     max_clients: int
     clock: Clock
     seed: int | None
-    looks: bool
+    likeness: bool
     signs: Sequence[OwnSign]
     site: Callable[[str], str]
     on_tried: Callable[[str, Tried], None]
@@ -77,6 +77,6 @@ def pool_of(count: int, client: Client | None = None, **options: Unpack[Options]
     return SessionPool(lines(count), client=client or Scripted(answers(200)), **settled)
 
 
-def facts_of(pool: SessionPool) -> Facts:
+def facts_of(pool: SessionPool) -> SiteState:
     """What *pool* knows of the site."""
-    return pool._desks[SITE].engine.facts
+    return pool._site_queues[SITE].engine.state

@@ -23,10 +23,10 @@ from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine, Pick
 from proxysieve.core.story.telling import tell_site
 from proxysieve.core.verdicts.judge import Judge
-from proxysieve.core.verdicts.likeness import Looks, look_of
+from proxysieve.core.verdicts.likeness import Likeness, traits_of
 from proxysieve.judging.samples import Samples
 from proxysieve.judging.tables import make_judge
-from proxysieve.pool.site_queue import Desk
+from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.screens import Window
 from proxysieve.sessions.storage import PLAIN_FIELDS, BrowserRecord, CookieRecord, cookie_of, dump_cookies
@@ -58,19 +58,19 @@ def crawl(policy: str, seed: int) -> list[Record]:
         world.apply(Reported(world.now, leased.lease, said, page=rng.randint(1, 9)))
     world.save()
     names = [key for kind, key in world.store if kind == "session"]
-    return [*world.store.values(), looks_record(rng), *belongings(names[0])]
+    return [*world.store.values(), looks_record(rng), *storage(names[0])]
 
 
 def looks_record(rng: Random) -> Record:
     """The looks of a site that has shown some pages."""
-    looks, make = Looks(), Make(rng)
+    likeness, make = Likeness(), Make(rng)
     for _ in range(30):
-        looks.learn(look_of(page(make.page(rng))))
-    looks.accept(look_of(page(b"<title>nothing</title><p>we have none of these at the moment")))
-    return Record(SITE, "looks", "", msgspec.json.encode(looks.record()))
+        likeness.learn(traits_of(page(make.page(rng))))
+    likeness.accept(traits_of(page(b"<title>nothing</title><p>we have none of these at the moment")))
+    return Record(SITE, "looks", "", msgspec.json.encode(likeness.record()))
 
 
-def belongings(name: str) -> list[Record]:
+def storage(name: str) -> list[Record]:
     """Cookies and data of the session called *name*."""
     jar = CookieJar()
     fields: dict[str, Any] = dict.fromkeys(PLAIN_FIELDS, 0) | {"name": "sid", "value": "1", "domain": SITE, "path": "/"}
@@ -175,20 +175,20 @@ def foreign(_: bytes) -> st.SearchStrategy[bytes]:
     return st.binary(max_size=40) | ANY_JSON.map(msgspec.json.encode) | st.just(b"[" * 10_000)
 
 
-def load(policy: str, records: list[Record], clock: VirtualClock) -> Desk | None:
+def load(policy: str, records: list[Record], clock: VirtualClock) -> SiteQueue | None:
     """What a run would begin with; None if it says that a record is damaged."""
     try:
         engine = Engine(SITE, Catalog(PROXIES), new_policy(policy), records=records)
-        return Desk(
+        return SiteQueue(
             engine, clock=clock, rng=Random(1), judge=JUDGE, clients=Clients(9), samples=Samples(None), records=records
         )
     except msgspec.DecodeError:
         return None
 
 
-def work(desk: Desk, rng: Random) -> None:
+def work(site_queue: SiteQueue, rng: Random) -> None:
     """Send requests, look at all there is, and save."""
-    engine, now = desk.engine, 1_000_000.0
+    engine, now = site_queue.engine, 1_000_000.0
     out = []
     for _ in range(CHOICE_COUNT):
         now += rng.choice((0.0, 0.5, 61.0, 90_000.0))
@@ -202,17 +202,17 @@ def work(desk: Desk, rng: Random) -> None:
             outcome = rng.choice((Outcome.OK, Outcome.OK, Outcome.UNCLEAR, *BAD))
             engine.apply(Reported(now, out.pop(), Verdict(outcome=outcome), page=rng.randint(1, 3)))
     engine.standing(now)
-    if engine.facts.lore:
+    if engine.state.learner:
         tell_site(engine, now, rng)
-    for session in list(engine.facts.sessions.values()):
-        if session.proxy in engine.facts.catalog:
-            held = desk._session(session.name)
+    for session in list(engine.state.sessions.values()):
+        if session.proxy in engine.state.catalog:
+            held = site_queue._session(session.name)
             assert list(held.cookies) is not None
             assert isinstance(held.data, dict)
             assert held.proxy_url
             assert held.headers
-    desk.judge_page(page(b"<title>sorry</title><p>one two three four five six"))
-    desk.judge_page(page(Make(rng).page(rng)))
+    site_queue.judge_page(page(b"<title>sorry</title><p>one two three four five six"))
+    site_queue.judge_page(page(Make(rng).page(rng)))
 
 
 @pytest.mark.parametrize("policy", sorted(CRAWLS))
@@ -221,9 +221,9 @@ def test_what_was_not_damaged_works(policy: str, clock: VirtualClock) -> None:
     kinds = set()
     for records in CRAWLS[policy]:
         kinds |= {one.kind for one in records}
-        desk = load(policy, records, clock)
-        assert desk is not None
-        work(desk, Random(1))
+        site_queue = load(policy, records, clock)
+        assert site_queue is not None
+        work(site_queue, Random(1))
 
     assert kinds == set(KINDS) - (set() if policy == "adaptive" else {"lore"})
 
@@ -242,10 +242,10 @@ def test_a_damaged_record_is_refused_or_works(
     damaged = data.draw(damage(records[place].value or b""))
     records[place] = Record(SITE, kind, records[place].key, damaged)
 
-    desk = load(policy, records, VirtualClock())
+    site_queue = load(policy, records, VirtualClock())
 
-    if desk is not None:
-        work(desk, Random(data.draw(st.integers(0, 9))))
+    if site_queue is not None:
+        work(site_queue, Random(data.draw(st.integers(0, 9))))
         again = {(one.kind, one.key): one for one in records}
-        again |= {(one.kind, one.key): one for one in desk.take_changes()}
+        again |= {(one.kind, one.key): one for one in site_queue.take_changes()}
         assert load(policy, [one for one in again.values() if one.value is not None], VirtualClock()) is not None

@@ -71,7 +71,7 @@ async def test_a_password_never_shows_when_proxies_fail(
         )
         async with pool:
             error = await fail(pool, bed.page_url(1))
-            shown = [repr(pool), repr(pool._settings), repr(pool._desks), repr(pool.standings())]
+            shown = [repr(pool), repr(pool._settings), repr(pool._site_queues), repr(pool.standings())]
             named = pool.session("seven", site=bed.site_url.partition("//")[2])
             named_error = await fail_once(named, bed.page_url(1))
 

@@ -3,7 +3,7 @@
 import logging
 
 from proxysieve.clients.protocol import Client, Request, Response
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Failure, Outcome, Proxy, Scope, Tried, Verdict
 from proxysieve.errors import ConfigError, MissingExtraError, ProxySieveError, SessionEnded, StoreError
 from proxysieve.lists.proxy_list import ProxyList
@@ -22,8 +22,8 @@ __all__ = [
     "ConfigError",
     "Exchange",
     "Failure",
+    "Fingerprint",
     "GaveUp",
-    "Identity",
     "Lease",
     "MissingExtraError",
     "NamedSession",

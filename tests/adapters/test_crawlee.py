@@ -26,7 +26,7 @@ from proxysieve import NoSessionAvailable, Response, Session, SessionPool
 from proxysieve import Request as PoolRequest
 from proxysieve.adapters.crawlee import CrawleeSession, http_crawler_options
 from proxysieve.errors import ConfigError, MissingExtraError
-from proxysieve.pool.site_queue import Desk
+from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.sessions.own_headers import Given
 from proxysieve.testbed import BlockStyle, Testbed, World
 
@@ -108,9 +108,9 @@ async def test_every_page_is_right_and_little_is_wasted(make_client: Callable[[]
         assert statistics.requests_finished == 60
 
 
-def only_desk(pool: SessionPool) -> Desk:
-    [desk] = pool._desks.values()
-    return desk
+def only_desk(pool: SessionPool) -> SiteQueue:
+    [site_queue] = pool._site_queues.values()
+    return site_queue
 
 
 async def test_a_session_is_the_same_visitor_everywhere() -> None:
@@ -122,7 +122,7 @@ async def test_a_session_is_the_same_visitor_everywhere() -> None:
             await crawl.crawler(pool).run(urls)
 
             assert len(crawl.pages) == 40
-            assert set(crawl.sessions.values()) <= only_desk(pool).engine.facts.sessions.keys()
+            assert set(crawl.sessions.values()) <= only_desk(pool).engine.state.sessions.keys()
         assert bed.truth().answer_counts["blocked"] <= 10
 
 
@@ -159,7 +159,7 @@ async def test_headers_of_the_pool_go_to_the_sites_that_they_are_for() -> None:
         return answers(200)(request, session)
 
     headers: Given = {"X-Own": "pool", "shop.example": {"Authorization": "s3cret"}}
-    pool = SessionPool(lines(2), store="memory:", max_rate=0, looks=False, client=Scripted(keep), headers=headers)
+    pool = SessionPool(lines(2), store="memory:", max_rate=0, likeness=False, client=Scripted(keep), headers=headers)
     requests = [
         Request.from_url("http://shop.example/", headers={"x-own": "request"}),
         Request.from_url("http://other.example/"),
@@ -198,7 +198,7 @@ async def test_an_error_of_the_handlers_own_says_nothing_of_the_session() -> Non
 
             assert pool.working_count == 1
             assert only_desk(pool).standing().blocked == 0
-            assert not only_desk(pool).engine.facts.flights
+            assert not only_desk(pool).engine.state.flights
         assert bed.truth().answer_counts == {"ok": 10}
     assert {type(error) for error in crawl.errors.values()} == {ValueError}
 
@@ -373,7 +373,7 @@ async def test_a_lease_is_given_back_whatever_happens() -> None:
 
             await crawler.run([bed.page_url(1)])
 
-            assert not only_desk(pool).engine.facts.flights
+            assert not only_desk(pool).engine.state.flights
         assert bed.truth().hit_count == 0
 
 
@@ -408,9 +408,9 @@ async def test_what_a_handler_sends_besides_delays_the_next_request() -> None:
 
         async def ask(context: HttpCrawlingContext) -> None:
             for url in (f"{bed.site_url}/echo", f"{bed.site_url}/echo?2", "http://elsewhere.example/"):
-                due.append(only_desk(pool).engine.facts.site.next_at)
+                due.append(only_desk(pool).engine.state.site.next_at)
                 await context.send_request(url)
-            due.append(only_desk(pool).engine.facts.site.next_at)
+            due.append(only_desk(pool).engine.state.site.next_at)
 
         async with pool:
             await Crawl().crawler(pool, ask).run([bed.page_url(1)])

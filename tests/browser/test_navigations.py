@@ -17,7 +17,7 @@ from tests.browsers import CHROME_150_TO_151
 
 from proxysieve.browser.chromium import find_chromium
 from proxysieve.core.fingerprints.families import FAMILIES
-from proxysieve.testbed import Fingerprint, Testbed, World
+from proxysieve.testbed import SeenFingerprint, Testbed, World
 
 CHROME = FAMILIES["chrome"]
 WORLD = World(proxies=1, networks=1, https=True)
@@ -47,10 +47,10 @@ class Visit(NamedTuple):
         await self.page.goto(url)
         return await self.shown()
 
-    async def fingerprint(self) -> Fingerprint:
+    async def fingerprint(self) -> SeenFingerprint:
         """What the site sees of the page."""
         await self.page.goto(f"{self.site}/fingerprint")
-        return msgspec.json.decode(await self.page.inner_text("body"), type=Fingerprint)
+        return msgspec.json.decode(await self.page.inner_text("body"), type=SeenFingerprint)
 
     async def shown(self) -> list[tuple[str, str]]:
         """The headers that the page says it was asked with."""
@@ -106,7 +106,7 @@ async def test_each_connection_opens_as_those_of_its_imitations(chromium: Browse
     assert {*extensions_of(later)} - {*extensions_of(first)} == {"0029"}
 
 
-def extensions_of(shown: Fingerprint) -> list[str]:
+def extensions_of(shown: SeenFingerprint) -> list[str]:
     """As they stand in the raw form of JA4."""
     return shown.ja4_raw.split("_")[2].split(",")
 

@@ -38,7 +38,7 @@ class Starts:
 class Dead:
     """As little of a Chromium as is asked for."""
 
-    identity = SimpleNamespace(user_agent="Chrome")
+    fingerprint = SimpleNamespace(user_agent="Chrome")
     is_alive = False
     context_count = page_count = 0
 

@@ -71,7 +71,7 @@ class Internet:
 async def browsing(chromium: BrowserType, internet: Internet) -> AsyncIterator[PlaywrightBrowser]:
     async with (
         listening(internet.serve) as port,
-        SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, looks=False, headers=OWN) as pool,
+        SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, headers=OWN) as pool,
         browser(pool, chromium, OPTIONS) as opened,
     ):
         yield opened
@@ -165,7 +165,9 @@ async def test_requests_show_no_other_sign_of_them(home: str, times: int) -> Non
         async with (
             listening(internet.serve) as port,
             BrowserClient(OPTIONS) as client,
-            SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, looks=False, client=client) as pool,
+            SessionPool(
+                [f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, client=client
+            ) as pool,
         ):
             for _ in range(2):
                 await pool.get(f"{home}/", headers=headers, max_tries=1)

@@ -86,11 +86,11 @@ async def test_every_place_names_the_same_browser(world: World, look: Look) -> N
     """Headers of all seven kinds of request, and navigator in page, worker and frame, as the session has it."""
     session, mirror, _ = await look(world, options())
 
-    identity = session.identity
-    assert "Headless" not in identity.user_agent
+    fingerprint = session.fingerprint
+    assert "Headless" not in fingerprint.user_agent
     assert len(mirror.headers) == 7
-    assert {header(mirror, part, "user-agent") for part in mirror.headers} == {identity.user_agent}
-    assert {realm.user_agent for realm in realms_of(mirror)} == {identity.user_agent}
+    assert {header(mirror, part, "user-agent") for part in mirror.headers} == {fingerprint.user_agent}
+    assert {realm.user_agent for realm in realms_of(mirror)} == {fingerprint.user_agent}
     assert len({(realm.platform, realm.hardware_concurrency, realm.device_memory) for realm in realms_of(mirror)}) == 1
 
 
@@ -99,18 +99,20 @@ async def test_client_hints_agree_with_what_scripts_are_told(world: World, look:
     """By headers, by userAgentData in page, worker and frame, and with the version in the user agent."""
     session, mirror, _ = await look(world, options())
 
-    identity = session.identity
+    fingerprint = session.fingerprint
     for part in set(mirror.headers) - WITHOUT_HINTS:
-        assert {(name, header(mirror, part, name)) for name, _ in identity.client_hints} == set(identity.client_hints)
+        assert {(name, header(mirror, part, name)) for name, _ in fingerprint.client_hints} == set(
+            fingerprint.client_hints
+        )
     told = {agent_data_of(realm) for realm in realms_of(mirror)}
     [agent] = told
     brands = ", ".join(f'"{brand}";v="{version}"' for brand, version in agent.brands)
-    assert dict(identity.client_hints) == {
+    assert dict(fingerprint.client_hints) == {
         "sec-ch-ua": brands,
         "sec-ch-ua-mobile": "?1" if agent.is_mobile else "?0",
         "sec-ch-ua-platform": f'"{agent.platform}"',
     }
-    assert f"Chrome/{dict(agent.brands)['Chromium']}." in identity.user_agent
+    assert f"Chrome/{dict(agent.brands)['Chromium']}." in fingerprint.user_agent
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the user agent is a flag, which takes them away")
@@ -139,7 +141,7 @@ async def test_a_visitor_reads_one_language_everywhere(
     """By header, by navigator, and by how dates and numbers look."""
     session, mirror, _ = await look(world, options(locale=locale))
 
-    assert session.identity.accept_language == accept_language
+    assert session.fingerprint.accept_language == accept_language
     assert {header(mirror, part, "accept-language") for part in mirror.headers} == {accept_language}
     assert {(realm.language, realm.languages) for realm in realms_of(mirror)} == {(locale, languages)}
     assert {realm.locale for realm in realms_of(mirror)} == {locale}
@@ -201,10 +203,10 @@ async def test_pages_of_one_session_do_not_hide_each_other(locale: str, chromium
                 await are_open.wait()
                 return page.session.name, seen, seen_as_kept(page)
 
-        looks = await asyncio.gather(*map(look_at, range(3)))
+        likeness = await asyncio.gather(*map(look_at, range(3)))
 
-    assert len({name for name, _, _ in looks}) == 1
-    for _, seen, kept in looks:
+    assert len({name for name, _, _ in likeness}) == 1
+    for _, seen, kept in likeness:
         assert seen == kept
 
 
@@ -216,7 +218,7 @@ async def test_frames_of_other_sites_see_the_same_screen(chromium: BrowserType) 
         seen = await frame.evaluate(SCREEN)
 
         assert seen == seen_as_kept(page)
-        assert await frame.evaluate("navigator.userAgent") == page.session.identity.user_agent
+        assert await frame.evaluate("navigator.userAgent") == page.session.fingerprint.user_agent
 
 
 async def frame_at(page: SessionPage, url: str) -> Frame:
@@ -268,7 +270,7 @@ async def test_headers_come_as_from_a_browser_that_nobody_drives(
     """The same names, in the same order and case."""
     async with browsing(world, chromium, options()) as (bed, pool, opened):
         async with opened.page(bed.page_url(1)) as page:
-            user_agent = page.session.identity.user_agent
+            user_agent = page.session.fingerprint.user_agent
 
         async with pool.relay(page.session) as proxy:
             plain = await headers_of_plain(bed, find_chromium(chromium), proxy, user_agent, tmp_path)

@@ -65,8 +65,8 @@ class Counted:
     @property
     def count(self) -> int:
         """Until now."""
-        [desk] = self._pool._desks.values()
-        return round((desk.engine.facts.site.next_at - self._started_at) * SLOW_RATE)
+        [site_queue] = self._pool._site_queues.values()
+        return round((site_queue.engine.state.site.next_at - self._started_at) * SLOW_RATE)
 
 
 @asynccontextmanager

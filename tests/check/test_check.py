@@ -13,7 +13,7 @@ from playwright.async_api import Error as BrowserError
 from tests.fakes import InTurn, Scripted, answers, lines
 
 from proxysieve import ConfigError, Request, Response, Session
-from proxysieve.check.check import Check, CheckOptions, CheckReport, Turns
+from proxysieve.check.check import Check, CheckOptions, CheckReport, Rotation
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.lists.address import parse_proxy
@@ -308,7 +308,7 @@ async def test_no_more_are_under_way_than_wanted() -> None:
 
 async def test_turns_keep_to_the_cap(clock: VirtualClock) -> None:
     """Those that redirects took included; who comes late has missed no more than a few milliseconds' worth."""
-    turns, taken = Turns(10.0, clock), list[float]()
+    turns, taken = Rotation(10.0, clock), list[float]()
     start = clock.now()
 
     async def take(count: int) -> None:
@@ -330,7 +330,7 @@ async def test_turns_keep_to_the_cap(clock: VirtualClock) -> None:
 
 async def test_redirects_put_off_all_who_wait(clock: VirtualClock) -> None:
     """Also those who asked for a turn before."""
-    turns, taken = Turns(1.0, clock), list[float]()
+    turns, taken = Rotation(1.0, clock), list[float]()
     start = clock.now()
 
     async def take() -> None:
@@ -348,7 +348,7 @@ async def test_redirects_put_off_all_who_wait(clock: VirtualClock) -> None:
 
 async def test_without_a_cap_nobody_waits(clock: VirtualClock) -> None:
     """Time stands still here."""
-    turns = Turns(0.0, clock)
+    turns = Rotation(0.0, clock)
 
     for _ in range(1_000):
         await turns.take()

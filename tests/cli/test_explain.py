@@ -20,18 +20,18 @@ from proxysieve.cli import main
 from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject
 from proxysieve.cli.words import share, span
 from proxysieve.core.story.values import (
-    ContrastStory,
-    DoubtStory,
     ExitStory,
+    HeldStory,
+    LimitsStory,
     LimitStory,
     LimitUse,
     NetworkStory,
     NextStory,
-    PaceStory,
     Permission,
     ProvenStory,
     RecoveryStory,
     SessionStory,
+    SignStory,
     SiteStory,
     TierStory,
 )
@@ -61,7 +61,7 @@ STORY = SiteStory(
     best_networks=[NetworkStory(network="10.1.2.0/24", worked_count=5, tried_count=6)],
     worst_networks=[NetworkStory(network="10.1.9.0/24", worked_count=0, tried_count=4)],
     in_flight_count=8,
-    exits=PaceStory(
+    exits=LimitsStory(
         scope="exit",
         limits=[
             LimitStory(
@@ -82,7 +82,7 @@ STORY = SiteStory(
         ],
         late_seconds=23.0,
     ),
-    networks=PaceStory(
+    networks=LimitsStory(
         scope="network",
         limits=[
             LimitStory(
@@ -110,11 +110,11 @@ STORY = SiteStory(
         )
         for standing, low, count in (("worked", 0.07, 12.0), ("never worked", 0.004, 1.0), ("dead", 0.0, 0.5))
     ],
-    contrasts=[
-        ContrastStory(sign="status-403", blocked_count=12, page_count=1),
-        ContrastStory(sign="empty-body", blocked_count=0, page_count=3),
+    signs=[
+        SignStory(sign="status-403", blocked_count=12, page_count=1),
+        SignStory(sign="empty-body", blocked_count=0, page_count=3),
     ],
-    doubts=[DoubtStory(session="k3j9x2ab", proxy=PROXY, at=NOW - 5, why="status 403")],
+    held_sessions=[HeldStory(session="k3j9x2ab", proxy=PROXY, at=NOW - 5, why="status 403")],
     alarm_at=None,
     next=NextStory(why="rested longest", proxy=PROXY, session="k3j9x2ab", reach="unproven"),
 )
@@ -193,7 +193,7 @@ class TestWords:
     def test_a_wait_says_how_long_and_why(self) -> None:
         """And so does an alarm."""
         waits = NextStory(why="all sessions rest", until=NOW + 7.25)
-        story = msgspec.structs.replace(STORY, next=waits, alarm_at=NOW - 130, doubts=[])
+        story = msgspec.structs.replace(STORY, next=waits, alarm_at=NOW - 130, held_sessions=[])
 
         lines = describe_site(story).splitlines()
 
@@ -289,8 +289,8 @@ class TestCommand:
         """All of them, wherever they stand in the object."""
         page = (Path(__file__).parent.parent.parent / "docs" / "explain.md").read_text()
         kinds: list[type[msgspec.Struct]] = [
-            SiteStory, TierStory, NetworkStory, PaceStory, LimitStory, ProvenStory, RecoveryStory, DoubtStory,
-            ContrastStory, NextStory, SessionStory, ExitStory, LimitUse, Permission,
+            SiteStory, TierStory, NetworkStory, LimitsStory, LimitStory, ProvenStory, RecoveryStory, HeldStory,
+            SignStory, NextStory, SessionStory, ExitStory, LimitUse, Permission,
         ]  # fmt: skip
 
         missing = {key for kind in kinds for key in kind.__struct_fields__ if f"`{key}`" not in page}

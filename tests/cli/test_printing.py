@@ -27,7 +27,7 @@ from proxysieve.cli import main
 from proxysieve.cli.log import logging_to_terminal
 from proxysieve.cli.printing import escaped, printable, printable_lines, wrapped
 from proxysieve.cli.show import show_report, show_steps
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
@@ -78,13 +78,22 @@ def store(place: Path) -> str:
     """A store in which every text is a stranger's."""
     proxy, gateway = parse_proxy(PROXY), parse_proxy("http://u-{session}:p@gate.example:1")
     Path("proxies.txt").write_text(f"{PROXY}\nhttp://u-{{session}}:p@gate.example:1\n")
-    looks = msgspec.structs.replace(IDENTITIES[0], user_agent=EVIL, impersonate=EVIL, engine="")
+    likeness = msgspec.structs.replace(FINGERPRINTS[0], user_agent=EVIL, impersonate=EVIL, engine="")
     sessions = [
         SessionRecord(
-            name=EVIL, proxy=proxy.key, exit="", identity=looks, opened_at=9e8, worked_at=9e8, lost=EVIL, pinned=True
+            name=EVIL,
+            proxy=proxy.key,
+            exit="",
+            fingerprint=likeness,
+            opened_at=9e8,
+            worked_at=9e8,
+            lost=EVIL,
+            is_named=True,
         ),
-        SessionRecord(name=f"{EVIL}3", proxy=proxy.key, exit="", identity=looks, opened_at=9e8),
-        SessionRecord(name=f"{EVIL}2", proxy=gateway.key, exit=EVIL, identity=looks, opened_at=9e8, pinned=True),
+        SessionRecord(name=f"{EVIL}3", proxy=proxy.key, exit="", fingerprint=likeness, opened_at=9e8),
+        SessionRecord(
+            name=f"{EVIL}2", proxy=gateway.key, exit=EVIL, fingerprint=likeness, opened_at=9e8, is_named=True
+        ),
     ]
     known = ExitRecord(ok_count=1, blocked_count=1, last=Outcome.BLOCKED, why=EVIL, last_bad_at=9e8)
     values: list[tuple[str, str, Any]] = [

@@ -12,8 +12,8 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES, real_chromium
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS, real_chromium
 from proxysieve.core.records import Record, SessionRecord
 from proxysieve.core.story.values import HELD_BACK, Permission, SiteSummary
 from proxysieve.lists.proxy_list import read_proxies
@@ -140,17 +140,17 @@ class TestWords:
 
 
 OLD_CHROME = msgspec.structs.replace(
-    IDENTITIES[0], impersonate="chrome99", user_agent=IDENTITIES[0].user_agent.replace("151", "99")
+    FINGERPRINTS[0], impersonate="chrome99", user_agent=FINGERPRINTS[0].user_agent.replace("151", "99")
 )
 
 
-async def give_looks(place: Path, identity: Identity) -> None:
-    """Let the sessions in the store at *place* look like *identity*."""
+async def give_looks(place: Path, fingerprint: Fingerprint) -> None:
+    """Let the sessions in the store at *place* look like *fingerprint*."""
     store = SqliteStore(str(place))
     fence = await store.claim("", 60.0)
     records = [record for record in await store.load(SITE) if record.kind == "session"]
     sessions = [msgspec.json.decode(record.value or b"", type=SessionRecord) for record in records]
-    old = [msgspec.structs.replace(one, identity=identity) for one in sessions]
+    old = [msgspec.structs.replace(one, fingerprint=fingerprint) for one in sessions]
     await store.save([Record(SITE, "session", one.name, msgspec.json.encode(one)) for one in old], fence)
     await store.close()
 

@@ -22,8 +22,8 @@ from proxysieve.clients.connections import SAFEGUARD_SECONDS, Connections, Multi
 from proxysieve.clients.curl import CurlClient, Walk
 from proxysieve.clients.handles import Handles
 from proxysieve.clients.protocol import MOST_AT_ONCE, Request, Response
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
@@ -36,7 +36,7 @@ from proxysieve.sessions.jar import Jar
 from proxysieve.sessions.session import Session
 from proxysieve.testbed import Testbed, World
 
-BY_TARGET = {identity.impersonate: identity for identity in IDENTITIES}
+BY_TARGET = {fingerprint.impersonate: fingerprint for fingerprint in FINGERPRINTS}
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ async def clients() -> AsyncIterator[Clients]:
     await clients.close()
 
 
-def session_on(line: str, clients: Clients, identity: Identity = IDENTITIES[0]) -> Session:
+def session_on(line: str, clients: Clients, fingerprint: Fingerprint = FINGERPRINTS[0]) -> Session:
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=identity, opened_at=0)
+    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
     return Session(record, "site.example", proxy, clients)
 
 
@@ -72,17 +72,17 @@ def echoed(response: Response) -> dict[str, str]:
 @pytest.mark.parametrize("target", BY_TARGET)
 async def test_the_site_sees_the_identity_and_nothing_else(target: str, *, https: bool, clients: Clients) -> None:
     """User agent, languages and client hints on the wire are the identity's, without an offer of h2c."""
-    identity = BY_TARGET[target]
+    fingerprint = BY_TARGET[target]
     async with Testbed(World(proxies=1, networks=1, https=https)) as bed:
-        session = session_on(bed.proxy_lines[0], clients, identity)
+        session = session_on(bed.proxy_lines[0], clients, fingerprint)
 
         response = await client_of(bed).send(Request(url=f"{bed.site_url}/echo"), session)
 
     headers = echoed(response)
     hints = {name: value for name, value in headers.items() if name.startswith("sec-ch-ua")}
-    assert headers["user-agent"] == identity.user_agent
-    assert headers["accept-language"] == identity.accept_language
-    assert hints == dict(identity.client_hints)
+    assert headers["user-agent"] == fingerprint.user_agent
+    assert headers["accept-language"] == fingerprint.accept_language
+    assert hints == dict(fingerprint.client_hints)
     assert "h2c" not in headers.get("upgrade", "")
     assert not [name for name in headers if name.startswith("proxy-")]
 
@@ -96,7 +96,7 @@ async def test_own_headers_come_on_top(clients: Clients) -> None:
 
     headers = echoed(response)
     assert headers["x-own"] == "1"
-    assert headers["user-agent"] == IDENTITIES[0].user_agent
+    assert headers["user-agent"] == FINGERPRINTS[0].user_agent
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
@@ -520,7 +520,7 @@ async def test_a_url_is_not_blamed_for_a_proxy_that_cannot_be_used(url: str, pro
     """Libcurl has one code for both; a page whose URL can be asked for goes on through other proxies."""
     connections = Connections(Handles(), proxy)
     with pytest.raises(SendFailed) as caught:
-        await Walk(Request(url=url), connections, IDENTITIES[0], Jar()).end()
+        await Walk(Request(url=url), connections, FINGERPRINTS[0], Jar()).end()
     await connections.aclose()
 
     assert caught.value.failure is failure_is

@@ -19,7 +19,7 @@ from proxysieve.clients.connections import Connections, Timers
 from proxysieve.clients.curl import CurlClient, Walk
 from proxysieve.clients.handles import MOST_IDLE, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Failure
 from proxysieve.core.urls.channels import Channel
 from proxysieve.errors import ConfigError, SessionEnded
@@ -99,18 +99,18 @@ def test_nothing_secret_prints() -> None:
     """Neither cookies, nor bodies, nor own headers, in whatever prints the values around a request."""
     own = (("Authorization", "Bearer hunter2"), ("Referer", "http://a.example/hunter2"))
     ask = Ask(SITE, "POST", "sid=hunter2", b"hunter2", 1.0, 1, is_redirected=False)
-    values = ask, Dress(IDENTITIES[0], Channel.TLS, own), Request(url=SITE, headers=dict(own), content=b"hunter2")
+    values = ask, Dress(FINGERPRINTS[0], Channel.TLS, own), Request(url=SITE, headers=dict(own), content=b"hunter2")
 
     assert all("hunter2" not in f"{value!r} {value}" for value in values)
 
 
-@pytest.mark.parametrize("identity", IDENTITIES, ids=lambda one: one.impersonate)
-async def test_what_others_can_overhear_is_not_told(identity: object) -> None:
+@pytest.mark.parametrize("identity", FINGERPRINTS, ids=lambda one: one.impersonate)
+async def test_what_others_can_overhear_is_not_told(fingerprint: object) -> None:
     """Without TLS browsers send no hints and nothing of what they fetch, except to this machine."""
     client = CurlClient()
     async with playing({}) as (line, seen):
         for url in (SITE, SECURE):
-            await send(Request(url=url), session_on(line, identity), client)  # type: ignore[arg-type]
+            await send(Request(url=url), session_on(line, fingerprint), client)  # type: ignore[arg-type]
 
     clear, secure = ({name for name in one.headers if name.startswith(("sec-", "priority"))} for one in seen)
     assert not {name for name in clear if name.startswith("sec-")}
@@ -219,7 +219,7 @@ async def test_a_redirect_is_not_followed_once_the_connections_close() -> None:
     async with playing({SITE: moved("/2")}) as (line, seen):
         session = session_on(line)
         with pytest.raises(SessionEnded):
-            await Walk(Request(url=SITE), Closing(Handles(), line), session.identity, session.cookies).end()
+            await Walk(Request(url=SITE), Closing(Handles(), line), session.fingerprint, session.cookies).end()
         await asyncio.gather(*closings)
 
     assert [one.url for one in seen] == [SITE]
@@ -227,7 +227,7 @@ async def test_a_redirect_is_not_followed_once_the_connections_close() -> None:
 
 async def test_idle_handles_are_few() -> None:
     """However many requests were out at once."""
-    handles, dress = Handles(), Dress(IDENTITIES[0], Channel.TLS)
+    handles, dress = Handles(), Dress(FINGERPRINTS[0], Channel.TLS)
     taken = [handles.take(dress) for _ in range(MOST_IDLE + 10)]
     for handle in taken:
         handles.give_back(dress, handle)

@@ -57,7 +57,7 @@ from tests.clients.rude_servers import (
 from proxysieve import GaveUp, SessionPool
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.core.records import SessionRecord
@@ -299,7 +299,7 @@ def line_of(port: int, scheme: str = "http", user: str = "me") -> str:
 
 def session_on(line: str, clients: Clients) -> Session:
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=IDENTITIES[0], opened_at=0)
+    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=FINGERPRINTS[0], opened_at=0)
     return Session(record, "shop.example", proxy, clients)
 
 
@@ -528,7 +528,7 @@ async def test_a_site_with_rude_pages_gives_its_good_ones(
             store="memory:",
             max_rate=0,
             robots=False,
-            looks=False,
+            likeness=False,
             client=CurlClient(ca_path=trust),
             seed=1,
         )

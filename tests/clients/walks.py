@@ -11,8 +11,8 @@ from tests.clients.rude_servers import HEAD_END, answer, listening
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Exchange
 from proxysieve.core.records import SessionRecord
@@ -20,7 +20,7 @@ from proxysieve.core.verdicts.failures import failed_exchange
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
 
-CHROME = next(one for one in IDENTITIES if one.impersonate.startswith("chrome"))
+CHROME = next(one for one in FINGERPRINTS if one.impersonate.startswith("chrome"))
 ROOM = Clients(100)
 
 
@@ -63,10 +63,10 @@ async def playing(answers: Answers) -> AsyncIterator[tuple[str, list[Asked]]]:
         yield f"http://127.0.0.1:{port}", seen
 
 
-def session_on(line: str, identity: Identity = CHROME) -> Session:
+def session_on(line: str, fingerprint: Fingerprint = CHROME) -> Session:
     """A session of its own on the proxy at *line*."""
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", identity=identity, opened_at=0)
+    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
     return Session(record, "site.example", proxy, ROOM)
 
 

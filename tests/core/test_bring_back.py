@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.worlds import DAY, START, World, plain, plains
 
-from proxysieve.core.learning.learner import LoreRecord
+from proxysieve.core.learning.learner import LearnerRecord
 from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import PaceRecord
+from proxysieve.core.learning.limits import UsageLimitsRecord
 from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back
@@ -22,17 +22,17 @@ MOMENTS = st.floats(-1e11, 1e11)
 def test_no_moment_lies_ahead(moments: list[float], used_at: list[float], rest: float) -> None:
     """What happened did so until now, and a rest ends within a day; what lies in the past stays as it was."""
     record = ExitRecord(last_ok_at=moments[0], last_bad_at=moments[1], rests_until=rest, used_at=[*used_at])
-    lore = LoreRecord(at=moments[2], exits=PaceRecord(limits=[Limit(n=3, above=0.0, since=moments[3])]))
+    learner = LearnerRecord(at=moments[2], exits=UsageLimitsRecord(limits=[Limit(n=3, above=0.0, since=moments[3])]))
     site = SiteRecord(failing={"1.0": FailingRecord(since=moments[3], exit_count=2)})
-    lay_ahead = [bring_back(one, START) for one in (record, lore, site)]
+    lay_ahead = [bring_back(one, START) for one in (record, learner, site)]
 
     back = [min(moment, START) for moment in moments]
-    assert [record.last_ok_at, record.last_bad_at, lore.at, lore.exits.limits[0].since] == back
+    assert [record.last_ok_at, record.last_bad_at, learner.at, learner.exits.limits[0].since] == back
     assert (site.failing["1.0"].since, site.failing["1.0"].exit_count) == (back[3], 2)
     assert record.used_at == [min(moment, START) for moment in used_at]
     assert record.rests_until == min(rest, START + LONGEST_REST_SECONDS)
     assert lay_ahead[1:] == [max(moments[2:]) > START, moments[3] > START]
-    assert not any(bring_back(one, START) for one in (record, lore, site))
+    assert not any(bring_back(one, START) for one in (record, learner, site))
 
 
 @given(ahead=st.floats(0, 1e9), outcomes=st.lists(st.sampled_from(Outcome), max_size=30), rest=st.floats(0, 1e9))
@@ -57,9 +57,9 @@ def test_a_run_with_a_wrong_clock_spoils_no_later_one(ahead: float, outcomes: li
     session = world.session(world.take(choice))
     world.report(choice.leased, Outcome.OK)
     assert session.has_worked
-    assert world.engine.facts.site.last_ok_at == world.now
+    assert world.engine.state.site.last_ok_at == world.now
     assert any(
-        world.exit(proxy).last_ok_at == world.now for proxy in plains(3) if proxy.key in world.engine.facts.exits
+        world.exit(proxy).last_ok_at == world.now for proxy in plains(3) if proxy.key in world.engine.state.exits
     )
 
 

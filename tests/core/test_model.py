@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Exchange, Proxy
 from proxysieve.errors import ConfigError
 
@@ -189,7 +189,7 @@ def test_a_header_is_found_by_its_first_value() -> None:
 
 def test_an_identity_sends_its_hints_first() -> None:
     """With its user agent and its languages, each in its place."""
-    chrome = IDENTITIES[0]
+    chrome = FINGERPRINTS[0]
 
     assert (
         chrome.headers.items()

@@ -76,7 +76,7 @@ class World:
 
     @property
     def flights(self) -> dict[int, Flight]:
-        return self.engine.facts.flights
+        return self.engine.state.flights
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
@@ -130,14 +130,14 @@ class World:
         return self.session(leased).proxy
 
     def exit(self, proxy: Proxy) -> ExitRecord:
-        return self.engine.facts.exits[proxy.key]
+        return self.engine.state.exits[proxy.key]
 
     def work(self, count: int) -> list[SessionRecord]:
         """Open sessions that work until there are *count* of them, each drawn as a new one once."""
-        while self.engine.facts.working.session_count < count:
+        while self.engine.state.working.session_count < count:
             leased = self.lease()
             self.report(leased, None if self.session(leased).has_worked else Outcome.OK)
-        return list(self.engine.facts.working)
+        return list(self.engine.state.working)
 
     def save(self) -> None:
         """Keep what changed, as a store does."""
@@ -159,7 +159,7 @@ class World:
 
 def dry_up(world: World, outcome: Outcome = Outcome.BLOCKED) -> None:
     """Let everything fail until nothing is left to be tried."""
-    while not world.engine.facts.is_dry:
+    while not world.engine.state.is_dry:
         world.send(outcome)
 
 

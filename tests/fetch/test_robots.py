@@ -133,10 +133,10 @@ async def test_an_answer_of_the_site_leaves_everything_as_it_was(policy: str, st
             else:
                 with pytest.raises(GaveUp):
                     await pool.get_aside(f"{SHOP}/robots.txt", 1.0)
-        facts, standing = facts_of(pool), await pool.standing("shop.example")
+        state, standing = facts_of(pool), await pool.standing("shop.example")
 
     assert not any((standing.working, standing.blocked, standing.dead, standing.unclear, standing.held))
-    assert (facts.site.last_ok_at, facts.site.last_bad_at, facts.sessions, facts.flights) == (0.0, 0.0, {}, {})
+    assert (state.site.last_ok_at, state.site.last_bad_at, state.sessions, state.flights) == (0.0, 0.0, {}, {})
 
 
 async def test_a_working_session_stays_one_whatever_it_answers() -> None:

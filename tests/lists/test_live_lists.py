@@ -331,8 +331,8 @@ async def test_nothing_is_picked_from_an_empty_hand(
     seen: list[int] = []
     async with pool_on(path, clock, InTurn(200, 200)) as pool:
         await pool.get(URL)
-        desk = pool._desks[SITE]
-        welcome, part = desk.welcome, desk.part
+        site_queue = pool._site_queues[SITE]
+        welcome, part = site_queue.welcome, site_queue.part
 
         def welcomed(proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:
             seen.append(len(pool._catalog))
@@ -342,8 +342,8 @@ async def test_nothing_is_picked_from_an_empty_hand(
             seen.append(len(pool._catalog))
             part(proxies)
 
-        monkeypatch.setattr(desk, "welcome", welcomed)
-        monkeypatch.setattr(desk, "part", parted)
+        monkeypatch.setattr(site_queue, "welcome", welcomed)
+        monkeypatch.setattr(site_queue, "part", parted)
         write(path, *(line(number) for number in range(10, 30)))
         await until(clock, lambda: len(pool._catalog) == 20)
 
@@ -417,7 +417,7 @@ async def test_a_job_takes_up_a_site_at_which_nothing_worked(tmp_path: Path, clo
         max_rate=0,
         robots=False,
         concurrency=8,
-        looks=False,
+        likeness=False,
     )
     job = Job(options, clock=clock)
     running = asyncio.create_task(job.run())

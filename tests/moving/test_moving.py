@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
 
-from proxysieve.core.fingerprints.offered import IDENTITIES, real_chromium
+from proxysieve.core.fingerprints.offered import FINGERPRINTS, real_chromium
 from proxysieve.core.fingerprints.user_agents import browser_of, platform_of
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
@@ -22,7 +22,7 @@ from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.sessions import SESSION_SECONDS
 from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
-from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_looks
+from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_fingerprint
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
 from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
@@ -47,7 +47,7 @@ BROWSER = BrowserRecord(
 
 
 def session(name: str, proxy: int = 0, **changes: Any) -> SessionRecord:  # noqa: ANN401 - any field
-    fields = {"exit": "", "identity": IDENTITIES[0], "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
+    fields = {"exit": "", "identity": FINGERPRINTS[0], "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
     return SessionRecord(name=name, proxy=PLAIN[proxy].key, **{**fields, **changes})
 
 
@@ -77,7 +77,7 @@ def exported(*sessions: SessionRecord) -> Export:
 
 def admitted(export: Export, kept: list[Record], *, is_replacing: bool = False) -> Arrival:
     catalog = Catalog([*PLAIN, PROVIDER])
-    bound = bind_own(export, catalog, IDENTITIES, Random(0))
+    bound = bind_own(export, catalog, FINGERPRINTS, Random(0))
     return Admission(SITE, catalog, kept, NOW, site_of=site_of, is_replacing=is_replacing).admit(bound)
 
 
@@ -94,7 +94,7 @@ def as_records(kept: dict[tuple[str, str], bytes]) -> list[Record]:
 def bound(content: object, *proxies: Any) -> Bound:  # noqa: ANN401
     found = read_sessions(encoded(content), NOW)
     assert isinstance(found, Found)
-    return bind(found, SITE, Catalog(proxies), IDENTITIES, Random(0), NOW)
+    return bind(found, SITE, Catalog(proxies), FINGERPRINTS, Random(0), NOW)
 
 
 SESSIONS = st.lists(
@@ -102,7 +102,7 @@ SESSIONS = st.lists(
         session,
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
         st.integers(0, 3),
-        pinned=st.booleans(),
+        is_named=st.booleans(),
         lost=st.sampled_from(["", "blocked: a sign"]),
         opened_at=st.floats(NOW - 2 * SESSION_SECONDS, NOW),
         ok_count=st.integers(0, 10**6),
@@ -118,8 +118,8 @@ class TestOwnSessions:
     @given(SESSIONS)
     def test_there_and_back_again(self, sessions: list[SessionRecord]) -> None:
         """An export of what was imported into an empty store is the same file, if no two sessions share an exit."""
-        mine = {one.proxy: one for one in sessions if not one.pinned}
-        whole = exported(*mine.values(), *(one for one in sessions if one.pinned))
+        mine = {one.proxy: one for one in sessions if not one.is_named}
+        whole = exported(*mine.values(), *(one for one in sessions if one.is_named))
 
         kept = after([], admitted(msgspec.json.decode(encode(whole), type=Export), []))
         again = pack(SITE, Catalog([*PLAIN, PROVIDER]), as_records(kept), NOW)
@@ -130,12 +130,12 @@ class TestOwnSessions:
     def test_a_visitor_by_a_real_browser_stays_one(self) -> None:
         """With its window, its clock and its storage; an imitation of it would be another visitor."""
         real = real_chromium("Mozilla/5.0 Chrome/156.0.0.0 Safari/537.36", "en-US", ())
-        arrival = admitted(exported(session("a", identity=real)), [])
+        arrival = admitted(exported(session("a", fingerprint=real)), [])
         kept = {one.kind: one.value or b"" for one in arrival.records}
 
-        assert decode(kept["session"], SessionRecord).identity == real
+        assert decode(kept["session"], SessionRecord).fingerprint == real
         assert decode(kept["browser"], BrowserRecord) == BROWSER
-        assert not arrival.other_looks
+        assert not arrival.other_fingerprints
 
     def test_no_password_is_in_the_file(self) -> None:
         """The list that it is imported with has them."""
@@ -147,7 +147,7 @@ class TestOwnSessions:
     def test_what_cannot_be_used_elsewhere_stays(self) -> None:
         """Too old a session, unless it has a name of its own, and one whose proxy is not in the list."""
         old = session("old", opened_at=NOW - SESSION_SECONDS)
-        kept = store(old, session("anna", 1, opened_at=1.0, pinned=True), session("gone", 2))
+        kept = store(old, session("anna", 1, opened_at=1.0, is_named=True), session("gone", 2))
 
         packing = pack(SITE, Catalog(PLAIN[:2]), kept, NOW)
 
@@ -247,7 +247,7 @@ class TestOwnSessions:
 
     def test_named_sessions_come_at_any_age(self) -> None:
         """Beside whoever is there."""
-        anna = session("anna", pinned=True, opened_at=1.0)
+        anna = session("anna", is_named=True, opened_at=1.0)
 
         arrival = admitted(exported(anna), store(session("b")))
 
@@ -256,14 +256,14 @@ class TestOwnSessions:
     def test_looks_that_are_not_offered_any_more_are_the_nearest(self) -> None:
         """As a client could not send them."""
         old = msgspec.structs.replace(
-            IDENTITIES[0], impersonate="chrome9", user_agent=IDENTITIES[0].user_agent.replace("151", "9")
+            FINGERPRINTS[0], impersonate="chrome9", user_agent=FINGERPRINTS[0].user_agent.replace("151", "9")
         )
 
-        arrival = admitted(exported(session("a", identity=old)), [])
+        arrival = admitted(exported(session("a", fingerprint=old)), [])
 
         kept = msgspec.json.decode(after([], arrival)["session", "a"], type=SessionRecord)
-        assert kept.identity == IDENTITIES[2]
-        assert arrival.other_looks == {"Chrome 9 on Windows -> chrome150": 1}
+        assert kept.fingerprint == FINGERPRINTS[2]
+        assert arrival.other_fingerprints == {"Chrome 9 on Windows -> chrome150": 1}
 
 
 class TestOthersSessions:
@@ -276,7 +276,7 @@ class TestOthersSessions:
         (one,) = came.sessions
         assert (one.session.proxy, one.session.exit, one.session.name) == (PROVIDER.key, "0.787", "0.787")
         assert one.session.has_worked
-        assert came.other_looks == {"Chrome 70 on Windows -> chrome150": 1}
+        assert came.other_fingerprints == {"Chrome 70 on Windows -> chrome150": 1}
 
     @pytest.mark.parametrize(
         ("proxies", "why"), [(PLAIN, EXITLESS), ([PROVIDER, OTHER_PROVIDER], AMBIGUOUS)], ids=["plain", "two"]
@@ -340,7 +340,7 @@ class TestOthersSessions:
         assert isinstance(found, Found)
 
         domains = [
-            bind(found, site, Catalog([PROVIDER]), IDENTITIES, Random(0), NOW).sessions[0].cookies[0].domain
+            bind(found, site, Catalog([PROVIDER]), FINGERPRINTS, Random(0), NOW).sessions[0].cookies[0].domain
             for site in (SITE, "127.0.0.1:8000", "localhost:1")
         ]
 
@@ -348,9 +348,9 @@ class TestOthersSessions:
 
     def test_the_classics_own_form_comes_back(self) -> None:
         """What works is written by the names that a provider knows, and read again."""
-        at_provider = session("anna", exit="k3j9x2ab", pinned=True)
+        at_provider = session("anna", exit="k3j9x2ab", is_named=True)
         at_provider.proxy = PROVIDER.key
-        export = exported(at_provider, session("b", 1), session("lost", 2, pinned=True, lost="blocked"))
+        export = exported(at_provider, session("b", 1), session("lost", 2, is_named=True, lost="blocked"))
 
         content = encode_classic(export)
         came = bound(msgspec.json.decode(content), *PLAIN, PROVIDER)
@@ -358,7 +358,7 @@ class TestOthersSessions:
         assert b"topsecret" not in content
         places = {(one.session.proxy, one.session.exit) for one in came.sessions}
         assert places == {(PROVIDER.key, "k3j9x2ab"), (PLAIN[1].key, "")}
-        assert came.other_looks == Reasons()
+        assert came.other_fingerprints == Reasons()
 
 
 class TestLooks:
@@ -367,7 +367,7 @@ class TestLooks:
     @pytest.mark.parametrize(
         ("user_agent", "impersonate"),
         [
-            (IDENTITIES[3].user_agent, IDENTITIES[3].impersonate),
+            (FINGERPRINTS[3].user_agent, FINGERPRINTS[3].impersonate),
             (CHROME_70, "chrome150"),
             (CHROME_70.replace("/70.0", "/151.0"), "chrome151"),
             (f"{CHROME_70} Edge/16.16299", "chrome150"),
@@ -380,18 +380,20 @@ class TestLooks:
     )
     def test_the_nearest_of_the_family_is_taken(self, user_agent: str, impersonate: str) -> None:
         """By version, and of two of a version that on the same platform."""
-        identity, change = choose_looks(user_agent, IDENTITIES, Random(0))
+        fingerprint, change = choose_fingerprint(user_agent, FINGERPRINTS, Random(0))
 
-        assert identity.impersonate == impersonate
-        assert bool(change) == (identity.user_agent != user_agent)
-        same = [one for one in IDENTITIES if one.impersonate == impersonate]
+        assert fingerprint.impersonate == impersonate
+        assert bool(change) == (fingerprint.user_agent != user_agent)
+        same = [one for one in FINGERPRINTS if one.impersonate == impersonate]
         platforms = {platform_of(one.user_agent) for one in same}
-        assert platform_of(user_agent) not in platforms or platform_of(identity.user_agent) == platform_of(user_agent)
+        assert platform_of(user_agent) not in platforms or platform_of(fingerprint.user_agent) == platform_of(
+            user_agent
+        )
 
     @given(st.text())
     def test_anything_gets_looks(self, user_agent: str) -> None:
         """Whatever it says it is."""
-        assert choose_looks(user_agent, IDENTITIES, Random(0))[0] in IDENTITIES
+        assert choose_fingerprint(user_agent, FINGERPRINTS, Random(0))[0] in FINGERPRINTS
 
     def test_phones_are_told_from_desks(self) -> None:
         """In what is said of the change."""

@@ -20,7 +20,7 @@ from tests.moving.files import (
     used,
 )
 
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.crawlee import RETIRED, UNPROVEN
@@ -35,7 +35,12 @@ OWN = Export(
     sessions=[
         MovedSession(
             session=SessionRecord(
-                name="k3j9x2ab", proxy="0011223344556677", exit="", identity=IDENTITIES[0], opened_at=NOW, draw_count=1
+                name="k3j9x2ab",
+                proxy="0011223344556677",
+                exit="",
+                fingerprint=FINGERPRINTS[0],
+                opened_at=NOW,
+                draw_count=1,
             ),
             exit=ExitRecord(ok_count=3, used_at=[NOW, NOW + 1]),
             cookies=[

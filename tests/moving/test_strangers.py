@@ -21,7 +21,7 @@ from tests.moving.files import CHROME_70, classic, crawlee_4, crawlee_js, crawle
 
 from proxysieve.cli import main
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.proxies.catalog import Catalog
@@ -53,7 +53,7 @@ def found(*sessions: dict[str, Any]) -> Found:
 
 
 def bound(*sessions: dict[str, Any], now: float = NOW) -> Bound:
-    return bind(found(*sessions), SITE, Catalog([*PLAIN, PROVIDER]), IDENTITIES, Random(0), now)
+    return bind(found(*sessions), SITE, Catalog([*PLAIN, PROVIDER]), FINGERPRINTS, Random(0), now)
 
 
 def admitted(bound_: Bound, site: str = SITE) -> Arrival:
@@ -129,7 +129,7 @@ class TestCrawlee4:
              "Firefox on Android (mobile)"),
             ({"browser": "safari", "platform": "ios"}, CHROME_70, "safari270", "Safari on iOS"),
             ({"browser": "chrome"}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
-            ({"browser": "chrome"}, IDENTITIES[1].user_agent, "chrome151", ""),
+            ({"browser": "chrome"}, FINGERPRINTS[1].user_agent, "chrome151", ""),
             ({"browser": "netscape", "platform": "\x1b[31m"}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
             ({}, CHROME_70, "chrome150", "Chrome 70 on Windows"),
             (None, CHROME_70, "chrome150", "Chrome 70 on Windows"),
@@ -141,8 +141,8 @@ class TestCrawlee4:
         """Of a user agent among the user data, the version is taken where the browser is the same."""
         came = bound(crawlee_4("a", NOW, URLS[0], fingerprint=fingerprint, userData={"userAgent": user_agent}))
 
-        assert [one.session.identity.impersonate for one in came.sessions] == [impersonate]
-        assert [*came.other_looks] == ([f"{change} -> {impersonate}"] if change else [])
+        assert [one.session.fingerprint.impersonate for one in came.sessions] == [impersonate]
+        assert [*came.other_fingerprints] == ([f"{change} -> {impersonate}"] if change else [])
 
     def test_a_session_ends_when_its_user_wanted_it_to(self) -> None:
         """The usual 50 minutes are a guess of Crawlee's; any other time is its user's."""
@@ -196,7 +196,7 @@ def own(**changes: Any) -> MovedSession:  # noqa: ANN401 - any field
         name="a",
         proxy=PLAIN[0].key,
         exit="",
-        identity=IDENTITIES[0],
+        fingerprint=FINGERPRINTS[0],
         opened_at=NOW - 9,
         worked_at=NOW - 8,
         draw_count=1,
@@ -208,7 +208,7 @@ def own(**changes: Any) -> MovedSession:  # noqa: ANN401 - any field
 def admitted_own(one: MovedSession, site: str = SITE) -> Arrival:
     export = read_sessions(encode(Export(site=site, sessions=[one])), NOW)
     assert isinstance(export, Export)
-    return admitted(bind_own(export, Catalog([*PLAIN, PROVIDER]), IDENTITIES, Random(0)), site)
+    return admitted(bind_own(export, Catalog([*PLAIN, PROVIDER]), FINGERPRINTS, Random(0)), site)
 
 
 def kept(arrival: Arrival, kind: str, type_: Any) -> Any:  # noqa: ANN401 - any record
@@ -274,11 +274,11 @@ class TestOwnForm:
             ("session.exit", "a b"),
             ("session.exit", "x" * 201),
             ("session.lost", "x" * 1_001),
-            ("session.identity.user_agent", "Mozilla\r\nX-Header: 1"),
-            ("session.identity.user_agent", "Mozilla \x1b[31m"),
-            ("session.identity.accept_language", "é"),
-            ("session.identity.client_hints", [["sec-ch-ua", "x" * 1_001]]),
-            ("session.identity.client_hints", [["a", "b"]] * 21),
+            ("session.fingerprint.user_agent", "Mozilla\r\nX-Header: 1"),
+            ("session.fingerprint.user_agent", "Mozilla \x1b[31m"),
+            ("session.fingerprint.accept_language", "é"),
+            ("session.fingerprint.client_hints", [["sec-ch-ua", "x" * 1_001]]),
+            ("session.fingerprint.client_hints", [["a", "b"]] * 21),
             ("exit.why", "x" * 1_001),
             ("exit.used_at", [1.0] * 1_001),
             ("browser.window", {"screen_width": -1, "screen_height": 1, "width": 1, "height": 1}),

@@ -729,7 +729,7 @@ async def by_curl(attempt: Attempt, session: Session, url: str) -> bytes:
 
 def make_curl(session: Session) -> AsyncSession[Any]:
     return AsyncSession(
-        impersonate=session.identity.impersonate,
+        impersonate=session.fingerprint.impersonate,
         proxy=session.proxy_url,
         cookies=session.cookies,
         trust_env=False,

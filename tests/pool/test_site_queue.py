@@ -32,8 +32,8 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
 from proxysieve.core.site.engine import Standing
 from proxysieve.core.site.policy import Choice, Rest
-from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
-from proxysieve.core.verdicts.judge import Sign
+from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
+from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.pool.session_pool import POLICIES
 
 
@@ -77,9 +77,9 @@ class Starving(Adaptive):
         self.is_over = False
         self.waiting: list[int] = []
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
-        self.waiting.append(facts.waiting)
-        return super().choose(facts, now, rng) if self.is_over else Rest(now + 1, "all sessions rest")
+    def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
+        self.waiting.append(state.waiting)
+        return super().choose(state, now, rng) if self.is_over else Rest(now + 1, "all sessions rest")
 
 
 def starve(monkeypatch: pytest.MonkeyPatch) -> Starving:
@@ -287,7 +287,7 @@ async def test_names_leave_no_queues_behind(clock: VirtualClock) -> None:
         for number in range(5):
             await pool.session(f"user-{number}", site=SITE).get(URL)
 
-        assert not pool._desks[SITE]._queues
+        assert not pool._site_queues[SITE]._queues
 
 
 async def test_requests_beyond_what_sessions_may_carry_wait_in_turn(clock: VirtualClock) -> None:
@@ -566,8 +566,8 @@ async def test_what_a_session_is_given_after_its_request_is_kept_too(clock: Virt
 
         lease.keep()
 
-        [desk] = pool._desks.values()
-        assert [(record.kind, record.value) for record in desk.take_changes()] == [("data", b'{"page":7}')]
+        [site_queue] = pool._site_queues.values()
+        assert [(record.kind, record.value) for record in site_queue.take_changes()] == [("data", b'{"page":7}')]
 
 
 async def test_a_session_can_be_ended_by_who_used_it(clock: VirtualClock) -> None:
@@ -596,7 +596,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
         assert pool.standings()[SITE] == Standing(0, 0, 0, 0, held=1)
-        assert "1 held" in repr(pool._desks[SITE])
+        assert "1 held" in repr(pool._site_queues[SITE])
 
 
 @pytest.mark.parametrize(
@@ -608,7 +608,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
     ],
 )
 async def test_a_sign_that_fails_costs_no_page_and_is_said_once(
-    opinion: Sign, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    opinion: SignFunction, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is passed over, whether it is the pool's or the request's, and the other signs decide."""
     async with pool_of(1, Scripted(answers(200)), clock=clock, signs=[opinion]) as pool:
@@ -724,7 +724,7 @@ async def get_pages(pool: SessionPool, count: int) -> list[Page]:
 
 
 def kinds_changed(pool: SessionPool) -> set[str]:
-    return {record.kind for record in pool._desks[SITE].take_changes()}
+    return {record.kind for record in pool._site_queues[SITE].take_changes()}
 
 
 async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) -> None:
@@ -745,12 +745,12 @@ async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) ->
 async def test_looks_can_be_switched_off(clock: VirtualClock) -> None:
     """Then whatever bears no sign is a page."""
     shop = Shop()
-    async with pool_of(1, shop, clock=clock, looks=False) as pool:
+    async with pool_of(1, shop, clock=clock, likeness=False) as pool:
         known = await get_pages(pool, 30)
         shop.refused = {known[-1].proxy}
 
         assert (await pool.get(URL)).body == STRANGE
-        pool._desks[SITE].accept(STRANGE_PAGE)
+        pool._site_queues[SITE].accept(STRANGE_PAGE)
         assert "looks" not in kinds_changed(pool)
 
 
@@ -771,13 +771,13 @@ async def test_looks_are_saved_now_and_then(clock: VirtualClock) -> None:
         await get_pages(pool, 7)
         assert "looks" not in kinds_changed(pool)
         await get_pages(pool, 1)
-        desk = pool._desks[SITE]
-        (record,) = [record for record in desk.take_changes() if record.kind == "looks"]
+        site_queue = pool._site_queues[SITE]
+        (record,) = [record for record in site_queue.take_changes() if record.kind == "looks"]
         assert "looks" not in kinds_changed(pool)
 
-        desk.keep_changed(record)
+        site_queue.keep_changed(record)
 
-        assert not desk.is_idle
+        assert not site_queue.is_idle
         assert "looks" in kinds_changed(pool)
 
 
@@ -787,10 +787,10 @@ async def test_a_page_that_is_good_after_all_is_not_doubted_again(clock: Virtual
     async with pool_of(1, shop, clock=clock) as pool:
         known = await get_pages(pool, 30)
         shop.refused = {known[-1].proxy}
-        desk = pool._desks[SITE]
-        desk.take_changes()
+        site_queue = pool._site_queues[SITE]
+        site_queue.take_changes()
 
-        desk.accept(STRANGE_PAGE)
+        site_queue.accept(STRANGE_PAGE)
 
         assert "looks" in kinds_changed(pool)
         assert (await pool.get(URL)).body == STRANGE

@@ -15,8 +15,8 @@ from tests.fakes import OK, SITE, URL, Answer, InTurn, answers, facts_of, lines,
 
 from proxysieve import (
     Exchange,
+    Fingerprint,
     GaveUp,
-    Identity,
     NoSessionAvailable,
     Outcome,
     ProxySieveError,
@@ -26,7 +26,7 @@ from proxysieve import (
     SessionEnded,
     Tried,
 )
-from proxysieve.core.fingerprints.offered import IDENTITIES, NEAREST_TO_CHROMIUM, follow, real_chromium
+from proxysieve.core.fingerprints.offered import FINGERPRINTS, NEAREST_TO_CHROMIUM, follow, real_chromium
 from proxysieve.core.model import Failure, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
@@ -36,7 +36,7 @@ from proxysieve.sessions.storage import CookieRecord, cookie_of, dump_cookies, l
 from proxysieve.stores.sqlite import SqliteStore
 
 
-def chromium(version: int, language: str = "en-US") -> Identity:
+def chromium(version: int, language: str = "en-US") -> Fingerprint:
     """A real browser that says so much of itself."""
     return real_chromium(f"Mozilla/5.0 Chrome/{version}.0.0.0 Safari/537.36", language, (("sec-ch-ua", f"{version}"),))
 
@@ -48,8 +48,8 @@ OLD, NEW = chromium(155), chromium(156)
 class Seen:
     """A client that notes who asks, and gives each session something to keep."""
 
-    def __init__(self, identities: Sequence[Identity] = IDENTITIES, answer: Answer = GOOD) -> None:
-        self.identities = identities
+    def __init__(self, fingerprints: Sequence[Fingerprint] = FINGERPRINTS, answer: Answer = GOOD) -> None:
+        self.fingerprints = fingerprints
         self.sessions: list[Session] = []
         self._answer = answer
 
@@ -76,7 +76,7 @@ async def test_sessions_of_another_kind_of_visitor_end_when_their_site_opens(tmp
 
     client = Seen()
     async with pool_of(3, client, store=tmp_path) as pool:
-        pool.appear_as([NEW])
+        pool.use_fingerprints([NEW])
         after = await pool.get(URL)
     kept_after = await kept_at(tmp_path)
 
@@ -84,7 +84,7 @@ async def test_sessions_of_another_kind_of_visitor_end_when_their_site_opens(tmp
     assert after.session != before.session
     assert kept_after["session"] == kept_after["data"] == kept_after["browser"] == {after.session}
     assert kept_before["exit"] <= kept_after["exit"]
-    assert client.sessions[0].identity == NEW
+    assert client.sessions[0].fingerprint == NEW
     assert client.sessions[0].data == {"visits": 1}
 
 
@@ -100,7 +100,7 @@ async def test_exits_that_worked_for_another_kind_of_visitor_are_known(tmp_path:
             await pool.get(URL)
     refused: list[Tried] = []
     async with pool_of(40, Seen(answer=answer), store=tmp_path) as pool:
-        pool.appear_as([NEW])
+        pool.use_fingerprints([NEW])
         for _ in range(30):
             refused += (await pool.get(URL)).tries[:-1]
 
@@ -115,7 +115,7 @@ async def test_a_named_one_of_another_kind_says_so(tmp_path: Path) -> None:
 
     client = Seen()
     async with pool_of(3, client, store=tmp_path) as pool:
-        pool.appear_as([NEW])
+        pool.use_fingerprints([NEW])
         named = pool.session("me", site=SITE)
         with pytest.raises(
             NoSessionAvailable, match=r"is a visitor by .*, and this pool's are by another browser.*renew"
@@ -124,7 +124,7 @@ async def test_a_named_one_of_another_kind_says_so(tmp_path: Path) -> None:
         await named.renew()
         await named.get(URL)
 
-    assert [one.identity for one in client.sessions] == [NEW]
+    assert [one.fingerprint for one in client.sessions] == [NEW]
     assert client.sessions[0].data == {"visits": 1}
 
 
@@ -138,7 +138,7 @@ async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path) -> Non
         after = await pool.get(URL)
 
     assert after.session == before.session
-    assert client.sessions[0].identity == NEW
+    assert client.sessions[0].fingerprint == NEW
     assert client.sessions[0].data == {"visits": 2}
     assert client.sessions[0].browser.timezone == "Asia/Tokyo"
 
@@ -146,10 +146,10 @@ async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path) -> Non
 MAC, WINDOWS = "Macintosh; Intel Mac OS X 10_15_7", "Windows NT 10.0; Win64; x64"
 
 
-def chrome(version: int, system: str = MAC) -> Identity:
+def chrome(version: int, system: str = MAC) -> Fingerprint:
     """An imitation, as an earlier version offered it."""
     agent = f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
-    return Identity(impersonate=f"chrome{version}", user_agent=agent, accept_language="en-US,en;q=0.9")
+    return Fingerprint(impersonate=f"chrome{version}", user_agent=agent, accept_language="en-US,en;q=0.9")
 
 
 async def test_sessions_of_an_old_imitation_are_updated_with_their_cookies(
@@ -170,7 +170,7 @@ async def test_sessions_of_an_old_imitation_are_updated_with_their_cookies(
         said.append(caplog.messages)
 
         assert after.session == before.session
-        assert {one.identity for one in client.sessions} == {IDENTITIES[3]}
+        assert {one.fingerprint for one in client.sessions} == {FINGERPRINTS[3]}
         assert [one.data for one in client.sessions] == [{"visits": visits}] * 2
     assert said == [["shop.example: 2 sessions of browsers that are not shown any more: 2 updated (chrome146 2)"], []]
 
@@ -204,19 +204,25 @@ async def test_sessions_that_no_version_is_shown_of_end_and_their_exits_stay(
 
 
 SAVED = st.builds(chrome, st.integers(90, 160), st.sampled_from([MAC, WINDOWS, "X11; Linux x86_64"])) | st.sampled_from(
-    [*IDENTITIES, OLD, NEW]
+    [*FINGERPRINTS, OLD, NEW]
 )
 
 
 @given(st.lists(st.tuples(SAVED, st.booleans()), max_size=30))
-def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Identity, bool]]) -> None:
+def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Fingerprint, bool]]) -> None:
     """Each is counted once, none changes but its looks, and no exit is forgotten."""
     proxies = [Proxy(scheme="http", host=f"10.0.{number}.1", port=80) for number in range(len(saved))]
     records = []
-    for number, (identity, pinned) in enumerate(saved):
+    for number, (fingerprint, is_named) in enumerate(saved):
         key = proxies[number].key
         session = SessionRecord(
-            name=f"{number}", proxy=key, exit="", identity=identity, opened_at=1.0, worked_at=2.0, pinned=pinned
+            name=f"{number}",
+            proxy=key,
+            exit="",
+            fingerprint=fingerprint,
+            opened_at=1.0,
+            worked_at=2.0,
+            is_named=is_named,
         )
         records += [
             Record(SITE, "session", session.name, msgspec.json.encode(session)),
@@ -224,37 +230,37 @@ def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Identity, bo
         ]
     engine = Engine(SITE, Catalog(proxies), Adaptive(), records=records, now=3.0)
 
-    expected = [follow(identity, IDENTITIES) for identity, _ in saved]
-    kept = {name: one.identity for name, one in engine.facts.sessions.items()}
+    expected = [follow(fingerprint, FINGERPRINTS) for fingerprint, _ in saved]
+    kept = {name: one.fingerprint for name, one in engine.state.sessions.items()}
     shown = {
-        f"{number}": now or identity
-        for number, ((identity, pinned), now) in enumerate(zip(saved, expected, strict=True))
-        if now or pinned
+        f"{number}": now or fingerprint
+        for number, ((fingerprint, is_named), now) in enumerate(zip(saved, expected, strict=True))
+        if now or is_named
     }
     assert kept == shown
-    lost = {name for name, one in engine.facts.sessions.items() if one.lost}
+    lost = {name for name, one in engine.state.sessions.items() if one.lost}
     assert lost == {f"{number}" for number, now in enumerate(expected) if now is None and saved[number][1]}
-    assert engine.facts.exits.keys() == {proxy.key for proxy in proxies}
-    looks = engine.changed_looks
-    assert looks.ended.total() == expected.count(None)
-    assert looks.updated.total() == sum(
-        now is not None and now != identity for (identity, _), now in zip(saved, expected, strict=True)
+    assert engine.state.exits.keys() == {proxy.key for proxy in proxies}
+    likeness = engine.changed_fingerprints
+    assert likeness.ended.total() == expected.count(None)
+    assert likeness.updated.total() == sum(
+        now is not None and now != fingerprint for (fingerprint, _), now in zip(saved, expected, strict=True)
     )
-    told = re.findall(r"\d+ (?:session|updated|ended)", str(looks).replace(",", ""))
-    counts = [looks.updated.total() + looks.ended.total(), looks.updated.total(), looks.ended.total()]
+    told = re.findall(r"\d+ (?:session|updated|ended)", str(likeness).replace(",", ""))
+    counts = [likeness.updated.total() + likeness.ended.total(), likeness.updated.total(), likeness.ended.total()]
     assert [int(one.split()[0]) for one in told] == [number for number in counts if number]
 
 
 async def test_looks_are_chosen_before_a_pool_is_used() -> None:
     """Later, some sessions would look otherwise; to say the same again is no harm."""
     async with pool_of(2) as pool:
-        pool.appear_as([OLD])
-        pool.appear_as([NEW])
+        pool.use_fingerprints([OLD])
+        pool.use_fingerprints([NEW])
         await pool.get(URL)
-        pool.appear_as([NEW])
+        pool.use_fingerprints([NEW])
 
         with pytest.raises(ProxySieveError, match="open the browser before using it"):
-            pool.appear_as([OLD])
+            pool.use_fingerprints([OLD])
 
 
 async def test_a_session_that_ended_leaves_its_attempt_without_a_word() -> None:
@@ -317,23 +323,23 @@ async def test_what_a_session_has_after_its_report_is_saved_on_request(tmp_path:
     assert kept["data"] == ({session.name} if keeps else set())
 
 
-FOLLOWED: dict[str, tuple[Identity, Sequence[Identity], Identity | None]] = {
-    "an imitation stays what it was": (IDENTITIES[0], IDENTITIES, IDENTITIES[0]),
-    "an imitation that is not offered is none": (IDENTITIES[0], IDENTITIES[2:], None),
+FOLLOWED: dict[str, tuple[Fingerprint, Sequence[Fingerprint], Fingerprint | None]] = {
+    "an imitation stays what it was": (FINGERPRINTS[0], FINGERPRINTS, FINGERPRINTS[0]),
+    "an imitation that is not offered is none": (FINGERPRINTS[0], FINGERPRINTS[2:], None),
     "a browser stays": (OLD, [OLD, NEW], OLD),
     "a browser is updated": (OLD, [NEW], NEW),
     "a browser speaks another language": (chromium(156, "de-DE"), [NEW], NEW),
-    "an imitation is no browser": (IDENTITIES[0], [NEW], None),
-    "a browser is no imitation": (NEW, IDENTITIES, None),
+    "an imitation is no browser": (FINGERPRINTS[0], [NEW], None),
+    "a browser is no imitation": (NEW, FINGERPRINTS, None),
 }
 
 
 @pytest.mark.parametrize("case", FOLLOWED)
 def test_visitors_follow_their_kind(case: str) -> None:
     """And no other."""
-    identity, identities, expected = FOLLOWED[case]
+    fingerprint, fingerprints, expected = FOLLOWED[case]
 
-    assert follow(identity, identities) == expected
+    assert follow(fingerprint, fingerprints) == expected
 
 
 def test_a_real_browser_says_what_it_says() -> None:

@@ -366,7 +366,7 @@ async def test_a_session_ends_after_a_day(clock: VirtualClock) -> None:
 
         assert same.session == first.session
         assert other.session != first.session
-        assert len(pool._desks[SITE]._sessions) == 1
+        assert len(pool._site_queues[SITE]._sessions) == 1
 
 
 async def test_a_session_looks_the_same_for_as_long_as_it_lives(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ async def test_a_session_looks_the_same_for_as_long_as_it_lives(tmp_path: Path) 
     for _ in range(4):
         async with pool_of(1, store=tmp_path / "store", seed=None) as pool, pool.acquire(URL) as lease:
             session = lease.session
-            seen.append((session.name, session.identity, session.proxy_url, tuple(session.headers.items())))
+            seen.append((session.name, session.fingerprint, session.proxy_url, tuple(session.headers.items())))
             lease.report(OK)
 
     assert len(set(seen)) == 1

@@ -17,7 +17,7 @@ from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.site.policy import Choice, Open
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 from proxysieve.pool.session_pool import POLICIES
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
@@ -220,11 +220,11 @@ def test_the_engine_knows_after_a_run_what_it_was_told_in_it() -> None:
 
     after = engines._engines[0]
     assert after is not before
-    assert [one.name for one in after.facts.working] == [one.name for one in before.facts.working]
-    assert {key: one.blocked_count for key, one in after.facts.exits.items()} == {
-        key: one.blocked_count for key, one in before.facts.exits.items()
+    assert [one.name for one in after.state.working] == [one.name for one in before.state.working]
+    assert {key: one.blocked_count for key, one in after.state.exits.items()} == {
+        key: one.blocked_count for key, one in before.state.exits.items()
     }
-    assert len(after.facts.working) > 0
+    assert len(after.state.working) > 0
 
 
 def test_the_engine_obeys_retry_after() -> None:
@@ -285,8 +285,8 @@ def test_anybodys_policy_can_play() -> None:
     """An object that chooses is enough; it is called by the name of its class."""
 
     class FirstOne:
-        def choose(self, facts: Facts, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it leaves nothing to chance
-            proxies = [proxy for proxy in facts.catalog if facts.may_be_drawn(proxy, now)]
+        def choose(self, state: SiteState, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it leaves nothing to chance
+            proxies = [proxy for proxy in state.catalog if state.may_be_drawn(proxy, now)]
             return Open(proxies[0], "the first") if proxies else None
 
     figures = simulate(scenario("pages = 5\nconcurrency = 1\n[exits]\ncount = 9"), FirstOne())
@@ -303,7 +303,7 @@ def test_what_the_engine_hears_of_an_answer_is_a_verdict() -> None:
         assert isinstance(move, Go)
         engines.finish(0, move.ticket, Answer(outcome, START_AT + 1, 0.0, was_banned=False), START_AT + 1)
 
-    record = next(iter(engines._engines[0].facts.exits.values()))
+    record = next(iter(engines._engines[0].state.exits.values()))
     assert (record.ok_count, record.unclear_count, record.blocked_count) == (2, 1, 0)
 
 

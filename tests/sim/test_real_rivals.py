@@ -176,7 +176,7 @@ class ScriptedClient(HttpClient):
         assert proxy_info is not None
         go = sent(self.ours, self._clock.now_at - START_AT)
         self.picks.append((_exit_of(proxy_info.url), go.exit))
-        await self._turn()
+        await self._member()
         outcome = drawn(self._mix, self._rng)
         way = self._rng.choice(self.WAYS[outcome])
         self.ours.finish(0, go.ticket, answer(outcome), self._clock.now_at)
@@ -196,24 +196,24 @@ class ScriptedClient(HttpClient):
     async def _handle(self, context: HttpCrawlingContext) -> None:
         """Any page will do."""
 
-    async def _turn(self) -> None:
+    async def _member(self) -> None:
         """Wait to be drawn from all that are in flight, one at a time."""
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        member = asyncio.get_running_loop().create_future()
+        self._waiting.append(member)
         if len(self._waiting) == IN_FLIGHT:
             self._draw()
-        await turn
+        await member
 
     def _draw(self) -> None:
         self.states.append((self._real_state(), self._our_state()))
         self._clock.now_at += self._rng.choice((0, self._pace_seconds))
-        turns = [self._waiting.pop(self._rng.randrange(IN_FLIGHT))]
+        rotation = [self._waiting.pop(self._rng.randrange(IN_FLIGHT))]
         self._steps -= 1
         if not self._steps and self._crawler:
             self._crawler.stop()
-            turns += self._waiting
-        for turn in turns:
-            turn.set_result(None)
+            rotation += self._waiting
+        for member in rotation:
+            member.set_result(None)
 
     def _real_state(self) -> list[Shown]:
         urls = self.proxies._used_proxy_urls

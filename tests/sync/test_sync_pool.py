@@ -16,8 +16,8 @@ from proxysieve import (
     Client,
     ConfigError,
     Exchange,
+    Fingerprint,
     GaveUp,
-    Identity,
     NoSessionAvailable,
     Outcome,
     Page,
@@ -279,12 +279,12 @@ def test_a_relay_leads_to_the_sessions_proxy(bed: TestbedProcess) -> None:
 
 def test_all_sessions_look_as_they_are_told_to(bed: TestbedProcess) -> None:
     """Who drives a browser says which it is."""
-    chrome = Identity(engine="chromium", impersonate="chrome150", user_agent="Chrome/156", accept_language="en")
+    chrome = Fingerprint(engine="chromium", impersonate="chrome150", user_agent="Chrome/156", accept_language="en")
     with SyncSessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool:
-        pool.appear_as([chrome])
+        pool.use_fingerprints([chrome])
         with pool.acquire(bed.page_url(1)) as lease:
             lease.drop()
 
-        assert lease.session.identity == chrome
+        assert lease.session.fingerprint == chrome
         with pytest.raises(ProxySieveError, match="look otherwise"):
-            pool.appear_as([])
+            pool.use_fingerprints([])

@@ -80,7 +80,7 @@ class CrawleeResponse:
         yield self._response.body
 
 
-class IdentityHttpClient(HttpClient):
+class FingerprintHttpClient(HttpClient):
     """Sends by the pool's own client, with the browser, the cookies and the connections of the session."""
 
     def __init__(self, pool: SessionPool) -> None:
@@ -144,7 +144,7 @@ class CrawleeHttpClient(HttpClient):
     def __init__(self, sessions: CrawleeSessionPool, inner: HttpClient | None = None) -> None:
         super().__init__()
         self._sessions = sessions
-        self._inner = inner or IdentityHttpClient(sessions.pool)
+        self._inner = inner or FingerprintHttpClient(sessions.pool)
 
     async def crawl(
         self,

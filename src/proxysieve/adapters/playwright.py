@@ -134,7 +134,7 @@ async def browser(
         ConfigError: There is no Chromium, or it does not start.
     """
     async with Renderer(chromium, options or BrowserOptions()) as renderer:
-        pool.appear_as(renderer.identities)
+        pool.use_fingerprints(renderer.fingerprints)
         yield PlaywrightBrowser(pool, renderer)
 
 

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.waiting import CLOSED, bring, in_time
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.fingerprints.offered import real_chromium
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.sessions.screens import LARGEST_SCREEN
@@ -117,9 +117,9 @@ class Chromium:
         context_count: How many contexts are open in it.
     """
 
-    def __init__(self, browser: Browser, cdp: CDPSession, pid: int, identity: Identity) -> None:
+    def __init__(self, browser: Browser, cdp: CDPSession, pid: int, fingerprint: Fingerprint) -> None:
         self.browser = browser
-        self.identity = identity
+        self.fingerprint = fingerprint
         self.page_count = 0
         self.context_count = 0
         self._cdp = cdp
@@ -251,7 +251,7 @@ async def _launch(kind: BrowserType, executable: str, options: BrowserOptions, u
         raise ConfigError(f"launch has what Playwright does not take: {error}") from error
 
 
-async def _ask_itself(browser: Browser, timezone: str) -> Identity:
+async def _ask_itself(browser: Browser, timezone: str) -> Fingerprint:
     context = await browser.new_context(no_viewport=True, timezone_id=timezone or None)
 
     async def answer(route: Route) -> None:

@@ -11,7 +11,7 @@ from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.sessions.session import Session
 
@@ -48,9 +48,9 @@ class BrowserClient:
         await self._stack.aclose()
 
     @property
-    def identities(self) -> Sequence[Identity]:
+    def fingerprints(self) -> Sequence[Fingerprint]:
         """The visitors that there can be."""
-        return self._open_renderer.identities
+        return self._open_renderer.fingerprints
 
     @property
     def left_out(self) -> LeftOut:

@@ -21,7 +21,7 @@ from proxysieve.browser.seat import BrowserGone, Seat
 from proxysieve.browser.sending_along import send_along
 from proxysieve.browser.waiting import in_time, while_it_closes
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.verdicts.failures import SendFailed, failure_of, words_of
 from proxysieve.errors import SessionEnded
 from proxysieve.sessions.session import Session
@@ -98,9 +98,9 @@ class Renderer:
         self._seats: dict[Session, Seat] = {}
 
     @property
-    def identities(self) -> Sequence[Identity]:
+    def fingerprints(self) -> Sequence[Fingerprint]:
         """The visitors that there can be."""
-        return (self._running.identity,)
+        return (self._running.fingerprint,)
 
     async def __aenter__(self) -> Self:
         try:

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserType
 
 from proxysieve.browser.chromium import Chromium, start
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.errors import ConfigError, ProxySieveError
 
 log = logging.getLogger("proxysieve")
@@ -31,11 +31,11 @@ class Running:
         self._is_closed = False
 
     @property
-    def identity(self) -> Identity:
+    def fingerprint(self) -> Fingerprint:
         """What visitors look like."""
         if self._current is None:
             raise ProxySieveError("the browser is not open: use it in async with")
-        return self._current.identity
+        return self._current.fingerprint
 
     async def take(self) -> Chromium:
         """A Chromium for one more context, to be given back; started now if there is none.
@@ -89,7 +89,7 @@ class Running:
 
     async def _replace(self) -> None:
         new = await self._start()
-        self._user_agent = new.identity.user_agent
+        self._user_agent = new.fingerprint.user_agent
         old, self._current = self._current, new
         if old is None:
             return

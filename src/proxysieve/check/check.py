@@ -15,7 +15,7 @@ import msgspec
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client, Request
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import SessionRecord
@@ -170,7 +170,7 @@ class Check:
         self._client = options.client or CurlClient()
         self._clients = Clients(options.concurrency)
         self._rng = Random(SystemRandom().getrandbits(64) if options.seed is None else options.seed)
-        self._turns = Turns(options.max_rate, self._clock)
+        self._turns = Rotation(options.max_rate, self._clock)
         self._started_at = self._clock.now()
         self._comparison = Comparison()
         self._told: list[Told] = []
@@ -235,7 +235,7 @@ class Check:
             name=name,
             proxy=proxy.key,
             exit=name if proxy.is_gateway else "",
-            identity=self._rng.choice(IDENTITIES),
+            fingerprint=self._rng.choice(FINGERPRINTS),
             opened_at=self._clock.now(),
         )
         return Session(record, self._site, proxy, self._clients, given=self._cookies)
@@ -311,7 +311,7 @@ class Check:
         )
 
 
-class Turns:
+class Rotation:
     """When the next request may go out, at so many a second.
 
     Args:
@@ -344,7 +344,7 @@ def _checked(told: Told, verdict: Verdict) -> Checked:
     return Checked(
         proxy=str(told.session.proxy),
         name=told.session.name if told.session.proxy.is_gateway else None,
-        browser=told.session.identity.browser,
+        browser=told.session.fingerprint.browser,
         verdict=verdict.outcome,
         why=verdict.why or None,
         vendor=verdict.vendor or None,

@@ -21,16 +21,16 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.story.telling import tell_exits, tell_session, tell_site
 from proxysieve.core.story.values import (
-    ContrastStory,
     ExitStory,
+    LimitsStory,
     LimitStory,
     LimitUse,
     NetworkStory,
     NextStory,
-    PaceStory,
     Permission,
     RecoveryStory,
     SessionStory,
+    SignStory,
     SiteStory,
     TierStory,
 )
@@ -152,7 +152,7 @@ def _site_lines(story: SiteStory) -> Iterator[str]:
         yield from _limit_lines(pace, story.at)
     yield from _proven_lines(story)
     yield from _recovery_lines(story.recoveries)
-    yield from _contrast_lines(story.contrasts)
+    yield from _contrast_lines(story.signs)
     yield from _doubt_lines(story)
     yield from _next_lines(story.next, story.at)
 
@@ -176,7 +176,7 @@ def _network(network: NetworkStory) -> str:
     return f"{network.network} ({network.worked_count:,} of {network.tried_count:,} worked)"
 
 
-def _limit_lines(pace: PaceStory, now: float) -> Iterator[str]:
+def _limit_lines(pace: LimitsStory, now: float) -> Iterator[str]:
     label = "limits" if pace.scope == "exit" else ""
     whose = "an exit" if pace.scope == "exit" else "a network"
     if not pace.limits:
@@ -228,24 +228,24 @@ def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
         yield f"{'':<{LABEL_WIDTH}}{one.standing:<18}{chances}  {based}"
 
 
-def _contrast_lines(contrasts: list[ContrastStory]) -> Iterator[str]:
-    for one in contrasts[:CONTRASTS_SHOWN]:
+def _contrast_lines(signs: list[SignStory]) -> Iterator[str]:
+    for one in signs[:CONTRASTS_SHOWN]:
         said = []
         if one.blocked_count:
             said.append(f"{count(one.blocked_count, 'block')}, as others got the page")
         if one.page_count:
             said.append(f"{count(one.page_count, 'page')} refused to all, also to sessions that work elsewhere")
-        yield _line("contrast" if one is contrasts[0] else "", f"{one.sign}: {'; '.join(said)}")
+        yield _line("contrast" if one is signs[0] else "", f"{one.sign}: {'; '.join(said)}")
 
 
 def _doubt_lines(story: SiteStory) -> Iterator[str]:
     if story.alarm_at is not None:
         yield _line("alarm", f"everything fails, for {span(story.at - story.alarm_at)} now")
-    if not story.doubts:
+    if not story.held_sessions:
         yield _line("doubts", "none")
         return
-    yield _line("doubts", f"{count(len(story.doubts), 'session')} refused last, but not given up yet:")
-    for doubt in story.doubts[:DOUBTS_SHOWN]:
+    yield _line("doubts", f"{count(len(story.held_sessions), 'session')} refused last, but not given up yet:")
+    for doubt in story.held_sessions[:DOUBTS_SHOWN]:
         yield _line("", f"{doubt.session} on {doubt.proxy}, {ago(doubt.at, story.at)}: {doubt.why}")
 
 

@@ -20,11 +20,11 @@ from proxysieve.cli.words import share
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import OK, Failure, Outcome, Scope, Verdict
 from proxysieve.core.verdicts.failures import failed_exchange
-from proxysieve.core.verdicts.judge import PROXY_FAILURES, Sign
-from proxysieve.core.verdicts.signs import Mark
+from proxysieve.core.verdicts.judge import PROXY_FAILURES, SignFunction
+from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
 from proxysieve.judging.saved import Given, Saved, files_of, read_saved
@@ -247,7 +247,7 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
 
 
-def _expectations(expect: str) -> list[Sign]:
+def _expectations(expect: str) -> list[SignFunction]:
     return [expects(expect)] if expect else []
 
 
@@ -313,7 +313,7 @@ def fetch_now(url: str) -> Saved:
     shown = shown_url(url)
     echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
     try:
-        response = asyncio.run(send_directly(Request(url=url), IDENTITIES[0]))
+        response = asyncio.run(send_directly(Request(url=url), FINGERPRINTS[0]))
     except Exception as error:
         failed = failed_exchange(url, error)
         if failed is None:
@@ -427,25 +427,25 @@ def _moment(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _show_signs(marks: Sequence[Mark], *, as_json: bool) -> None:
+def _show_signs(signs: Sequence[Sign], *, as_json: bool) -> None:
     if as_json:
-        for mark in marks:
-            echo_json(_listed(mark))
+        for sign in signs:
+            echo_json(_listed(sign))
         return
-    name_width = max(len(mark.name) for mark in marks) + 2
-    vendor_width = max(len(mark.vendor) for mark in marks) + 2
-    for mark in marks:
-        row = f"{mark.name:<{name_width}}{mark.vendor:<{vendor_width}}{mark.verdict:<{OUTCOME_WIDTH}}{mark.scope or ''}"
+    name_width = max(len(sign.name) for sign in signs) + 2
+    vendor_width = max(len(sign.vendor) for sign in signs) + 2
+    for sign in signs:
+        row = f"{sign.name:<{name_width}}{sign.vendor:<{vendor_width}}{sign.verdict:<{OUTCOME_WIDTH}}{sign.scope or ''}"
         echo(row.rstrip())
 
 
-def _listed(mark: Mark) -> ListedSign:
+def _listed(sign: Sign) -> ListedSign:
     return ListedSign(
-        name=mark.name,
-        vendor=mark.vendor or None,
-        verdict=mark.verdict,
-        scope=mark.scope,
-        confidence=mark.confidence,
-        why=mark.why,
-        source=mark.source,
+        name=sign.name,
+        vendor=sign.vendor or None,
+        verdict=sign.verdict,
+        scope=sign.scope,
+        confidence=sign.confidence,
+        why=sign.why,
+        source=sign.source,
     )

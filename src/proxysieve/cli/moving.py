@@ -17,7 +17,7 @@ from proxysieve.cli.show import line
 from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
 from proxysieve.cli.words import count
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import Proxies, read_proxies
@@ -54,7 +54,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     imported: int
     with_cookies: int
     replaced: int
-    other_looks: dict[str, int]
+    other_fingerprints: dict[str, int]
     left_out: dict[str, int]
     cookies_left_out: dict[str, int]
     notes: list[str]
@@ -151,9 +151,9 @@ async def take_in(
         fence = await store.claim("", CLAIM_SECONDS)
         name, kept = await load_first(store, wanted)
         if isinstance(read, Found):
-            bound = bind(read, name, catalog, IDENTITIES, rng, now)
+            bound = bind(read, name, catalog, FINGERPRINTS, rng, now)
         else:
-            bound = bind_own(read, catalog, IDENTITIES, rng)
+            bound = bind_own(read, catalog, FINGERPRINTS, rng)
         try:
             admission = Admission(name, catalog, kept, now, site_of=cookie_site(name), is_replacing=is_replacing)
             arrival = admission.admit(bound)
@@ -199,7 +199,7 @@ def _report(site: str, read: Export | Found, arrival: Arrival) -> ImportReport:
         imported=arrival.session_count,
         with_cookies=arrival.cookie_count,
         replaced=arrival.replaced_count,
-        other_looks=dict(arrival.other_looks),
+        other_fingerprints=dict(arrival.other_fingerprints),
         left_out=dict(arrival.left_out),
         cookies_left_out=dict(arrival.cookies_left_out),
         notes=read.notes if isinstance(read, Found) and arrival.session_count else [],
@@ -218,12 +218,12 @@ def show_import(report: ImportReport) -> None:
         line("" if number else "left out", told)
     for number, told in enumerate(_reasons(report.cookies_left_out)):
         line("" if number else "cookies", f"left out {told}")
-    if report.other_looks:
-        changes = [f"{number:,} x {change}" for change, number in list(report.other_looks.items())[:LOOKS_SHOWN]]
-        more = " and others" * (len(report.other_looks) > LOOKS_SHOWN)
+    if report.other_fingerprints:
+        changes = [f"{number:,} x {change}" for change, number in list(report.other_fingerprints.items())[:LOOKS_SHOWN]]
+        more = " and others" * (len(report.other_fingerprints) > LOOKS_SHOWN)
         line(
             "other looks",
-            f"{sum(report.other_looks.values()):,} are not who they were, but the nearest that we can be: "
+            f"{sum(report.other_fingerprints.values()):,} are not who they were, but the nearest that we can be: "
             f"{', '.join(changes)}{more}; a site that ties cookies to a browser will not know them",
         )
     for note in report.notes:

@@ -17,7 +17,7 @@ from proxysieve.cli.printing import echo_json, echo_lines, printable, wrapped
 from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
 from proxysieve.cli.words import ago, count, moment, span, table
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import ChangedLooks
+from proxysieve.core.fingerprints.offered import ChangedFingerprints
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine
@@ -120,10 +120,10 @@ async def tell_site_sessions(where: str, site: str, proxies: Proxies | None, now
     return SessionsStory(
         site=name,
         at=now,
-        session_count=len(engine.facts.sessions),
+        session_count=len(engine.state.sessions),
         sessions=told,
-        updated=dict(engine.changed_looks.updated),
-        ended=dict(engine.changed_looks.ended),
+        updated=dict(engine.changed_fingerprints.updated),
+        ended=dict(engine.changed_fingerprints.ended),
     )
 
 
@@ -156,7 +156,7 @@ def describe_sessions(story: SessionsStory) -> str:
     rows = [_row(one, story.at) for one in story.sessions]
     heading = f"{printable(story.site)}: {count(story.session_count, 'session')}, as of {moment(story.at)}"
     page = _page(heading, table(heads, rows, words=3), story.session_count - len(rows))
-    changed = str(ChangedLooks(Counter(story.updated), Counter(story.ended)))
+    changed = str(ChangedFingerprints(Counter(story.updated), Counter(story.ended)))
     if not changed:
         return page
     return f"{page}\n{wrapped(f'as the next job begins: {printable(changed)}')}"

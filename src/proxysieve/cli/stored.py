@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog, Unlisted
 from proxysieve.core.records import Record, SessionRecord, decode
@@ -84,15 +84,17 @@ def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engi
         StoreError: A record is damaged.
     """
     try:
-        return Engine(site, catalog, Adaptive(), identities=(*IDENTITIES, *_real_browsers(records)), records=records)
+        return Engine(
+            site, catalog, Adaptive(), fingerprints=(*FINGERPRINTS, *_real_browsers(records)), records=records
+        )
     except msgspec.DecodeError as error:
         raise damaged(site, where, error) from error
 
 
-def _real_browsers(records: Iterable[Record]) -> set[Identity]:
+def _real_browsers(records: Iterable[Record]) -> set[Fingerprint]:
     """Those whose visitors are among *records*: a run that does not open their browser has none of them."""
     sessions = (decode(record.value, SessionRecord) for record in records if record.kind == "session")
-    return {session.identity for session in sessions if session.identity.engine}
+    return {session.fingerprint for session in sessions if session.fingerprint.engine}
 
 
 def damaged(site: str, where: str, error: msgspec.DecodeError) -> StoreError:

@@ -13,7 +13,7 @@ from proxysieve.clients.connections import Broken, Connections
 from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Dress, Handles, Reading
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Answer, Failure
 from proxysieve.core.urls.channels import channel_of
 from proxysieve.core.urls.parsing import as_sent
@@ -39,7 +39,7 @@ class CurlClient:
         self._reasons = Reasons(ca_path)
 
     async def send(self, request: Request, session: Session) -> Response:
-        walk = Walk(request, session.client(self._open), session.identity, session.cookies, self._ca_path)
+        walk = Walk(request, session.client(self._open), session.fingerprint, session.cookies, self._ca_path)
         try:
             return await walk.end()
         except SendFailed as failed:
@@ -51,7 +51,7 @@ class CurlClient:
         return Connections(self._handles, session.proxy_url, session.name)
 
 
-async def send_directly(request: Request, identity: Identity) -> Response:
+async def send_directly(request: Request, fingerprint: Fingerprint) -> Response:
     """The answer to a request that goes through no proxy: the site sees this machine's own address.
 
     Raises:
@@ -59,7 +59,7 @@ async def send_directly(request: Request, identity: Identity) -> Response:
     """
     connections = Connections(Handles(), "")
     try:
-        return await Walk(request, connections, identity, Jar()).end()
+        return await Walk(request, connections, fingerprint, Jar()).end()
     finally:
         await connections.aclose()
 
@@ -75,14 +75,14 @@ class Walk:
         self,
         request: Request,
         connections: Connections,
-        identity: Identity,
+        fingerprint: Fingerprint,
         cookies: Jar,
         ca_path: str | None = None,
     ) -> None:
         self.hops: list[Answer] = []
         self._request = request
         self._connections = connections
-        self._identity = identity
+        self._fingerprint = fingerprint
         self._cookies = cookies
         self._ca_path = ca_path
         self._until = asyncio.get_running_loop().time() + request.timeout_seconds
@@ -137,7 +137,7 @@ class Walk:
             request.max_bytes,
             is_redirected=bool(self.hops),
         )
-        dress = Dress(self._identity, channel_of(url), self._own_headers(asked), self._ca_path)
+        dress = Dress(self._fingerprint, channel_of(url), self._own_headers(asked), self._ca_path)
         try:
             reading = await self._connections.ask(ask, dress)
         except Broken as broken:

@@ -16,7 +16,7 @@ from curl_cffi import Curl, CurlHttpVersion, CurlInfo, CurlOpt, ffi
 from curl_cffi.curl import CURL_WRITEFUNC_ERROR
 
 from proxysieve.clients.protocol import MOST_AT_ONCE
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.urls.channels import Channel, headers_over
 from proxysieve.core.urls.parsing import AROUND
 from proxysieve.core.urls.redirects import STATUSES
@@ -47,7 +47,7 @@ class Dress(NamedTuple):
         ca_path: A file with certificates to trust in place of the usual ones.
     """
 
-    identity: Identity
+    fingerprint: Fingerprint
     channel: Channel
     own: tuple[tuple[str, str], ...] = ()
     ca_path: str | None = None
@@ -55,12 +55,12 @@ class Dress(NamedTuple):
     @property
     def headers(self) -> dict[str, str]:
         """All that it sends, but for cookies and what tells of a body."""
-        return merged(headers_over(self.identity, self.channel), dict(self.own))
+        return merged(headers_over(self.fingerprint, self.channel), dict(self.own))
 
     def __repr__(self) -> str:
         # The values of headers may be secrets.
         own = ", ".join(name for name, _ in self.own) or "no headers"
-        return f"<Dress {self.identity.impersonate} over {self.channel.name} with {own}>"
+        return f"<Dress {self.fingerprint.impersonate} over {self.channel.name} with {own}>"
 
 
 class Ask(NamedTuple):
@@ -216,7 +216,7 @@ class Handle:
 
     def __init__(self, dress: Dress) -> None:
         self.reading = Reading(0)
-        self._identity = dress.identity
+        self._fingerprint = dress.fingerprint
         self._order: tuple[str, ...] = ()
         # Of the last request; what is the same again is set already.
         self._proxy: str | None = None
@@ -225,7 +225,7 @@ class Handle:
         self._tells_type = any(name.lower() == "content-type" for name, _ in dress.own)
         curl = self.curl = Curl()
         # Its headers are the identity's, whose version or platform may be another.
-        curl.impersonate(dress.identity.impersonate, default_headers=False)
+        curl.impersonate(dress.fingerprint.impersonate, default_headers=False)
         # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
         curl.setopt(CurlOpt.HTTP_VERSION, CurlHttpVersion.V2TLS)
         # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
@@ -234,7 +234,7 @@ class Handle:
         curl.setopt(CurlOpt.ACCEPT_ENCODING, "")
         # A path is the site's business, dots and all.
         curl.setopt(CurlOpt.PATH_AS_IS, 1)
-        curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.identity)))
+        curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.fingerprint)))
         if dress.ca_path:
             curl.setopt(CurlOpt.CAINFO, dress.ca_path)
             curl.setopt(CurlOpt.PROXY_CAINFO, dress.ca_path)
@@ -255,7 +255,7 @@ class Handle:
             curl.setopt(CurlOpt.COOKIE, ask.cookie.encode("latin-1", "replace") if ask.cookie else ffi.NULL)
             self._cookie = ask.cookie
         body = ask.body
-        order = self._identity.header_order(is_redirected=ask.is_redirected, has_body=body is not None)
+        order = self._fingerprint.header_order(is_redirected=ask.is_redirected, has_body=body is not None)
         if order != self._order:
             curl.setopt(CurlOpt.HTTPHEADER_ORDER, ",".join(order))
             self._order = order
@@ -338,10 +338,10 @@ def path_of(url: str) -> str:
     return f"/{url.split('/', 3)[3]}"
 
 
-def resumes_tls(identity: Identity) -> bool:
+def resumes_tls(fingerprint: Fingerprint) -> bool:
     """Whether a new connection may go on with the TLS session of an earlier one.
 
     libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
     their ClientHello would be one that no browser sends.
     """
-    return identity.family == "chrome"
+    return fingerprint.family == "chrome"

@@ -91,7 +91,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 class Client(Protocol):
     """Sends a request as a session. It translates and never judges.
 
-    One that cannot look like every browser has an attribute ``identities``: the visitors that it can be.
+    One that cannot look like every browser has an attribute ``fingerprints``: the visitors that it can be.
     """
 
     async def send(self, request: Request, session: Session) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Reach, Verdict
 
 
@@ -21,8 +21,8 @@ class SessionOpened(msgspec.Struct, frozen=True, gc=False):
     session: str
     proxy: str
     exit: str
-    identity: Identity
-    pinned: bool
+    fingerprint: Fingerprint
+    is_named: bool
 
 
 class SessionClosed(msgspec.Struct, frozen=True, gc=False):

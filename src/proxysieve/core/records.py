@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Scope, Verdict
 
 # The year 5138.
@@ -80,8 +80,8 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     Attributes:
         proxy: The key of its proxy.
         exit: Its name at a gateway provider; empty for a plain proxy.
-        pinned: Whether its user named it, and so wants this one and no other.
-        lost: Why a pinned session's exit is lost; empty while it is not.
+        is_named: Whether its user named it, and so wants this one and no other.
+        lost: Why a named session's exit is lost; empty while it is not.
         worked_at: When it was first answered well; 0 while that has not happened.
         used_at: When it was used last; 0 before.
         draw_count: How often it was drawn as a new one and answered well: so many sessions the classic would have
@@ -92,9 +92,9 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     name: str
     proxy: str
     exit: str
-    identity: Identity
+    fingerprint: Fingerprint = msgspec.field(name="identity")
     opened_at: Moment
-    pinned: bool = False
+    is_named: bool = msgspec.field(default=False, name="pinned")
     lost: str = ""
     worked_at: Moment = 0.0
     used_at: Moment = 0.0

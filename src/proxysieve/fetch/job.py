@@ -71,7 +71,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_wait: float = 30.0
     timeout: float = 30.0
     expect: str = ""
-    looks: bool = True
+    likeness: bool = True
     signs: tuple[OwnSign, ...] = ()
     robots: bool = True
     retry_failed: bool = False
@@ -230,7 +230,7 @@ class Job:
             deadline_seconds=options.deadline,
             max_wait_seconds=options.max_wait,
             timeout_seconds=options.timeout,
-            looks=options.looks,
+            likeness=options.likeness,
             signs=options.signs,
             headers=options.headers.bound_to(options.urls.urls),
             cookies=options.cookies or (),

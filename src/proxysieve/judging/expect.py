@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from proxysieve.core.model import Exchange, Outcome, Verdict
-from proxysieve.core.verdicts.judge import Sign
+from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.errors import ConfigError
 from proxysieve.judging.elements import Selector
 
@@ -18,7 +18,7 @@ EXPECTED_STATUS = 200
 READ_BYTES = 8_388_608
 
 
-def expects(wanted: str) -> Sign:
+def expects(wanted: str) -> SignFunction:
     """A sign that doubts every page that came with status 200 and is not as *wanted*.
 
     Args:

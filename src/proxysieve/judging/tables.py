@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from proxysieve.core.verdicts.judge import RULES, STATUS_RULE, Judge, OnFault, Sign, Words
-from proxysieve.core.verdicts.signs import Mark, Scan, Table
+from proxysieve.core.verdicts.judge import RULES, STATUS_RULE, Judge, OnFault, SignFunction, Words
+from proxysieve.core.verdicts.signs import Scan, Sign, Table
 from proxysieve.errors import ConfigError
 
 try:
@@ -32,7 +32,7 @@ PIECE_BYTES = 65_536
 # Of what is told of a sign that failed: what a site sent may stand in it.
 LONGEST_FAULT = 300
 # A sign of one's own: a function of an exchange, or a file like signs.toml.
-OwnSign = Sign | str | PathLike[str]
+OwnSign = SignFunction | str | PathLike[str]
 F = TypeVar("F", bound="SignFile")
 
 
@@ -44,7 +44,7 @@ class SignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         off: The names of signs that are not to be asked.
     """
 
-    sign: tuple[Mark, ...] = ()
+    sign: tuple[Sign, ...] = ()
     off: tuple[str, ...] = ()
 
 
@@ -66,8 +66,8 @@ def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
     """
     if not own:
         return _usual_judge()
-    marks, off = _own_and_usual(own)
-    return Judge(marks, usual_words(), make_scan, [one for one in own if callable(one)], off, warn_once())
+    signs, off = _own_and_usual(own)
+    return Judge(signs, usual_words(), make_scan, [one for one in own if callable(one)], off, warn_once())
 
 
 def warn_once() -> OnFault:
@@ -82,7 +82,7 @@ def warn_once() -> OnFault:
     return warn
 
 
-def list_signs(own: Sequence[OwnSign] = ()) -> list[Mark]:
+def list_signs(own: Sequence[OwnSign] = ()) -> list[Sign]:
     """The signs of the tables in the order in which a judge with *own* ones asks for them.
 
     Raises:
@@ -91,18 +91,18 @@ def list_signs(own: Sequence[OwnSign] = ()) -> list[Mark]:
     return _own_and_usual(own)[0]
 
 
-def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Mark], set[str]]:
+def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Sign], set[str]]:
     """The signs of files and of the package, and the names of those that are off."""
     files = [read_signs(one) for one in own if not callable(one)]
     off = {name for file in files for name in file.off}
-    marks = [mark for file in files for mark in file.sign] + list(usual_signs().sign)
-    known = {mark.name for mark in marks} | RULES
+    signs = [sign for file in files for sign in file.sign] + list(usual_signs().sign)
+    known = {sign.name for sign in signs} | RULES
     for name in sorted(off - known):
         if re.fullmatch(rf"{STATUS_RULE}\d{{3}}", name):
             continue
         raise ConfigError(f"there is no sign called {name!r} to switch off; `proxysieve judge --list-signs` lists them")
-    kept = {mark.name: mark for mark in reversed(marks) if mark.name not in off}
-    return [mark for mark in marks if kept.get(mark.name) is mark], off
+    kept = {sign.name: sign for sign in reversed(signs) if sign.name not in off}
+    return [sign for sign in signs if kept.get(sign.name) is sign], off
 
 
 def read_signs(path: str | PathLike[str]) -> SignFile:
@@ -116,7 +116,7 @@ def read_signs(path: str | PathLike[str]) -> SignFile:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the signs in {path} cannot be read: {getattr(error, 'strerror', '') or error}") from error
     file = _parse(text, str(path), SignFile)
-    names = [mark.name for mark in file.sign]
+    names = [sign.name for sign in file.sign]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"the signs in {path} cannot be used: {twice[0]!r} is there twice")

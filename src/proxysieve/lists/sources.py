@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.lists.listing import Line, Listing, read_listing
 from proxysieve.core.model import Failure
 from proxysieve.core.verdicts.failures import failure_of
@@ -201,7 +201,7 @@ class Web:
     async def _ask(self) -> bytes:
         request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
         try:
-            response = await send_directly(request, IDENTITIES[0])
+            response = await send_directly(request, FINGERPRINTS[0])
         except Exception as error:  # noqa: BLE001 - whatever it is, it may have the whole address
             failure = failure_of(error)
             if failure is None:

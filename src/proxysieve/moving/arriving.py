@@ -7,11 +7,11 @@ from random import Random
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, decode
 from proxysieve.errors import ConfigError
-from proxysieve.moving.binding import Bound, choose_looks
+from proxysieve.moving.binding import Bound, choose_fingerprint
 from proxysieve.moving.cookies import sift
 from proxysieve.moving.departing import REFUSED, TOO_OLD, UNLISTED, is_over_age
 from proxysieve.moving.moved import Export, MovedSession, Reasons
@@ -46,17 +46,17 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     cookie_count: int
     replaced_count: int
     left_out: Reasons
-    other_looks: Reasons
+    other_fingerprints: Reasons
     cookies_left_out: Reasons
 
 
-def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], rng: Random) -> Bound:
-    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *identities*.
+def bind_own(export: Export, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random) -> Bound:
+    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *fingerprints*.
 
     Raises:
         ConfigError: One of them is damaged.
     """
-    bound = Bound(sessions=[], left_out=Reasons(), other_looks=Reasons())
+    bound = Bound(sessions=[], left_out=Reasons(), other_fingerprints=Reasons())
     for moved in export.sessions:
         session, proxy = moved.session, catalog.get(moved.session.proxy)
         if proxy is None:
@@ -67,10 +67,10 @@ def bind_own(export: Export, catalog: Catalog, identities: Sequence[Identity], r
             raise ConfigError(
                 f"the record of the session {session.name[:40]!r} is damaged: its exit is not its proxy's"
             )
-        if not session.identity.engine and session.identity not in identities:
-            session.identity, change = choose_looks(session.identity.user_agent, identities, rng)
+        if not session.fingerprint.engine and session.fingerprint not in fingerprints:
+            session.fingerprint, change = choose_fingerprint(session.fingerprint.user_agent, fingerprints, rng)
             if change:
-                bound.other_looks[change] += 1
+                bound.other_fingerprints[change] += 1
         bound.sessions.append(moved)
     return bound
 
@@ -131,7 +131,7 @@ class Admission:
             cookie_count=self._cookie_count,
             replaced_count=len(self._replaced),
             left_out=left_out,
-            other_looks=bound.other_looks,
+            other_fingerprints=bound.other_fingerprints,
             cookies_left_out=self._cookies_left_out,
         )
 
@@ -148,7 +148,7 @@ class Admission:
             return TOO_LARGE
         if is_over_age(session, self._catalog.get(session.proxy), self._now):
             return TOO_OLD
-        neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
+        neighbour = "" if session.is_named else self._carried.get(session.exit_id, "")
         if session.name in self._new or neighbour in self._new:
             return TWICE
         if self._is_replacing:
@@ -168,7 +168,7 @@ class Admission:
 
     def _let_in(self, moved: MovedSession) -> None:
         session = moved.session
-        neighbour = "" if session.pinned else self._carried.get(session.exit_id, "")
+        neighbour = "" if session.is_named else self._carried.get(session.exit_id, "")
         for name in {session.name, neighbour} & self._sessions.keys():
             self._remove(name)
         self._note(session)
@@ -187,7 +187,7 @@ class Admission:
 
     def _note(self, session: SessionRecord) -> None:
         self._sessions[session.name] = session
-        if not session.pinned:
+        if not session.is_named:
             self._carried[session.exit_id] = session.name
 
     def _remove(self, name: str) -> None:

@@ -12,7 +12,7 @@ from random import Random
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.fingerprints.user_agents import Browser, browser_of, nearest
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy
@@ -39,16 +39,18 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: list[MovedSession]
     left_out: Reasons
-    other_looks: Reasons
+    other_fingerprints: Reasons
 
 
-def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identity], rng: Random, now: float) -> Bound:
-    """Give the sessions in *found* that have not ended *now* exits of *catalog* and looks of *identities*.
+def bind(
+    found: Found, site: str, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random, now: float
+) -> Bound:
+    """Give the sessions in *found* that have not ended *now* exits of *catalog* and looks of *fingerprints*.
 
     Raises:
         ConfigError: A name cannot be that of a session at a provider.
     """
-    bound = Bound(sessions=[], left_out=Reasons(found.left_out), other_looks=Reasons())
+    bound = Bound(sessions=[], left_out=Reasons(found.left_out), other_fingerprints=Reasons())
     providers = [proxy for proxy in catalog if proxy.is_gateway]
     for one in found.sessions:
         place = ENDED if one.ends_at <= now else _place(one, catalog, providers)
@@ -56,28 +58,28 @@ def bind(found: Found, site: str, catalog: Catalog, identities: Sequence[Identit
             bound.left_out[place] += 1
             continue
         proxy, name = place
-        identity, change = choose_looks(one.user_agent, identities, rng, one.looks)
+        fingerprint, change = choose_fingerprint(one.user_agent, fingerprints, rng, one.browser)
         if change:
-            bound.other_looks[change] += 1
-        bound.sessions.append(_moved(one, site, proxy, name, identity))
+            bound.other_fingerprints[change] += 1
+        bound.sessions.append(_moved(one, site, proxy, name, fingerprint))
     return bound
 
 
-def choose_looks(
-    user_agent: str, identities: Sequence[Identity], rng: Random, looks: Browser | None = None
-) -> tuple[Identity, str]:
+def choose_fingerprint(
+    user_agent: str, fingerprints: Sequence[Fingerprint], rng: Random, browser: Browser | None = None
+) -> tuple[Fingerprint, str]:
     """Who is nearest to *user_agent*, any if it tells nothing; and the change in words, if it is one.
 
-    Where *looks* are another browser's, those count.
+    Where *browser* is of another family, it counts.
     """
-    browser = browser_of(user_agent)
-    if looks and (browser is None or browser.family != looks.family):
-        browser, user_agent = looks, ""
-    same = next((one for one in identities if one.user_agent == user_agent), None)
+    told = browser_of(user_agent)
+    if browser and (told is None or told.family != browser.family):
+        told, user_agent = browser, ""
+    same = next((one for one in fingerprints if one.user_agent == user_agent), None)
     if same:
         return same, ""
-    identity = (nearest(browser, identities) if browser else None) or rng.choice(identities)
-    return identity, f"{browser or 'unknown'} -> {identity.impersonate}"
+    fingerprint = (nearest(told, fingerprints) if told else None) or rng.choice(fingerprints)
+    return fingerprint, f"{told or 'unknown'} -> {fingerprint.impersonate}"
 
 
 def _place(one: FoundSession, catalog: Catalog, providers: Sequence[Proxy]) -> tuple[Proxy, str] | str:
@@ -125,12 +127,12 @@ def _name_at(provider: Proxy, used: Proxy) -> str:
     return found[1] if found else ""
 
 
-def _moved(one: FoundSession, site: str, proxy: Proxy, name: str, identity: Identity) -> MovedSession:
+def _moved(one: FoundSession, site: str, proxy: Proxy, name: str, fingerprint: Fingerprint) -> MovedSession:
     session = SessionRecord(
         name=one.name,
         proxy=proxy.key,
         exit=name,
-        identity=identity,
+        fingerprint=fingerprint,
         opened_at=one.opened_at,
         worked_at=one.opened_at,
         draw_count=1,

@@ -89,7 +89,7 @@ class ProxyInfo(msgspec.Struct, frozen=True, rename="camel"):
         return f"http://{login if self.username or self.password else ''}{self.hostname}:{self.port}"
 
 
-class Fingerprint(msgspec.Struct, frozen=True):
+class CrawleeFingerprint(msgspec.Struct, frozen=True):
     """What it is to look like."""
 
     browser: str | None = None
@@ -113,7 +113,7 @@ class CrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     proxy_info: ProxyInfo | None = None
-    fingerprint: Fingerprint | None = None
+    fingerprint: CrawleeFingerprint | None = None
     retired: bool | None = None
 
     @property
@@ -166,7 +166,7 @@ def _session(one: CrawleeSession) -> FoundSession:
         opened_at=opened_at,
         used_at=_moment(one.last_used_at) if one.last_used_at else opened_at,
         user_agent=_user_agent(one.user_data),
-        looks=_looks(one.fingerprint),
+        browser=_browser(one.fingerprint),
         proxy_url=_proxy_url(one),
         ok_count=_ok_count(one),
         ends_at=_end(one),
@@ -202,7 +202,7 @@ def _proxy_url(one: CrawleeSession) -> str:
     )
 
 
-def _looks(fingerprint: Fingerprint | None) -> Browser | None:
+def _browser(fingerprint: CrawleeFingerprint | None) -> Browser | None:
     if fingerprint is None:
         return None
     is_mobile = fingerprint.device == "mobile"

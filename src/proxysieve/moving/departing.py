@@ -28,7 +28,7 @@ class Packing(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_over_age(session: SessionRecord, proxy: Proxy | None, now: float) -> bool:
     """Whether *session* has ended by its age. One with a name of its own is told to be lost instead, if it is."""
-    return not session.pinned and now >= ends_at(session, proxy)
+    return not session.is_named and now >= ends_at(session, proxy)
 
 
 def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> Packing:
@@ -89,5 +89,5 @@ def _works(moved: MovedSession) -> bool:
 
 def _classic(moved: MovedSession) -> dict[str, str]:
     session = moved.session
-    known = {"name": session.exit or session.name, "userAgent": session.identity.user_agent}
+    known = {"name": session.exit or session.name, "userAgent": session.fingerprint.user_agent}
     return known if session.exit else known | {"proxyUrl": moved.address}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.fingerprints.user_agents import Browser
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
@@ -86,7 +86,7 @@ class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: float
     used_at: float
     user_agent: str = ""
-    looks: Browser | None = None
+    browser: Browser | None = None
     proxy_url: str = ""
     ok_count: int = 1
     ends_at: float = math.inf
@@ -132,7 +132,7 @@ def check_moved(moved: MovedSession) -> None:
         and "/" not in session.proxy
         and (not session.exit or PROVIDER_NAME.fullmatch(session.exit) is not None)
         and all(len(text) <= LONGEST_TEXT for text in (session.proxy, session.lost, exit_.why, moved.address))
-        and _is_sendable(session.identity)
+        and _is_sendable(session.fingerprint)
         and _is_window(moved.browser)
     )
     if not is_sound:
@@ -141,11 +141,11 @@ def check_moved(moved: MovedSession) -> None:
         check_cookie(cookie)
 
 
-def _is_sendable(identity: Identity) -> bool:
+def _is_sendable(fingerprint: Fingerprint) -> bool:
     """Whether headers can carry it, and a browser can be told it."""
-    hints = [text for hint in identity.client_hints for text in hint]
-    texts = (identity.impersonate, identity.user_agent, identity.accept_language, identity.engine, *hints)
-    is_short = len(identity.client_hints) <= MOST_HINTS and all(len(text) <= LONGEST_TEXT for text in texts)
+    hints = [text for hint in fingerprint.client_hints for text in hint]
+    texts = (fingerprint.impersonate, fingerprint.user_agent, fingerprint.accept_language, fingerprint.engine, *hints)
+    is_short = len(fingerprint.client_hints) <= MOST_HINTS and all(len(text) <= LONGEST_TEXT for text in texts)
     return is_short and all(text.isascii() and text.isprintable() for text in texts)
 
 

@@ -14,16 +14,16 @@ import msgspec
 from proxysieve.clients.protocol import Client, Request
 from proxysieve.clock import Clock
 from proxysieve.core.evidence import is_weak
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
 from proxysieve.core.site.retry import REFUSALS, Again, Budget, Over, wants_another
 from proxysieve.core.urls.channels import channel_of, headers_over
 from proxysieve.core.verdicts.failures import failed_exchange
-from proxysieve.core.verdicts.judge import Sign
+from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.errors import ProxySieveError, SessionEnded
 from proxysieve.judging.expect import expects
 from proxysieve.pool.errors import Blocked, GaveUp, NoSessionAvailable
-from proxysieve.pool.site_queue import Desk, Lease, page_number
+from proxysieve.pool.site_queue import Lease, SiteQueue, page_number
 from proxysieve.sessions.own_headers import OwnHeaders, check_headers, merged
 from proxysieve.sessions.session import Session
 
@@ -236,7 +236,7 @@ class Attempts:
         settings: Settings,
         *,
         method: str = "GET",
-        signs: tuple[Sign, ...] = (),
+        signs: tuple[SignFunction, ...] = (),
         is_pinned: bool = False,
         is_aside: bool = False,
         failed_on: set[str] | None = None,
@@ -360,7 +360,7 @@ class Sender(ABC):
         return self._settings
 
     @abstractmethod
-    async def _desk(self, url: str) -> Desk:
+    async def _site_queue(self, url: str) -> SiteQueue:
         """The desk of the site that *url* belongs to."""
 
     async def get(
@@ -441,7 +441,7 @@ class Sender(ABC):
                     seconds=attempts.tries[-1].seconds,
                     attempts=attempts.used + 1,
                     tries=tuple(attempts.tries),
-                    request_headers=_shown(session.identity, response.url, request.headers),
+                    request_headers=_shown(session.fingerprint, response.url, request.headers),
                 )
         raise AssertionError("attempts ended without a good answer and without an error")
 
@@ -501,8 +501,8 @@ class Sender(ABC):
         avoided: Collection[str] = (),
         behind: int = 0,
     ) -> Lease:
-        desk = await self._desk(url)
-        return await desk.lease(
+        site_queue = await self._site_queue(url)
+        return await site_queue.lease(
             self._session_name,
             prefer=prefer,
             max_wait_seconds=self._settings.max_wait_seconds,
@@ -513,8 +513,8 @@ class Sender(ABC):
         )
 
 
-def _shown(identity: Identity, url: str, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The headers by which *identity* shows itself at *url*, with what the caller's *own* make of them."""
-    shown = headers_over(identity, channel_of(url))
+def _shown(fingerprint: Fingerprint, url: str, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The headers by which *fingerprint* shows itself at *url*, with what the caller's *own* make of them."""
+    shown = headers_over(fingerprint, channel_of(url))
     changed = {name.lower(): value for name, value in own.items()}
     return tuple((name, changed.get(name.lower(), value)) for name, value in shown.items() if name not in OF_TRANSPORT)

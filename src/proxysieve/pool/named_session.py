@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from proxysieve.errors import ConfigError
 from proxysieve.pool.attempts import Sender, Settings
-from proxysieve.pool.site_queue import Desk
+from proxysieve.pool.site_queue import SiteQueue
 
 
 class NamedSession(Sender):
@@ -22,24 +22,24 @@ class NamedSession(Sender):
         name: str,
         site: str,
         settings: Settings,
-        desk_of: Callable[[str], Awaitable[Desk]],
+        site_queue_of: Callable[[str], Awaitable[SiteQueue]],
         site_of_url: Callable[[str], str],
     ) -> None:
         super().__init__(settings, session=name)
         self.name = name
         self.site = site
-        self._desk_of = desk_of
+        self._site_queue_of = site_queue_of
         self._site_of_url = site_of_url
 
     async def renew(self) -> None:
         """Let go of the exit, identity, cookies and data; the next request opens the session anew."""
-        (await self._desk_of(self.site)).close_session(self.name)
+        (await self._site_queue_of(self.site)).close_session(self.name)
 
-    async def _desk(self, url: str) -> Desk:
+    async def _site_queue(self, url: str) -> SiteQueue:
         site = self._site_of_url(url)
         if site != self.site:
             raise ConfigError(f"session {self.name!r} is one at {self.site}, but {url!r} belongs to {site}")
-        return await self._desk_of(site)
+        return await self._site_queue_of(site)
 
     def __repr__(self) -> str:
         return f"<NamedSession {self.name!r} at {self.site}>"

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Container, Mapping, Sequence
 
 from proxysieve.core.records import Record
-from proxysieve.sessions.session import Session, dump_belongings
-from proxysieve.sessions.storage import OWN_KINDS, check_belongings
+from proxysieve.sessions.session import Session, dump_storage
+from proxysieve.sessions.storage import OWN_KINDS, check_storage
 
 log = logging.getLogger("proxysieve")
 
@@ -15,7 +15,7 @@ log = logging.getLogger("proxysieve")
 STALE = b""
 
 
-class KeptBelongings:
+class SavedStorage:
     """The cookies, data and browsers of the sessions at *site*, as they were saved last.
 
     Args:
@@ -30,7 +30,7 @@ class KeptBelongings:
         self._site = site
         self._saved = {(one.kind, one.key): one.value for one in records if one.kind in OWN_KINDS}
         for (kind, _), value in self._saved.items():
-            check_belongings(kind, value or b"")
+            check_storage(kind, value or b"")
         self._used: set[str] = set()
         for orphan in {name for _, name in self._saved if name not in names}:
             self.forget(orphan)
@@ -65,7 +65,7 @@ class KeptBelongings:
 
     def _changes_of(self, name: str, session: Session | None) -> list[Record]:
         try:
-            values = dump_belongings(session) if session else dict.fromkeys(OWN_KINDS)
+            values = dump_storage(session) if session else dict.fromkeys(OWN_KINDS)
         except (TypeError, ValueError, RecursionError) as error:
             # The user's own values; they must not keep all else from being saved.
             log.warning("%s: the data of %s is not like JSON and cannot be saved: %s", self._site, session, error)

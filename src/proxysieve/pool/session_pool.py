@@ -16,15 +16,15 @@ from typing import Self
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine, Standing
@@ -35,8 +35,8 @@ from proxysieve.judging.tables import OwnSign, make_judge
 from proxysieve.lists.proxy_list import Change, Proxies, list_proxies
 from proxysieve.pool.attempts import OnTried, Sender, Settings
 from proxysieve.pool.named_session import NamedSession
-from proxysieve.pool.site_queue import Desk
-from proxysieve.pool.site_queues import Desks
+from proxysieve.pool.site_queue import SiteQueue
+from proxysieve.pool.site_queues import SiteQueues
 from proxysieve.relay import way_through
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.cookie_file import cookies_at, read_cookies
@@ -126,7 +126,7 @@ class SessionPool(Sender):
         signs: Sequence[OwnSign] = (),
         headers: Given | OwnHeaders | None = None,
         cookies: str | PathLike[str] | Iterable[Cookie] = (),
-        looks: bool = True,
+        likeness: bool = True,
         site: Callable[[str], str] = site_of,
         clock: Clock | None = None,
         seed: int | None = None,
@@ -147,7 +147,7 @@ class SessionPool(Sender):
                 raise ConfigError(f"{name} is {value}: expected {least} or more")
         if not thrift > 0:
             raise ConfigError(f"thrift is {thrift}: expected more than 0")
-        self._identities: Sequence[Identity] | None = None
+        self._fingerprints: Sequence[Fingerprint] | None = None
         self._listed = list_proxies(proxies)
         self._on_joined = on_joined
         self._clock = clock or SystemClock()
@@ -165,12 +165,12 @@ class SessionPool(Sender):
             )
         )
         self._catalog = Catalog()
-        self._hearsay, self._loads = Hearsay(), Loads()
+        self._elsewhere, self._loads = Elsewhere(), Loads()
         # One that learns serves one site.
         self._make_policy = partial(POLICIES[policy], max_sessions, thrift)
         self._max_rate = max_rate
         self._judge = make_judge(signs)
-        self._looks = looks
+        self._likeness = likeness
         self._cookies = (
             read_cookies(cookies, self._clock.now()) if isinstance(cookies, str | PathLike) else list(cookies)
         )
@@ -180,7 +180,7 @@ class SessionPool(Sender):
         self._store: Store = open_store(store)
         self._samples = Samples(samples_directory(self._store))
         self._fence: int | None = None
-        self._desks = Desks(self._store, self._make_desk)
+        self._site_queues = SiteQueues(self._store, self._make_site_queue)
         self._is_closing = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -232,7 +232,7 @@ class SessionPool(Sender):
 
     def drain(self) -> None:
         """Send nothing more: requests under way may end, and whoever waits for a session is told that it is over."""
-        self._desks.drain()
+        self._site_queues.drain()
 
     async def save(self) -> None:
         """Save what was learned now, without waiting for the next second.
@@ -240,7 +240,7 @@ class SessionPool(Sender):
         Raises:
             StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
         """
-        await self._desks.save(self._check_open())
+        await self._site_queues.save(self._check_open())
 
     def _check_open(self) -> int:
         """The fence of the claim on the store, which it has while it is open."""
@@ -260,31 +260,31 @@ class SessionPool(Sender):
             for batch in _batches(change.changed):
                 self._replace(batch)
                 await asyncio.sleep(0)
-        self._desks.wake()
+        self._site_queues.wake()
         if change.joined:
             self._on_joined(len(change.joined))
 
     def _join(self, proxies: Mapping[str, Proxy]) -> None:
         for proxy in proxies.values():
             self._catalog.add(proxy)
-        for desk in self._desks.values():
-            desk.welcome(proxies)
+        for site_queue in self._site_queues.values():
+            site_queue.welcome(proxies)
 
     def _leave(self, proxies: Mapping[str, Proxy]) -> None:
         for key in proxies:
             self._catalog.remove(key)
-        for desk in self._desks.values():
-            desk.part(proxies)
+        for site_queue in self._site_queues.values():
+            site_queue.part(proxies)
 
     def _replace(self, proxies: Mapping[str, Proxy]) -> None:
         before = {key: old for key in proxies if (old := self._catalog.get(key))}
         for proxy in proxies.values():
             self._catalog.replace(proxy)
-        for desk in self._desks.values():
-            desk.change(before, proxies)
+        for site_queue in self._site_queues.values():
+            site_queue.change(before, proxies)
 
-    def appear_as(self, identities: Sequence[Identity]) -> None:
-        """Have all sessions be one of *identities*, as a browser wants it that does not imitate others.
+    def use_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Have all sessions be one of *fingerprints*, as a browser wants it that does not imitate others.
 
         What a store kept of another kind of visitor ends when its site is opened: its cookies would not be known
         again. What is known of the exits stays.
@@ -292,15 +292,15 @@ class SessionPool(Sender):
         Raises:
             ProxySieveError: Sessions were used already that look otherwise.
         """
-        if self._desks and tuple(identities) != tuple(self._visitors):
+        if self._site_queues and tuple(fingerprints) != tuple(self._visitors):
             raise ProxySieveError("the pool has sessions that look otherwise already: open the browser before using it")
-        self._identities = tuple(identities)
+        self._fingerprints = tuple(fingerprints)
 
     @property
-    def _visitors(self) -> Sequence[Identity]:
+    def _visitors(self) -> Sequence[Fingerprint]:
         # What a client looks like may be known only once it is open.
-        clients: Sequence[Identity] = getattr(self._settings.client, "identities", IDENTITIES)
-        return self._identities or clients
+        clients: Sequence[Fingerprint] = getattr(self._settings.client, "identities", FINGERPRINTS)
+        return self._fingerprints or clients
 
     def relay(self, session: Session) -> AbstractAsyncContextManager[str]:
         """A way to the proxy of *session* for a browser, which needs no login: ``async with`` gives its URL.
@@ -327,7 +327,7 @@ class SessionPool(Sender):
         except UnicodeEncodeError as error:
             # What cannot be saved would keep all else from being saved.
             raise ConfigError(f"a session's name is a text, and {name!r} has half a letter in it") from error
-        return NamedSession(name, site, self._settings, self._desk_of, self._site)
+        return NamedSession(name, site, self._settings, self._site_queue_of, self._site)
 
     def site_of(self, url: str) -> str:
         """The site that *url* belongs to."""
@@ -335,15 +335,19 @@ class SessionPool(Sender):
 
     async def standing(self, site: str) -> Standing:
         """How many sessions and exits stand where at *site* now."""
-        return (await self._desk_of(site)).standing()
+        return (await self._site_queue_of(site)).standing()
 
     def standings(self) -> dict[str, Standing]:
         """The same for every site that was used since the pool was opened."""
-        return self._desks.standings()
+        return self._site_queues.standings()
 
     def suspicions(self) -> dict[str, list[str]]:
         """The signs that may be mistaken, in words, by site; nobody was given up for them."""
-        return {site: [*desk.suspicions.values()] for site, desk in self._desks.items() if desk.suspicions}
+        return {
+            site: [*site_queue.suspicions.values()]
+            for site, site_queue in self._site_queues.items()
+            if site_queue.suspicions
+        }
 
     @property
     def is_open(self) -> bool:
@@ -352,41 +356,41 @@ class SessionPool(Sender):
 
     def has_session(self, name: str) -> bool:
         """Whether a session called *name* is open at a site that is being used."""
-        return any(name in desk.engine.facts.sessions for desk in self._desks.values())
+        return any(name in site_queue.engine.state.sessions for site_queue in self._site_queues.values())
 
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
-        return self._desks.working_count
+        return self._site_queues.working_count
 
     def _not_open(self) -> ProxySieveError:
         if self._saver is None:
             return ProxySieveError("the pool is not open: use it in async with")
         return ProxySieveError("the pool is not open any more: use it within its async with")
 
-    async def _desk(self, url: str) -> Desk:
-        return await self._desk_of(self._site(url))
+    async def _site_queue(self, url: str) -> SiteQueue:
+        return await self._site_queue_of(self._site(url))
 
-    async def _desk_of(self, site: str) -> Desk:
+    async def _site_queue_of(self, site: str) -> SiteQueue:
         self._check_open()
         if self._saver is not None and self._saver.done():
             # It ends by itself only if what was learned cannot be saved; better to stop than to lose it.
             self._saver.result()
-        return await self._desks.at(site)
+        return await self._site_queues.at(site)
 
-    def _make_desk(self, site: str, records: Sequence[Record]) -> Desk:
+    def _make_site_queue(self, site: str, records: Sequence[Record]) -> SiteQueue:
         engine = Engine(
             site,
             self._catalog,
             self._make_policy(),
             max_rate=self._max_rate,
-            identities=self._visitors,
-            hearsay=self._hearsay,
+            fingerprints=self._visitors,
+            elsewhere=self._elsewhere,
             loads=self._loads,
             records=records,
             now=self._clock.now(),
         )
-        return Desk(
+        return SiteQueue(
             engine,
             clock=self._clock,
             rng=self._rng,
@@ -394,19 +398,19 @@ class SessionPool(Sender):
             clients=self._clients,
             samples=self._samples,
             records=records,
-            looks=self._looks,
+            likeness=self._likeness,
             cookies=cookies_at(site, self._cookies, self._site),
-            on_free=self._desks.wake,
+            on_free=self._site_queues.wake,
         )
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():
             await self._clock.wait(self._is_closing, self._clock.now() + SAVE_SECONDS)
             await self.save()
-            self._desks.leave_idle()
+            self._site_queues.leave_idle()
 
     def __repr__(self) -> str:
-        return f"<SessionPool of {len(self._catalog)} proxies, {len(self._desks)} sites, {self._store!r}>"
+        return f"<SessionPool of {len(self._catalog)} proxies, {len(self._site_queues)} sites, {self._store!r}>"
 
 
 def _batches(proxies: Sequence[Proxy]) -> Iterator[dict[str, Proxy]]:

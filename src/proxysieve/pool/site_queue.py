@@ -20,13 +20,13 @@ from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
 from proxysieve.core.robots.asking import fact_in
 from proxysieve.core.site.engine import Engine, Lost, Pick, Standing, Wait
-from proxysieve.core.verdicts.judge import Judge, Sign
-from proxysieve.core.verdicts.likeness import UNLIKE, Looks, LooksRecord, look_of
+from proxysieve.core.verdicts.judge import Judge, SignFunction
+from proxysieve.core.verdicts.likeness import UNLIKE, Likeness, LikenessRecord, traits_of
 from proxysieve.core.verdicts.logins import redacted_answer
 from proxysieve.errors import ProxySieveError
 from proxysieve.judging.samples import Samples
 from proxysieve.pool.errors import NoSessionAvailable
-from proxysieve.pool.saved_storage import KeptBelongings
+from proxysieve.pool.saved_storage import SavedStorage
 from proxysieve.pool.waiting import Patience, Queue
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
@@ -48,24 +48,24 @@ class Lease:
     """
 
     def __init__(
-        self, desk: Desk, number: int, session: Session, *, exit_id: str, had_worked: bool, started_at: float
+        self, site_queue: SiteQueue, number: int, session: Session, *, exit_id: str, had_worked: bool, started_at: float
     ) -> None:
         self.exit_id = exit_id
-        self._desk = desk
+        self._site_queue = site_queue
         self._number = number
         self._is_out = True
         self.session = session
         self.had_worked = had_worked
         self.started_at = started_at
 
-    def report(self, exchange: Exchange, *extra_signs: Sign) -> Verdict:
+    def report(self, exchange: Exchange, *extra_signs: SignFunction) -> Verdict:
         """Judge *exchange*, by *extra_signs* after all others, and learn from it. Its ``at`` may be left out."""
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
         exchange = self.take_note(exchange)
-        verdict = self._desk.judge_page(exchange, extra_signs)
-        return self._desk.take_back(self._number, self.session, verdict, exchange)
+        verdict = self._site_queue.judge_page(exchange, extra_signs)
+        return self._site_queue.take_back(self._number, self.session, verdict, exchange)
 
     def report_aside(self, exchange: Exchange) -> Verdict:
         """Judge *exchange*, which brought no page, as robots.txt is none: only what came before the site is learned."""
@@ -73,9 +73,9 @@ class Lease:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
         exchange = self.take_note(exchange)
-        return self._desk.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
+        return self._site_queue.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
-    def follow_up(self, exchange: Exchange, *extra_signs: Sign, is_counted: bool = False) -> Verdict:
+    def follow_up(self, exchange: Exchange, *extra_signs: SignFunction, is_counted: bool = False) -> Verdict:
         """Judge what the session went on to ask for by itself after the report, and learn from it.
 
         Nobody was asked for that request, but it was made and counts, unless it *is_counted* already, by the session's
@@ -84,32 +84,32 @@ class Lease:
         if self._is_out:
             raise ProxySieveError("what follows an answer is reported after it")
         exchange = self.take_note(exchange)
-        verdict = self._desk.judge_page(exchange, extra_signs)
-        return self._desk.take_in(self.session, verdict, exchange, is_counted=is_counted)
+        verdict = self._site_queue.judge_page(exchange, extra_signs)
+        return self._site_queue.take_in(self.session, verdict, exchange, is_counted=is_counted)
 
     def take_note(self, exchange: Exchange) -> Exchange:
         """*exchange* with the moment of its answer, if that is missing, and without the login at its proxy."""
         exchange = redacted_answer(exchange, self.session.proxy_login)
-        return msgspec.structs.replace(exchange, at=exchange.at or self._desk.clock.now())
+        return msgspec.structs.replace(exchange, at=exchange.at or self._site_queue.clock.now())
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""
-        self._desk.keep(self.session)
+        self._site_queue.keep(self.session)
 
     def drop(self) -> None:
         """Give the lease back without a word on the session: what happened was not its doing."""
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        self._desk.drop(self._number, self.session)
+        self._site_queue.drop(self._number, self.session)
 
     def has_others(self, avoided: Collection[str]) -> bool:
         """Whether a request that failed on the *avoided* exits, by id, may yet be sent through others."""
-        return self._desk.engine.has_others(avoided)
+        return self._site_queue.engine.has_others(avoided)
 
     def end_session(self) -> None:
         """Never use the session again, whatever its requests brought."""
-        self._desk.close_session(self.session.name)
+        self._site_queue.close_session(self.session.name)
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,7 +127,7 @@ class Lease:
 
 
 class Wish(NamedTuple):
-    """What a request wants of the engine; see :meth:`Desk.lease`."""
+    """What a request wants of the engine; see :meth:`SiteQueue.lease`."""
 
     name: str
     prefer: str
@@ -136,7 +136,7 @@ class Wish(NamedTuple):
     behind: int
 
 
-class Desk:
+class SiteQueue:
     """The waiting around one site's engine.
 
     Args:
@@ -165,13 +165,13 @@ class Desk:
         clients: Clients,
         samples: Samples,
         records: Sequence[Record] = (),
-        looks: bool = True,
+        likeness: bool = True,
         cookies: Sequence[Cookie] = (),
         on_free: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
-        if str(engine.changed_looks):
-            log.warning("%s: %s", engine.site, engine.changed_looks)
+        if str(engine.changed_fingerprints):
+            log.warning("%s: %s", engine.site, engine.changed_fingerprints)
         self._on_free = on_free
         self.clock = clock
         self.judge = judge
@@ -181,8 +181,8 @@ class Desk:
         self._rng = rng
         self._clients = clients
         self._sessions: dict[str, Session] = {}
-        self._kept = KeptBelongings(engine.site, records, engine.facts.sessions)
-        self._looks = self._load_looks(records) if looks else None
+        self._kept = SavedStorage(engine.site, records, engine.state.sessions)
+        self._likeness = self._load_likeness(records) if likeness else None
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
@@ -235,7 +235,7 @@ class Desk:
                 # Users may name sessions without end.
                 self._queues.pop(name, None)
         leased = pick.leased
-        record = self.engine.facts.flights[leased.lease].session
+        record = self.engine.state.flights[leased.lease].session
         session = self._session(leased.session)
         self._clients.hold(session)
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
@@ -248,13 +248,13 @@ class Desk:
             started_at=leased.at,
         )
 
-    def judge_page(self, exchange: Exchange, extra_signs: Sequence[Sign] = ()) -> Verdict:
+    def judge_page(self, exchange: Exchange, extra_signs: Sequence[SignFunction] = ()) -> Verdict:
         """What *exchange* says, by all signs and then by how the site's pages look; it never raises."""
         verdict = self.judge.judge(exchange, *extra_signs)
-        if self._looks is None:
+        if self._likeness is None:
             return verdict
         try:
-            return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs))
+            return self._likeness.judge(exchange, verdict, is_expected=bool(extra_signs))
         except Exception:
             # What is found out by looks is only ever a doubt, and not worth a page.
             log.warning("%s: how a page looks cannot be found out", self.engine.site, exc_info=True)
@@ -262,8 +262,8 @@ class Desk:
 
     def accept(self, exchange: Exchange) -> None:
         """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
-        if self._looks and exchange.body:
-            self._looks.accept(look_of(exchange))
+        if self._likeness and exchange.body:
+            self._likeness.accept(traits_of(exchange))
 
     def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
         """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
@@ -319,7 +319,7 @@ class Desk:
         self._end(Reported(self.clock.now(), lease, None), session)
 
     def _end(self, reported: Reported, session: Session) -> None:
-        was_full = self.engine.facts.is_full(session.proxy.key)
+        was_full = self.engine.state.is_full(session.proxy.key)
         self._apply(reported)
         if was_full:
             self._on_free()
@@ -368,10 +368,10 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, waited for, or not saved yet."""
-        facts = self.engine.facts
+        state = self.engine.state
         is_waited_for = any(queue.count for queue in self._queues.values())
-        is_unsaved = facts.changed or self._kept.may_have_changed or (self._looks and self._looks.are_to_be_saved)
-        return not (facts.flights or is_unsaved or is_waited_for)
+        is_unsaved = state.changed or self._kept.may_have_changed or (self._likeness and self._likeness.are_to_be_saved)
+        return not (state.flights or is_unsaved or is_waited_for)
 
     def close(self) -> None:
         """Let go of the sessions' clients; what is known stands in the store."""
@@ -384,17 +384,17 @@ class Desk:
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
-        belongings = self._kept.take_changes(self._sessions)
-        return [*self.engine.take_changes(), *belongings, *self._take_looks()]
+        storage = self._kept.take_changes(self._sessions)
+        return [*self.engine.take_changes(), *storage, *self._take_likeness()]
 
     def keep_changed(self, record: Record) -> None:
         """What :meth:`take_changes` gave could not be saved: give it again next time."""
         if record.kind in OWN_KINDS:
             self._kept.keep_changed(record)
-        elif self._looks and record.kind == "looks":
-            self._looks.call_for_saving()
+        elif self._likeness and record.kind == "looks":
+            self._likeness.call_for_saving()
         else:
-            self.engine.facts.changed.add((record.kind, record.key))
+            self.engine.state.changed.add((record.kind, record.key))
 
     async def _pick(self, queue: Queue, patience: Patience, wish: Wish) -> Pick:
         while not self._is_closing:
@@ -456,8 +456,8 @@ class Desk:
     def _session(self, name: str) -> Session:
         session = self._sessions.get(name)
         if session is None:
-            record = self.engine.facts.sessions[name]
-            proxy = self.engine.facts.catalog.get(record.proxy)
+            record = self.engine.state.sessions[name]
+            proxy = self.engine.state.catalog.get(record.proxy)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
             own = self._kept.of(name)
             session = Session(
@@ -467,17 +467,17 @@ class Desk:
         return session
 
     @staticmethod
-    def _load_looks(records: Iterable[Record]) -> Looks:
-        looks = Looks()
+    def _load_likeness(records: Iterable[Record]) -> Likeness:
+        likeness = Likeness()
         for record in records:
             if record.kind == "looks":
-                looks.restore(decode(record.value, LooksRecord))
-        return looks
+                likeness.restore(decode(record.value, LikenessRecord))
+        return likeness
 
-    def _take_looks(self) -> list[Record]:
-        if self._looks is None or not self._looks.are_to_be_saved:
+    def _take_likeness(self) -> list[Record]:
+        if self._likeness is None or not self._likeness.are_to_be_saved:
             return []
-        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.take_record()))]
+        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._likeness.take_record()))]
 
     def __repr__(self) -> str:
         return f"<Desk of {self.engine.site}: {self.standing()}>"

@@ -10,7 +10,7 @@ import msgspec
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Standing
 from proxysieve.errors import StoreError
-from proxysieve.pool.site_queue import Desk
+from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.site_of import former_names
 from proxysieve.stores import Store
 
@@ -18,7 +18,7 @@ from proxysieve.stores import Store
 OPEN_DESKS = 1_000
 
 
-class Desks(Mapping[str, Desk]):
+class SiteQueues(Mapping[str, SiteQueue]):
     """The desks that are open, by their sites.
 
     Args:
@@ -26,49 +26,49 @@ class Desks(Mapping[str, Desk]):
         make: A desk for a site, by what the store kept of it.
     """
 
-    def __init__(self, store: Store, make: Callable[[str, Sequence[Record]], Desk]) -> None:
+    def __init__(self, store: Store, make: Callable[[str, Sequence[Record]], SiteQueue]) -> None:
         self._store = store
         self._make = make
-        self._desks: dict[str, Desk] = {}
+        self._site_queues: dict[str, SiteQueue] = {}
         self._left: dict[str, Standing] = {}
         self._moved: list[Record] = []
         self._loading = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._is_draining = False
 
-    def __getitem__(self, site: str) -> Desk:
-        return self._desks[site]
+    def __getitem__(self, site: str) -> SiteQueue:
+        return self._site_queues[site]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._desks)
+        return iter(self._site_queues)
 
     def __len__(self) -> int:
-        return len(self._desks)
+        return len(self._site_queues)
 
-    async def at(self, site: str) -> Desk:
+    async def at(self, site: str) -> SiteQueue:
         """The desk of *site*.
 
         Raises:
             StoreError: What is kept of the site cannot be read.
         """
-        desk = self._desks.get(site)
-        if desk is None:
+        site_queue = self._site_queues.get(site)
+        if site_queue is None:
             async with self._loading:
-                desk = self._desks.get(site) or await self._open(site)
-        return desk
+                site_queue = self._site_queues.get(site) or await self._open(site)
+        return site_queue
 
-    async def _open(self, site: str) -> Desk:
+    async def _open(self, site: str) -> SiteQueue:
         records: list[Record] = await self._store.load(site) or await self._renamed(site)
         try:
-            desk = self._make(site, records)
+            site_queue = self._make(site, records)
         except msgspec.DecodeError as error:
             raise StoreError(
                 f"what {self._store!r} keeps of {site} is damaged ({error}): move the store away, or name another"
             ) from error
         if self._is_draining:
-            desk.drain()
-        self._desks[site] = desk
-        return desk
+            site_queue.drain()
+        self._site_queues[site] = site_queue
+        return site_queue
 
     async def _renamed(self, site: str) -> list[Record]:
         """What the store keeps of *site* by a name that an earlier version gave it; the next save gives it today's."""
@@ -87,7 +87,7 @@ class Desks(Mapping[str, Desk]):
             StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
         """
         async with self._saving:
-            changes = [record for desk in self._desks.values() for record in desk.take_changes()]
+            changes = [record for site_queue in self._site_queues.values() for record in site_queue.take_changes()]
             moved, self._moved = self._moved, []
             if not changes and not moved:
                 return
@@ -97,37 +97,37 @@ class Desks(Mapping[str, Desk]):
             except BaseException:
                 self._moved = moved + self._moved
                 for record in changes:
-                    self._desks[record.site].keep_changed(record)
+                    self._site_queues[record.site].keep_changed(record)
                 raise
 
     def leave_idle(self) -> None:
         """Leave to the store the sites where nothing goes on, while too many are open."""
-        surplus = len(self._desks) - OPEN_DESKS
+        surplus = len(self._site_queues) - OPEN_DESKS
         # While changes are being saved, a desk that has some looks idle.
         if surplus > 0 and not self._saving.locked():
-            idle = [site for site, desk in self._desks.items() if desk.is_idle]
+            idle = [site for site, site_queue in self._site_queues.items() if site_queue.is_idle]
             for site in idle[:surplus]:
-                desk = self._desks.pop(site)
-                self._left[site] = desk.standing()
-                desk.close()
+                site_queue = self._site_queues.pop(site)
+                self._left[site] = site_queue.standing()
+                site_queue.close()
 
     def wake(self) -> None:
         """Have all who wait ask again."""
-        for desk in self._desks.values():
-            desk.wake()
+        for site_queue in self._site_queues.values():
+            site_queue.wake()
 
     def drain(self) -> None:
         """Grant no more leases anywhere."""
         self._is_draining = True
-        for desk in self._desks.values():
-            desk.drain()
+        for site_queue in self._site_queues.values():
+            site_queue.drain()
 
     def standings(self) -> dict[str, Standing]:
         """How many stand where, at each site that was used."""
-        return self._left | {site: desk.standing() for site, desk in self._desks.items()}
+        return self._left | {site: site_queue.standing() for site, site_queue in self._site_queues.items()}
 
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites that were used."""
-        left = sum(standing.working for site, standing in self._left.items() if site not in self._desks)
-        return left + sum(desk.engine.facts.working.session_count for desk in self._desks.values())
+        left = sum(standing.working for site, standing in self._left.items() if site not in self._site_queues)
+        return left + sum(site_queue.engine.state.working.session_count for site_queue in self._site_queues.values())

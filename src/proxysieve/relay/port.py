@@ -2,8 +2,8 @@
 
 Whoever may connect to the port uses the proxy without knowing its password. On Linux the relay hangs up on other users
 of the machine (:mod:`proxysieve.relay.peers`). What remains are other programs of the same user, which could as well
-read the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. So it is on a
-Linux whose kernel does not tell whose a connection is, as in some sandboxes: the relay finds that out when it is opened.
+read the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. A Linux
+whose kernel does not tell whose a connection is, as in some sandboxes, is the same: the relay finds out when it opens.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Proxy
 from proxysieve.core.records import SessionRecord, decode
 from proxysieve.sessions.clients import Clients
@@ -54,7 +54,7 @@ class Session:
         self.site = site
         self.name = record.name
         self.proxy: Proxy = proxy
-        self.identity: Identity = record.identity
+        self.fingerprint: Fingerprint = record.fingerprint
         self.cookies = Jar(site)
         # What the site has set since counts for more.
         for cookie in (*given, *(load_cookies(cookies) if cookies else ())):
@@ -78,7 +78,7 @@ class Session:
     @property
     def headers(self) -> dict[str, str]:
         """What a client should send to look like this visitor."""
-        return self.identity.headers
+        return self.fingerprint.headers
 
     def client(self, make: Callable[[Session], C]) -> C:
         """The session's own client, made by ``make(session)`` at its first use and closed with the session.
@@ -99,7 +99,7 @@ class Session:
         return f"<Session {self.name} at {self.site} via {self.proxy}>"
 
 
-def dump_belongings(session: Session) -> dict[str, bytes | None]:
+def dump_storage(session: Session) -> dict[str, bytes | None]:
     """What belongs to *session*, by kind, as records keep it; None for what is empty."""
     return {
         "cookies": dump_cookies(session.cookies) if len(session.cookies) else None,

@@ -68,7 +68,7 @@ class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, om
         )
 
 
-def check_belongings(kind: str, saved: bytes) -> None:
+def check_storage(kind: str, saved: bytes) -> None:
     """Read a record of one of the :data:`OWN_KINDS`, to know that it can be read.
 
     Raises:

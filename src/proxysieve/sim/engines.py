@@ -10,7 +10,7 @@ from random import Random
 from proxysieve.core.events import Reported
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine, Wait
 from proxysieve.core.site.policy import Policy
@@ -46,7 +46,7 @@ class Engines:
         self._exits: dict[str, int] = {}
         self._providers: dict[str, Group] = {}
         self._catalog = Catalog()
-        self._hearsay = Hearsay()
+        self._elsewhere = Elsewhere()
         for group in world.exits.groups:
             self._add(group)
         self._kept: list[dict[tuple[str, str], Record]] = [{} for _ in world.sites]
@@ -70,7 +70,7 @@ class Engines:
         if choice.opened:
             engine.apply(choice.opened)
         engine.apply(choice.leased)
-        session = engine.facts.flights[choice.leased.lease].session
+        session = engine.state.flights[choice.leased.lease].session
         exit_ = self._exits.get(session.exit_id)
         if exit_ is None:
             exit_ = self._world.exits.named(self._providers[session.proxy], session.exit)
@@ -80,7 +80,7 @@ class Engines:
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
         """Report the answer, judged."""
         page, engine = self._asked[site].pop(ticket), self._engines[site]
-        exit_id = engine.facts.flights[ticket].session.exit_id
+        exit_id = engine.state.flights[ticket].session.exit_id
         engine.apply(Reported(now, ticket, verdict_on(answer), page=page))
         if wants_another(answer.outcome):
             self._failed_on[site].setdefault(page, set()).add(exit_id)
@@ -96,7 +96,7 @@ class Engines:
 
     def rest(self) -> None:
         """Put the records away, and load them into new engines."""
-        self._hearsay = Hearsay()
+        self._elsewhere = Elsewhere()
         for site, engine in enumerate(self._engines):
             for record in engine.take_changes():
                 self._keep(self._kept[site], record)
@@ -111,7 +111,7 @@ class Engines:
 
     def _engine(self, site: int) -> Engine:
         records = list(self._kept[site].values())
-        return Engine(f"site-{site}.example", self._catalog, self._policy(), hearsay=self._hearsay, records=records)
+        return Engine(f"site-{site}.example", self._catalog, self._policy(), elsewhere=self._elsewhere, records=records)
 
     def _add(self, group: Group) -> None:
         if group.spec.provider:

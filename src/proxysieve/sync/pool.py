@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.core.site.engine import Standing
 from proxysieve.lists.proxy_list import Proxies
@@ -134,9 +134,9 @@ class SyncSessionPool(SyncSender):
         finally:
             self._loop.close()
 
-    def appear_as(self, identities: Sequence[Identity]) -> None:
-        """Have all sessions be one of *identities*; see :meth:`~proxysieve.pool.session_pool.SessionPool.appear_as`."""
-        self._loop.call(lambda: self._pool.appear_as(identities))
+    def use_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
+        """Have all sessions be one of *fingerprints*; see ``SessionPool.use_fingerprints``."""
+        self._loop.call(lambda: self._pool.use_fingerprints(fingerprints))
 
     @contextmanager
     def relay(self, session: Session) -> Iterator[str]:

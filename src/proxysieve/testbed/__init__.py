@@ -1,7 +1,7 @@
 """STAGES a site that bans and proxies with exits of their own, on loopback."""
 
 from proxysieve.testbed.bed import Bed, Testbed
-from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.fingerprint import SeenFingerprint
 from proxysieve.testbed.mirror import Mirror
 from proxysieve.testbed.process import TestbedProcess
 from proxysieve.testbed.truth import Hit, Truth
@@ -12,12 +12,12 @@ __all__ = [
     "BlockStyle",
     "Exit",
     "Fate",
-    "Fingerprint",
     "Hit",
     "Kind",
     "Limit",
     "Mirror",
     "Outage",
+    "SeenFingerprint",
     "Testbed",
     "TestbedProcess",
     "Truth",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.fingerprint import SeenFingerprint
 from proxysieve.testbed.pages import missing_page, sorry_page
 from proxysieve.testbed.truth import HitAnswer
 from proxysieve.testbed.wire import BURST_BYTES, Headers, Request, Response
@@ -56,7 +56,7 @@ class Visit:
     page: str
     rest: str
     query: str
-    fingerprint: Fingerprint
+    fingerprint: SeenFingerprint
 
     @property
     def rest_number(self) -> int | None:
@@ -81,7 +81,7 @@ class Visit:
         return seconds if 0 <= seconds < math.inf else 0.0
 
 
-def visit_of(request: Request, address: str, fingerprint: Fingerprint) -> Visit:
+def visit_of(request: Request, address: str, fingerprint: SeenFingerprint) -> Visit:
     """Return *request* with its target taken apart; it may name the site, as requests to proxies do."""
     target = request.target
     if not target.startswith("/"):

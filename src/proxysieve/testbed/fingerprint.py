@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
+class SeenFingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """What a request showed of its client.
 
     Attributes:

@@ -20,7 +20,7 @@ from proxysieve.testbed.bans import Bans
 from proxysieve.testbed.clearance import Clearances
 from proxysieve.testbed.client_hello import ClientHello, parse_client_hello
 from proxysieve.testbed.connections import Caller
-from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.fingerprint import SeenFingerprint
 from proxysieve.testbed.mirror_pages import MirrorPages
 from proxysieve.testbed.outages import Outages
 from proxysieve.testbed.pages import Pages, block_page, error_page, maintenance_page, throttled_page
@@ -50,10 +50,10 @@ class _Guest:
     hello: ClientHello | None
     is_resumed: bool
 
-    def fingerprint(self, request: Request, http2: str = "", http2_priority: str = "") -> Fingerprint:
+    def fingerprint(self, request: Request, http2: str = "", http2_priority: str = "") -> SeenFingerprint:
         """Return what *request* shows of its client."""
         hints = tuple((name, value) for name, value in request.headers if name.lower().startswith("sec-ch-"))
-        return Fingerprint(
+        return SeenFingerprint(
             protocol=request.version,
             ja4=self.hello.ja4 if self.hello else "",
             ja4_raw=self.hello.ja4_raw if self.hello else "",
@@ -130,7 +130,7 @@ class Site:
 
         await Http2Server(reader, writer, respond).run()
 
-    async def _respond(self, request: Request, guest: _Guest, fingerprint: Fingerprint) -> Answer:
+    async def _respond(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> Answer:
         answer = self._answer_on_record(request, guest, fingerprint)
         if wait_seconds := answer.wait_seconds + self._world.latency_seconds:
             await asyncio.sleep(wait_seconds)
@@ -158,7 +158,7 @@ class Site:
             case "ok":
                 return self._admit(visit)
 
-    def _answer_on_record(self, request: Request, guest: _Guest, fingerprint: Fingerprint) -> Answer:
+    def _answer_on_record(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> Answer:
         now = self._clock()
         answer = self.answer(visit_of(request, guest.address, fingerprint), now)
         self.hits.add(

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from proxysieve.testbed.fingerprint import Fingerprint
+from proxysieve.testbed.fingerprint import SeenFingerprint
 from proxysieve.testbed.mirror import Mirror
 from proxysieve.testbed.world import network_of
 
@@ -75,7 +75,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     hits: list[Hit]
-    fingerprints: list[Fingerprint]
+    fingerprints: list[SeenFingerprint]
     answer_counts: dict[HitAnswer, int]
     banned_exits: list[str]
     burned_exits: list[str]
@@ -93,7 +93,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         """How many requests the site saw."""
         return sum(self.answer_counts.values())
 
-    def fingerprint_of(self, hit: Hit) -> Fingerprint:
+    def fingerprint_of(self, hit: Hit) -> SeenFingerprint:
         """Return what the request showed of its client."""
         return self.fingerprints[hit.fingerprint]
 
@@ -110,10 +110,10 @@ class HitLedger:
         self._visitors: list[tuple[str, str]] = []
         self._known_visitors: dict[tuple[str, str], tuple[str, str]] = {}
         self._fingerprint_numbers = array("L")
-        self._known_fingerprints: dict[Fingerprint, int] = {}
+        self._known_fingerprints: dict[SeenFingerprint, int] = {}
 
     def add(
-        self, *, at: float, address: str, path: str, answer: HitAnswer, fingerprint: Fingerprint, connection: int
+        self, *, at: float, address: str, path: str, answer: HitAnswer, fingerprint: SeenFingerprint, connection: int
     ) -> None:
         """Record one request with its answer."""
         self.answer_counts[answer] += 1
@@ -145,7 +145,7 @@ class HitLedger:
             )
         ]
 
-    def fingerprints(self) -> list[Fingerprint]:
+    def fingerprints(self) -> list[SeenFingerprint]:
         """Return what the recorded requests showed, by the numbers that hits have."""
         return list(self._known_fingerprints)
 

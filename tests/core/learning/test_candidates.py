@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from tests.core.worlds import START, World, gateway, plain
 
-from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE, Found, Supply
+from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE, Candidates, Found
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS, LAST_DUE_SECONDS, SHRINKAGE
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import ExitRecord
 
 
@@ -28,19 +28,19 @@ class Place:
         self.catalog = Catalog(proxies)
         self.exits: dict[str, ExitRecord] = {}
         self.at_work: set[str] = set()
-        self.supply = Supply(self.catalog, self.exits, Hearsay(), self.at_work)
+        self.candidates = Candidates(self.catalog, self.exits, Elsewhere(), self.at_work)
         self.now = START
         self._lease = 0
 
     def begin(self, of: Proxy) -> int:
         self._lease += 1
-        self.supply.begin(self._lease, of, self.now)
+        self.candidates.begin(self._lease, of, self.now)
         return self._lease
 
     def end(self, lease: int, of: Proxy, outcome: Outcome | None) -> None:
         """The try is over, in the order in which the facts take it in."""
         record = self.exits.setdefault(of.key, ExitRecord())
-        self.supply.end(lease, of, outcome, record, self.now)
+        self.candidates.end(lease, of, outcome, record, self.now)
         if outcome is not None:
             record.count(outcome)
             record.last = outcome
@@ -53,19 +53,19 @@ class Place:
     def leave(self, of: Proxy) -> None:
         """Its session ended by nobody's fault."""
         self.at_work.discard(of.key)
-        self.supply.leave(of, self.exits[of.key], self.now)
+        self.candidates.leave(of, self.exits[of.key], self.now)
 
     def block(self, of: Proxy) -> None:
         """Its session was blocked, and that is believed."""
         self.at_work.discard(of.key)
         self.exits[of.key].last = Outcome.BLOCKED
-        self.supply.block(of, self.exits[of.key], Outcome.BLOCKED, self.now)
+        self.candidates.block(of, self.exits[of.key], Outcome.BLOCKED, self.now)
 
     def is_free(self, of: Proxy) -> bool:
         return of.key not in self.at_work
 
     def find(self, seed: int = 1) -> Found | None:
-        return self.supply.find(self.supply.tiers()[0], self.is_free, Random(seed), self.now)
+        return self.candidates.find(self.candidates.tiers()[0], self.is_free, Random(seed), self.now)
 
     def found(self, seed: int = 1) -> Found:
         found = self.find(seed)
@@ -73,7 +73,7 @@ class Place:
         return found
 
     def find_blocked(self) -> Found | None:
-        return self.supply.find_blocked(self.supply.tiers()[0], self.is_free, self.now)
+        return self.candidates.find_blocked(self.candidates.tiers()[0], self.is_free, self.now)
 
     def found_blocked(self) -> Found:
         found = self.find_blocked()
@@ -108,7 +108,7 @@ class TestFresh:
         for number in (1, 2, 3):
             place.attempt(proxy(1, number), Outcome.OK)
 
-        tier = place.supply.tiers()[0]
+        tier = place.candidates.tiers()[0]
 
         assert tier.chance == pytest.approx(4 / 5)
         assert tier.chance_of((0, 0)) == pytest.approx(tier.chance)
@@ -125,7 +125,7 @@ class TestFresh:
         place.begin(proxy(1, 2))
 
         assert found == {"203.0.2.0/24"}
-        assert place.supply.expected == {1.0: pytest.approx(2 * before)}
+        assert place.candidates.expected == {1.0: pytest.approx(2 * before)}
 
     @pytest.mark.parametrize("outcome", [*Outcome, None])
     def test_only_what_tells_of_the_exit_counts(self, outcome: Outcome | None) -> None:
@@ -134,11 +134,11 @@ class TestFresh:
 
         place.attempt(proxy(1, 1), outcome)
 
-        tier = place.supply.tiers()[0]
+        tier = place.candidates.tiers()[0]
         is_known = outcome not in {Outcome.SITE_ERROR, Outcome.UNCLEAR, Outcome.THROTTLED, None}
         assert (tier.ok, tier.bad) == (outcome is Outcome.OK, is_known and outcome is not Outcome.OK)
-        assert place.supply.expected.get(1.0, 0.0) == 0
-        assert place.supply.try_count == 0
+        assert place.candidates.expected.get(1.0, 0.0) == 0
+        assert place.candidates.try_count == 0
 
     def test_each_is_found_once(self) -> None:
         """Until all were used; then there is none left."""
@@ -155,9 +155,9 @@ class TestFresh:
     def test_one_that_is_not_free_now_may_be_later(self) -> None:
         """Its group is not given up for that."""
         place = Place(proxy(1, 1))
-        tier = place.supply.tiers()[0]
+        tier = place.candidates.tiers()[0]
 
-        taken = place.supply.find(tier, lambda _: False, Random(1), place.now)
+        taken = place.candidates.find(tier, lambda _: False, Random(1), place.now)
 
         assert taken is None
         assert place.found().proxy == proxy(1, 1)
@@ -193,8 +193,8 @@ class TestFresh:
         place.attempt(gateway(0), Outcome.OK)
         place.found()
         place.catalog.remove(gateway(0).key)
-        (tier,) = place.supply.tiers()
-        without = place.find(), place.supply.neighbour(tier, gateway(0).key, place.is_free, Random(1))
+        (tier,) = place.candidates.tiers()
+        without = place.find(), place.candidates.neighbour(tier, gateway(0).key, place.is_free, Random(1))
         place.catalog.add(gateway(0))
 
         assert without == (None, None)
@@ -208,14 +208,14 @@ class TestFresh:
         place.end(lease, proxy(1, 1), None)
         place.catalog.add(proxy(1, 1))
 
-        assert place.supply.try_count == 0
+        assert place.candidates.try_count == 0
         assert place.found().chance == 0.5
 
     def test_the_cheapest_tier_comes_first(self) -> None:
         """Whatever works better."""
         place = Place(proxy(1, 1, cost=5.0), proxy(2, 1, cost=1.0), proxy(3, 1, cost=0.5))
 
-        assert [tier.cost for tier in place.supply.tiers()] == [0.5, 1.0, 5.0]
+        assert [tier.cost for tier in place.candidates.tiers()] == [0.5, 1.0, 5.0]
 
 
 class TestSlow:
@@ -225,28 +225,28 @@ class TestSlow:
         """Nothing is expected of one that takes four times the usual time, nor of one of ten seconds before any."""
         place = Place(*(proxy(1, number) for number in range(1, 5)))
         place.begin(proxy(1, 1))
-        place.supply.give_up_on_slow(place.now + FIRST_PATIENCE_SECONDS)
-        at_first = dict(place.supply.expected)
-        place.supply.answer_well(1.0)
-        place.supply.give_up_on_slow(place.now + PATIENCE)
-        patient = dict(place.supply.expected)
-        place.supply.give_up_on_slow(place.now + PATIENCE + 0.1)
+        place.candidates.give_up_on_slow(place.now + FIRST_PATIENCE_SECONDS)
+        at_first = dict(place.candidates.expected)
+        place.candidates.answer_well(1.0)
+        place.candidates.give_up_on_slow(place.now + PATIENCE)
+        patient = dict(place.candidates.expected)
+        place.candidates.give_up_on_slow(place.now + PATIENCE + 0.1)
 
         assert at_first == patient == {1.0: 0.5}
-        assert place.supply.expected == {}
-        assert place.supply.try_count == 1
+        assert place.candidates.expected == {}
+        assert place.candidates.try_count == 1
 
     def test_their_answers_still_count(self) -> None:
         """Late is not wrong."""
         place = Place(proxy(1, 1))
         lease = place.begin(proxy(1, 1))
-        place.supply.give_up_on_slow(place.now + 100)
+        place.candidates.give_up_on_slow(place.now + 100)
 
         place.end(lease, proxy(1, 1), Outcome.OK)
 
-        assert place.supply.tiers()[0].ok == 1
-        assert place.supply.expected.get(1.0, 0.0) == 0
-        assert place.supply.try_count == 0
+        assert place.candidates.tiers()[0].ok == 1
+        assert place.candidates.expected.get(1.0, 0.0) == 0
+        assert place.candidates.try_count == 0
 
 
 class TestUnclear:
@@ -323,12 +323,12 @@ class TestUnclear:
         place.now += 500
         place.attempt(proxy(1, 2), Outcome.BLOCKED)
         place.now += 500
-        before = place.supply.recoveries["never worked"].chance(100)
+        before = place.candidates.recoveries["never worked"].chance(100)
 
         place.attempt(proxy(1, 1), Outcome.UNCLEAR)
 
         assert place.found_blocked().proxy == proxy(1, 2)
-        assert place.supply.recoveries["never worked"].chance(100) == before
+        assert place.candidates.recoveries["never worked"].chance(100) == before
 
     @pytest.mark.parametrize("outcome", [Outcome.UNCLEAR, Outcome.PROXY_ERROR])
     def test_a_gateway_of_whose_names_none_is_answered_stands_behind(self, outcome: Outcome) -> None:
@@ -366,19 +366,19 @@ class TestUnclear:
         record.last_unclear_at = place.now
         for again in (place, Place(proxy(1, 1), proxy(1, 2))):
             again.exits[proxy(1, 1).key] = record
-            again.supply.part(proxy(1, 1))
-            again.supply.welcome(proxy(1, 1), record)
+            again.candidates.part(proxy(1, 1))
+            again.candidates.welcome(proxy(1, 1), record)
 
             assert {again.found(seed).proxy for seed in range(20)} == {proxy(1, 2)}
 
     def test_those_that_give_way_are_not_tried_fresh(self) -> None:
         """But those that worked are, and those that are due."""
         place = Place(proxy(1, 1), proxy(1, 2))
-        (tier,) = place.supply.tiers()
+        (tier,) = place.candidates.tiers()
         place.attempt(proxy(1, 1), Outcome.UNCLEAR)
 
         def find() -> Found | None:
-            return place.supply.find(tier, place.is_free, Random(1), place.now, gives_way=True)
+            return place.candidates.find(tier, place.is_free, Random(1), place.now, gives_way=True)
 
         nothing = find()
         place.now += FIRST_DUE_SECONDS
@@ -406,9 +406,9 @@ class TestBlocked:
         """What worked once recovers more often than what never did, or what is dead."""
         place = Place(proxy(1, 1))
 
-        place.supply.block(proxy(1, 1), record, outcome, place.now)
+        place.candidates.block(proxy(1, 1), record, outcome, place.now)
 
-        blocked = place.supply.tiers()[0].blocked
+        blocked = place.candidates.tiers()[0].blocked
         assert {name for name, exits in blocked.items() if exits} == {standing}
 
     def test_they_come_back_with_time(self) -> None:
@@ -433,8 +433,8 @@ class TestBlocked:
     def test_what_recovered_and_what_did_not_is_learned(self) -> None:
         """Each kind for itself."""
         place = Place(proxy(1, 1))
-        place.supply.block(proxy(1, 1), ExitRecord(), Outcome.BLOCKED, place.now)
-        recoveries = place.supply.recoveries
+        place.candidates.block(proxy(1, 1), ExitRecord(), Outcome.BLOCKED, place.now)
+        recoveries = place.candidates.recoveries
         place.now += 1000
         before = recoveries["never worked"].chance(1000), recoveries["worked"].chance(1000)
 
@@ -466,9 +466,9 @@ class TestBlocked:
         place = Place(proxy(1, 1))
         place.attempt(proxy(1, 1), Outcome.BLOCKED)
 
-        place.supply.tiers()
+        place.candidates.tiers()
         place.exits[proxy(1, 1).key].last = Outcome.OK
-        place.supply.carry(proxy(1, 1))
+        place.candidates.carry(proxy(1, 1))
         place.at_work.add(proxy(1, 1).key)
 
         assert place.find() is None
@@ -500,7 +500,7 @@ class TestIdle:
 
         assert proxy(1, 3) not in at_work
         assert {place.found(seed).proxy for seed in range(50)} == {proxy(1, 3)}
-        assert place.found().chance > place.supply.tiers()[0].chance
+        assert place.found().chance > place.candidates.tiers()[0].chance
 
     def test_to_try_one_again_tells_nothing_of_fresh_ones(self) -> None:
         """The counts of its group are of first uses."""
@@ -510,7 +510,7 @@ class TestIdle:
 
         place.attempt(proxy(1, 1), Outcome.BLOCKED)
 
-        tier = place.supply.tiers()[0]
+        tier = place.candidates.tiers()[0]
         assert (tier.ok, tier.bad) == (1, 0)
         assert place.found().proxy == proxy(1, 2)
         assert place.found_blocked().proxy == proxy(1, 1)
@@ -543,7 +543,7 @@ class TestIdle:
         place = Place(proxy(1, 1))
         place.attempt(proxy(1, 1), Outcome.OK)
         place.catalog.add(proxy(2, 1))
-        place.supply.tiers()
+        place.candidates.tiers()
         place.catalog.remove(proxy(2, 1).key)
 
         place.block(proxy(1, 1))
@@ -559,7 +559,7 @@ class TestIdle:
         place.at_work.clear()
         without = place.found().proxy
         place.catalog.add(proxy(1, 1))
-        place.supply.welcome(proxy(1, 1), place.exits[proxy(1, 1).key])
+        place.candidates.welcome(proxy(1, 1), place.exits[proxy(1, 1).key])
 
         assert without == proxy(1, 2)
         assert place.found().proxy == proxy(1, 1)
@@ -578,11 +578,11 @@ class TestMemory:
         }
         for of, record in records.items():
             place.exits[of.key] = record
-            place.supply.know(of, record)
+            place.candidates.know(of, record)
 
         place.at_work.add(proxy(1, 1).key)
 
-        tier = place.supply.tiers()[0]
+        tier = place.candidates.tiers()[0]
         found = {place.found(seed).proxy for seed in range(50)}
 
         assert (tier.ok, tier.bad) == (2, 1)
@@ -598,9 +598,9 @@ class TestMemory:
             place.attempt(proxy(1, number), Outcome.OK)
         before = place.found().chance
 
-        place.supply.forget(0.5)
+        place.candidates.forget(0.5)
 
-        assert place.supply.tiers()[0].ok == 10
+        assert place.candidates.tiers()[0].ok == 10
         assert 0.5 < place.found().chance < before
 
 

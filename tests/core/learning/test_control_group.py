@@ -8,7 +8,7 @@ from tests.core.worlds import World, gateway, plain, plains
 
 from proxysieve.core.events import Leased, Reported
 from proxysieve.core.evidence import own_verdict
-from proxysieve.core.learning.control_group import MOST_PAGES, OWN_COUNT, USUAL_COUNT, Contrast, Suspect, Tally
+from proxysieve.core.learning.control_group import MOST_PAGES, OWN_COUNT, USUAL_COUNT, ControlGroup, Refusal, Tally
 from proxysieve.core.learning.learner import HALF_LIFE_SECONDS
 from proxysieve.core.learning.tiers import BARRED, CHALLENGED
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
@@ -57,15 +57,15 @@ class Site(World):
         return [self.ask(page, verdict) for verdict in verdicts]
 
     def is_open(self, session: SessionRecord) -> bool:
-        return self.engine.facts.sessions.get(session.name) is session
+        return self.engine.state.sessions.get(session.name) is session
 
     def record(self, session: SessionRecord) -> ExitRecord:
-        return self.engine.facts.exits[session.exit_id]
+        return self.engine.state.exits[session.exit_id]
 
     def blocked(self, standing: str) -> set[str]:
-        lore = self.engine.facts.lore
-        assert lore is not None
-        return {key for tier in lore.supply.tiers() for key in tier.blocked[standing]}
+        learner = self.engine.state.learner
+        assert learner is not None
+        return {key for tier in learner.candidates.tiers() for key in tier.blocked[standing]}
 
 
 class TestWeakEvidence:
@@ -202,11 +202,11 @@ class TestWeakEvidence:
             site.ask(200 + page, FINE)
             site.at_once(page, BARE)
 
-        lore = site.engine.facts.lore
-        assert lore is not None
-        assert lore.contrast.is_usually_own(BARE.sign)
+        learner = site.engine.state.learner
+        assert learner is not None
+        assert learner.control_group.is_usually_own(BARE.sign)
         refused, _ = site.ask(77, BARE)
-        assert not lore.doubts.is_held(refused.name)
+        assert not learner.held_sessions.is_held(refused.name)
 
     def test_a_named_session_is_not_lost_by_one_page(self) -> None:
         """It has no others to be compared with, so that it takes two pages."""
@@ -215,11 +215,11 @@ class TestWeakEvidence:
         site.answer(leased, FINE, 1)
         for page in (2, 2, 2):
             site.answer(site.lease("ann"), BARE, page)
-        assert not site.engine.facts.sessions["ann"].lost
+        assert not site.engine.state.sessions["ann"].lost
 
         site.answer(site.lease("ann"), BARE, 3)
 
-        assert site.engine.facts.sessions["ann"].lost
+        assert site.engine.state.sessions["ann"].lost
 
 
 class TestSuspectedSigns:
@@ -249,11 +249,11 @@ class TestSuspectedSigns:
             site.ask(page + 1, FINE)
             site.at_once(page, MARK)
             site.ask(page + 2, FINE)
-            before = {session.name for session in site.engine.facts.working}
+            before = {session.name for session in site.engine.state.working}
             site.at_once(page, MARK)
 
         site.ask(30, FINE)
-        assert {session.name for session in site.engine.facts.working} >= before
+        assert {session.name for session in site.engine.state.working} >= before
         assert site.engine.standing(site.now).blocked == 0
 
     def test_a_real_block_is_believed_as_soon_as_others_work(self) -> None:
@@ -299,9 +299,9 @@ class TestScopes:
     def test_another_visitor_from_there_is_likely_to_pass(self) -> None:
         """At once, and less likely with each that does not."""
         site = Site(plains(4))
-        lore = site.engine.facts.lore
-        assert lore is not None
-        recovery = lore.supply.recoveries[CHALLENGED]
+        learner = site.engine.state.learner
+        assert learner is not None
+        recovery = learner.candidates.recoveries[CHALLENGED]
 
         first = recovery.chance(0)
         for _ in range(3):
@@ -316,11 +316,13 @@ class TestScopes:
         site = Site(plains(4))
         refused, _ = site.ask(1, msgspec.structs.replace(MARK, scope=scope))
 
-        lore = site.engine.facts.lore
-        assert lore is not None
+        learner = site.engine.state.learner
+        assert learner is not None
         assert site.blocked(BARRED) == {refused.proxy}
-        assert not lore.supply._hearsay.is_bad(refused.proxy)
-        assert lore.supply.recoveries[BARRED].chance(3600) < lore.supply.recoveries["never worked"].chance(3600)
+        assert not learner.candidates._elsewhere.is_bad(refused.proxy)
+        assert learner.candidates.recoveries[BARRED].chance(3600) < learner.candidates.recoveries[
+            "never worked"
+        ].chance(3600)
 
     def test_a_network_that_is_refused_is_left_alone(self) -> None:
         """One of its exits tells of all of them, and those of others are tried."""
@@ -343,9 +345,9 @@ class TestScopes:
         site.ask(20, msgspec.structs.replace(MARK, scope=Scope.COUNTRY))
         site.ask(20, FINE)
 
-        lore = site.engine.facts.lore
-        assert lore is not None
-        assert lore.wear.exit_pace.limits == []
+        learner = site.engine.state.learner
+        assert learner is not None
+        assert learner.overuse.exit_limits.limits == []
 
     def test_a_name_at_a_provider_is_replaced_by_another(self) -> None:
         """It has others, in other countries as it may be."""
@@ -422,24 +424,24 @@ class TestMemory:
         site.ask(1, BARE)
         site.ask(1, FINE)
 
-        loaded = site.restart().facts.lore
+        loaded = site.restart().state.learner
 
         assert loaded is not None
-        assert loaded.contrast.tallies[BARE.sign].blocked_count == 1
+        assert loaded.control_group.tallies[BARE.sign].blocked_count == 1
 
     def test_what_signs_meant_fades(self) -> None:
         """A site of some empty pages may begin to block with such: after days, sessions are held for it again."""
         site = Site(plains(30))
         site.several(10)
-        lore = site.engine.facts.lore
-        assert lore is not None
-        lore.contrast.tallies[EMPTY.sign] = Tally(page_count=USUAL_COUNT)
-        assert lore.contrast.is_usually_own(EMPTY.sign)
+        learner = site.engine.state.learner
+        assert learner is not None
+        learner.control_group.tallies[EMPTY.sign] = Tally(page_count=USUAL_COUNT)
+        assert learner.control_group.is_usually_own(EMPTY.sign)
 
         site.pass_time(2 * HALF_LIFE_SECONDS)
         site.ask(2, FINE)
 
-        assert not lore.contrast.tallies
+        assert not learner.control_group.tallies
 
     def test_what_is_believed_later_is_saved(self) -> None:
         """That others get the page makes a block of a doubt, and the next run must not begin with that exit."""
@@ -450,7 +452,7 @@ class TestMemory:
         site.ask(1, FINE)
         assert site.record(refused).last is Outcome.BLOCKED
 
-        loaded = site.restart().facts.exits[refused.exit_id]
+        loaded = site.restart().state.exits[refused.exit_id]
 
         assert (loaded.last, loaded.blocked_count, loaded.unclear_count) == (Outcome.BLOCKED, 1, 0)
 
@@ -471,24 +473,24 @@ class TestMemory:
 
     def test_only_so_many_pages_are_remembered(self) -> None:
         """The oldest are forgotten, with who was refused them."""
-        contrast = Contrast()
+        control_group = ControlGroup()
         for page in range(1, MOST_PAGES + 50):
-            contrast.fail(page, Suspect("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
+            control_group.fail(page, Refusal("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
 
-        assert len(contrast._pages) == MOST_PAGES
-        assert not contrast.is_disputed(1, "sign")
-        assert contrast.confirm("ann", 2.0) == []
+        assert len(control_group._pages) == MOST_PAGES
+        assert not control_group.is_disputed(1, "sign")
+        assert control_group.confirm("ann", 2.0) == []
 
     def test_two_sessions_of_one_exit_are_one_suspect(self) -> None:
         """A named one shares its exit with others; the last of them stands for it, and the others for nothing."""
-        contrast = Contrast()
+        control_group = ControlGroup()
         for session in ("ann", "other"):
-            suspect = Suspect(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
-            contrast.fail(1, suspect)
-        blamed = contrast.succeed(1, "elsewhere", 2.0)
+            suspect = Refusal(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
+            control_group.fail(1, suspect)
+        blamed = control_group.succeed(1, "elsewhere", 2.0)
 
         assert [suspect.session for suspect in blamed] == ["other"]
-        assert contrast.confirm("ann", 3.0) == []
+        assert control_group.confirm("ann", 3.0) == []
 
     def test_what_a_page_comes_to_says_why(self) -> None:
         """In words, and never as a block of somebody."""

@@ -8,27 +8,27 @@ import msgspec
 import pytest
 from tests.core.worlds import START, World, gateway, plain, plains
 
-from proxysieve.core.learning.learner import HALF_LIFE_SECONDS, Lore, LoreRecord
+from proxysieve.core.learning.learner import HALF_LIFE_SECONDS, Learner, LearnerRecord
 from proxysieve.core.learning.limit import Limit
 from proxysieve.core.learning.uses import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.site.engine import Pick
 
 
-def lore_of(world: World) -> Lore:
-    lore = world.engine.facts.lore
-    assert lore is not None
-    return lore
+def learner_of(world: World) -> Learner:
+    learner = world.engine.state.learner
+    assert learner is not None
+    return learner
 
 
-def restarted(world: World) -> Lore:
+def restarted(world: World) -> Learner:
     """What the next run knows."""
-    lore = world.restart(order=Random(3)).facts.lore
-    assert lore is not None
-    return lore
+    learner = world.restart(order=Random(3)).state.learner
+    assert learner is not None
+    return learner
 
 
 def all_work(world: World) -> None:
@@ -51,7 +51,7 @@ class TestRestart:
         kinds = {kind for kind, _ in world.store}
         exits = [msgspec.json.decode(one.value or b"") for one in world.store.values() if one.kind == "exit"]
 
-        assert world.engine.facts.lore is None
+        assert world.engine.state.learner is None
         assert "lore" not in kinds
         assert all(one.get("used_at") is None for one in exits)
 
@@ -59,17 +59,17 @@ class TestRestart:
         """The record is the same after a round trip through bytes."""
         world = World(plains(3), Adaptive())
         all_work(world)
-        lore = lore_of(world)
-        lore.wear.exit_pace.limits = [Limit(7, 1.0, 60.0, subject="x", since=START, sure=0.9)]
-        lore.wear.network_pace.limits = [Limit(70, 1.0, 60.0)]
-        lore.wear.exit_pace.lag = 12.0
-        lore.supply.recoveries["dead"].count(500, recovered=True)
-        lore.supply.recoveries["worked"].count(50, recovered=False)
-        world.engine.facts.changed.add(("lore", ""))
+        learner = learner_of(world)
+        learner.overuse.exit_limits.limits = [Limit(7, 1.0, 60.0, subject="x", since=START, sure=0.9)]
+        learner.overuse.network_limits.limits = [Limit(70, 1.0, 60.0)]
+        learner.overuse.exit_limits.lag = 12.0
+        learner.candidates.recoveries["dead"].count(500, recovered=True)
+        learner.candidates.recoveries["worked"].count(50, recovered=False)
+        world.engine.state.changed.add(("lore", ""))
 
         again = restarted(world).record()
 
-        assert msgspec.json.encode(again) == msgspec.json.encode(lore.record())
+        assert msgspec.json.encode(again) == msgspec.json.encode(learner.record())
         assert again.exits.limits[0].n == 7
 
     def test_uses_come_back_with_their_sessions(self) -> None:
@@ -79,14 +79,16 @@ class TestRestart:
         for _ in range(6):
             world.pass_time(2)
             world.send(Outcome.OK)
-        lore = lore_of(world)
+        learner = learner_of(world)
 
         again = restarted(world)
 
-        assert {turn.session.name for turn in again.working()} == {turn.session.name for turn in lore.working()}
-        assert set(again.wear.exits) == set(lore.wear.exits) == {plain(0).key, plain(1).key}
-        for key, uses in lore.wear.exits.items():
-            assert again.wear.exits[key].latest(1e6) == pytest.approx(uses.latest(1e6), abs=0.001)
+        assert {member.session.name for member in again.working()} == {
+            member.session.name for member in learner.working()
+        }
+        assert set(again.overuse.exits) == set(learner.overuse.exits) == {plain(0).key, plain(1).key}
+        for key, uses in learner.overuse.exits.items():
+            assert again.overuse.exits[key].latest(1e6) == pytest.approx(uses.latest(1e6), abs=0.001)
 
     def test_networks_know_the_uses_of_all_their_exits(self) -> None:
         """In the order of time, whatever the order of the records."""
@@ -96,7 +98,7 @@ class TestRestart:
 
         again = restarted(world)
 
-        network = again.wear.networks["203.0.113.0/24"]
+        network = again.overuse.networks["203.0.113.0/24"]
         assert network.count == 3
         assert network.latest(1e6) == sorted(network.latest(1e6))
 
@@ -121,32 +123,35 @@ class TestRestart:
         while not isinstance(pick := world.choose(), Pick):
             world.pass_time(1000)
         world.report(world.take(pick), Outcome.OK)
-        lore = lore_of(world)
-        assert sum(lore.supply.recoveries["never worked"].recovered) == 1
+        learner = learner_of(world)
+        assert sum(learner.candidates.recoveries["never worked"].recovered) == 1
 
         again = restarted(world)
 
-        assert again.supply.recoveries["never worked"].recovered == lore.supply.recoveries["never worked"].recovered
+        assert (
+            again.candidates.recoveries["never worked"].recovered
+            == learner.candidates.recoveries["never worked"].recovered
+        )
 
     def test_names_at_a_gateway_leave_no_uses(self) -> None:
         """A name that is gone is forgotten, in this run and in the next."""
         world = World([gateway(0)], Adaptive())
         session = world.send(Outcome.OK)
-        assert session.exit_id in lore_of(world).wear.exits
+        assert session.exit_id in learner_of(world).overuse.exits
 
         world.close(session.name)
 
-        assert lore_of(world).wear.exits == {}
-        assert restarted(world).wear.exits == {}
+        assert learner_of(world).overuse.exits == {}
+        assert restarted(world).overuse.exits == {}
 
     def test_an_old_record_is_no_harm(self) -> None:
         """What an earlier version did not keep is as if nothing was known."""
-        lore = Lore(Catalog(plains(2)), {}, Hearsay())
+        learner = Learner(Catalog(plains(2)), {}, Elsewhere())
 
-        lore.restore(LoreRecord(), [])
+        learner.restore(LearnerRecord(), [])
 
-        assert lore.wear.exit_pace.limits == []
-        assert lore.supply.latency == 0.0
+        assert learner.overuse.exit_limits.limits == []
+        assert learner.candidates.latency == 0.0
 
 
 class TestChangesOfTheList:
@@ -158,10 +163,10 @@ class TestChangesOfTheList:
         world = World([plain(0)], Adaptive())
         session = world.send(Outcome.OK)
         world.send(outcome)
-        assert session.name in world.engine.facts.sessions
+        assert session.name in world.engine.state.sessions
 
         world.catalog.add(plain(1))
-        (tier,) = lore_of(world).supply.tiers()
+        (tier,) = learner_of(world).candidates.tiers()
 
         assert not any(tier.blocked.values())
 
@@ -177,7 +182,7 @@ class TestChangesOfTheList:
 
         world.report(leased, Outcome.OK)
 
-        (tier,) = lore_of(world).supply.tiers()
+        (tier,) = learner_of(world).candidates.tiers()
         assert not any(tier.blocked.values())
 
 
@@ -190,15 +195,15 @@ class TestHalfLife:
         world = World([gateway(0)], Adaptive())
         for _ in range(8):
             world.send(Outcome.BLOCKED)
-        lore = lore_of(world)
-        lore.supply.recoveries["dead"].count(500, recovered=True)
-        assert lore.supply.tiers()[0].bad == 8
-        world.now = lore.at + days * HALF_LIFE_SECONDS
+        learner = learner_of(world)
+        learner.candidates.recoveries["dead"].count(500, recovered=True)
+        assert learner.candidates.tiers()[0].bad == 8
+        world.now = learner.at + days * HALF_LIFE_SECONDS
 
         world.lease()
 
-        assert lore.supply.tiers()[0].bad == 8 * share
-        assert sum(lore.supply.recoveries["dead"].recovered) == share
+        assert learner.candidates.tiers()[0].bad == 8 * share
+        assert sum(learner.candidates.recoveries["dead"].recovered) == share
 
     def test_a_clock_that_goes_back_changes_nothing(self) -> None:
         """The day begins anew."""
@@ -209,16 +214,16 @@ class TestHalfLife:
 
         world.lease()
 
-        assert lore_of(world).supply.tiers()[0].bad == 8
-        assert lore_of(world).at == world.now
+        assert learner_of(world).candidates.tiers()[0].bad == 8
+        assert learner_of(world).at == world.now
 
     def test_uses_are_facts_and_stay(self) -> None:
         """When an exit was used does not become less true."""
         world = World(plains(1), Adaptive())
         world.send(Outcome.OK)
-        lore = lore_of(world)
+        learner = learner_of(world)
         world.pass_time(HALF_LIFE_SECONDS / 2)
         world.lease()
 
-        assert isinstance(lore.wear.exits[plain(0).key], Uses)
-        assert lore.wear.exits[plain(0).key].count == 2
+        assert isinstance(learner.overuse.exits[plain(0).key], Uses)
+        assert learner.overuse.exits[plain(0).key].count == 2

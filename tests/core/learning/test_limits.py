@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.core.worlds import DAY, START
 
 from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, Frontier, Pace, PaceRecord
+from proxysieve.core.learning.limits import FLOOR, WINDOWS, Frontier, UsageLimits, UsageLimitsRecord
 from proxysieve.core.learning.uses import Uses
 
 LAST = len(WINDOWS) - 1
@@ -57,21 +57,27 @@ def with_gaps(gaps: list[float]) -> Uses:
     return used(times)
 
 
-def knowing(*limits: Limit, proven: int = FLOOR, share: float = 1.0) -> Pace:
+def knowing(*limits: Limit, proven: int = FLOOR, share: float = 1.0) -> UsageLimits:
     """A pace with *limits*, and with so many uses proven in any window."""
-    pace = Pace(share)
-    pace.restore(PaceRecord(limits=list(limits), proven=[proven] * len(WINDOWS)))
+    pace = UsageLimits(share)
+    pace.restore(UsageLimitsRecord(limits=list(limits), proven=[proven] * len(WINDOWS)))
     return pace
 
 
-def succeed(pace: Pace, uses: Uses, subject: str = "a", *, at: float = 0.0) -> None:
+def succeed(pace: UsageLimits, uses: Uses, subject: str = "a", *, at: float = 0.0) -> None:
     """What *subject* was asked at *at*, else last, was answered well at once."""
     at = at or uses.nth_last(1)
     pace.prove(subject, uses, at, at)
 
 
 def block(
-    pace: Pace, uses: Uses, subject: str = "a", *, out_count: int = 0, others: Iterable[Uses] = (), at: float = 0.0
+    pace: UsageLimits,
+    uses: Uses,
+    subject: str = "a",
+    *,
+    out_count: int = 0,
+    others: Iterable[Uses] = (),
+    at: float = 0.0,
 ) -> str:
     """What *subject* was asked at *at*, else last, was blocked; why."""
     at = at or uses.nth_last(1)
@@ -103,7 +109,7 @@ def test_a_frontier_is_the_third_best_success(proven: int, counts: list[int]) ->
 @pytest.mark.parametrize(("successes", "proven"), [(0, 3), (1, 3), (2, 3), (3, 20), (9, 20)])
 def test_three_successes_move_the_frontier(successes: int, proven: int) -> None:
     """Twenty uses at once are proven by the third exit that bore them, and not before."""
-    pace = Pace()
+    pace = UsageLimits()
 
     for _ in range(successes):
         succeed(pace, burst(20, 0.0))
@@ -114,7 +120,7 @@ def test_three_successes_move_the_frontier(successes: int, proven: int) -> None:
 
 def test_each_window_has_a_frontier_of_its_own() -> None:
     """One use a second proves eight for eight seconds, and all but the two last for a minute."""
-    pace, uses = Pace(), Uses()
+    pace, uses = UsageLimits(), Uses()
 
     for number in range(50):
         uses.add(START + number)
@@ -125,7 +131,7 @@ def test_each_window_has_a_frontier_of_its_own() -> None:
 
 def test_an_answer_proves_what_had_been_asked_till_then() -> None:
     """Uses after a question are nothing that its answer could prove."""
-    pace, uses = Pace(), burst(30, 0.25)
+    pace, uses = UsageLimits(), burst(30, 0.25)
 
     for _ in range(3):
         succeed(pace, uses, at=START + 19 * 0.25)
@@ -136,7 +142,7 @@ def test_an_answer_proves_what_had_been_asked_till_then() -> None:
 @given(GAPS, st.integers(0, 99))
 def test_what_is_granted_never_falls_with_the_window(gaps: list[float], salt: int) -> None:
     """Longer windows have room for more, which the search for the moment relies on."""
-    pace, uses = Pace(), Uses()
+    pace, uses = UsageLimits(), Uses()
 
     for place, gap in enumerate(gaps):
         uses.add((uses.nth_last(1) if uses.count else START) + gap)
@@ -148,7 +154,7 @@ def test_what_is_granted_never_falls_with_the_window(gaps: list[float], salt: in
 
 def test_only_a_share_of_what_is_proven_is_granted() -> None:
     """So that of several networks one can lead."""
-    pace = Pace(0.9)
+    pace = UsageLimits(0.9)
 
     for _ in range(3):
         succeed(pace, burst(20, 0.0))
@@ -158,8 +164,8 @@ def test_only_a_share_of_what_is_proven_is_granted() -> None:
 
 def test_what_an_exit_bears_its_network_bears() -> None:
     """The network's frontier rises to that of the exits where it is lower, and stays where it is higher."""
-    network, exits = knowing(proven=10), Pace()
-    exits.restore(PaceRecord(proven=[5] * 7 + [20] * 7))
+    network, exits = knowing(proven=10), UsageLimits()
+    exits.restore(UsageLimitsRecord(proven=[5] * 7 + [20] * 7))
 
     network.raise_to(exits)
 
@@ -173,8 +179,8 @@ def test_what_an_exit_bears_its_network_bears() -> None:
 @given(GAPS, PROVEN)
 def test_the_frontier_gives_the_first_moment_at_which_one_more_is_granted(gaps: list[float], proven: list[int]) -> None:
     """At that moment no window has more than is granted; a moment before, one has."""
-    pace, uses = Pace(), with_gaps(gaps)
-    pace.restore(PaceRecord(proven=proven))
+    pace, uses = UsageLimits(), with_gaps(gaps)
+    pace.restore(UsageLimitsRecord(proven=proven))
 
     at = pace.frontier_at(uses)
 
@@ -203,8 +209,8 @@ def test_limits_give_the_first_moment_at_which_one_more_is_within_all(gaps: list
 @given(GAPS, PROVEN, st.integers(0, 4000))
 def test_beyond_the_frontier_means_before_its_moment(gaps: list[float], proven: list[int], quarters: int) -> None:
     """Where all that is proven is granted, one more use is unproven just until it is granted."""
-    pace, uses = Pace(), with_gaps(gaps)
-    pace.restore(PaceRecord(proven=proven))
+    pace, uses = UsageLimits(), with_gaps(gaps)
+    pace.restore(UsageLimitsRecord(proven=proven))
     now = START + quarters * MOMENT
 
     assert pace.is_unproven(uses, now) is (pace.frontier_at(uses) > now)
@@ -223,7 +229,7 @@ def test_an_exit_that_was_never_used_may_go_at_once() -> None:
 
 def test_a_burst_of_one_too_many_tells_the_limit() -> None:
     """Where the 31st in 15 seconds is blocked, thirty are borne within more than that."""
-    pace, uses = Pace(), burst(31, 0.5)
+    pace, uses = UsageLimits(), burst(31, 0.5)
 
     why = block(pace, uses, "a")
 
@@ -235,7 +241,7 @@ def test_a_burst_of_one_too_many_tells_the_limit() -> None:
 
 def test_answers_that_are_out_make_a_limit_lower_until_they_come() -> None:
     """What was asked before the block is raised to by those that were answered well, and no further."""
-    pace, uses = Pace(), burst(31, 0.5)
+    pace, uses = UsageLimits(), burst(31, 0.5)
     block(pace, uses, "a", out_count=20)
     (limit,) = pace.limits
 
@@ -250,7 +256,7 @@ def test_answers_that_are_out_make_a_limit_lower_until_they_come() -> None:
 
 def test_only_the_one_that_was_blocked_can_bear_more_of_its_limit() -> None:
     """Others' answers, and later ones, say nothing about how many there were."""
-    pace, uses = Pace(), burst(31, 0.5)
+    pace, uses = UsageLimits(), burst(31, 0.5)
     block(pace, uses, "a", out_count=20)
 
     pace.bear("b", uses, START + 10)
@@ -263,7 +269,7 @@ def test_only_the_one_that_was_blocked_can_bear_more_of_its_limit() -> None:
 @given(st.integers(4, 110), st.floats(0.0, 70.0))
 def test_the_limit_is_the_last_count_borne_or_up_to_a_quarter_less(count: int, gap: float) -> None:
     """The shortest window is believed that holds three quarters of the uses, and the limit is what it held before."""
-    pace = Pace()
+    pace = UsageLimits()
 
     block(pace, burst(count, gap))
 
@@ -275,7 +281,7 @@ def test_the_limit_is_the_last_count_borne_or_up_to_a_quarter_less(count: int, g
 @pytest.mark.parametrize(("count", "out_count"), [(4, 0), (4, 1), (20, 17), (20, 200)])
 def test_a_limit_is_never_below_the_floor(count: int, out_count: int) -> None:
     """However many answers are out, three uses are granted."""
-    pace = Pace()
+    pace = UsageLimits()
 
     block(pace, burst(count, 0.0), out_count=out_count)
 
@@ -284,7 +290,7 @@ def test_a_limit_is_never_below_the_floor(count: int, out_count: int) -> None:
 
 def test_a_block_within_what_is_proven_tells_of_no_limit() -> None:
     """Three others bore as much, so it was not for the use."""
-    pace = Pace()
+    pace = UsageLimits()
     for _ in range(3):
         succeed(pace, burst(31, 0.5))
 
@@ -314,7 +320,7 @@ def test_a_stricter_limit_replaces_one_that_is_as_open(below: float, is_left: bo
 
 def test_who_told_of_a_limit_is_not_held_to_it() -> None:
     """A network that is blocked anyway is left to be tried, to see whether it is."""
-    pace, uses = Pace(), burst(31, 0.5)
+    pace, uses = UsageLimits(), burst(31, 0.5)
     block(pace, uses, "a")
 
     assert pace.limits_at(uses, "a") == -math.inf
@@ -324,7 +330,7 @@ def test_who_told_of_a_limit_is_not_held_to_it() -> None:
 @pytest.mark.parametrize(("later", "is_left"), [(-1.0, True), (0.0, True), (1.0, False)])
 def test_an_answer_to_the_blocked_acquits_it(later: float, is_left: bool) -> None:  # noqa: FBT001
     """If it was asked after the block; else it may have been answered before."""
-    pace, uses = Pace(), burst(31, 0.5)
+    pace, uses = UsageLimits(), burst(31, 0.5)
     block(pace, uses, "a")
 
     pace.acquit("b", START + 500)
@@ -373,7 +379,7 @@ def test_a_success_from_before_a_limit_was_learned_does_not_touch_it() -> None:
 @given(st.lists(st.tuples(st.integers(1, 120), st.floats(0.1, 300), st.booleans()), max_size=12))
 def test_a_window_is_always_at_least_as_long_as_it_must_be(steps: list[tuple[int, float, bool]]) -> None:
     """Whatever goes well or not, a limit is for three uses or more, and its window begins before it ends."""
-    pace = Pace()
+    pace = UsageLimits()
 
     for number, (count, gap, is_ok) in enumerate(steps):
         uses = burst(count, gap, start=START + number * DAY)
@@ -494,7 +500,7 @@ def test_to_begin_anew_forgets_what_was_proven_and_believed() -> None:
 
 def test_blocks_and_successes_from_before_it_began_anew_tell_nothing() -> None:
     """They belong to what held then."""
-    pace, uses = Pace(), burst(40, 0.25)
+    pace, uses = UsageLimits(), burst(40, 0.25)
     pace.begin_anew(START + 100)
 
     for _ in range(3):
@@ -518,7 +524,7 @@ def test_where_bans_come_late_a_limit_is_what_was_borne_until_their_cause() -> N
 
 def test_where_bans_come_late_successes_prove_something_when_they_are_ripe() -> None:
     """Until the lag is over, the exit may be banned for them yet."""
-    pace = Pace()
+    pace = UsageLimits()
     pace.lag = 20.0
     for number in range(3):
         succeed(pace, burst(20, 0.0), str(number))
@@ -533,7 +539,7 @@ def test_where_bans_come_late_successes_prove_something_when_they_are_ripe() -> 
 
 def test_where_bans_come_late_a_block_takes_its_own_successes_back() -> None:
     """What it bore shortly before was what it was banned for."""
-    pace = Pace()
+    pace = UsageLimits()
     pace.lag = 20.0
     for number in range(4):
         succeed(pace, burst(20, 0.0), str(number % 2))
@@ -552,13 +558,13 @@ def test_what_is_kept_and_taken_back_decides_the_same(
     limits: list[Limit], proven: list[int], lag: float, gaps: list[float]
 ) -> None:
     """A pace that was encoded and restored is as if nothing had happened."""
-    first, uses = Pace(), with_gaps(gaps)
-    first.restore(PaceRecord(limits=limits, proven=proven, lag=lag))
+    first, uses = UsageLimits(), with_gaps(gaps)
+    first.restore(UsageLimitsRecord(limits=limits, proven=proven, lag=lag))
 
-    second = Pace()
-    second.restore(msgspec.json.decode(msgspec.json.encode(first.record()), type=PaceRecord))
+    second = UsageLimits()
+    second.restore(msgspec.json.decode(msgspec.json.encode(first.record()), type=UsageLimitsRecord))
 
-    assert second.record() == first.record() == PaceRecord(limits=limits, proven=proven, lag=lag)
+    assert second.record() == first.record() == UsageLimitsRecord(limits=limits, proven=proven, lag=lag)
     assert second.granted == first.granted
     assert second.frontier_at(uses) == first.frontier_at(uses)
     assert second.limits_at(uses, "a") == first.limits_at(uses, "a")
@@ -566,9 +572,9 @@ def test_what_is_kept_and_taken_back_decides_the_same(
 
 def test_what_is_proven_for_other_windows_is_not_taken_back() -> None:
     """What another version kept does no harm; limits hold whatever the windows are."""
-    pace = Pace()
+    pace = UsageLimits()
 
-    pace.restore(PaceRecord(limits=[Limit(30, 10.0, DAY)], proven=[50, 60]))
+    pace.restore(UsageLimitsRecord(limits=[Limit(30, 10.0, DAY)], proven=[50, 60]))
 
     assert pace.granted == [FLOOR] * len(WINDOWS)
     assert len(pace.limits) == 1
@@ -577,8 +583,8 @@ def test_what_is_proven_for_other_windows_is_not_taken_back() -> None:
 @given(PROVEN, st.floats(0.01, 1))
 def test_what_is_forgotten_by_a_share_grants_that_share(proven: list[int], share: float) -> None:
     """Less is proven, down to the floor, and limits are less sure, so that they are tried sooner."""
-    pace = Pace()
-    pace.restore(PaceRecord(limits=[Limit(30, 10.0, DAY, sure=0.8)], proven=proven))
+    pace = UsageLimits()
+    pace.restore(UsageLimitsRecord(limits=[Limit(30, 10.0, DAY, sure=0.8)], proven=proven))
     assume(pace.limits[0].chance_below(5.0) == pytest.approx(0.2))
 
     pace.forget(share)

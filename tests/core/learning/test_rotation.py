@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.core.worlds import plain
 
-from proxysieve.core.fingerprints.offered import IDENTITIES
-from proxysieve.core.learning.rotation import Turn, Turns
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.learning.rotation import Member, Rotation
 from proxysieve.core.learning.uses import Uses
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 NAMES = [f"s{number}" for number in range(5)]
 
 
-def turn(name: str) -> Turn:
+def member(name: str) -> Member:
     """A session that works, on a proxy of its own."""
     proxy = plain(int(name[1:]))
-    session = SessionRecord(name=name, proxy=proxy.key, exit="", identity=IDENTITIES[0], opened_at=1.0)
-    return Turn(session, proxy, ExitRecord(), Uses(), None)
+    session = SessionRecord(name=name, proxy=proxy.key, exit="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
+    return Member(session, proxy, ExitRecord(), Uses(), None)
 
 
 class AnyTurns(RuleBasedStateMachine):
@@ -27,7 +27,7 @@ class AnyTurns(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.turns = Turns()
+        self.rotation = Rotation()
         self.now = 0.0
         self.ready: list[str] = []
         self.aside: set[str] = set()
@@ -35,20 +35,20 @@ class AnyTurns(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def add(self, name: str) -> None:
-        if name not in self.turns.all:
-            self.turns.add(turn(name))
+        if name not in self.rotation.all:
+            self.rotation.add(member(name))
             self.ready.append(name)
 
     @rule(name=st.sampled_from(NAMES))
     def discard(self, name: str) -> None:
-        self.turns.discard(name)
+        self.rotation.discard(name)
         self.waiting.pop(name, None)
         self.aside.discard(name)
         self.ready = [one for one in self.ready if one != name]
 
     @rule(name=st.sampled_from(NAMES))
     def use(self, name: str) -> None:
-        self.turns.use(name)
+        self.rotation.use(name)
         if name in self.ready or name in self.waiting:
             self.waiting.pop(name, None)
             self.ready = [one for one in self.ready if one != name] + [name]
@@ -57,19 +57,19 @@ class AnyTurns(RuleBasedStateMachine):
     def put_off(self, seconds: float, *, is_held_back: bool) -> None:
         if self.ready:
             name = self.ready.pop(0)
-            self.turns.put_off(self.turns.all[name], self.now + seconds, is_held_back=is_held_back)
+            self.rotation.put_off(self.rotation.all[name], self.now + seconds, is_held_back=is_held_back)
             self.waiting[name] = self.now + seconds, is_held_back
 
     @rule()
     def set_aside(self) -> None:
         if self.ready:
             name = self.ready.pop(0)
-            self.turns.set_aside(self.turns.all[name])
+            self.rotation.set_aside(self.rotation.all[name])
             self.aside.add(name)
 
     @rule(name=st.sampled_from(NAMES))
     def land(self, name: str) -> None:
-        self.turns.land(name)
+        self.rotation.land(name)
         if name in self.aside:
             self.aside.discard(name)
             self.ready.append(name)
@@ -77,12 +77,12 @@ class AnyTurns(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 1.0, 7.0]))
     def wake(self, seconds: float) -> None:
         self.now += seconds
-        self.turns.wake(self.now)
+        self.rotation.wake(self.now)
         self.bring_back([name for name, (due, _) in self.waiting.items() if due <= self.now])
 
     @rule()
     def wake_all(self) -> None:
-        self.turns.wake_all()
+        self.rotation.wake_all()
         self.bring_back(list(self.waiting))
 
     def bring_back(self, names: list[str]) -> None:
@@ -93,14 +93,14 @@ class AnyTurns(RuleBasedStateMachine):
 
     @invariant()
     def all_stand_where_the_model_has_them(self) -> None:
-        turns = self.turns
-        assert list(turns.ready) == self.ready
-        assert set(turns.all) == {*self.ready, *self.aside, *self.waiting}
-        assert turns.held_back_count == sum(is_held_back for _, is_held_back in self.waiting.values())
-        assert turns.next_at() == min((due for due, _ in self.waiting.values()), default=None)
+        rotation = self.rotation
+        assert list(rotation.ready) == self.ready
+        assert set(rotation.all) == {*self.ready, *self.aside, *self.waiting}
+        assert rotation.held_back_count == sum(is_held_back for _, is_held_back in self.waiting.values())
+        assert rotation.next_at() == min((due for due, _ in self.waiting.values()), default=None)
         limited = sorted((due for due, is_held_back in self.waiting.values() if not is_held_back))
-        assert [due for due, _ in turns.limited()] == limited
-        assert sum(turns.in_network.values()) == len(turns.all)
+        assert [due for due, _ in rotation.limited()] == limited
+        assert sum(rotation.in_network.values()) == len(rotation.all)
 
 
 def test_turns_do_as_the_model_does() -> None:
@@ -110,29 +110,29 @@ def test_turns_do_as_the_model_does() -> None:
 
 def test_the_one_that_rested_longest_comes_first() -> None:
     """Each use moves a session behind all others."""
-    turns = Turns()
+    rotation = Rotation()
     for name in NAMES:
-        turns.add(turn(name))
+        rotation.add(member(name))
 
     for name in ("s3", "s0", "s1"):
-        turns.use(name)
+        rotation.use(name)
 
-    assert list(turns.ready) == ["s2", "s4", "s3", "s0", "s1"]
+    assert list(rotation.ready) == ["s2", "s4", "s3", "s0", "s1"]
 
 
 def test_one_added_again_is_another() -> None:
     """What waited for the session of that name before does not bring it back."""
-    turns = Turns()
-    first, second = turn("s0"), turn("s0")
-    turns.add(first)
-    turns.put_off(first, 10.0, is_held_back=False)
-    turns.discard("s0")
-    turns.add(second)
-    turns.put_off(second, 20.0, is_held_back=False)
+    rotation = Rotation()
+    first, second = member("s0"), member("s0")
+    rotation.add(first)
+    rotation.put_off(first, 10.0, is_held_back=False)
+    rotation.discard("s0")
+    rotation.add(second)
+    rotation.put_off(second, 20.0, is_held_back=False)
 
-    turns.wake(10.0)
-    before = list(turns.ready)
-    turns.wake(20.0)
+    rotation.wake(10.0)
+    before = list(rotation.ready)
+    rotation.wake(20.0)
 
     assert before == []
-    assert turns.ready["s0"] is second
+    assert rotation.ready["s0"] is second

@@ -10,7 +10,7 @@ import pytest
 from tests.core.worlds import DAY, World, gateway, plain, plains
 
 from proxysieve.core.events import Leased
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.limit import Limit
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Reach
@@ -32,10 +32,10 @@ def world_of(*proxies: Proxy, max_rate: float = 0.0) -> World:
     return World(proxies, Adaptive(), max_rate=max_rate)
 
 
-def lore_of(world: World) -> Lore:
-    lore = world.engine.facts.lore
-    assert lore is not None
-    return lore
+def learner_of(world: World) -> Learner:
+    learner = world.engine.state.learner
+    assert learner is not None
+    return learner
 
 
 def take_all(world: World, waiting: int = 1000) -> list[Leased]:
@@ -82,7 +82,7 @@ def warm(count: int, *, spare: int = 0) -> World:
     for leased in tried:
         world.report(leased, Outcome.OK)
     world.pass_time(3600)
-    assert world.engine.facts.working.session_count == count
+    assert world.engine.state.working.session_count == count
     return world
 
 
@@ -122,14 +122,14 @@ class TestAvoided:
     def world(self, working: int, *, fresh: int = 0) -> tuple[World, list[SessionRecord]]:
         """One in which some exits work and others were never tried."""
         world = world_of(*plains(working))
-        while world.engine.facts.working.session_count < working:
+        while world.engine.state.working.session_count < working:
             leases = take_all(world)
             for leased in leases:
                 world.report(leased, Outcome.OK)
         for number in range(fresh):
             world.catalog.add(plain(100 + number))
         world.pass_time(60)
-        return world, list(world.engine.facts.sessions.values())
+        return world, list(world.engine.state.sessions.values())
 
     def test_it_goes_through_others_while_there_are_any(self) -> None:
         """Whichever has its turn next."""
@@ -200,7 +200,7 @@ class TestTries:
         for seed in range(20):
             world = World([*cheap, *dear], Adaptive(), seed=seed)
             tried: list[str] = []
-            while not world.engine.facts.working:
+            while not world.engine.state.working:
                 leased = world.lease()
                 tried.append(world.proxy(leased))
                 is_dear = tried[-1] in {one.key for one in dear}
@@ -261,7 +261,7 @@ class TestTries:
             network = world.catalog.get(world.proxy(leased))
             assert network is not None
             world.report(leased, Outcome.OK if network.network == "203.0.1.0/24" else Outcome.BLOCKED)
-        worked = Counter(one.proxy for one in world.engine.facts.sessions.values())
+        worked = Counter(one.proxy for one in world.engine.state.sessions.values())
         assert len(worked) <= 1
 
         tried = [world.proxy(leased) for leased in take_all(world, 60) if leased.is_draw]
@@ -315,7 +315,7 @@ class TestTries:
         leased = world.lease()
 
         assert leased.session != session.name
-        assert leased.session in world.engine.facts.sessions
+        assert leased.session in world.engine.state.sessions
 
     def test_an_exit_whose_proxy_was_away_is_used_again(self) -> None:
         """Its session is open again with its proxy, and has its turns."""
@@ -365,7 +365,7 @@ class TestUse:
         world = world_of(*plains(10))
         crawl(world, 120, lambda *_: Outcome.OK, waiting=40)
 
-        counts = sorted((turn.uses.count for turn in lore_of(world).working()), reverse=True)
+        counts = sorted((member.uses.count for member in learner_of(world).working()), reverse=True)
         ahead = [leased for leased in world.events if isinstance(leased, Leased) and leased.reach is Reach.AHEAD]
 
         assert len(counts) == 10
@@ -382,12 +382,12 @@ class TestUse:
 
         assert len(site.banned) <= 6
         assert len(sent) > 1000
-        assert any(7 <= limit.n <= 10 for limit in lore_of(world).wear.exit_pace.limits)
+        assert any(7 <= limit.n <= 10 for limit in learner_of(world).overuse.exit_limits.limits)
 
     def test_a_known_limit_is_kept(self) -> None:
         """Not more than so many within the window, however many wait."""
         world = world_of(*plains(3))
-        lore_of(world).wear.exit_pace.limits = [Limit(5, 59.9, 60.0)]
+        learner_of(world).overuse.exit_limits.limits = [Limit(5, 59.9, 60.0)]
         sent = crawl(world, 600, lambda *_: Outcome.OK, waiting=50)
 
         uses: dict[str, list[float]] = {}
@@ -403,7 +403,7 @@ class TestUse:
     def test_a_limit_is_probed_after_want(self) -> None:
         """Where requests wait long enough, one session at a time goes past what is believed."""
         world = warm(20)
-        lore_of(world).wear.exit_pace.limits = [Limit(3, 1.0, sure=0.9)]
+        learner_of(world).overuse.exit_limits.limits = [Limit(3, 1.0, sure=0.9)]
 
         sent = crawl(world, 900, lambda *_: Outcome.OK, waiting=50)
 
@@ -453,7 +453,7 @@ class TestBlocks:
         world = warm(2)
         first = world.lease()
         world.report(first, Outcome.BLOCKED)
-        assert first.session in world.engine.facts.sessions
+        assert first.session in world.engine.state.sessions
 
         second = world.lease()
         world.report(second, Outcome.OK)
@@ -466,7 +466,7 @@ class TestBlocks:
         """Where the site fails for all and works again, all go on as they were."""
         world = warm(count)
         refuse_all(world, count)
-        before = set(world.engine.facts.sessions)
+        before = set(world.engine.state.sessions)
 
         for _ in range(200):
             choice = world.choose()
@@ -476,8 +476,8 @@ class TestBlocks:
                 world.now = choice.until or world.now + 1
 
         assert world.closed == []
-        assert set(world.engine.facts.sessions) == before
-        assert world.engine.facts.working.session_count == count
+        assert set(world.engine.state.sessions) == before
+        assert world.engine.state.working.session_count == count
 
     @pytest.mark.parametrize("count", [6, 8])
     def test_an_outage_that_lasts_loses_no_session(self, count: int) -> None:
@@ -496,14 +496,14 @@ class TestBlocks:
 
         assert 5 < probes < 60
         assert world.closed == []
-        assert world.engine.facts.working.session_count == count
-        assert world.engine.facts.site.last_ok_at > begin
+        assert world.engine.state.working.session_count == count
+        assert world.engine.state.site.last_ok_at > begin
 
     def test_a_ban_of_all_that_work_is_believed(self) -> None:
         """Once fresh exits work, and those do not."""
         world = warm(8, spare=20)
         refuse_all(world, 8)
-        banned = {session.proxy for session in world.engine.facts.sessions.values()}
+        banned = {session.proxy for session in world.engine.state.sessions.values()}
         end = world.now + 1200
 
         while world.now < end:
@@ -515,8 +515,8 @@ class TestBlocks:
             world.report(leased, Outcome.BLOCKED if world.proxy(leased) in banned else Outcome.OK)
 
         assert len(world.closed) >= 8
-        assert world.engine.facts.working.session_count >= 1
-        assert all(session.proxy not in banned for session in world.engine.facts.working)
+        assert world.engine.state.working.session_count >= 1
+        assert all(session.proxy not in banned for session in world.engine.state.working)
 
     def test_a_name_is_not_tried_for_others(self) -> None:
         """That a session with a name was refused is found out with its own requests, or with those of others."""
@@ -547,14 +547,14 @@ class TestEnds:
     def test_choosing_changes_nothing_that_is_kept(self) -> None:
         """Which neighbours of a blocked exit are tried is known by the requests, not by the questions."""
         world = world_of(*(proxy(1, number) for number in range(1, 6)))
-        lore = lore_of(world)
-        lore.wear.network_pace.limits = [Limit(50, 1.0, subject="203.0.1.0/24", sure=0.5)]
-        before = msgspec.json.encode(lore.record())
+        learner = learner_of(world)
+        learner.overuse.network_limits.limits = [Limit(50, 1.0, subject="203.0.1.0/24", sure=0.5)]
+        before = msgspec.json.encode(learner.record())
 
         for _ in range(10):
             world.choose()
 
-        assert msgspec.json.encode(lore.record()) == before
+        assert msgspec.json.encode(learner.record()) == before
 
     @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.SITE_ERROR, Outcome.UNCLEAR, None])
     def test_a_blocked_exit_is_tried_again_and_again(self, outcome: Outcome | None) -> None:
@@ -577,13 +577,13 @@ class TestEnds:
         world.send(Outcome.OK)
         leases = take_all(world)
         assert any(leased.reach for leased in leases)
-        for name in list(world.engine.facts.sessions):
+        for name in list(world.engine.state.sessions):
             world.close(name)
 
         for leased in leases:
             world.report(leased, Outcome.OK)
 
-        assert not any(session.has_worked for session in world.engine.facts.working)
+        assert not any(session.has_worked for session in world.engine.state.working)
 
     def test_without_proxies_there_is_nothing_to_wait_for(self) -> None:
         """It says so, as with any policy."""

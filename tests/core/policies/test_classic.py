@@ -56,7 +56,7 @@ def test_the_working_ones_are_used_alike() -> None:
 
     uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
 
-    assert set(uses) == {session.name for session in world.engine.facts.working}
+    assert set(uses) == {session.name for session in world.engine.state.working}
     assert all(abs(count - TRIES / 20) <= tolerance(1 / 20) for count in uses.values())
 
 
@@ -64,10 +64,10 @@ def test_the_working_ones_are_used_alike_when_most_of_them_are_full() -> None:
     """Where nearly all carry what they may, the few that are left are still equally likely."""
     world = World(plains(60), Classic(max_sessions=60))
     world.work(60)
-    free = {session.name for session in list(world.engine.facts.working)[::20]}
-    for session in world.engine.facts.working:
+    free = {session.name for session in list(world.engine.state.working)[::20]}
+    for session in world.engine.state.working:
         if session.name not in free:
-            world.engine.facts.in_flight[session.name] = MAX_IN_FLIGHT
+            world.engine.state.in_flight[session.name] = MAX_IN_FLIGHT
 
     uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
 
@@ -80,7 +80,7 @@ def test_a_new_session_takes_any_unused_proxy() -> None:
     world = World([*plains(10), gateway(0)], Classic(max_sessions=10**9))
     for outcome in (*BAD, Outcome.OK, Outcome.OK, Outcome.OK):
         world.send(outcome)
-    carrying = {session.proxy for session in world.engine.facts.working if not session.exit}
+    carrying = {session.proxy for session in world.engine.state.working if not session.exit}
 
     opened = Counter(pick.opened.proxy for pick in picks(world.engine, world.now) if pick.opened)
 
@@ -98,9 +98,9 @@ def test_a_proxy_that_carries_a_session_counts_once_more() -> None:
     for _ in range(400):
         world.send(Outcome.OK)
 
-    assert world.engine.facts.working.session_count == 2
-    assert len(world.engine.facts.working) == 10
-    assert sum(session.draw_count for session in world.engine.facts.sessions.values()) == 10
+    assert world.engine.state.working.session_count == 2
+    assert len(world.engine.state.working) == 10
+    assert sum(session.draw_count for session in world.engine.state.sessions.values()) == 10
     assert world.engine.standing(world.now).working == 2
 
 
@@ -112,32 +112,32 @@ def test_what_counts_several_times_is_forgotten_at_once() -> None:
 
     world.send(Outcome.BLOCKED)
 
-    assert len(world.engine.facts.working) == world.engine.facts.working.session_count == 0
+    assert len(world.engine.state.working) == world.engine.state.working.session_count == 0
 
 
 def test_the_last_proxy_that_may_be_drawn_is_found() -> None:
     """One unused proxy among 2,000 is as good as one among two."""
     world = World(plains(2000), Classic(max_sessions=10**9))
     for session in world.work(1999):
-        world.engine.facts.in_flight[session.name] = MAX_IN_FLIGHT
+        world.engine.state.in_flight[session.name] = MAX_IN_FLIGHT
 
     pick = world.choose()
 
     assert isinstance(pick, Pick)
     assert pick.opened is not None
-    assert pick.opened.proxy not in {session.proxy for session in world.engine.facts.working}
+    assert pick.opened.proxy not in {session.proxy for session in world.engine.state.working}
 
 
 def test_a_session_is_stored_once_it_worked() -> None:
     """A session counts among the working ones from its first good answer on, and not before."""
     world = World(plains(5), Classic(max_sessions=5))
     leased = world.lease()
-    before = len(world.engine.facts.working)
+    before = len(world.engine.state.working)
 
     world.report(leased, Outcome.OK)
 
     assert before == 0
-    assert [session.name for session in world.engine.facts.working] == [leased.session]
+    assert [session.name for session in world.engine.state.working] == [leased.session]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_deletes_a_working_session(*, outcome: Outcome | None, stays: bool)
 
     world.send(outcome)
 
-    assert (session in list(world.engine.facts.working)) is stays
+    assert (session in list(world.engine.state.working)) is stays
 
 
 @pytest.mark.parametrize("outcome", [*BAD, Outcome.UNCLEAR, Outcome.SITE_ERROR, None])
@@ -169,8 +169,8 @@ def test_a_new_session_is_stored_by_nothing_else_than_a_good_answer(outcome: Out
 
     session = world.send(outcome)
 
-    assert session.name not in world.engine.facts.sessions
-    assert len(world.engine.facts.working) == 0
+    assert session.name not in world.engine.state.sessions
+    assert len(world.engine.state.working) == 0
 
 
 def test_at_a_gateway_every_try_is_somebody_else() -> None:
@@ -181,7 +181,7 @@ def test_at_a_gateway_every_try_is_somebody_else() -> None:
 
     assert len({session.exit for session in sessions}) == 60
     assert all(is_name(session.exit) for session in sessions)
-    assert len({session.identity for session in sessions}) > 1
+    assert len({session.fingerprint for session in sessions}) > 1
 
 
 def test_where_nothing_is_left_to_try_a_working_one_is_used() -> None:

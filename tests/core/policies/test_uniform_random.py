@@ -23,7 +23,7 @@ def proxies_of(world: World) -> Counter[str]:
         pick = world.engine.choose(world.now, rng)
         assert isinstance(pick, Pick)
         opened = pick.opened
-        found[opened.proxy if opened else world.engine.facts.sessions[pick.leased.session].proxy] += 1
+        found[opened.proxy if opened else world.engine.state.sessions[pick.leased.session].proxy] += 1
     return found
 
 
@@ -34,7 +34,7 @@ def test_all_usable_proxies_are_equally_likely(rested: int) -> None:
     for outcome in [*Outcome, *Outcome]:
         world.send(outcome)
     resting = {proxy.key for proxy in plains(rested)}
-    while any(world.engine.facts.rests_until(key) == 0 for key in resting):
+    while any(world.engine.state.rests_until(key) == 0 for key in resting):
         leased = world.lease()
         world.report(leased, Outcome.THROTTLED, until=world.now + 900 if world.proxy(leased) in resting else 0)
 
@@ -50,7 +50,7 @@ def test_the_last_usable_ones_are_equally_likely() -> None:
     """Where 297 of 300 rest, each of the others has a third."""
     world = World(plains(300), "uniform_random")
     awake = {proxy.key for proxy in plains(3)}
-    while any(world.engine.facts.rests_until(proxy.key) == 0 for proxy in plains(300)[3:]):
+    while any(world.engine.state.rests_until(proxy.key) == 0 for proxy in plains(300)[3:]):
         leased = world.lease()
         is_awake = world.proxy(leased) in awake
         world.report(leased, Outcome.OK, until=0 if is_awake else world.now + 10**6)

@@ -87,7 +87,7 @@ def test_an_exit_that_was_idle_for_too_long_is_somebody_elses(policy: Adaptive |
     assert len(set(names[:4])) == 1
     assert names[4] != names[3]
     assert names[5] == names[4]
-    assert set(engine.facts.sessions) == {names[4]}
+    assert set(engine.state.sessions) == {names[4]}
 
 
 def test_more_sessions_than_names_have_their_own_names_all_the_same() -> None:
@@ -105,8 +105,8 @@ def test_more_sessions_than_names_have_their_own_names_all_the_same() -> None:
             if event:
                 engine.apply(event)
 
-    assert len(engine.facts.sessions) > 3
-    assert {session.exit for session in engine.facts.sessions.values()} == {"1", "2", "3"}
+    assert len(engine.state.sessions) > 3
+    assert {session.exit for session in engine.state.sessions.values()} == {"1", "2", "3"}
 
 
 @EACH

@@ -42,7 +42,7 @@ def ask(world: World, said: Verdict) -> SessionRecord:
 
 
 def rests_at(world: World, proxy: Proxy, now: float) -> bool:
-    return now < world.engine.facts.rests_until(proxy.key)
+    return now < world.engine.state.rests_until(proxy.key)
 
 
 def asked_until(world: World, said: Verdict, seconds: float) -> list[float]:
@@ -108,10 +108,10 @@ def test_sessions_that_work_outlast_the_rest_of_their_proxy(kind: str) -> None:
         session = ask(world, said)
 
         assert session in working
-        assert world.engine.facts.lore is not None
-        assert not world.engine.facts.lore.doubts.is_held(session.name)
+        assert world.engine.state.learner is not None
+        assert not world.engine.state.learner.held_sessions.is_held(session.name)
         assert isinstance(world.choose(), Wait)
-        world.now = world.engine.facts.rests_until(session.exit_id)
+        world.now = world.engine.state.rests_until(session.exit_id)
         assert world.session(world.lease()) is session
 
 
@@ -130,7 +130,7 @@ def test_the_others_go_on(policy: str) -> None:
             world.report(leased, Outcome.OK)
 
     assert refused <= 1
-    assert world.engine.facts.working.session_count == 1
+    assert world.engine.state.working.session_count == 1
 
 
 def test_a_hiccup_of_a_proxy_that_works_costs_a_second() -> None:
@@ -139,7 +139,7 @@ def test_a_hiccup_of_a_proxy_that_works_costs_a_second() -> None:
     world.work(1)
 
     asked = asked_until(world, WRONG_LOGIN, 600)
-    world.now = world.engine.facts.rests_until(gateway(1).key)
+    world.now = world.engine.state.rests_until(gateway(1).key)
     world.send(Outcome.OK)
     again = asked_until(world, WRONG_LOGIN, 4)
 
@@ -158,16 +158,16 @@ def test_who_refused_is_asked_again_by_a_single_question(policy: str, kind: str,
     world.send(Outcome.OK)
     ask(world, WRONG_LOGIN)
     for _ in range(3):
-        world.now = world.engine.facts.rests_until(proxy.key) + DAY
+        world.now = world.engine.state.rests_until(proxy.key) + DAY
         leased = world.lease()
         assert isinstance(world.choose(waiting=50), Wait)
         assert not isinstance(world.choose_named("alice"), Pick)
         world.pass_time(1)
         world.apply(Reported(world.now, leased.lease, said))
 
-    world.now = world.engine.facts.rests_until(proxy.key) + DAY
+    world.now = world.engine.state.rests_until(proxy.key) + DAY
     world.send(Outcome.OK)
-    assert {world.lease().lease for _ in range(3)} == {world.engine.facts.site.lease_count - n for n in (1, 2, 3)}
+    assert {world.lease().lease for _ in range(3)} == {world.engine.state.site.lease_count - n for n in (1, 2, 3)}
 
 
 def test_a_refusal_among_thousands_of_good_answers_costs_next_to_nothing() -> None:
@@ -177,7 +177,7 @@ def test_a_refusal_among_thousands_of_good_answers_costs_next_to_nothing() -> No
     while good < 5_000:
         flights = [world.take(pick) for _ in range(8) if isinstance(pick := world.choose(8), Pick)]
         if not flights:
-            world.now = world.engine.facts.rests_until(gateway(1).key)
+            world.now = world.engine.state.rests_until(gateway(1).key)
             continue
         world.pass_time(1)
         for leased in flights:
@@ -196,7 +196,7 @@ def test_those_who_were_out_together_are_refused_once() -> None:
     for leased in flights:
         tell(world, leased, WRONG_LOGIN)
 
-    assert world.engine.facts.rests_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
+    assert world.engine.state.rests_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -217,7 +217,7 @@ def test_who_is_busy_is_asked_no_more_at_once_than_it_bears(policy: str, waiting
             world.report(flights.pop(0), Outcome.OK)
             good += 1
         else:
-            world.now = world.engine.facts.rests_until(gateway(1).key)
+            world.now = world.engine.state.rests_until(gateway(1).key)
 
     assert refused < 100
     # One comes back in a second here, of those that are out.
@@ -248,7 +248,7 @@ def test_what_comes_through_beside_a_refusal_makes_it_a_hiccup() -> None:
 
     world.report(second, Outcome.BLOCKED)
 
-    assert world.engine.facts.rests_until(gateway(1).key) == START + 1 + FIRST_REST_SECONDS
+    assert world.engine.state.rests_until(gateway(1).key) == START + 1 + FIRST_REST_SECONDS
 
 
 def test_a_list_that_says_something_new_of_a_proxy_has_it_asked_again() -> None:
@@ -299,7 +299,7 @@ def test_another_run_asks_a_refused_login_and_keeps_what_was_asked_for(kind: str
 def test_a_gateway_that_refuses_all_has_failed_with_all_of_its_names() -> None:
     """So where the plain proxies are dead as well, nothing works, and looking ends."""
     world = World([gateway(1), *plains(3)], "adaptive")
-    while not world.engine.facts.is_dry:
+    while not world.engine.state.is_dry:
         leased = world.lease()
         if world.proxy(leased) == gateway(1).key:
             tell(world, leased, WRONG_LOGIN)
@@ -314,17 +314,17 @@ def test_that_a_proxy_refuses_teaches_nothing_of_the_site() -> None:
     """No limit, no alarm, no chance of its other names."""
     world = World([gateway(1)], "adaptive")
     world.work(1)
-    lore = world.engine.facts.lore
-    assert lore is not None
-    chance = lore.supply.tiers()[0].chance
+    learner = world.engine.state.learner
+    assert learner is not None
+    chance = learner.candidates.tiers()[0].chance
 
     for _ in range(20):
         ask(world, BUSY)
         world.pass_time(30)
 
-    assert not lore.wear.exit_pace.limits
-    assert not lore.doubts.alarm_at
-    assert lore.supply.tiers()[0].chance == chance
+    assert not learner.overuse.exit_limits.limits
+    assert not learner.held_sessions.alarm_at
+    assert learner.candidates.tiers()[0].chance == chance
 
 
 def test_a_named_session_waits_for_its_proxy() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from proxysieve.core.proxies.random_set import Bag
+from proxysieve.core.proxies.random_set import RandomSet
 
 ITEMS = st.integers(0, 8)
 
@@ -20,30 +20,30 @@ class BagAgainstASet(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bag: Bag[int] = Bag()
+        self.random_set: RandomSet[int] = RandomSet()
         self.model: set[int] = set()
 
     @rule(item=ITEMS)
     def add(self, item: int) -> None:
-        self.bag.add(item)
+        self.random_set.add(item)
         self.model.add(item)
 
     @rule(item=ITEMS)
     def discard(self, item: int) -> None:
-        self.bag.discard(item)
+        self.random_set.discard(item)
         self.model.discard(item)
 
     @rule(seed=st.integers(0, 2**32))
     def draw(self, seed: int) -> None:
         if self.model:
-            assert self.bag.draw(Random(seed)) in self.model
+            assert self.random_set.draw(Random(seed)) in self.model
 
     @invariant()
     def same_as_the_model(self) -> None:
-        assert sorted(self.bag) == sorted(self.model)
-        assert len(self.bag) == len(self.model)
-        assert bool(self.bag) is bool(self.model)
-        assert all((item in self.bag) is (item in self.model) for item in range(9))
+        assert sorted(self.random_set) == sorted(self.model)
+        assert len(self.random_set) == len(self.model)
+        assert bool(self.random_set) is bool(self.model)
+        assert all((item in self.random_set) is (item in self.model) for item in range(9))
 
 
 TestBagAgainstASet = BagAgainstASet.TestCase
@@ -53,19 +53,19 @@ TestBagAgainstASet.settings = settings(max_examples=60, stateful_step_count=40, 
 @given(st.lists(ITEMS))
 def test_doubles_among_the_first_items_count_once(items: list[int]) -> None:
     """A bag begins with the distinct items that it is given, in their order."""
-    assert list(Bag(items)) == list(dict.fromkeys(items))
+    assert list(RandomSet(items)) == list(dict.fromkeys(items))
 
 
 @pytest.mark.parametrize("discarded", [[], [0], [6], [0, 3, 6]], ids=["none", "the first", "the last", "several"])
 def test_all_items_are_drawn_equally_often(discarded: list[int]) -> None:
     """Drawing favours nobody, whatever was taken out: each is within 5 standard deviations of its share."""
-    bag, rng = Bag(range(7)), Random(4)
+    random_set, rng = RandomSet(range(7)), Random(4)
     for item in discarded:
-        bag.discard(item)
+        random_set.discard(item)
 
-    draws = Counter(bag.draw(rng) for _ in range(10_000))
+    draws = Counter(random_set.draw(rng) for _ in range(10_000))
 
-    share = 1 / len(bag)
+    share = 1 / len(random_set)
     assert set(draws) == set(range(7)) - set(discarded)
     assert all(abs(count - 10_000 * share) < 5 * (10_000 * share * (1 - share)) ** 0.5 for count in draws.values())
 
@@ -73,6 +73,6 @@ def test_all_items_are_drawn_equally_often(discarded: list[int]) -> None:
 def test_the_same_seed_draws_the_same() -> None:
     """Chance comes in from outside, so that a run can be repeated."""
     first, again = Random(1), Random(1)
-    bag = Bag("abcdefg")
+    random_set = RandomSet("abcdefg")
 
-    assert [bag.draw(first) for _ in range(20)] == [bag.draw(again) for _ in range(20)]
+    assert [random_set.draw(first) for _ in range(20)] == [random_set.draw(again) for _ in range(20)]

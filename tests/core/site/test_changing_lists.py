@@ -15,7 +15,7 @@ from proxysieve.core.events import Reported
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
@@ -52,9 +52,9 @@ class Crawl:
     """Two sites with one list of proxies, as a pool has them."""
 
     def __init__(self, policy: str, proxies: list[Proxy], seed: int = 1) -> None:
-        self.catalog, self.loads, self.hearsay = Catalog(proxies), Loads(), Hearsay()
+        self.catalog, self.loads, self.elsewhere = Catalog(proxies), Loads(), Elsewhere()
         self.engines = [
-            Engine(site, self.catalog, new_policy(policy), hearsay=self.hearsay, loads=self.loads) for site in SITES
+            Engine(site, self.catalog, new_policy(policy), elsewhere=self.elsewhere, loads=self.loads) for site in SITES
         ]
         self.rng = Random(seed)
         self.now = START
@@ -67,7 +67,7 @@ class Crawl:
             if choice.opened:
                 engine.apply(choice.opened)
             engine.apply(choice.leased)
-            session = engine.facts.sessions[choice.leased.session]
+            session = engine.state.sessions[choice.leased.session]
             self.out.append((engine, choice.leased.lease, session.proxy))
         return choice
 
@@ -103,7 +103,7 @@ class Crawl:
                 engine.welcome({proxy.key: proxy}, are_new=is_new)
 
     def working(self, number: int = 0) -> list[SessionRecord]:
-        return list(self.engines[number].facts.working)
+        return list(self.engines[number].state.working)
 
     def check(self) -> None:
         """What holds at any moment."""
@@ -111,19 +111,19 @@ class Crawl:
         for proxy in PROXIES:
             assert self.loads.of(proxy.key) == carried[proxy.key]
         for engine in self.engines:
-            facts = engine.facts
-            for session in facts.working:
+            state = engine.state
+            for session in state.working:
                 assert session.proxy in self.catalog
-                assert facts.sessions[session.name] is session
-            if facts.lore:
-                for session in facts.sessions.values():
-                    if session.has_worked and not session.pinned and facts.is_open(session, self.now):
-                        assert (session in facts.working) != facts.lore.doubts.is_held(session.name)
-                for cost, turns in facts.lore.turns.items():
-                    for turn in turns.all.values():
-                        assert self.catalog.get(turn.session.proxy) is turn.proxy
-                        assert turn.proxy.cost == cost
-                for tier in facts.lore.supply.tiers():
+                assert state.sessions[session.name] is session
+            if state.learner:
+                for session in state.sessions.values():
+                    if session.has_worked and not session.is_named and state.is_open(session, self.now):
+                        assert (session in state.working) != state.learner.held_sessions.is_held(session.name)
+                for cost, rotation in state.learner.rotation.items():
+                    for member in rotation.all.values():
+                        assert self.catalog.get(member.session.proxy) is member.proxy
+                        assert member.proxy.cost == cost
+                for tier in state.learner.candidates.tiers():
                     for key in [*tier.idle, *(key for kept in tier.blocked.values() for key in kept)]:
                         listed = self.catalog.get(key)
                         assert listed is not None
@@ -144,7 +144,7 @@ def test_lists_may_change_at_any_moment(policy: str, steps: list[tuple], seed: i
                 proxy = crawl.catalog.get(crawl.out[-1][2])
                 assert proxy is not None
                 assert not proxy.max_in_flight or crawl.loads.of(proxy.key) <= proxy.max_in_flight
-                session = crawl.engines[what[0]].facts.sessions[choice.leased.session]
+                session = crawl.engines[what[0]].state.sessions[choice.leased.session]
                 assert crawl.now - session.opened_at < (proxy.ttl_seconds or SESSION_SECONDS)
         elif kind == "answer" and crawl.out:
             crawl.answer(what[0] % len(crawl.out), what[1], what[2])
@@ -199,14 +199,14 @@ def test_a_site_that_was_given_up_tries_those_who_join(policy: str) -> None:
     """However many had failed there; and those that come back without a rest are no news."""
     crawl = Crawl(policy, plains(1000))
     engine = crawl.engines[0]
-    while not engine.facts.is_dry:
+    while not engine.state.is_dry:
         crawl.serve(0, Outcome.BLOCKED)
     assert isinstance(crawl.ask(0), Wait)
 
     crawl.remove(plain(3))
     crawl.add(plain(3))
-    had_failed = engine.facts.has_failed(plain(3), crawl.now)
-    assert engine.facts.is_dry is had_failed
+    had_failed = engine.state.has_failed(plain(3), crawl.now)
+    assert engine.state.is_dry is had_failed
     crawl.add(*(plain(2000 + number) for number in range(5)))
 
     fresh = {plain(2000 + number).key for number in range(5)}
@@ -223,7 +223,7 @@ def test_a_drought_of_others_is_none() -> None:
 
     crawl.remove(*failed[:8])
 
-    assert not crawl.engines[0].facts.is_dry
+    assert not crawl.engines[0].state.is_dry
 
 
 @pytest.mark.parametrize("policy", ALL_POLICIES)
@@ -286,11 +286,11 @@ def test_a_session_lives_as_long_as_its_exit_is_the_same(policy: str, proxy: Pro
     engine.apply(named.opened)
 
     crawl.now = first.opened_at + 599
-    assert engine.facts.is_open(first, crawl.now)
+    assert engine.state.is_open(first, crawl.now)
     crawl.now += 2
     crawl.serve(0)
 
-    assert first.name not in engine.facts.sessions
+    assert first.name not in engine.state.sessions
     assert len(crawl.working()) == 1
     assert isinstance(engine.choose_named("ann", crawl.now, crawl.rng), Lost)
 
@@ -308,11 +308,11 @@ def test_other_options_hold_from_now_on() -> None:
     crawl.now += 1000
     crawl.serve(0)
 
-    lore = crawl.engines[0].facts.lore
-    assert lore
+    learner = crawl.engines[0].state.learner
+    assert learner
     assert second is not first
     assert crawl.working() == [second]
-    assert [cost for cost, turns in lore.turns.items() if turns.all] == [2.0]
+    assert [cost for cost, rotation in learner.rotation.items() if rotation.all] == [2.0]
 
 
 def test_other_sites_hear_of_a_block_once() -> None:
@@ -327,9 +327,9 @@ def test_other_sites_hear_of_a_block_once() -> None:
         crawl.ask(0)
         crawl.check()
 
-    crawl.hearsay.tell(blocked, works=True)
+    crawl.elsewhere.tell(blocked, works=True)
 
-    assert not crawl.hearsay.is_bad(blocked)
+    assert not crawl.elsewhere.is_bad(blocked)
 
 
 def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it() -> None:
@@ -344,9 +344,9 @@ def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it
 
     crawl.add(away)
 
-    assert [session.proxy for session in engine.facts.working] == [away.key]
-    assert engine.facts.lore
-    assert engine.facts.lore.wear.exits[away.key].count == used.count(away.key)
+    assert [session.proxy for session in engine.state.working] == [away.key]
+    assert engine.state.learner
+    assert engine.state.learner.overuse.exits[away.key].count == used.count(away.key)
     assert crawl.serve(0) == away.key
 
 

@@ -6,12 +6,12 @@ import msgspec
 from tests.core.worlds import START, World, gateway, plain, plains, verdict
 
 from proxysieve.core.events import Leased, Reported, SessionClosed, SessionOpened
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.site.engine import Pick
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 
 WEAK = Verdict(outcome=Outcome.UNCLEAR, why="a bare 403", sign="status-403")
 PAGE = 7
@@ -21,22 +21,22 @@ class Site:
     """The facts of one site, for a policy that learns, and events made by hand."""
 
     def __init__(self, *proxies: Proxy) -> None:
-        self.facts = Facts(Catalog(proxies), hearsay=Hearsay())
+        self.state = SiteState(Catalog(proxies), elsewhere=Elsewhere())
         self.now = START
         self._lease = 0
 
     def open(self, name: str, proxy: Proxy, exit_: str = "") -> None:
-        self.facts.apply(SessionOpened(self.now, name, proxy.key, exit_, IDENTITIES[0], pinned=False))
+        self.state.apply(SessionOpened(self.now, name, proxy.key, exit_, FINGERPRINTS[0], is_named=False))
 
     def lease(self, name: str) -> int:
         self.now += 1
         self._lease += 1
-        self.facts.apply(Leased(self.now, self._lease, name))
+        self.state.apply(Leased(self.now, self._lease, name))
         return self._lease
 
     def report(self, lease: int, said: Verdict | Outcome, page: int = 0) -> list[str]:
         self.now += 1
-        return self.facts.apply(
+        return self.state.apply(
             Reported(self.now, lease, verdict(said) if isinstance(said, Outcome) else said, 0, page)
         )
 
@@ -44,13 +44,13 @@ class Site:
         return self.report(self.lease(name), said, page)
 
     def held(self) -> set[str]:
-        assert self.facts.lore
-        return {name for name in self.facts.sessions if self.facts.lore.doubts.is_held(name)}
+        assert self.state.learner
+        return {name for name in self.state.sessions if self.state.learner.held_sessions.is_held(name)}
 
     def is_known(self, proxy: Proxy) -> bool:
         """Whether the exit of a plain *proxy* stands among those that may be tried again."""
-        assert self.facts.lore
-        tiers = self.facts.lore.supply.tiers()
+        assert self.state.learner
+        tiers = self.state.learner.candidates.tiers()
         return any(
             proxy.key in {*tier.idle, *(key for kept in tier.blocked.values() for key in kept)} for tier in tiers
         )
@@ -72,9 +72,9 @@ def test_of_two_that_share_an_exit_one_may_end() -> None:
     ended = site.send("other", Outcome.OK)
 
     assert ended == ["1", "1-2"]
-    record = site.facts.exits[few.key]
+    record = site.state.exits[few.key]
     assert (record.ok_count, record.blocked_count) == (2, 2)
-    assert list(site.facts.exits) == [plain(0).key, few.key]
+    assert list(site.state.exits) == [plain(0).key, few.key]
 
 
 def test_the_exit_of_a_session_that_ended_too_early_is_not_lost() -> None:
@@ -83,7 +83,7 @@ def test_the_exit_of_a_session_that_ended_too_early_is_not_lost() -> None:
     site.open("ann", plain(0))
     lease = site.lease("ann")
     assert not site.is_known(plain(0))
-    site.facts.apply(SessionClosed(site.now, "ann"))
+    site.state.apply(SessionClosed(site.now, "ann"))
 
     site.report(lease, Outcome.OK)
 
@@ -96,15 +96,15 @@ def test_who_was_away_is_convicted_like_others() -> None:
     site.open("ann", plain(0))
     site.send("ann", WEAK, PAGE)
     there = {plain(0).key: plain(0)}
-    site.facts.catalog.remove(plain(0).key)
-    site.facts.part(there)
-    site.facts.catalog.add(plain(0))
-    site.facts.welcome(there, are_new=True)
+    site.state.catalog.remove(plain(0).key)
+    site.state.part(there)
+    site.state.catalog.add(plain(0))
+    site.state.welcome(there, are_new=True)
 
     site.open("bob", plain(1))
     site.send("bob", Outcome.OK, PAGE)
 
-    assert site.facts.exits[plain(0).key].last is Outcome.BLOCKED
+    assert site.state.exits[plain(0).key].last is Outcome.BLOCKED
     assert site.is_known(plain(0))
 
 
@@ -121,7 +121,7 @@ def test_a_trial_that_ends_in_another_doubt_decides_nothing_for_others() -> None
 
     site.report(trial, WEAK, PAGE)
 
-    assert set(site.facts.sessions) == {"ann", "bob", "eve"}
+    assert set(site.state.sessions) == {"ann", "bob", "eve"}
     assert site.held() == {"ann", "bob"}
 
 

@@ -10,11 +10,11 @@ import pytest
 from tests.core.worlds import BAD, DAY, POLICIES, World, dry_up, gateway, is_name, plain, plains
 
 from proxysieve.core.events import Asked, SessionClosed, SessionOpened
-from proxysieve.core.fingerprints.offered import IDENTITIES
-from proxysieve.core.learning.held import Doubts
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.learning.held import HeldSessions
 from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, Pace
-from proxysieve.core.learning.overuse import Wear
+from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimits
+from proxysieve.core.learning.overuse import Overuse
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
@@ -22,7 +22,7 @@ from proxysieve.core.records import ExitRecord, Record
 from proxysieve.core.site.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS
 from proxysieve.core.site.engine import Engine, Lost, Pick, Standing, Wait
 from proxysieve.core.site.policy import Choice, Open
-from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
+from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 EACH_POLICY = pytest.mark.parametrize("policy", sorted(POLICIES))
 EVERY_POLICY = pytest.mark.parametrize("policy", [*sorted(POLICIES), "adaptive"])
@@ -97,12 +97,12 @@ class TestSessions:
         """Whoever opens a session where one is open ends that one, however it came to it."""
         world = World([plain(0)])
         first = world.send(Outcome.OK)
-        opened = SessionOpened(world.now, "second", plain(0).key, "", IDENTITIES[0], pinned=False)
+        opened = SessionOpened(world.now, "second", plain(0).key, "", FINGERPRINTS[0], is_named=False)
 
         closed = world.apply(opened)
 
         assert closed == [first.name]
-        assert set(world.engine.facts.sessions) == {"second"}
+        assert set(world.engine.state.sessions) == {"second"}
 
     def test_a_new_session_has_no_credit(self) -> None:
         """A session that was never answered well ends with the first answer that says nothing."""
@@ -124,8 +124,8 @@ class TestSessions:
             world.send(outcome)
 
         assert world.exit(plain(0)) == before
-        assert world.engine.facts.sessions == {session.name: session}
-        assert not world.engine.facts.is_dry
+        assert world.engine.state.sessions == {session.name: session}
+        assert not world.engine.state.is_dry
 
     @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, None])
     def test_what_never_worked_is_not_kept(self, outcome: Outcome | None) -> None:
@@ -167,7 +167,7 @@ class TestSessions:
 
         assert leased.session != session.name
         assert session.name in world.closed
-        assert len(world.engine.facts.working) == 0
+        assert len(world.engine.state.working) == 0
 
     def test_closing_from_outside_is_final(self) -> None:
         """A session that was closed by its user is not picked again; closing it twice does no harm."""
@@ -187,8 +187,8 @@ class TestSessions:
 
         world.report(leased, Outcome.OK)
 
-        assert world.engine.facts.sessions == {}
-        assert len(world.engine.facts.working) == 0
+        assert world.engine.state.sessions == {}
+        assert len(world.engine.state.working) == 0
         assert world.exit(plain(0)).ok_count == 1
 
     @EACH_POLICY
@@ -225,7 +225,7 @@ class TestSessions:
         sessions = [world.session(leased) for leased in leases]
         assert len({session.exit for session in sessions}) == 200
         assert all(is_name(session.exit) and session.name == session.exit for session in sessions)
-        assert {session.identity for session in sessions} == set(IDENTITIES)
+        assert {session.fingerprint for session in sessions} == set(FINGERPRINTS)
 
     def test_names_at_a_gateway_leave_only_sums(self) -> None:
         """A name that is not used any more costs nothing; what happened to it counts for its provider."""
@@ -238,7 +238,7 @@ class TestSessions:
         world.close(good.name)
 
         record = world.exit(gateway(0))
-        assert set(world.engine.facts.exits) == {gateway(0).key}
+        assert set(world.engine.state.exits) == {gateway(0).key}
         assert (record.ok_count, record.last_ok_at) == (1, world.now)
         counts = record.blocked_count, record.proxy_error_count, record.throttled_count, record.unclear_count
         assert counts == (1, 1, 1, 1)
@@ -372,11 +372,11 @@ class TestRateCap:
         world = World(plains(3), max_rate=1)
         session = world.session(world.lease())
         world.apply(Asked(world.now, 1))
-        due_at = world.engine.facts.site.next_at
+        due_at = world.engine.state.site.next_at
 
         world.apply(world.engine.leased(session.name, world.now, is_counted=True))
 
-        assert world.engine.facts.site.next_at == due_at
+        assert world.engine.state.site.next_at == due_at
 
     def test_without_a_cap_there_is_no_wait(self) -> None:
         """Zero means no cap."""
@@ -390,8 +390,8 @@ class TestRateCap:
 class Stubborn:
     """A policy that wants the first proxy, come what may."""
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it looks at nothing
-        return Open(next(iter(facts.catalog)), "because")
+    def choose(self, state: SiteState, now: float, rng: Random) -> Choice:  # noqa: ARG002 - it looks at nothing
+        return Open(next(iter(state.catalog)), "because")
 
 
 class TestRulesOverPolicies:
@@ -449,7 +449,7 @@ class TestDrought:
 
         dry_up(world, outcome)
 
-        assert world.engine.facts.drought.failing_count == 4
+        assert world.engine.state.drought.failing_count == 4
 
     def test_it_ends_after_an_hour_of_silence(self) -> None:
         """Bans end, and proxies come back: what nobody asked about for so long is asked about anew, pauses and all."""
@@ -464,8 +464,8 @@ class TestDrought:
         for leased in leases:
             world.report(leased, Outcome.BLOCKED)
 
-        assert world.engine.facts.drought.failing_count == 5
-        assert world.engine.facts.drought.probe_count == 0
+        assert world.engine.state.drought.failing_count == 5
+        assert world.engine.state.drought.probe_count == 0
 
     def test_the_callers_own_errors_make_none(self) -> None:
         """They say nothing about the site."""
@@ -491,13 +491,13 @@ class TestDrought:
         world.send(Outcome.THROTTLED, until=world.now + 1_000_000)
         world.pass_time(1)
         world.send(Outcome.OK)
-        world.apply(SessionClosed(world.now, next(iter(world.engine.facts.sessions))))
+        world.apply(SessionClosed(world.now, next(iter(world.engine.state.sessions))))
         world.pass_time(1)
 
         for _ in range(FEWEST_BAD_ANSWERS):
             world.send(Outcome.SITE_ERROR if world.rng.random() < 0.5 else Outcome.BLOCKED)
 
-        assert world.engine.facts.is_dry
+        assert world.engine.state.is_dry
         assert isinstance(world.choose(), Wait)
 
     def test_one_good_answer_ends_it(self) -> None:
@@ -510,8 +510,8 @@ class TestDrought:
 
         world.send(Outcome.OK)
 
-        assert not world.engine.facts.is_dry
-        assert world.engine.facts.drought.failing_count == world.engine.facts.drought.probe_count == 0
+        assert not world.engine.state.is_dry
+        assert world.engine.state.drought.failing_count == world.engine.state.drought.probe_count == 0
         assert len([world.lease() for _ in range(5)]) == 5
 
     def test_a_working_session_means_no_drought(self) -> None:
@@ -523,7 +523,7 @@ class TestDrought:
             leased = world.lease()
             world.report(leased, Outcome.OK if world.proxy(leased) == plain(0).key else Outcome.BLOCKED)
 
-        assert not world.engine.facts.is_dry
+        assert not world.engine.state.is_dry
 
     def test_what_was_out_when_it_began_is_not_a_probe(self) -> None:
         """Answers that were under way belong to the drought and do not lengthen its pauses."""
@@ -534,7 +534,7 @@ class TestDrought:
             world.report(leased, Outcome.BLOCKED)
         wait = world.choose()
 
-        assert world.engine.facts.is_dry
+        assert world.engine.state.is_dry
         assert isinstance(wait, Wait)
         assert wait.until == world.now + 1
 
@@ -554,7 +554,7 @@ class TestDrought:
 
         dry_up(world)
 
-        assert world.engine.facts.drought.failing_count == count
+        assert world.engine.state.drought.failing_count == count
 
     def test_it_outlives_a_restart_but_for_its_pauses(self) -> None:
         """The next run does not start with a thousand requests to a site where nothing works, but soon asks again."""
@@ -569,7 +569,7 @@ class TestDrought:
         loaded = world.restart()
 
         wait = loaded.choose(world.now, Random(1))
-        assert loaded.facts.is_dry
+        assert loaded.state.is_dry
         assert isinstance(wait, Wait)
         assert wait.until == world.now + 1
 
@@ -584,9 +584,9 @@ class TestDrought:
 
         loaded = Engine("shop.example", Catalog([plain(7), plain(8)]), world.policy, records=world.store.values())
 
-        assert not loaded.facts.is_dry
+        assert not loaded.state.is_dry
         assert isinstance(loaded.choose(world.now, Random(1)), Pick)
-        assert (loaded.facts.drought.failing_count, loaded.facts.drought.probe_count) == (0, 0)
+        assert (loaded.state.drought.failing_count, loaded.state.drought.probe_count) == (0, 0)
 
     def test_its_end_outlives_a_restart_too(self) -> None:
         """A good answer that came after the last save but one is not forgotten."""
@@ -599,8 +599,8 @@ class TestDrought:
 
         loaded = world.restart()
 
-        assert loaded.facts.site.last_ok_at == world.engine.facts.site.last_ok_at
-        assert loaded.facts.drought.failing_count == 0
+        assert loaded.state.site.last_ok_at == world.engine.state.site.last_ok_at
+        assert loaded.state.drought.failing_count == 0
 
     def test_named_sessions_are_not_held(self) -> None:
         """Whether a session with a name goes on is its user's decision."""
@@ -626,7 +626,7 @@ class TestTheSameAgain:
     ) -> tuple[World, str]:
         """A world in which a session works on each proxy, and the name of one that has just met with an error."""
         world = World(proxies, policy, max_rate=max_rate)
-        while world.engine.facts.working.session_count < len(proxies):
+        while world.engine.state.working.session_count < len(proxies):
             leases = []
             for _ in proxies:
                 world.pass_time(60)
@@ -705,7 +705,7 @@ class TestTheSameAgain:
             if pick:
                 world.take(pick)
 
-        assert 0 < world.engine.facts.in_flight[name] <= MAX_IN_FLIGHT
+        assert 0 < world.engine.state.in_flight[name] <= MAX_IN_FLIGHT
         assert world.choose_again(name) is None
 
     @EVERY_POLICY
@@ -723,7 +723,7 @@ class TestTheSameAgain:
     def test_a_proxy_that_left_is_not_used(self, policy: str) -> None:
         """The session waits for its return with all others."""
         world, name = self.idle(policy)
-        world.catalog.remove(world.engine.facts.sessions[name].proxy)
+        world.catalog.remove(world.engine.state.sessions[name].proxy)
 
         assert world.choose_again(name) is None
 
@@ -732,7 +732,7 @@ class TestTheSameAgain:
         world, name = self.idle("adaptive")
         world.report(world.take(world.choose_again(name)), Outcome.BLOCKED)
 
-        assert name in world.engine.facts.sessions
+        assert name in world.engine.state.sessions
         assert world.choose_again(name) is None
 
     def test_probes_of_an_alarm_are_for_nobody_in_particular(self) -> None:
@@ -766,7 +766,7 @@ class TestTheSameAgain:
         near = [Proxy(scheme="http", host=f"203.0.113.{number}", port=8000) for number in range(5)]
         for scope in ("exit_pace", "network_pace"):
             world, name = self.idle("adaptive", proxies=near)
-            pace: Pace = getattr(wear_of(world), scope)
+            pace: UsageLimits = getattr(wear_of(world), scope)
             pace.limits = [Limit(1, 900.0, most=1, subject="another")]
 
             before = world.choose_again(name)
@@ -776,14 +776,14 @@ class TestTheSameAgain:
             assert world.choose_again(name) is not None
 
 
-def doubts_of(world: World) -> Doubts:
-    assert world.engine.facts.lore
-    return world.engine.facts.lore.doubts
+def doubts_of(world: World) -> HeldSessions:
+    assert world.engine.state.learner
+    return world.engine.state.learner.held_sessions
 
 
-def wear_of(world: World) -> Wear:
-    assert world.engine.facts.lore
-    return world.engine.facts.lore.wear
+def wear_of(world: World) -> Overuse:
+    assert world.engine.state.learner
+    return world.engine.state.learner.overuse
 
 
 class TestNamedSessions:
@@ -799,7 +799,7 @@ class TestNamedSessions:
         for number in range(30):
             world.send(Outcome.BLOCKED if number % 3 else Outcome.OK)
             assert world.send(Outcome.OK, "ann") is first
-        loaded = world.restart().facts.sessions["ann"]
+        loaded = world.restart().state.sessions["ann"]
 
         assert loaded == first
         assert isinstance(world.restart().choose_named("ann", world.now, Random(5)), Pick)
@@ -812,14 +812,14 @@ class TestNamedSessions:
         picked = {world.session(world.lease()).name for _ in range(10)}
 
         assert "ann" not in picked
-        assert len(world.engine.facts.working) == 0
+        assert len(world.engine.state.working) == 0
 
     @pytest.mark.parametrize("proxies", [plains(20), [*plains(19), gateway(0)]], ids=["plain", "with-a-gateway"])
     def test_a_name_is_opened_where_others_get_through(self, proxies: list[Proxy]) -> None:
         """Of twenty proxies one works; every name gets its exit there, at a gateway one of its own."""
         world = World(proxies, Classic(max_sessions=1))
         good = proxies[-1]
-        while not world.engine.facts.working:
+        while not world.engine.state.working:
             leased = world.lease()
             world.report(leased, Outcome.OK if world.proxy(leased) == good.key else Outcome.BLOCKED)
 
@@ -845,7 +845,7 @@ class TestNamedSessions:
 
         assert len({session.proxy for session in sessions}) > 1
         assert len({id(session) for session in sessions}) == 10
-        assert world.engine.facts.sessions == {}
+        assert world.engine.state.sessions == {}
 
     def test_a_new_name_waits_in_a_drought(self) -> None:
         """Opening a name is no way around the pauses between probes."""
@@ -866,7 +866,7 @@ class TestNamedSessions:
         named = world.send(Outcome.OK, "ann")
 
         assert named.proxy == other.proxy
-        assert set(world.engine.facts.sessions) == {other.name, "ann"}
+        assert set(world.engine.state.sessions) == {other.name, "ann"}
 
     @pytest.mark.parametrize(
         ("outcomes", "why"),
@@ -968,8 +968,8 @@ class TestNamedSessions:
         named = world.lease(chance.name)
 
         assert chance.name in world.closed
-        assert world.session(named).pinned
-        assert len(world.engine.facts.working) == 0
+        assert world.session(named).is_named
+        assert len(world.engine.state.working) == 0
 
 
 class TestStanding:
@@ -1056,8 +1056,8 @@ class TestRecords:
         elsewhere = other.restart()
         at_home = world.restart()
 
-        assert len(elsewhere.facts.working) == 0
-        assert len(at_home.facts.working) == 3
+        assert len(elsewhere.state.working) == 0
+        assert len(at_home.state.working) == 3
 
     def test_a_name_at_a_gateway_without_a_session_is_summed_up(self) -> None:
         """A crash between two saves leaves no exits behind that nobody can use."""
@@ -1067,8 +1067,8 @@ class TestRecords:
 
         engine = Engine("shop.example", world.catalog, world.policy, records=[saved])
 
-        assert set(engine.facts.exits) == {gateway(0).key}
-        assert engine.facts.exits[gateway(0).key].blocked_count == 2
+        assert set(engine.state.exits) == {gateway(0).key}
+        assert engine.state.exits[gateway(0).key].blocked_count == 2
         assert {(one.kind, one.key, one.value is None) for one in engine.take_changes()} == {
             ("exit", name, True),
             ("exit", gateway(0).key, False),

@@ -21,10 +21,10 @@ from tests.core.worlds import BAD, DAY, POLICIES, World, gateway, plain, plains,
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.engine import LEEWAY_SECONDS, Engine, Lost, Pick, Wait
-from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
+from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 PROXIES = [plain(0), plain(1), plain(2), gateway(0)]
 NAMES = ["ann", "bob"]
@@ -36,18 +36,18 @@ SCOPES = st.sampled_from([None, *Scope])
 RESTS = st.sampled_from([0.0, 0.0, 0.0, 30.0, 5000.0])
 
 
-def encoded(facts: Facts) -> bytes:
+def encoded(state: SiteState) -> bytes:
     """All of a site's state."""
     return msgspec.json.encode(
         [
-            facts.site,
-            facts.exits,
-            facts.sessions,
-            [session.name for session in facts.working],
-            [[lease, flight.session.name, flight.at] for lease, flight in facts.flights.items()],
-            facts.in_flight,
-            sorted(facts.changed),
-            facts.lore.record() if facts.lore else None,
+            state.site,
+            state.exits,
+            state.sessions,
+            [session.name for session in state.working],
+            [[lease, flight.session.name, flight.at] for lease, flight in state.flights.items()],
+            state.in_flight,
+            sorted(state.changed),
+            state.learner.record() if state.learner else None,
         ],
         order="deterministic",
     )
@@ -77,8 +77,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.ended: list[SessionRecord] = []
         self.lost: set[str] = set()
 
-    def new_twin(self, max_rate: float) -> Facts:
-        return Facts(self.world.catalog, max_rate=max_rate)
+    def new_twin(self, max_rate: float) -> SiteState:
+        return SiteState(self.world.catalog, max_rate=max_rate)
 
     @rule(seconds=STEPS)
     def pass_time(self, seconds: float) -> None:
@@ -106,15 +106,15 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(data=st.data(), count=st.sampled_from([1, 1, 10]))
     def lease_again(self, data: st.DataObject, count: int) -> None:
-        names = sorted(self.world.engine.facts.sessions)
+        names = sorted(self.world.engine.state.sessions)
         name = data.draw(st.sampled_from(names)) if names else "nobody"
         for _ in range(count):
-            before = encoded(self.world.engine.facts)
+            before = encoded(self.world.engine.state)
             pick = self.world.choose_again(name)
-            assert encoded(self.world.engine.facts) == before
+            assert encoded(self.world.engine.state) == before
             if pick:
                 assert pick.leased.session == name
-                assert not self.world.engine.facts.sessions[name].pinned
+                assert not self.world.engine.state.sessions[name].is_named
                 assert self.may_send()
                 self.take(pick)
 
@@ -135,7 +135,7 @@ class AnyHistory(RuleBasedStateMachine):
     def land(self, lease: int, outcome: Outcome | None, rest: float) -> None:
         session, record, leased_at, *_ = self.world.flights[lease]
         is_late = leased_at < record.last_bad_at
-        before = msgspec.structs.replace(record), self.world.engine.facts.drought.failing_count
+        before = msgspec.structs.replace(record), self.world.engine.state.drought.failing_count
         working = set(self.working())
 
         self.world.pass_time(0.5)
@@ -145,36 +145,36 @@ class AnyHistory(RuleBasedStateMachine):
         self.apply(Reported(self.world.now, lease, said, page=self.page))
 
         if outcome is None:
-            assert (record, self.world.engine.facts.drought.failing_count) == before
+            assert (record, self.world.engine.state.drought.failing_count) == before
             return
         if outcome is Outcome.SITE_ERROR:
             at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
-            assert (record, self.world.engine.facts.drought.failing_count <= before[1]) == (at_rest, True)
+            assert (record, self.world.engine.state.drought.failing_count <= before[1]) == (at_rest, True)
             self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
             return
         self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
         if is_late:
             # All that a late answer may tell is until when to rest.
             at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
-            assert (record, self.world.engine.facts.drought.failing_count) == (at_rest, before[1])
+            assert (record, self.world.engine.state.drought.failing_count) == (at_rest, before[1])
             assert set(self.working()) <= working
-        elif session.pinned and outcome is Outcome.BLOCKED and self.is_open(session):
+        elif session.is_named and outcome is Outcome.BLOCKED and self.is_open(session):
             self.lost.add(session.name)
 
     @rule(count=st.sampled_from([1, 3]))
     def ask(self, count: int) -> None:
-        facts = self.world.engine.facts
-        due_at = max(facts.site.next_at, self.world.now) + count * facts.seconds_apart
+        state = self.world.engine.state
+        due_at = max(state.site.next_at, self.world.now) + count * state.seconds_apart
         self.apply(Asked(self.world.now, count))
-        assert facts.site.next_at == due_at
+        assert state.site.next_at == due_at
 
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:
-        names = sorted(self.world.engine.facts.sessions)
+        names = sorted(self.world.engine.state.sessions)
         if names:
             name = data.draw(st.sampled_from(names))
             self.apply(SessionClosed(self.world.now, name))
-            assert name not in self.world.engine.facts.sessions
+            assert name not in self.world.engine.state.sessions
 
     @rule(proxy=st.sampled_from(PROXIES))
     def remove_proxy(self, proxy: Proxy) -> None:
@@ -206,20 +206,20 @@ class AnyHistory(RuleBasedStateMachine):
         self.twin.changed.clear()
         if goes_on:
             world.engine = loaded
-            self.twin = world.restart().facts
+            self.twin = world.restart().state
             self.ended = []
 
     def nothing_is_held(self) -> bool:
-        facts = self.world.engine.facts
-        return not facts.is_dry and facts.site.next_at <= self.world.now
+        state = self.world.engine.state
+        return not state.is_dry and state.site.next_at <= self.world.now
 
     def all_is_in_the_catalog(self) -> bool:
-        known = {exit_id.partition("/")[0] for exit_id in self.world.engine.facts.exits}
+        known = {exit_id.partition("/")[0] for exit_id in self.world.engine.state.exits}
         return all(proxy in self.world.catalog for proxy in known | {one.proxy for one in self.open()})
 
     @invariant()
     def facts_fed_alike_are_alike(self) -> None:
-        assert encoded(self.world.engine.facts) == encoded(self.twin)
+        assert encoded(self.world.engine.state) == encoded(self.twin)
 
     @invariant()
     def no_session_carries_more_than_it_may(self) -> None:
@@ -230,36 +230,36 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def a_plain_proxy_carries_one_session_that_nobody_named(self) -> None:
-        carriers = [session.proxy for session in self.open() if not session.pinned and not session.exit]
+        carriers = [session.proxy for session in self.open() if not session.is_named and not session.exit]
         assert len(carriers) == len(set(carriers))
 
     @invariant()
     def what_works_is_open_and_was_answered(self) -> None:
-        for session in self.world.engine.facts.working:
+        for session in self.world.engine.state.working:
             assert self.is_open(session)
             assert session.has_worked
-            assert not session.pinned
+            assert not session.is_named
 
     @invariant()
     def what_is_open_for_nobody_is_closed(self) -> None:
         busy = {flight.session.name for flight in self.world.flights.values()}
         for session in self.open():
-            assert session.has_worked or session.pinned or session.name in busy
+            assert session.has_worked or session.is_named or session.name in busy
 
     def take(self, pick: Pick) -> None:
         world = self.world
         if pick.opened:
-            assert pick.opened.pinned or pick.opened.session not in world.engine.facts.sessions
+            assert pick.opened.is_named or pick.opened.session not in world.engine.state.sessions
             self.apply(pick.opened)
         self.apply(pick.leased)
         session = world.session(pick.leased)
         assert all(session is not one for one in self.ended)
         assert session.proxy in world.catalog
         assert self.rests.get(session.exit_id, 0.0) <= world.now
-        assert world.now - session.opened_at < DAY or (session.pinned and not session.exit)
+        assert world.now - session.opened_at < DAY or (session.is_named and not session.exit)
 
     def apply(self, event: Event) -> None:
-        before = dict(self.world.engine.facts.sessions)
+        before = dict(self.world.engine.state.sessions)
         closed = self.world.apply(event)
         assert self.twin.apply(event) == closed
         self.ended += [before[name] for name in closed]
@@ -275,21 +275,21 @@ class AnyHistory(RuleBasedStateMachine):
 
     def may_send(self) -> bool:
         """Whether the cap lets anybody send now, and no alarm and no drought keep it for a probe."""
-        facts = self.world.engine.facts
-        is_alarmed = facts.lore is not None and bool(facts.lore.doubts.alarm_at)
-        return not facts.is_dry and not is_alarmed and facts.site.next_at - LEEWAY_SECONDS <= self.world.now
+        state = self.world.engine.state
+        is_alarmed = state.learner is not None and bool(state.learner.held_sessions.alarm_at)
+        return not state.is_dry and not is_alarmed and state.site.next_at - LEEWAY_SECONDS <= self.world.now
 
     def until(self, rest: float) -> float:
         return self.world.now + rest if rest else 0.0
 
     def working(self) -> list[str]:
-        return [session.name for session in self.world.engine.facts.working]
+        return [session.name for session in self.world.engine.state.working]
 
     def open(self) -> list[SessionRecord]:
-        return list(self.world.engine.facts.sessions.values())
+        return list(self.world.engine.state.sessions.values())
 
     def is_open(self, session: SessionRecord) -> bool:
-        return self.world.engine.facts.sessions.get(session.name) is session
+        return self.world.engine.state.sessions.get(session.name) is session
 
 
 class AnyRoundRobinHistory(AnyHistory):
@@ -305,18 +305,18 @@ class AnyAdaptiveHistory(AnyHistory):
 
     policy = "adaptive"
 
-    def new_twin(self, max_rate: float) -> Facts:
-        return Facts(self.world.catalog, max_rate=max_rate, hearsay=Hearsay())
+    def new_twin(self, max_rate: float) -> SiteState:
+        return SiteState(self.world.catalog, max_rate=max_rate, elsewhere=Elsewhere())
 
     @rule(count=st.sampled_from([1, 1, 2, 3, 10]))
     def lease(self, count: int) -> None:
         for _ in range(count):
-            before = encoded(self.world.engine.facts)
+            before = encoded(self.world.engine.state)
             choice = self.world.engine.choose(self.world.now, self.world.rng, count)
-            assert encoded(self.world.engine.facts) == before
+            assert encoded(self.world.engine.state) == before
             if isinstance(choice, Pick):
                 self.take(choice)
-                assert not self.world.session(choice.leased).pinned
+                assert not self.world.session(choice.leased).is_named
             else:
                 self.check_wait(choice)
 
@@ -338,16 +338,16 @@ class AnyAdaptiveHistory(AnyHistory):
         world = self.world
         loaded = world.restart(order=Random(seed))
 
-        assert loaded.facts.lore
-        assert world.engine.facts.lore
-        assert {one.name for one in loaded.facts.sessions.values()} == {
-            one.name for one in self.open() if one.has_worked or one.pinned
+        assert loaded.state.learner
+        assert world.engine.state.learner
+        assert {one.name for one in loaded.state.sessions.values()} == {
+            one.name for one in self.open() if one.has_worked or one.is_named
         }
 
         self.twin.changed.clear()
         if goes_on:
             world.engine = loaded
-            self.twin = world.restart().facts
+            self.twin = world.restart().state
             self.ended = []
 
     def teardown(self) -> None:
@@ -419,8 +419,8 @@ def test_answers_in_flight_are_one_incident(bad: Outcome, outcomes: list[Outcome
 
     assert world.exit(plain(0)) == record
     assert record.blocked_count + record.throttled_count + record.proxy_error_count == 1
-    assert session.name not in world.engine.facts.sessions
-    assert len(world.engine.facts.working) == 0
+    assert session.name not in world.engine.state.sessions
+    assert len(world.engine.state.working) == 0
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
@@ -430,12 +430,12 @@ def test_saved_and_loaded_is_equal_in_whatever_order_things_happened(policy: str
     leases = [world.lease() for _ in range(30)]
     for leased in reversed(leases):
         world.report(leased, Outcome.OK)
-    for session in list(world.engine.facts.working)[::3]:
+    for session in list(world.engine.state.working)[::3]:
         world.close(session.name)
 
     loaded = world.restart(order=Random(8))
 
-    assert len(loaded.facts.working) > 5
+    assert len(loaded.state.working) > 5
     assert [loaded.choose(world.now, Random(seed)) for seed in range(200)] == [
         world.engine.choose(world.now, Random(seed)) for seed in range(200)
     ]
@@ -449,9 +449,9 @@ def test_facts_are_the_same_whatever_else_the_process_does() -> None:
             world.send(outcome)
         world.pass_time(30)
 
-    replayed = Facts(Catalog(PROXIES))
+    replayed = SiteState(Catalog(PROXIES))
     for event in world.events:
         replayed.apply(event)
 
     assert any(isinstance(event, Leased) for event in world.events)
-    assert encoded(replayed) == encoded(world.engine.facts)
+    assert encoded(replayed) == encoded(world.engine.state)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.core.worlds import DAY, START, World, gateway, plain
 
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.limits import WINDOWS
 from proxysieve.core.model import Outcome, Proxy
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.site.sessions import ABSENT_SECONDS, ENDS_KEPT
 
 
@@ -25,9 +25,9 @@ def swap(world: World, old: Proxy, new: Proxy) -> None:
     world.engine.part({old.key: old})
 
 
-def lore(world: World) -> Lore:
-    assert world.engine.facts.lore
-    return world.engine.facts.lore
+def learner(world: World) -> Learner:
+    assert world.engine.state.learner
+    return world.engine.state.learner
 
 
 def test_sessions_that_fail_leave_nothing_to_be_looked_at() -> None:
@@ -37,9 +37,9 @@ def test_sessions_that_fail_leave_nothing_to_be_looked_at() -> None:
     for _ in range(1000):
         world.send(Outcome.PROXY_ERROR)
         world.send(Outcome.OK)
-        world.close(next(iter(world.engine.facts.sessions)))
+        world.close(next(iter(world.engine.state.sessions)))
 
-    assert len(world.engine.facts._roster._ends) <= ENDS_KEPT + 2
+    assert len(world.engine.state._site_sessions._ends) <= ENDS_KEPT + 2
 
 
 def test_networks_that_nobody_used_are_forgotten_when_they_leave() -> None:
@@ -50,24 +50,24 @@ def test_networks_that_nobody_used_are_forgotten_when_they_leave() -> None:
         swap(world, at(number - 1), at(number))
         world.choose()
 
-    assert len(lore(world).supply._groups) == 1
+    assert len(learner(world).candidates._groups) == 1
 
 
 def test_uses_of_who_has_left_are_kept_for_as_long_as_they_tell_something() -> None:
     """Beyond the longest window, no limit looks at them."""
     world = World([at(0), at(1)], "adaptive")
     world.send(Outcome.OK)
-    used = next(iter(lore(world).wear.exits))
+    used = next(iter(learner(world).overuse.exits))
     first, other = (at(0), at(1)) if used == at(0).key else (at(1), at(0))
 
     swap(world, first, at(2))
-    assert first.key in lore(world).wear.exits
+    assert first.key in learner(world).overuse.exits
     world.pass_time(WINDOWS[-1] + 1)
     world.send(Outcome.OK)
     swap(world, other, at(3))
 
-    assert first.key not in lore(world).wear.exits
-    assert first.network not in lore(world).wear.networks
+    assert first.key not in learner(world).overuse.exits
+    assert first.network not in learner(world).overuse.networks
 
 
 def test_what_is_left_of_them_is_no_stumbling_block() -> None:
@@ -78,13 +78,13 @@ def test_what_is_left_of_them_is_no_stumbling_block() -> None:
     swap(world, at(0), at(1))
     world.send(Outcome.OK, "ann")
     world.pass_time(WINDOWS[-1] + 1)
-    lore(world).wear.drop_old(world.now, lambda _: False, ())
+    learner(world).overuse.drop_old(world.now, lambda _: False, ())
 
     world.catalog.add(at(0))
     world.engine.welcome({at(0).key: at(0)})
     world.send(Outcome.OK, "ann")
 
-    assert held.name not in world.engine.facts.sessions
+    assert held.name not in world.engine.state.sessions
 
 
 @pytest.mark.parametrize("policy", ["classic", "adaptive"])
@@ -104,7 +104,7 @@ def test_exits_that_left_weeks_ago_are_forgotten(policy: str) -> None:
     world.save()
 
     assert {key for kind, key in world.store if kind == "exit"} == {plain(1).key, plain(2).key}
-    assert set(world.engine.facts.exits) == {plain(1).key, plain(2).key}
+    assert set(world.engine.state.exits) == {plain(1).key, plain(2).key}
 
 
 def test_exits_that_left_lately_are_remembered() -> None:
@@ -116,7 +116,7 @@ def test_exits_that_left_lately_are_remembered() -> None:
     world.pass_time(ABSENT_SECONDS - DAY)
     world.send(Outcome.OK)
 
-    assert plain(0).key in world.engine.facts.exits
+    assert plain(0).key in world.engine.state.exits
 
 
 def test_the_moments_of_uses_are_kept_once() -> None:
@@ -125,8 +125,8 @@ def test_the_moments_of_uses_are_kept_once() -> None:
     world.send(Outcome.OK)
     engine = world.restart()
 
-    kept = engine.facts.exits[plain(0).key]
-    engine.facts.changed.add(("exit", plain(0).key))
+    kept = engine.state.exits[plain(0).key]
+    engine.state.changed.add(("exit", plain(0).key))
     (record,) = [one for one in engine.take_changes() if one.kind == "exit"]
 
     assert kept.used_at is None
@@ -136,13 +136,13 @@ def test_the_moments_of_uses_are_kept_once() -> None:
 
 def test_nobody_draws_who_has_left_for_working_elsewhere() -> None:
     """What was heard of it counts again when it comes back."""
-    hearsay = Hearsay()
-    hearsay.tell("ann", works=True)
-    hearsay.tell("bob", works=False)
+    elsewhere = Elsewhere()
+    elsewhere.tell("ann", works=True)
+    elsewhere.tell("bob", works=False)
 
-    hearsay.part(["ann", "bob"])
-    assert not list(hearsay.good)
-    hearsay.welcome(["ann", "bob"])
+    elsewhere.part(["ann", "bob"])
+    assert not list(elsewhere.good)
+    elsewhere.welcome(["ann", "bob"])
 
-    assert list(hearsay.good) == ["ann"]
-    assert hearsay.is_bad("bob")
+    assert list(elsewhere.good) == ["ann"]
+    assert elsewhere.is_bad("bob")

@@ -129,8 +129,8 @@ async def test_the_next_pick_is_the_engines(tmp_path: Path, clock: VirtualClock)
     story = told(engine, clock.now())
 
     assert story.next.proxy
-    assert story.next.session in {"", *engine.facts.sessions}
-    assert engine.facts.flights == {}
+    assert story.next.session in {"", *engine.state.sessions}
+    assert engine.state.flights == {}
     assert engine.take_changes() == []
 
 
@@ -148,13 +148,13 @@ async def test_a_session_that_was_refused_last_is_a_doubt(tmp_path: Path, clock:
     """It was held when the process ended, and whoever looks is told."""
     await crawl(tmp_path, clock, pages=20, apart_seconds=1)
     engine = await engine_of(tmp_path)
-    session = next(iter(engine.facts.working))
-    record = engine.facts.exits[session.exit_id]
-    before = told(engine, clock.now()).doubts
+    session = next(iter(engine.state.working))
+    record = engine.state.exits[session.exit_id]
+    before = told(engine, clock.now()).held_sessions
 
     record.last, record.last_bad_at, record.why = Outcome.BLOCKED, clock.now() - 5, "status 403"
 
-    doubt = told(engine, clock.now()).doubts[0]
+    doubt = told(engine, clock.now()).held_sessions[0]
     assert before == []
     assert (doubt.session, doubt.at, doubt.why) == (session.name, clock.now() - 5, "status 403")
 
@@ -186,11 +186,11 @@ async def test_a_session_tells_how_much_of_its_limits_is_used_up(tmp_path: Path,
     """And until when it waits for that."""
     await crawl(tmp_path, clock, pages=20, apart_seconds=0)
     engine = await engine_of(tmp_path)
-    session = next(iter(engine.facts.working))
-    assert engine.facts.lore is not None
-    uses = engine.facts.lore.wear.exits[session.exit_id]
+    session = next(iter(engine.state.working))
+    assert engine.state.learner is not None
+    uses = engine.state.learner.overuse.exits[session.exit_id]
     used = uses.within(60, clock.now())
-    engine.facts.lore.wear.exit_pace.limits = [Limit(used, 30.0, 60.0)]
+    engine.state.learner.overuse.exit_limits.limits = [Limit(used, 30.0, 60.0)]
 
     story = tell_session(engine, session.name, clock.now(), Random(0))
 
@@ -210,8 +210,8 @@ async def test_a_session_that_rests_says_until_when(tmp_path: Path, clock: Virtu
     """The site asked so."""
     await crawl(tmp_path, clock, pages=5, apart_seconds=100)
     engine = await engine_of(tmp_path)
-    session = next(iter(engine.facts.working))
-    engine.facts.exits[session.exit_id].rests_until = clock.now() + 30
+    session = next(iter(engine.state.working))
+    engine.state.exits[session.exit_id].rests_until = clock.now() + 30
 
     story = tell_session(engine, session.name, clock.now(), Random(0))
 
@@ -227,7 +227,7 @@ async def test_a_named_session_tells_that_it_is_lost(tmp_path: Path, clock: Virt
     engine = await engine_of(tmp_path)
     before = tell_session(engine, "anna", clock.now(), Random(0))
 
-    engine.facts.sessions["anna"].lost = "blocked: status 403"
+    engine.state.sessions["anna"].lost = "blocked: status 403"
 
     after = tell_session(engine, "anna", clock.now(), Random(0))
     assert before is not None
@@ -243,7 +243,7 @@ async def test_an_unknown_session_has_no_story(tmp_path: Path, clock: VirtualClo
     engine = await engine_of(tmp_path)
 
     assert tell_session(engine, "nobody", clock.now(), Random(0)) is None
-    assert "nobody" not in engine.facts.sessions
+    assert "nobody" not in engine.state.sessions
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ async def test_no_story_has_a_password_in_it(tmp_path: Path, clock: VirtualClock
     engine = await engine_of(tmp_path)
 
     exits = [story for line in LINES for story in tell_exits(engine, line.partition("@")[2], clock.now())]
-    sessions = [tell_session(engine, name, clock.now(), Random(0)) for name in engine.facts.sessions]
+    sessions = [tell_session(engine, name, clock.now(), Random(0)) for name in engine.state.sessions]
     text = msgspec.json.encode([told(engine, clock.now()), exits, sessions]).decode()
 
     assert len(exits) == len(LINES)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.urls.channels import Channel, channel_of, headers_over
 from proxysieve.errors import ConfigError
 
-EACH = pytest.mark.parametrize("identity", IDENTITIES, ids=lambda one: f"{one.impersonate}-{one.user_agent[13:16]}")
+EACH = pytest.mark.parametrize("identity", FINGERPRINTS, ids=lambda one: f"{one.impersonate}-{one.user_agent[13:16]}")
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def test_what_cannot_be_asked_for_has_none(url: str) -> None:
 
 
 @EACH
-def test_headers_come_in_the_browsers_order(identity: Identity) -> None:
+def test_headers_come_in_the_browsers_order(fingerprint: Fingerprint) -> None:
     """All of them have a place in it."""
-    order = {name: place for place, name in enumerate(identity.header_order())}
+    order = {name: place for place, name in enumerate(fingerprint.header_order())}
     for channel in Channel:
-        names = list(headers_over(identity, channel))
+        names = list(headers_over(fingerprint, channel))
         assert names == sorted(names, key=order.__getitem__)
 
 
 @EACH
-def test_less_is_told_where_others_can_hear_it(identity: Identity) -> None:
+def test_less_is_told_where_others_can_hear_it(fingerprint: Fingerprint) -> None:
     """Who somebody is stays the same."""
-    tls, local, clear = (dict(headers_over(identity, channel)) for channel in Channel)
+    tls, local, clear = (dict(headers_over(fingerprint, channel)) for channel in Channel)
 
     assert {name for name in clear if name.lower().startswith("sec-")} == set()
     assert {name: local[name] for name in clear if name != "Accept-Encoding"} == {

@@ -13,8 +13,8 @@ from tests.core.verdicts import hostile
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.verdicts.content import FOREIGN, Content, unescape
 from proxysieve.core.verdicts.judge import FAULT, Judge, Words
-from proxysieve.core.verdicts.likeness import Looks, look_of
-from proxysieve.core.verdicts.signs import Mark, Table
+from proxysieve.core.verdicts.likeness import Likeness, traits_of
+from proxysieve.core.verdicts.signs import Sign, Table
 from proxysieve.judging.expect import expects
 from proxysieve.judging.samples import redacted
 from proxysieve.judging.tables import make_scan, usual_signs, usual_words
@@ -53,10 +53,10 @@ def test_any_answer_gets_a_verdict_by_rules_that_do_not_fail(exchange: Exchange)
 @given(st.lists(hostile.exchanges(), max_size=4))
 def test_any_answer_has_looks_and_a_sample(exchanges: list[Exchange]) -> None:
     """What follows a verdict reads the same pages."""
-    looks = Looks()
+    likeness = Likeness()
     for exchange in exchanges:
-        assert looks.judge(exchange, OK).outcome in Outcome
-        looks.accept(look_of(exchange))
+        assert likeness.judge(exchange, OK).outcome in Outcome
+        likeness.accept(traits_of(exchange))
         assert redacted(exchange)
 
 
@@ -103,10 +103,10 @@ def test_a_header_that_comes_many_times_is_looked_up_once() -> None:
             looked.append(1)
             return super().__iter__()
 
-    mark = Mark(name="a", why="w", source="s", header={"server": ("x",)}, status=(403,))
+    sign = Sign(name="a", why="w", source="s", header={"server": ("x",)}, status=(403,))
     headers = Headers([("server", "y")] * 10_000)
 
-    assert list(Table([mark]).of_headers(Exchange(url=URL, status=403, headers=headers))) == []
+    assert list(Table([sign]).of_headers(Exchange(url=URL, status=403, headers=headers))) == []
     assert len(looked) <= 3
 
 

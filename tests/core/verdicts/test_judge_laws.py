@@ -26,12 +26,12 @@ TABLE = JUDGE._table
 # There is no wheel of hyperscan for every machine; what there is must find what a plain search finds.
 SCANS = [scan_one_by_one(TABLE), *([scan_at_once(TABLE)] if IS_FAST else [])]
 TEXTS = sorted(text.text for text in TABLE.texts)
-TITLES = sorted({title.rstrip("*") for mark in TABLE.marks for title in mark.title})
-ADDRESSES = sorted({url.replace("*", "a.example") for mark in TABLE.marks for url in mark.url})
+TITLES = sorted({title.rstrip("*") for sign in TABLE.signs for title in sign.title})
+ADDRESSES = sorted({url.replace("*", "a.example") for sign in TABLE.signs for url in sign.url})
 HEADERS = sorted(
     (name, value.replace("*", "x"))
-    for mark in TABLE.marks
-    for name, values in mark.header.items()
+    for sign in TABLE.signs
+    for name, values in sign.header.items()
     for value in values or ("",)
 )
 PROSE = "What the vendors of bot protection do, and how they are compared. "

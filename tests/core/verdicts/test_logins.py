@@ -168,10 +168,10 @@ def test_a_proxys_answer_does_not_repeat_its_login() -> None:
 
     clean = redacted_answer(exchange, ("customer-session-abc", "s3cret")).proxy_answer
 
-    mark = LEFT_OUT.decode()
+    sign = LEFT_OUT.decode()
     assert clean == Answer(
         url="https://shop.example/",
         status=407,
-        headers=(("x-error", f"no such user: {mark}"), ("x-seen", f"Basic {mark}"), ("server", "gw")),
-        body=f"<p>{mark}</p>{mark}".encode(),
+        headers=(("x-error", f"no such user: {sign}"), ("x-seen", f"Basic {sign}"), ("server", "gw")),
+        body=f"<p>{sign}</p>{sign}".encode(),
     )

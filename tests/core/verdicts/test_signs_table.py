@@ -12,86 +12,86 @@ import pytest
 
 from proxysieve.core.model import OK, Exchange, Outcome
 from proxysieve.core.verdicts.judge import REFUSALS
-from proxysieve.core.verdicts.signs import Mark
+from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
 from proxysieve.judging.tables import make_judge, read_signs, usual_signs
 
 FILE = usual_signs()
 JUDGE = make_judge()
-BY_NAME = {mark.name: mark for mark in FILE.sign}
-PLACES = {mark.name: place for place, mark in enumerate(FILE.sign)}
+BY_NAME = {sign.name: sign for sign in FILE.sign}
+PLACES = {sign.name: place for place, sign in enumerate(FILE.sign)}
 
 
-def body_with(mark: Mark, text: str, title: str, frame: str) -> bytes:
+def body_with(sign: Sign, text: str, title: str, frame: str) -> bytes:
     """The least that the mark asks for."""
     if frame:
         return f'<html><iframe src="https://{frame.replace("*", "a")}x"></iframe></html>'.encode()
     head = f"<title>{title.replace('*', ' and more')}</title>" if title else ""
-    content = " ".join([text, *mark.also])
-    return f"{head}<script>{content}</script>".encode() if mark.bare else (head + content).encode()
+    content = " ".join([text, *sign.also])
+    return f"{head}<script>{content}</script>".encode() if sign.bare else (head + content).encode()
 
 
-def headers_of(mark: Mark) -> list[tuple[tuple[str, str], ...]]:
+def headers_of(sign: Sign) -> list[tuple[tuple[str, str], ...]]:
     """All headers that the mark asks for, once for each combination of their values."""
-    options = [[(name, value.replace("*", "x")) for value in values or ("x",)] for name, values in mark.header.items()]
+    options = [[(name, value.replace("*", "x")) for value in values or ("x",)] for name, values in sign.header.items()]
     return list(product(*options))
 
 
-def exchanges_of(mark: Mark) -> Iterator[Exchange]:
+def exchanges_of(sign: Sign) -> Iterator[Exchange]:
     """One for each way of meeting all that the mark asks for."""
-    texts, titles, frames = (one or ("",) for one in (mark.body, mark.title, mark.frame))
-    ways = product(texts, titles, frames, headers_of(mark), mark.status or (200,), mark.url or ("",))
+    texts, titles, frames = (one or ("",) for one in (sign.body, sign.title, sign.frame))
+    ways = product(texts, titles, frames, headers_of(sign), sign.status or (200,), sign.url or ("",))
     for text, title, frame, headers, status, url in ways:
         yield Exchange(
             url="https://asked.example/",
             final_url=f"https://{url.replace('*', 'sent.example')}x" if url else "",
             status=status,
             headers=headers,
-            body=body_with(mark, text, title, frame) or b"x",
+            body=body_with(sign, text, title, frame) or b"x",
             at=1e9,
         )
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda mark: mark.name)
-def test_a_sign_speaks_where_all_that_it_asks_for_is_there(mark: Mark) -> None:
+@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+def test_a_sign_speaks_where_all_that_it_asks_for_is_there(sign: Sign) -> None:
     """It decides, or an earlier one of its vendor does, whichever of its texts is there."""
-    for exchange in exchanges_of(mark):
+    for exchange in exchanges_of(sign):
         verdict = JUDGE.judge(exchange)
 
         speaker = BY_NAME.get(verdict.sign)
         assert speaker is not None, (verdict, exchange)
-        assert verdict.outcome is mark.verdict or {verdict.outcome, mark.verdict} <= REFUSALS, (verdict, exchange)
-        is_earlier = speaker.vendor == mark.vendor and PLACES[speaker.name] <= PLACES[mark.name]
-        assert speaker is mark or is_earlier, (verdict, exchange)
+        assert verdict.outcome is sign.verdict or {verdict.outcome, sign.verdict} <= REFUSALS, (verdict, exchange)
+        is_earlier = speaker.vendor == sign.vendor and PLACES[speaker.name] <= PLACES[sign.name]
+        assert speaker is sign or is_earlier, (verdict, exchange)
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda mark: mark.name)
-def test_a_sign_decides_for_one_of_its_texts_at_least(mark: Mark) -> None:
+@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+def test_a_sign_decides_for_one_of_its_texts_at_least(sign: Sign) -> None:
     """None is hidden behind another of its vendor."""
-    assert any(JUDGE.judge(exchange).sign == mark.name for exchange in exchanges_of(mark))
+    assert any(JUDGE.judge(exchange).sign == sign.name for exchange in exchanges_of(sign))
 
 
 def test_names_are_unique() -> None:
     """Users switch signs off by their names."""
-    assert [name for name, count in Counter(mark.name for mark in FILE.sign).items() if count > 1] == []
+    assert [name for name, count in Counter(sign.name for sign in FILE.sign).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda mark: mark.name)
-def test_a_sign_is_written_as_the_judge_reads_it(mark: Mark) -> None:
+@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+def test_a_sign_is_written_as_the_judge_reads_it(sign: Sign) -> None:
     """What is compared in lower case is written so, and somebody says that it is true."""
-    assert mark.source.strip()
-    assert mark.why.strip()
-    assert all(title == title.casefold() for title in mark.title)
-    assert all(value == value.lower() for values in mark.header.values() for value in values)
-    assert all(len(text) >= 4 for text in (*mark.body, *mark.also))
-    assert mark.measured is None or 0 <= mark.measured[1] <= mark.measured[0]
-    assert (mark.scope is not None) <= (mark.verdict not in {Outcome.OK, Outcome.PROXY_ERROR})
+    assert sign.source.strip()
+    assert sign.why.strip()
+    assert all(title == title.casefold() for title in sign.title)
+    assert all(value == value.lower() for values in sign.header.values() for value in values)
+    assert all(len(text) >= 4 for text in (*sign.body, *sign.also))
+    assert sign.measured is None or 0 <= sign.measured[1] <= sign.measured[0]
+    assert (sign.scope is not None) <= (sign.verdict not in {Outcome.OK, Outcome.PROXY_ERROR})
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda mark: mark.name)
-def test_no_text_of_a_sign_is_part_of_another(mark: Mark) -> None:
+@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+def test_no_text_of_a_sign_is_part_of_another(sign: Sign) -> None:
     """The longer one would never be needed."""
-    texts = mark.body if mark.exact else [text.lower() for text in mark.body]
+    texts = sign.body if sign.exact else [text.lower() for text in sign.body]
 
     assert [pair for pair in permutations(texts, 2) if pair[0] in pair[1]] == []
 
@@ -187,7 +187,7 @@ def test_a_good_page_stays_good(body: str) -> None:
 def test_a_sign_that_can_never_be_meant_is_refused(fields: dict[str, Any], says: str) -> None:
     """It would be silent, or end a crawl, without anybody knowing why."""
     with pytest.raises(ConfigError, match=says):
-        Mark(why="w", source="s", **fields)
+        Sign(why="w", source="s", **fields)
 
 
 def test_a_name_stands_once_in_a_file(tmp_path: Path) -> None:

@@ -161,8 +161,8 @@ class TestZipped:
     def test_what_is_encrypted_is_refused(self, place: Path) -> None:
         """Nobody has its password."""
         packed = bytearray(zipped(**{"a.har": har(entry(200, GOOD))}))
-        for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-            packed[packed.index(mark) + at] |= 1
+        for sign, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            packed[packed.index(sign) + at] |= 1
 
         with pytest.raises(ConfigError, match="damaged, or packed in a way"):
             read(place, bytes(packed))

@@ -12,7 +12,7 @@ from proxysieve.core.fingerprints.families import FAMILIES, UNKNOWN, WREQ_NAMES
 NO_LETTER = re.compile(r"[^a-z]")
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """What one visitor looks like. All of it agrees, and it never changes within a session.
 
     Attributes:

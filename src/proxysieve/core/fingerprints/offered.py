@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.fingerprints.user_agents import browser_of
 
 SYSTEMS = {"Windows": "Windows NT 10.0; Win64; x64", "macOS": "Macintosh; Intel Mac OS X 10_15_7"}
@@ -28,8 +28,8 @@ LONGEST_BROWSER = 64
 ENGLISH = "en-US,en;q=0.9"
 
 
-def _chrome(version: int, brands: str, platform: str) -> Identity:
-    return Identity(
+def _chrome(version: int, brands: str, platform: str) -> Fingerprint:
+    return Fingerprint(
         impersonate=f"chrome{version}",
         user_agent=f"Mozilla/5.0 ({SYSTEMS[platform]}) AppleWebKit/537.36 (KHTML, like Gecko) "
         f"Chrome/{version}.0.0.0 Safari/537.36",
@@ -42,8 +42,8 @@ def _chrome(version: int, brands: str, platform: str) -> Identity:
     )
 
 
-def _safari(version: str) -> Identity:
-    return Identity(
+def _safari(version: str) -> Fingerprint:
+    return Fingerprint(
         impersonate=f"safari{version.replace('.', '')}",
         user_agent=f"Mozilla/5.0 ({SYSTEMS['macOS']}) AppleWebKit/605.1.15 (KHTML, like Gecko) "
         f"Version/{version} Safari/605.1.15",
@@ -51,8 +51,8 @@ def _safari(version: str) -> Identity:
     )
 
 
-def _firefox(version: int, system: str) -> Identity:
-    return Identity(
+def _firefox(version: int, system: str) -> Fingerprint:
+    return Fingerprint(
         impersonate=f"firefox{version}",
         user_agent=f"Mozilla/5.0 ({system}; rv:{version}.0) Gecko/20100101 Firefox/{version}.0",
         accept_language=ENGLISH,
@@ -62,7 +62,7 @@ def _firefox(version: int, system: str) -> Identity:
 BRANDS_150 = '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'
 BRANDS_151 = '"Not=A?Brand";v="99", "Google Chrome";v="151", "Chromium";v="151"'
 
-IDENTITIES = (
+FINGERPRINTS = (
     _chrome(151, BRANDS_151, "Windows"),
     _chrome(151, BRANDS_151, "macOS"),
     _chrome(150, BRANDS_150, "Windows"),
@@ -77,12 +77,12 @@ NEAREST_TO_CHROMIUM = "chrome152"
 
 def real_chromium(
     user_agent: str, accept_language: str, client_hints: Sequence[tuple[str, str]], engine: str = "chromium"
-) -> Identity:
+) -> Fingerprint:
     """The identity of a Chromium that runs here, by what it says of itself.
 
     Where a client sends a session's requests in its place, it imitates the nearest Chrome.
     """
-    return Identity(
+    return Fingerprint(
         impersonate=NEAREST_TO_CHROMIUM,
         user_agent=user_agent,
         accept_language=accept_language,
@@ -91,36 +91,36 @@ def real_chromium(
     )
 
 
-def follow(identity: Identity, identities: Sequence[Identity]) -> Identity | None:
-    """What a visitor that was *identity* looks like where visitors are *identities* now.
+def follow(fingerprint: Fingerprint, fingerprints: Sequence[Fingerprint]) -> Fingerprint | None:
+    """What a visitor that was *fingerprint* looks like where visitors are *fingerprints* now.
 
     A browser that is no longer among them was updated meanwhile, as its users' are: a real one to the version that
     runs, an imitation to the next version of the same browser on the same platform. None where it would be another kind
     of visitor, whom cookies bound to a browser would not know again.
     """
-    of_kind = [one for one in identities if one.engine == identity.engine]
-    if identity in of_kind:
-        return identity
-    if identity.engine:
+    of_kind = [one for one in fingerprints if one.engine == fingerprint.engine]
+    if fingerprint in of_kind:
+        return fingerprint
+    if fingerprint.engine:
         return of_kind[0] if of_kind else None
-    return _updated(identity, of_kind)
+    return _updated(fingerprint, of_kind)
 
 
-def _updated(identity: Identity, identities: Sequence[Identity]) -> Identity | None:
-    was = browser_of(identity.user_agent)
+def _updated(fingerprint: Fingerprint, fingerprints: Sequence[Fingerprint]) -> Fingerprint | None:
+    was = browser_of(fingerprint.user_agent)
     if was is None or not was.platform:
         return None
-    kind = identity.family, was.family, was.platform
+    kind = fingerprint.family, was.family, was.platform
     kin = [
         (now.version or 0.0, one)
-        for one in identities
+        for one in fingerprints
         if (now := browser_of(one.user_agent)) and (one.family, now.family, now.platform) == kind
     ]
     newer = [pair for pair in kin if pair[0] >= (was.version or 0.0)]
     return min(newer, key=lambda pair: pair[0])[1] if newer else None
 
 
-class ChangedLooks(NamedTuple):
+class ChangedFingerprints(NamedTuple):
     """How many saved sessions looked like browsers that are not shown any more, by those browsers.
 
     Attributes:

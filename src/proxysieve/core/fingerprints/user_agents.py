@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 
 # In this order: Chromium's user agents speak of Safari too, and those of its relatives of Chrome.
 FAMILIES = (
@@ -73,13 +73,13 @@ def platform_of(user_agent: str) -> str:
     return next((system for system, pattern in SYSTEMS if pattern.search(user_agent[:LONGEST])), "")
 
 
-def nearest(browser: Browser, identities: Sequence[Identity]) -> Identity | None:
-    """The one of *identities* of the same family whose version is nearest; None if we are none of that family.
+def nearest(browser: Browser, fingerprints: Sequence[Fingerprint]) -> Fingerprint | None:
+    """The one of *fingerprints* of the same family whose version is nearest; None if we are none of that family.
 
     Where no version is said, it is the newest, as most people have it. Of two that are as near, it is the one on the
     same platform, if that is said.
     """
-    known = [(browser_of(one.user_agent), one) for one in identities]
+    known = [(browser_of(one.user_agent), one) for one in fingerprints]
     wanted = math.inf if browser.version is None else browser.version
     kin = [(ours.version or 0.0, one) for ours, one in known if ours and ours.family == browser.family]
     newest_first = sorted(kin, key=lambda pair: (-pair[0], platform_of(pair[1].user_agent) != browser.platform))

@@ -12,8 +12,8 @@ from proxysieve.core.learning.recovery import Recovery
 from proxysieve.core.learning.tiers import AT_ONCE, BARRED, CHALLENGED, STANDINGS, UNCLEAR, Group, Tier
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog, GroupKey, group_key
-from proxysieve.core.proxies.elsewhere import Hearsay, Heeded
-from proxysieve.core.proxies.random_set import Bag
+from proxysieve.core.proxies.elsewhere import Agreement, Elsewhere
+from proxysieve.core.proxies.random_set import RandomSet
 from proxysieve.core.records import ExitRecord
 
 # How often one that is not to be had is drawn before all are looked at.
@@ -58,10 +58,10 @@ class Try(NamedTuple):
     group: Group
     standing: str
     rested: float
-    heard: Heeded | None
+    heard: Agreement | None
 
 
-class Supply:
+class Candidates:
     """What is known of exits that do not work now, or not yet.
 
     Args:
@@ -79,11 +79,11 @@ class Supply:
     """
 
     def __init__(
-        self, catalog: Catalog, exits: Mapping[str, ExitRecord], hearsay: Hearsay, carrying: Container[str] = ()
+        self, catalog: Catalog, exits: Mapping[str, ExitRecord], elsewhere: Elsewhere, carrying: Container[str] = ()
     ) -> None:
         self._catalog = catalog
-        self._hearsay = hearsay
-        self.heard_good, self.heard_bad = Heeded(1.0), Heeded(0.0)
+        self._elsewhere = elsewhere
+        self.heard_good, self.heard_bad = Agreement(1.0), Agreement(0.0)
         self._exits = exits
         self._version = -1
         self._tiers: dict[float, Tier] = {}
@@ -321,12 +321,12 @@ class Supply:
 
     def _tell(self, proxy: Proxy, *, works: bool) -> None:
         if not proxy.is_gateway:
-            self._hearsay.tell(proxy.key, works=works)
+            self._elsewhere.tell(proxy.key, works=works)
 
-    def _heard_of(self, proxy: Proxy) -> Heeded | None:
-        if proxy.key in self._hearsay.good:
+    def _heard_of(self, proxy: Proxy) -> Agreement | None:
+        if proxy.key in self._elsewhere.good:
             return self.heard_good
-        return self.heard_bad if self._hearsay.is_bad(proxy.key) else None
+        return self.heard_bad if self._elsewhere.is_bad(proxy.key) else None
 
     def answer_well(self, seconds: float) -> None:
         """A good answer took *seconds*."""
@@ -449,7 +449,7 @@ class Supply:
         return None
 
     @staticmethod
-    def _any_order(groups: Bag[Group], rng: Random) -> Iterator[Group]:
+    def _any_order(groups: RandomSet[Group], rng: Random) -> Iterator[Group]:
         """Some at random, as one of them will do most of the time, and then all."""
         for _ in range(DRAW_COUNT):
             if groups:
@@ -457,8 +457,8 @@ class Supply:
         yield from list(groups)
 
     def _good_elsewhere(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
-        for _ in range(min(DRAW_COUNT, len(self._hearsay.good))):
-            proxy = self._catalog.get(self._hearsay.draw_good(rng))
+        for _ in range(min(DRAW_COUNT, len(self._elsewhere.good))):
+            proxy = self._catalog.get(self._elsewhere.draw_good(rng))
             if proxy and proxy.cost == tier.cost and not self._is_known(proxy) and is_free(proxy):
                 return proxy
         return None
@@ -474,7 +474,7 @@ class Supply:
             if self._is_known(proxy):
                 fresh[place] = fresh[-1]
                 fresh.pop()
-            elif is_free(proxy) and not self._hearsay.is_bad(proxy.key):
+            elif is_free(proxy) and not self._elsewhere.is_bad(proxy.key):
                 return proxy
             else:
                 passes -= 1

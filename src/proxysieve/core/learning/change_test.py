@@ -20,7 +20,7 @@ SURE = math.log(1e6)
 MOST_EVIDENCE = SURE / 3.5
 
 
-class Surprise:
+class ChangeTest:
     """Whether blocks come so often, all of a sudden, that something must have changed: a CUSUM test."""
 
     __slots__ = ("_evidence", "blocked_count", "ok_count")

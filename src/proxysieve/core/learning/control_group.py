@@ -25,10 +25,10 @@ SAME_TIME_SECONDS = 1.0
 # One page that bore a sign by itself weighs as much as so many blocks.
 MISTAKES_WEIGHT = 10
 # Pages that are remembered, and those who were refused each.
-MOST_PAGES, MOST_SUSPECTS = 2_000, 30
+MOST_PAGES, MOST_REFUSALS = 2_000, 30
 
 
-class Suspect(NamedTuple):
+class Refusal(NamedTuple):
     """Somebody was refused a page.
 
     Attributes:
@@ -62,7 +62,7 @@ class Page:
     __slots__ = ("confirmed", "refused_at", "suspects")
 
     def __init__(self) -> None:
-        self.suspects: dict[str, Suspect] = {}
+        self.suspects: dict[str, Refusal] = {}
         self.confirmed: set[str] = set()
         self.refused_at = math.inf
 
@@ -85,7 +85,7 @@ class Tally(NamedTuple):
     worked_count: Count = 0
 
 
-class Contrast:
+class ControlGroup:
     """The pages of one site that were refused to somebody, and what came of it.
 
     Attributes:
@@ -99,7 +99,7 @@ class Contrast:
         self._own: OrderedDict[int, str] = OrderedDict()
         self._answered: deque[float] = deque(maxlen=MOST_PAGES)
 
-    def fail(self, page: int, suspect: Suspect) -> int:
+    def fail(self, page: int, suspect: Refusal) -> int:
         """*suspect* was refused *page*; how many working sessions were refused it alike, this one included."""
         known = self._pages.get(page)
         if known is None:
@@ -108,7 +108,7 @@ class Contrast:
         if suspect.had_worked:
             known.refused_at = min(known.refused_at, suspect.asked_at)
         before = known.suspects.get(suspect.exit_id)
-        if len(known.suspects) < MOST_SUSPECTS or before:
+        if len(known.suspects) < MOST_REFUSALS or before:
             if before:
                 self._clear(before.session, page)
             known.suspects[suspect.exit_id] = suspect
@@ -118,7 +118,7 @@ class Contrast:
             self._drop(next(iter(self._pages)))
         return known.alike(suspect.sign)
 
-    def succeed(self, page: int, exit_id: str, asked_at: float) -> list[Suspect]:
+    def succeed(self, page: int, exit_id: str, asked_at: float) -> list[Refusal]:
         """*page* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
         self._answered.append(asked_at)
         self._own.pop(page, None)
@@ -162,7 +162,7 @@ class Contrast:
         needed = ALIKE_COUNT if self.is_usually_own(sign) else OWN_COUNT
         return known is not None and bool(known.confirmed) and known.alike(sign) >= needed
 
-    def own(self, page: int, sign: str) -> list[Suspect]:
+    def own(self, page: int, sign: str) -> list[Refusal]:
         """*page* bears *sign* itself; who was suspected for it."""
         known = self._drop(page)
         if known is None:

@@ -58,7 +58,7 @@ class Failed(NamedTuple):
     page: int
 
 
-class Doubts:
+class HeldSessions:
     """What is not believed yet.
 
     Attributes:

@@ -91,7 +91,7 @@ class Proof(NamedTuple):
     asked_at: float
 
 
-class PaceRecord(msgspec.Struct, kw_only=True):
+class UsageLimitsRecord(msgspec.Struct, kw_only=True):
     """What is kept of a pace."""
 
     limits: list[Limit] = []
@@ -100,7 +100,7 @@ class PaceRecord(msgspec.Struct, kw_only=True):
     began_at: Moment = 0.0
 
 
-class Pace:
+class UsageLimits:
     """What is known of how hard exits, or networks, may be used at the site.
 
     Args:
@@ -175,7 +175,7 @@ class Pace:
         if has_moved:
             self._grant()
 
-    def raise_to(self, other: Pace) -> None:
+    def raise_to(self, other: UsageLimits) -> None:
         """What *other* has proven holds here as well: an exit's uses are uses of its network."""
         for mine, theirs in zip(self.frontiers, other.frontiers, strict=True):
             if theirs.proven > mine.proven:
@@ -330,12 +330,12 @@ class Pace:
 
     # What is kept.
 
-    def record(self) -> PaceRecord:
+    def record(self) -> UsageLimitsRecord:
         """What is to be kept."""
         proven = [frontier.proven for frontier in self.frontiers]
-        return PaceRecord(limits=self.limits, proven=proven, lag=self.lag, began_at=self.began_at)
+        return UsageLimitsRecord(limits=self.limits, proven=proven, lag=self.lag, began_at=self.began_at)
 
-    def restore(self, record: PaceRecord) -> None:
+    def restore(self, record: UsageLimitsRecord) -> None:
         """Take back what was kept."""
         self.limits, self.lag, self.began_at = record.limits, record.lag, record.began_at
         if len(record.proven) == len(WINDOWS):

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
-from proxysieve.core.learning.change_test import Surprise
-from proxysieve.core.learning.limits import SURE_OF_USE, WINDOWS, Frontier, Pace
+from proxysieve.core.learning.change_test import ChangeTest
+from proxysieve.core.learning.limits import SURE_OF_USE, WINDOWS, Frontier, UsageLimits
 from proxysieve.core.learning.uses import Uses
 
 # What is granted to networks is less than what is proven, so that the one that leads does lead.
@@ -44,7 +44,7 @@ class Blocked(NamedTuple):
     is_expected: bool
 
 
-class Wear:
+class Overuse:
     """What is known of uses and what they lead to.
 
     Attributes:
@@ -58,10 +58,10 @@ class Wear:
     def __init__(self) -> None:
         self.exits: dict[str, Uses] = {}
         self.networks: dict[str, Uses] = {}
-        self.exit_pace = Pace()
-        self.network_pace = Pace(NETWORK_SHARE)
+        self.exit_limits = UsageLimits()
+        self.network_limits = UsageLimits(NETWORK_SHARE)
         self.depth = Frontier()
-        self._surprise = Surprise()
+        self._surprise = ChangeTest()
         self._lately: deque[tuple[Uses, float]] = deque(maxlen=MOST_LATE_EXITS)
 
     def use(self, exit_id: str, network: str, at: float) -> tuple[int, float]:
@@ -102,8 +102,8 @@ class Wear:
     def answer_well(self, network: str, asked_at: float) -> None:
         """A session that works was answered well."""
         self._surprise.answer_well()
-        if network and self.network_pace.limits:
-            self.network_pace.acquit(network, asked_at)
+        if network and self.network_limits.limits:
+            self.network_limits.acquit(network, asked_at)
 
     def prove(self, exit_id: str, network: str, number: int, asked_at: float, depth: int, now: float) -> None:
         """A request beyond what was proven was answered well.
@@ -119,19 +119,19 @@ class Wear:
         self.depth.prove(depth)
         if number % min(1 + number // PROOFS_KEPT, MOST_BETWEEN_PROOFS):
             return
-        uses, version = self.exits.get(exit_id), self.exit_pace.version
+        uses, version = self.exits.get(exit_id), self.exit_limits.version
         if uses is None:
             return
-        self.exit_pace.prove(exit_id, uses, asked_at, now)
-        if self.exit_pace.version != version:
-            self.network_pace.raise_to(self.exit_pace)
+        self.exit_limits.prove(exit_id, uses, asked_at, now)
+        if self.exit_limits.version != version:
+            self.network_limits.raise_to(self.exit_limits)
         others = self.uses_of_network(network) if network else uses
         if others.count > uses.count:
-            self.network_pace.prove(network, others, asked_at, now)
+            self.network_limits.prove(network, others, asked_at, now)
 
     def bear(self, exit_id: str, asked_at: float, now: float) -> None:
         """The same, of an exit that was asked before it was blocked and is blocked now."""
-        uses, pace = self.exits.get(exit_id), self.exit_pace
+        uses, pace = self.exits.get(exit_id), self.exit_limits
         if uses is None:
             return
         pace.bear(exit_id, uses, asked_at)
@@ -152,7 +152,7 @@ class Wear:
             return ""
         why = self._explain_by_use(blocked, exits, networks, now)
         self._lately.append((self.exits[blocked.exit_id], blocked.asked_at))
-        is_news = not blocked.is_expected and blocked.asked_at >= self.exit_pace.began_at
+        is_news = not blocked.is_expected and blocked.asked_at >= self.exit_limits.began_at
         if not is_news or not self._surprise.block():
             return why
         lag = self._seconds_late()
@@ -160,14 +160,14 @@ class Wear:
             self._be_late(lag, now)
             why = f"bans come {lag:.0f} s late"
         else:
-            self.exit_pace.begin_anew(now)
-            self.network_pace.begin_anew(now)
+            self.exit_limits.begin_anew(now)
+            self.network_limits.begin_anew(now)
             why = "too many at once: what was proven holds no more"
         self._lately.clear()
         return why
 
     def _explain_by_use(self, blocked: Blocked, exits: Iterable[Uses], networks: Iterable[Uses], now: float) -> str:
-        uses, pace = self.exits[blocked.exit_id], self.exit_pace
+        uses, pace = self.exits[blocked.exit_id], self.exit_limits
         counts = pace.counts(uses, blocked.asked_at - pace.lag)
         out_count = max(0, blocked.number - 1 - uses.served)
         why = pace.explain(blocked.exit_id, counts, uses, exits, now)
@@ -182,7 +182,7 @@ class Wear:
     def _explain_by_network(
         self, blocked: Blocked, networks: Iterable[Uses], now: float, out_count: int, sure: float
     ) -> str:
-        network, pace = blocked.network, self.network_pace
+        network, pace = blocked.network, self.network_limits
         uses = self.uses_of_network(network)
         counts = pace.counts(uses, blocked.asked_at - pace.lag)
         why = pace.explain(network, counts, uses, networks, now)
@@ -191,7 +191,7 @@ class Wear:
 
     def _seconds_late(self) -> float:
         """By how long bans come late, as the counts of that time agree and those of the blocks do not; else 0."""
-        if len(self._lately) < LATE_EXITS or self.exit_pace.lag:
+        if len(self._lately) < LATE_EXITS or self.exit_limits.lag:
             return 0.0
         ratios: dict[int, float] = {}
         for lag in range(MOST_SECONDS_LATE):
@@ -204,12 +204,12 @@ class Wear:
         return float(best) if is_late else 0.0
 
     def _be_late(self, lag: float, now: float) -> None:
-        pace = self.exit_pace
+        pace = self.exit_limits
         columns = [pace.counts(uses, asked_at - lag).in_windows for uses, asked_at in self._lately]
         pace.be_late(lag, [max(1, min(column) - 1) for column in zip(*columns, strict=True)], now)
-        self.network_pace.lag = lag
+        self.network_limits.lag = lag
 
     def forget(self, share: float) -> None:
         """Have what is known weigh only *share* of what it did."""
-        self.exit_pace.forget(share)
-        self.network_pace.forget(share)
+        self.exit_limits.forget(share)
+        self.network_limits.forget(share)

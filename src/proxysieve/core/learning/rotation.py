@@ -14,7 +14,7 @@ from proxysieve.core.model import Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 
-class Turn:
+class Member:
     """One session that works.
 
     Attributes:
@@ -38,7 +38,7 @@ class Turn:
         self.is_waiting = self.is_held_back = False
 
 
-class Turns:
+class Rotation:
     """All that work at one cost.
 
     Attributes:
@@ -49,29 +49,29 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.all: dict[str, Turn] = {}
-        self.ready: OrderedDict[str, Turn] = OrderedDict()
+        self.all: dict[str, Member] = {}
+        self.ready: OrderedDict[str, Member] = OrderedDict()
         self.held_back_count = 0
         self.in_network: Counter[str] = Counter()
         # Due, a number that breaks ties, the stamp that the turn had, the turn: it counts while the stamp is the same.
-        self._waiting: list[tuple[float, int, int, Turn]] = []
+        self._waiting: list[tuple[float, int, int, Member]] = []
         self._order = count()
 
-    def add(self, turn: Turn) -> None:
-        """*turn* works."""
-        self.all[turn.session.name] = turn
-        self.in_network[turn.proxy.network] += 1
-        self._make_ready(turn)
+    def add(self, member: Member) -> None:
+        """*member* works."""
+        self.all[member.session.name] = member
+        self.in_network[member.proxy.network] += 1
+        self._make_ready(member)
 
     def discard(self, name: str) -> None:
         """The session called *name* works no more; absent does no harm."""
-        turn = self.all.pop(name, None)
-        if turn is not None:
-            self._leave_queue(turn)
+        member = self.all.pop(name, None)
+        if member is not None:
+            self._leave_queue(member)
             self.ready.pop(name, None)
-            self.in_network[turn.proxy.network] -= 1
-            if not self.in_network[turn.proxy.network]:
-                del self.in_network[turn.proxy.network]
+            self.in_network[member.proxy.network] -= 1
+            if not self.in_network[member.proxy.network]:
+                del self.in_network[member.proxy.network]
 
     def use(self, name: str) -> None:
         """The session called *name* got a request."""
@@ -81,38 +81,38 @@ class Turns:
             # A probe: its time is another now.
             self._make_ready(self.all[name])
 
-    def set_aside(self, turn: Turn) -> None:
+    def set_aside(self, member: Member) -> None:
         """It carries all that it may, until a request of it is over."""
-        self.ready.pop(turn.session.name, None)
+        self.ready.pop(member.session.name, None)
 
     def land(self, name: str) -> None:
         """A request of the session called *name* is over."""
-        turn = self.all.get(name)
-        if turn is not None and name not in self.ready and not turn.is_waiting:
-            self.ready[name] = turn
+        member = self.all.get(name)
+        if member is not None and name not in self.ready and not member.is_waiting:
+            self.ready[name] = member
 
-    def put_off(self, turn: Turn, until: float, *, is_held_back: bool) -> None:
+    def put_off(self, member: Member, until: float, *, is_held_back: bool) -> None:
         """It may not be used before *until*."""
-        self.ready.pop(turn.session.name, None)
-        self._leave_queue(turn)
-        turn.is_waiting, turn.is_held_back = True, is_held_back
+        self.ready.pop(member.session.name, None)
+        self._leave_queue(member)
+        member.is_waiting, member.is_held_back = True, is_held_back
         self.held_back_count += is_held_back
-        heappush(self._waiting, (until, next(self._order), turn.stamp, turn))
+        heappush(self._waiting, (until, next(self._order), member.stamp, member))
 
     def wake(self, now: float) -> None:
         """Have those ready whose time has come."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= now:
-            _, _, stamp, turn = heappop(waiting)
-            if stamp == turn.stamp:
-                self._make_ready(turn)
+            _, _, stamp, member = heappop(waiting)
+            if stamp == member.stamp:
+                self._make_ready(member)
 
     def wake_all(self) -> None:
         """Have all looked at anew, as more is allowed."""
         waiting, self._waiting = sorted(self._waiting), []
-        for _, _, stamp, turn in waiting:
-            if stamp == turn.stamp:
-                self._make_ready(turn)
+        for _, _, stamp, member in waiting:
+            if stamp == member.stamp:
+                self._make_ready(member)
 
     def next_at(self) -> float | None:
         """When the first of those who wait is due."""
@@ -121,16 +121,16 @@ class Turns:
             heappop(waiting)
         return waiting[0][0] if waiting else None
 
-    def limited(self) -> list[tuple[float, Turn]]:
+    def limited(self) -> list[tuple[float, Member]]:
         """Those that a limit keeps from being used, with their time, in its order."""
         entries = [one for one in self._waiting if one[2] == one[3].stamp and not one[3].is_held_back]
-        return [(due, turn) for due, _, _, turn in sorted(entries)]
+        return [(due, member) for due, _, _, member in sorted(entries)]
 
-    def _make_ready(self, turn: Turn) -> None:
-        self._leave_queue(turn)
-        self.ready[turn.session.name] = turn
+    def _make_ready(self, member: Member) -> None:
+        self._leave_queue(member)
+        self.ready[member.session.name] = member
 
-    def _leave_queue(self, turn: Turn) -> None:
-        turn.stamp += 1
-        self.held_back_count -= turn.is_held_back
-        turn.is_waiting = turn.is_held_back = False
+    def _leave_queue(self, member: Member) -> None:
+        member.stamp += 1
+        self.held_back_count -= member.is_held_back
+        member.is_waiting = member.is_held_back = False

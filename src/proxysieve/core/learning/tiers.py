@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.catalog import GroupKey
-from proxysieve.core.proxies.random_set import Bag
+from proxysieve.core.proxies.random_set import RandomSet
 
 # How many exits elsewhere weigh as much as one of the group itself.
 SHRINKAGE = 1.5
@@ -68,7 +68,7 @@ class Tier:
         self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in STANDINGS}
         self.idle: OrderedDict[str, None] = OrderedDict()
         self.due_seconds = FIRST_DUE_SECONDS
-        self._by_place: dict[tuple[int, int], Bag[Group]] = {}
+        self._by_place: dict[tuple[int, int], RandomSet[Group]] = {}
 
     @property
     def chance(self) -> float:
@@ -89,7 +89,7 @@ class Tier:
 
     def put(self, group: Group) -> None:
         """Have *group* where it belongs, to be drawn from."""
-        self._by_place.setdefault(group.place, Bag()).add(group)
+        self._by_place.setdefault(group.place, RandomSet()).add(group)
 
     def take_out(self, group: Group) -> None:
         """Do not draw from *group* any more."""
@@ -99,7 +99,7 @@ class Tier:
             if not there:
                 del self._by_place[group.place]
 
-    def best_first(self) -> Iterator[Bag[Group]]:
+    def best_first(self) -> Iterator[RandomSet[Group]]:
         """The groups, those whose exits are likeliest to work first, equals together."""
         if len(self._by_place) == 1:
             yield from self._by_place.values()

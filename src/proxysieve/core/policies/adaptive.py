@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.limits import PROOFS
-from proxysieve.core.learning.rotation import Turn, Turns
+from proxysieve.core.learning.rotation import Member, Rotation
 from proxysieve.core.learning.tiers import Tier
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.site.policy import Choice, Open, Rest, Reuse
-from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
+from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 # So many of those that work go ahead of the others, and one at least.
 CANARY_SHARE = 0.04
@@ -85,7 +85,7 @@ class Adaptive:
 
     def __init__(self, thrift: float = 1.0) -> None:
         self._thrift = thrift
-        self._canaries: list[Turn] = []
+        self._canaries: list[Member] = []
         self._began_at = 0.0
         self._leading_network = ""
         self._probe = Probe()
@@ -93,8 +93,8 @@ class Adaptive:
         self._want, self._small_want = Want(), Want()
         self._version = -1
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
-        choice = self._choose(facts, now, rng)
+    def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
+        choice = self._choose(state, now, rng)
         if isinstance(choice, Rest) and choice.why == WANT:
             self._want.begin(now)
             self._small_want.begin(now)
@@ -103,208 +103,212 @@ class Adaptive:
             self._small_want.end(now)
         return choice
 
-    def _choose(self, facts: Facts, now: float, rng: Random) -> Choice:
-        lore = facts.lore
-        assert lore is not None, "the policy learns"  # noqa: S101
-        self._look_again(lore)
-        lore.supply.give_up_on_slow(now)
-        unmet = float(facts.waiting)
-        tiers = lore.supply.tiers()
+    def _choose(self, state: SiteState, now: float, rng: Random) -> Choice:
+        learner = state.learner
+        assert learner is not None, "the policy learns"  # noqa: S101
+        self._look_again(learner)
+        learner.candidates.give_up_on_slow(now)
+        unmet = float(state.waiting)
+        tiers = learner.candidates.tiers()
         for tier in tiers:
-            turns = lore.turns.get(tier.cost)
-            if turns is not None:
-                choice = self._reuse(facts, lore, turns, now)
+            rotation = learner.rotation.get(tier.cost)
+            if rotation is not None:
+                choice = self._reuse(state, learner, rotation, now)
                 if choice is not None:
                     return choice
-                unmet -= self._soon(facts, lore, turns)
+                unmet -= self._soon(state, learner, rotation)
             carry = min(float(MAX_IN_FLIGHT), self._thrift / tier.chance)
-            unmet -= lore.supply.expected.get(tier.cost, 0.0) * carry
-            if unmet <= 0 and not self._is_left_over(facts):
-                return self._rest(lore, now, "what is being tried may be enough")
-            choice = self._probe_limit(facts, lore, turns, now, CERTAIN) or self._open(facts, lore, tier, now, rng)
+            unmet -= learner.candidates.expected.get(tier.cost, 0.0) * carry
+            if unmet <= 0 and not self._is_left_over(state):
+                return self._rest(learner, now, "what is being tried may be enough")
+            choice = self._probe_limit(state, learner, rotation, now, CERTAIN) or self._open(
+                state, learner, tier, now, rng
+            )
             if choice is not None:
                 return choice
-        if facts.is_crowded:
-            return self._rest(lore, now, FULL)
+        if state.is_crowded:
+            return self._rest(learner, now, FULL)
         for tier in tiers:
-            choice = self._probe_limit(facts, lore, lore.turns.get(tier.cost), now)
+            choice = self._probe_limit(state, learner, learner.rotation.get(tier.cost), now)
             if choice is not None:
                 return choice
-        return self._rest(lore, now, WANT)
+        return self._rest(learner, now, WANT)
 
     @staticmethod
-    def _is_left_over(facts: Facts) -> bool:
+    def _is_left_over(state: SiteState) -> bool:
         """Whether others may be used now, but not by this request, as it has just failed on all of them."""
-        return bool(facts.avoided) and any(
-            turn.session.exit_id in facts.avoided
-            for turns in (facts.lore.turns.values() if facts.lore else ())
-            for turn in turns.ready.values()
+        return bool(state.avoided) and any(
+            member.session.exit_id in state.avoided
+            for rotation in (state.learner.rotation.values() if state.learner else ())
+            for member in rotation.ready.values()
         )
 
-    def _rest(self, lore: Lore, now: float, why: str) -> Rest:
-        due = [at for turns in lore.turns.values() if (at := turns.next_at()) is not None]
+    def _rest(self, learner: Learner, now: float, why: str) -> Rest:
+        due = [at for rotation in learner.rotation.values() if (at := rotation.next_at()) is not None]
         return Rest(max(min([now + LOOK_AGAIN_SECONDS, *due]), now + LEAST_SECONDS), why)
 
-    def _look_again(self, lore: Lore) -> None:
-        version = lore.wear.exit_pace.version + lore.wear.network_pace.version
+    def _look_again(self, learner: Learner) -> None:
+        version = learner.overuse.exit_limits.version + learner.overuse.network_limits.version
         if version != self._version:
             self._version = version
-            for turns in lore.turns.values():
-                turns.wake_all()
+            for rotation in learner.rotation.values():
+                rotation.wake_all()
 
     # Those that work.
 
-    def _reuse(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> Choice:
-        turns.wake(now)
-        first = self._first(facts, lore, turns, now)
-        if first is None or first.uses.count * LEAD > lore.wear.exit_pace.frontiers[-1].proven:
-            canary = self._canary(facts, lore, turns, now)
+    def _reuse(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Choice:
+        rotation.wake(now)
+        first = self._first(state, learner, rotation, now)
+        if first is None or first.uses.count * LEAD > learner.overuse.exit_limits.frontiers[-1].proven:
+            canary = self._canary(state, learner, rotation, now)
             if canary and (first is None or canary.uses.count < LEAD * first.uses.count):
                 return Reuse(canary.session, "goes ahead of the others", Reach.AHEAD)
         if first is None:
             return None
-        return Reuse(first.session, "rested longest", Reach(self._is_unproven(lore, first, now)))
+        return Reuse(first.session, "rested longest", Reach(self._is_unproven(learner, first, now)))
 
-    def _first(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> Turn | None:
+    def _first(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Member | None:
         """The one that rested longest of those that may be used within what is known."""
-        pace = lore.wear.exit_pace
-        while turn := next((turn for turn in turns.ready.values() if self._is_for_it(facts, turn)), None):
-            if not facts.is_open(turn.session, now):
+        pace = learner.overuse.exit_limits
+        while member := next((member for member in rotation.ready.values() if self._is_for_it(state, member)), None):
+            if not state.is_open(member.session, now):
                 # One whose proxy has left may come back.
-                if turn.session.proxy in facts.catalog:
-                    lore.retire(turn)
+                if member.session.proxy in state.catalog:
+                    learner.retire(member)
                 else:
-                    turns.put_off(turn, now + LOOK_AGAIN_SECONDS, is_held_back=False)
+                    rotation.put_off(member, now + LOOK_AGAIN_SECONDS, is_held_back=False)
                 continue
-            if facts.in_flight.get(turn.session.name, 0) >= min(lore.wear.depth.proven, MAX_IN_FLIGHT):
-                turns.set_aside(turn)
+            if state.in_flight.get(member.session.name, 0) >= min(learner.overuse.depth.proven, MAX_IN_FLIGHT):
+                rotation.set_aside(member)
                 continue
-            limits_at, granted_at = self._limits_at(facts, lore, turn), pace.frontier_at(turn.uses)
+            limits_at, granted_at = self._limits_at(state, learner, member), pace.frontier_at(member.uses)
             # Where nobody else of its network is used, that has nothing to add.
-            if turn.network and turn.network.count > turn.uses.count and max(limits_at, granted_at) <= now:
-                network = lore.wear.network_pace
-                limits_at = network.limits_at(turn.network, turn.proxy.network)
-                granted_at = network.frontier_at(turn.network)
-                if limits_at <= now < granted_at and self._leads(facts, turns, turn):
+            if member.network and member.network.count > member.uses.count and max(limits_at, granted_at) <= now:
+                network = learner.overuse.network_limits
+                limits_at = network.limits_at(member.network, member.proxy.network)
+                granted_at = network.frontier_at(member.network)
+                if limits_at <= now < granted_at and self._leads(state, rotation, member):
                     granted_at = now
             if max(limits_at, granted_at) <= now:
-                return turn
-            turns.put_off(turn, max(limits_at, granted_at), is_held_back=limits_at <= now)
+                return member
+            rotation.put_off(member, max(limits_at, granted_at), is_held_back=limits_at <= now)
         return None
 
     @staticmethod
-    def _is_for_it(facts: Facts, turn: Turn) -> bool:
-        """Whether *turn* may carry the request for which one is chosen, as far as that is known of others."""
-        return turn.session.exit_id not in facts.avoided and not facts.is_full(turn.proxy.key)
+    def _is_for_it(state: SiteState, member: Member) -> bool:
+        """Whether *member* may carry the request for which one is chosen, as far as that is known of others."""
+        return member.session.exit_id not in state.avoided and not state.is_full(member.proxy.key)
 
     @staticmethod
-    def _limits_at(facts: Facts, lore: Lore, turn: Turn) -> float:
+    def _limits_at(state: SiteState, learner: Learner, member: Member) -> float:
         """When its exit may be used, within all limits."""
-        return max(facts.rests_until(turn.session.exit_id), lore.wear.exit_pace.limits_at(turn.uses))
+        return max(state.rests_until(member.session.exit_id), learner.overuse.exit_limits.limits_at(member.uses))
 
     @staticmethod
-    def _network_at(lore: Lore, turn: Turn) -> float:
+    def _network_at(learner: Learner, member: Member) -> float:
         """When its network may be, within all that is known."""
-        if turn.network is None or turn.network.count == turn.uses.count:
+        if member.network is None or member.network.count == member.uses.count:
             return 0.0
-        pace = lore.wear.network_pace
-        return max(pace.limits_at(turn.network, turn.proxy.network), pace.frontier_at(turn.network))
+        pace = learner.overuse.network_limits
+        return max(pace.limits_at(member.network, member.proxy.network), pace.frontier_at(member.network))
 
     @staticmethod
-    def _is_unproven(lore: Lore, turn: Turn, now: float) -> bool:
-        wear = lore.wear
+    def _is_unproven(learner: Learner, member: Member, now: float) -> bool:
+        overuse = learner.overuse
         # Who is within what is granted is within what is proven, unless more is granted; a network may lead.
-        return (wear.exit_pace.grants_more and wear.exit_pace.is_unproven(turn.uses, now)) or (
-            turn.network is not None
-            and turn.network.count > turn.uses.count
-            and wear.network_pace.is_unproven(turn.network, now)
+        return (overuse.exit_limits.grants_more and overuse.exit_limits.is_unproven(member.uses, now)) or (
+            member.network is not None
+            and member.network.count > member.uses.count
+            and overuse.network_limits.is_unproven(member.network, now)
         )
 
     # Those that go ahead.
 
-    def _canary(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> Turn | None:
-        if lore.doubts.is_leader_held:
+    def _canary(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Member | None:
+        if learner.held_sessions.is_leader_held:
             return None
-        if self._began_at != lore.wear.exit_pace.began_at:
+        if self._began_at != learner.overuse.exit_limits.began_at:
             # What they know of their exits is of another time.
-            self._began_at, self._canaries = lore.wear.exit_pace.began_at, []
-        self._canaries = [turn for turn in self._canaries if turns.all.get(turn.session.name) is turn]
-        if lore.doubts.alarm_at:
+            self._began_at, self._canaries = learner.overuse.exit_limits.began_at, []
+        self._canaries = [member for member in self._canaries if rotation.all.get(member.session.name) is member]
+        if learner.held_sessions.alarm_at:
             # One that has failed since leads nobody: without another, those held back would wait for hours.
-            self._canaries = [turn for turn in self._canaries if turn.session.exit_id not in facts.avoided]
-        if len(self._canaries) < max(1, int(CANARY_SHARE * len(turns.all))):
-            self._appoint(facts, lore, turns, now)
-        for turn in self._canaries:
-            is_free = facts.is_ready(turn.session, now) and self._limits_at(facts, lore, turn) <= now
-            if is_free and self._may_lead_network(facts, lore, turns, turn, now):
-                return turn
+            self._canaries = [member for member in self._canaries if member.session.exit_id not in state.avoided]
+        if len(self._canaries) < max(1, int(CANARY_SHARE * len(rotation.all))):
+            self._appoint(state, learner, rotation, now)
+        for member in self._canaries:
+            is_free = state.is_ready(member.session, now) and self._limits_at(state, learner, member) <= now
+            if is_free and self._may_lead_network(state, learner, rotation, member, now):
+                return member
         return None
 
-    def _appoint(self, facts: Facts, lore: Lore, turns: Turns, now: float) -> None:
+    def _appoint(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> None:
         """Make one more a canary: the one used most, as the others are to stay behind it."""
         others = [
-            turn
-            for turn in turns.all.values()
-            if turn not in self._canaries
-            and turn.session.exit_id not in facts.avoided
-            and (turn.session.opened_at >= self._began_at or turn.uses.nth_last(1) < now - RESTED_SECONDS)
-            and self._limits_at(facts, lore, turn) <= now
+            member
+            for member in rotation.all.values()
+            if member not in self._canaries
+            and member.session.exit_id not in state.avoided
+            and (member.session.opened_at >= self._began_at or member.uses.nth_last(1) < now - RESTED_SECONDS)
+            and self._limits_at(state, learner, member) <= now
         ]
         if others:
-            self._canaries.append(max(others, key=lambda turn: turn.uses.count))
+            self._canaries.append(max(others, key=lambda member: member.uses.count))
 
-    def _may_lead_network(self, facts: Facts, lore: Lore, turns: Turns, turn: Turn, now: float) -> bool:
-        if self._network_at(lore, turn) <= now:
+    def _may_lead_network(
+        self, state: SiteState, learner: Learner, rotation: Rotation, member: Member, now: float
+    ) -> bool:
+        if self._network_at(learner, member) <= now:
             return True
-        assert turn.network is not None, "else it had no time"  # noqa: S101
-        limits_at = lore.wear.network_pace.limits_at(turn.network, turn.proxy.network)
-        return limits_at <= now and self._leads(facts, turns, turn)
+        assert member.network is not None, "else it had no time"  # noqa: S101
+        limits_at = learner.overuse.network_limits.limits_at(member.network, member.proxy.network)
+        return limits_at <= now and self._leads(state, rotation, member)
 
-    def _leads(self, facts: Facts, turns: Turns, turn: Turn) -> bool:
+    def _leads(self, state: SiteState, rotation: Rotation, member: Member) -> bool:
         """Whether its network is the one that goes ahead of the others: the one of which most are at work."""
-        leading, network = self._leading_network, turn.proxy.network
+        leading, network = self._leading_network, member.proxy.network
         if leading == network:
             return True
         is_idle = not any(
-            one.proxy.network == leading and facts.in_flight.get(one.session.name) for one in turns.all.values()
+            one.proxy.network == leading and state.in_flight.get(one.session.name) for one in rotation.all.values()
         )
-        if is_idle or turns.in_network[network] > turns.in_network[leading]:
+        if is_idle or rotation.in_network[network] > rotation.in_network[leading]:
             self._leading_network = network
             return True
         return False
 
-    def _soon(self, facts: Facts, lore: Lore, turns: Turns) -> float:
+    def _soon(self, state: SiteState, learner: Learner, rotation: Rotation) -> float:
         """How many requests those can carry soon that wait only for a canary."""
-        wear = lore.wear
-        if wear.exit_pace.lag or wear.exit_pace.limits or wear.network_pace.limits or not self._canaries:
+        overuse = learner.overuse
+        if overuse.exit_limits.lag or overuse.exit_limits.limits or overuse.network_limits.limits or not self._canaries:
             return 0.0
-        if facts.is_crowded:
+        if state.is_crowded:
             # They cannot, whatever the canary finds out.
             return 0.0
-        depth = wear.depth.proven
-        full_count = sum(facts.in_flight.get(name, 0) >= depth for name in turns.all)
-        carried = len(facts.flights) - lore.supply.try_count
-        return max(0.0, float(MAX_IN_FLIGHT * (turns.held_back_count + full_count) - carried))
+        depth = overuse.depth.proven
+        full_count = sum(state.in_flight.get(name, 0) >= depth for name in rotation.all)
+        carried = len(state.flights) - learner.candidates.try_count
+        return max(0.0, float(MAX_IN_FLIGHT * (rotation.held_back_count + full_count) - carried))
 
     # Those that may work.
 
-    def _open(self, facts: Facts, lore: Lore, tier: Tier, now: float, rng: Random) -> Choice:
+    def _open(self, state: SiteState, learner: Learner, tier: Tier, now: float, rng: Random) -> Choice:
         def is_free(proxy: Proxy) -> bool:
-            if proxy.key in facts.avoided or now < facts.rests_until(proxy.key) or facts.is_full(proxy.key):
+            if proxy.key in state.avoided or now < state.rests_until(proxy.key) or state.is_full(proxy.key):
                 return False
-            return proxy.is_gateway or facts.session_on(proxy, now) is None
+            return proxy.is_gateway or state.session_on(proxy, now) is None
 
         def may_be_used(proxy: Proxy) -> bool:
-            return is_free(proxy) and lore.bears(proxy, now)
+            return is_free(proxy) and learner.bears(proxy, now)
 
-        for limit in lore.wear.network_pace.limits:
+        for limit in learner.overuse.network_limits.limits:
             if limit.trial_count < NEIGHBOUR_COUNT and limit.sure < 1:
-                proxy = lore.supply.neighbour(tier, limit.subject, is_free, rng)
+                proxy = learner.candidates.neighbour(tier, limit.subject, is_free, rng)
                 if proxy is not None:
                     return Open(proxy, "a neighbour of one that was blocked")
-        gives_way = facts.drought.gives_way(tier.cost, now)
-        found = lore.supply.find(tier, may_be_used, rng, now, gives_way=gives_way)
-        again = lore.supply.find_blocked(tier, may_be_used, now)
+        gives_way = state.drought.gives_way(tier.cost, now)
+        found = learner.candidates.find(tier, may_be_used, rng, now, gives_way=gives_way)
+        again = learner.candidates.find_blocked(tier, may_be_used, now)
         if again and (found is None or again.chance > found.chance) and self._dares(now, again.chance):
             self._small_want.forget()
             found = again
@@ -316,23 +320,25 @@ class Adaptive:
 
     # Past what is believed.
 
-    def _probe_limit(self, facts: Facts, lore: Lore, turns: Turns | None, now: float, certain: float = 0.0) -> Choice:
+    def _probe_limit(
+        self, state: SiteState, learner: Learner, rotation: Rotation | None, now: float, certain: float = 0.0
+    ) -> Choice:
         """A request past a limit: always with the same session until it fails, and one at a time at first."""
-        probe, limited = self._probe, turns.limited() if turns else []
-        out_count = facts.in_flight.get(probe.session, 0)
-        if not turns or not limited or out_count >= (2 if probe.count > 1 else 1):
+        probe, limited = self._probe, rotation.limited() if rotation else []
+        out_count = state.in_flight.get(probe.session, 0)
+        if not rotation or not limited or out_count >= (2 if probe.count > 1 else 1):
             return None
-        for turn in self._candidates(lore, turns, limited, now):
-            chance, gain, span = self._odds(lore, turn, now)
-            if not facts.is_ready(turn.session, now) or gain <= LEAST_GAIN:
+        for member in self._members(learner, rotation, limited, now):
+            chance, gain, span = self._odds(learner, member, now)
+            if not state.is_ready(member.session, now) or gain <= LEAST_GAIN:
                 continue
-            name = turn.session.name
+            name = member.session.name
             is_again = name == probe.session and probe.count <= PROOFS and span >= 0.98 * probe.span
-            if is_again or self._is_worth(chance, gain, len(turns.all), now, certain):
+            if is_again or self._is_worth(chance, gain, len(rotation.all), now, certain):
                 probe.count = probe.count + 1 if is_again else 1
                 probe.session, probe.span = name, probe.span if is_again else span
                 self._want.forget()
-                return Reuse(turn.session, "past a limit, to see whether it is one", Reach.PAST_LIMIT)
+                return Reuse(member.session, "past a limit, to see whether it is one", Reach.PAST_LIMIT)
         return None
 
     def _is_worth(self, chance: float, gain: float, count: int, now: float, certain: float) -> bool:
@@ -341,25 +347,27 @@ class Adaptive:
         price = max(LEAST_LOSS_SECONDS, LOSS_SECONDS / count)
         return chance > 0 and self._want.seconds(now) * chance * gain >= price * (1 - chance)
 
-    def _candidates(self, lore: Lore, turns: Turns, limited: list[tuple[float, Turn]], now: float) -> list[Turn]:
+    def _members(
+        self, learner: Learner, rotation: Rotation, limited: list[tuple[float, Member]], now: float
+    ) -> list[Member]:
         """Who might go: the one that went last, the one whose time comes first, the ones that risk just enough."""
-        limits, began_at = lore.wear.exit_pace.limits, lore.wear.exit_pace.began_at
+        limits, began_at = learner.overuse.exit_limits.limits, learner.overuse.exit_limits.began_at
         # Who was used before all began anew would prove nothing.
-        clear = (turn for _, turn in limited if all(turn.uses.nth_last(limit.n) >= began_at for limit in limits))
-        candidates = [next(clear, limited[0][1])]
-        if self._probe.session in turns.all:
-            candidates.insert(0, turns.all[self._probe.session])
+        clear = (member for _, member in limited if all(member.uses.nth_last(limit.n) >= began_at for limit in limits))
+        members = [next(clear, limited[0][1])]
+        if self._probe.session in rotation.all:
+            members.insert(0, rotation.all[self._probe.session])
         for limit in limits:
             if not limit.is_open:
                 least = now + limit.seconds - limit.seconds_for(CERTAIN)
-                candidates += [turn for due, turn in limited if due <= least][-1:]
-        return candidates
+                members += [member for due, member in limited if due <= least][-1:]
+        return members
 
-    def _odds(self, lore: Lore, turn: Turn, now: float) -> tuple[float, float, float]:
+    def _odds(self, learner: Learner, member: Member, now: float) -> tuple[float, float, float]:
         """How likely it is that a use is borne, what part of the window that wins, how long the n uses before took."""
-        found = [(limit, turn.uses) for limit in lore.wear.exit_pace.limits]
-        if turn.network is not None and self._network_at(lore, turn) > now:
-            found += [(limit, turn.network) for limit in lore.wear.network_pace.limits]
+        found = [(limit, member.uses) for limit in learner.overuse.exit_limits.limits]
+        if member.network is not None and self._network_at(learner, member) > now:
+            found += [(limit, member.network) for limit in learner.overuse.network_limits.limits]
         spans = [(limit, now - uses.nth_last(limit.n)) for limit, uses in found if uses.count >= limit.n]
         passed = [(limit, span) for limit, span in spans if span < limit.below]
         if not passed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from proxysieve.core.site.policy import Choice, Open, Reuse, draw_proxy, draw_working
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 
 
 class Classic:
@@ -22,20 +22,20 @@ class Classic:
     def __init__(self, max_sessions: int = 100) -> None:
         self.max_sessions = max_sessions
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
-        chance = len(facts.working) / self.max_sessions
+    def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
+        chance = len(state.working) / self.max_sessions
         if chance > rng.random():
-            return self._reuse(facts, now, rng) or self._open(facts, now, rng)
-        return self._open(facts, now, rng) or self._reuse(facts, now, rng)
+            return self._reuse(state, now, rng) or self._open(state, now, rng)
+        return self._open(state, now, rng) or self._reuse(state, now, rng)
 
-    def _reuse(self, facts: Facts, now: float, rng: Random) -> Choice:
-        session = draw_working(facts, now, rng)
-        return Reuse(session, self._why(facts)) if session else None
+    def _reuse(self, state: SiteState, now: float, rng: Random) -> Choice:
+        session = draw_working(state, now, rng)
+        return Reuse(session, self._why(state)) if session else None
 
-    def _open(self, facts: Facts, now: float, rng: Random) -> Choice:
-        proxy = draw_proxy(facts, now, rng)
-        return Open(proxy, self._why(facts)) if proxy else None
+    def _open(self, state: SiteState, now: float, rng: Random) -> Choice:
+        proxy = draw_proxy(state, now, rng)
+        return Open(proxy, self._why(state)) if proxy else None
 
-    def _why(self, facts: Facts) -> str:
-        count = len(facts.working)
+    def _why(self, state: SiteState) -> str:
+        count = len(state.working)
         return f"{count} working, chance to use one of them {min(1.0, count / self.max_sessions):.0%}"

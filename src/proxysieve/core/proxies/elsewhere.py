@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from proxysieve.core.proxies.random_set import Bag
+from proxysieve.core.proxies.random_set import RandomSet
 
 
-class Hearsay:
+class Elsewhere:
     """At how many sites each exit works and is blocked; shared by all sites, like the catalog.
 
     Attributes:
@@ -17,7 +17,7 @@ class Hearsay:
 
     def __init__(self) -> None:
         self._balance: dict[str, int] = {}
-        self.good: Bag[str] = Bag()
+        self.good: RandomSet[str] = RandomSet()
 
     def tell(self, exit_id: str, *, works: bool) -> None:
         """An exit was found to work at a site, or not to."""
@@ -48,7 +48,7 @@ class Hearsay:
         return self.good.draw(rng) if self.good else ""
 
 
-class Heeded:
+class Agreement:
     """How often hearsay was right at one site.
 
     Attributes:

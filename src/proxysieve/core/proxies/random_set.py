@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Bag(Generic[T]):
+class RandomSet(Generic[T]):
     """Distinct items in no particular order."""
 
     __slots__ = ("_items", "_places")

@@ -1,35 +1,35 @@
 """Whom to believe: what answers say of others than those who were asked.
 
-A session that worked and is refused is only held (*doubts*), and who was refused a page waits for what others get there
-(*contrast*). Here what came to be known becomes what follows: one session is released, another condemned, an exit that
-nothing was known of is convicted or acquitted. Only for a policy that learns; else each answer stands for itself.
+A session that worked and is refused is only held (*held_sessions*), and who was refused a page waits for what others
+get there (*control_group*). Here evidence becomes conclusions: one session is released, another condemned, an exit of
+which nothing was known is convicted or acquitted. Only a policy that learns has it; else each answer stands for itself.
 """
 
 from __future__ import annotations
 
 from proxysieve.core.events import Reported
 from proxysieve.core.evidence import DISPUTABLE, is_weak
-from proxysieve.core.learning.control_group import ALIKE_COUNT, Suspect
+from proxysieve.core.learning.control_group import ALIKE_COUNT, Refusal
 from proxysieve.core.learning.held import Incident
-from proxysieve.core.learning.learner import REFUSALS, Lore
+from proxysieve.core.learning.learner import REFUSALS, Learner
 from proxysieve.core.model import Outcome, Reach, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
-from proxysieve.core.site.sessions import Flight, Roster
+from proxysieve.core.site.sessions import Flight, SiteSessions
 
 # So many refusals in a row that may each be the page's own are not, whatever the pages.
 REFUSALS_IN_A_ROW = 4
 
 
-class Beliefs:
-    """What is made of the doubts about the sessions of *roster*, by what *lore* knows."""
+class Conclusions:
+    """What is made of the doubts about the sessions of *site_sessions*, by what *learner* knows."""
 
-    def __init__(self, lore: Lore, roster: Roster) -> None:
-        self._lore = lore
-        self._roster = roster
+    def __init__(self, learner: Learner, site_sessions: SiteSessions) -> None:
+        self._learner = learner
+        self._site_sessions = site_sessions
 
     def is_news(self, page: int, verdict: Verdict) -> bool:
         """Whether *verdict* on *page* tells anything of a session: not if others that work were refused it before."""
-        return not (is_weak(verdict) and self._lore.contrast.is_disputed(page, verdict.sign))
+        return not (is_weak(verdict) and self._learner.control_group.is_disputed(page, verdict.sign))
 
     def hear(self, event: Reported, flight: Flight) -> bool:
         """Learn what any answer tells, also that to a question asked before the exit's last bad one.
@@ -37,25 +37,25 @@ class Beliefs:
         Returns:
             Whether the fate of those who are suspected hangs on it.
         """
-        lore, roster = self._lore, self._roster
-        roster.changed.add(("lore", ""))
+        learner, site_sessions = self._learner, self._site_sessions
+        site_sessions.changed.add(("lore", ""))
         session, record, outcome = flight.session, flight.exit, event.verdict.outcome if event.verdict else None
-        is_late, proxy = flight.at < record.last_bad_at, roster.catalog.get(session.proxy)
+        is_late, proxy = flight.at < record.last_bad_at, site_sessions.catalog.get(session.proxy)
         if event.verdict and not is_late and outcome in DISPUTABLE:
             record.scope = event.verdict.scope
-        is_trial = lore.doubts.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
+        is_trial = learner.held_sessions.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
         heard = None if is_late else self._heard(event, session, record)
-        lore.supply.end(event.lease, proxy, heard, record, event.at)
+        learner.candidates.end(event.lease, proxy, heard, record, event.at)
         if outcome is Outcome.OK:
-            lore.supply.answer_well(event.at - flight.at)
-            lore.wear.serve(session.exit_id, flight.number)
+            learner.candidates.answer_well(event.at - flight.at)
+            learner.overuse.serve(session.exit_id, flight.number)
             if is_late and flight.reach:
-                lore.wear.bear(session.exit_id, flight.at, event.at)
+                learner.overuse.bear(session.exit_id, flight.at, event.at)
             return is_trial
         if event.verdict and not event.verdict.is_of_proxy and flight.reach < Reach.PAST_LIMIT:
-            lore.doubt(event.lease, session, event.verdict, event.page, flight.at, event.at)
+            learner.doubt(event.lease, session, event.verdict, event.page, flight.at, event.at)
         if is_late and outcome in REFUSALS:
-            lore.doubts.refine(session.name, flight.at, flight.number)
+            learner.held_sessions.refine(session.name, flight.at, flight.number)
         return is_trial
 
     def _heard(self, event: Reported, session: SessionRecord, record: ExitRecord) -> Outcome | None:
@@ -75,34 +75,34 @@ class Beliefs:
         """Whether an exit that never worked is taken for blocked until others tell, and so not tried again."""
         if session.has_worked or not event.page or event.verdict is None or not is_weak(event.verdict):
             return False
-        return not self._lore.contrast.is_usually_own(event.verdict.sign)
+        return not self._learner.control_group.is_usually_own(event.verdict.sign)
 
     def believe(self, flight: Flight, event: Reported) -> list[str]:
         """What a good answer says about others; the sessions that end with it."""
-        lore = self._lore
+        learner = self._learner
         session, at = flight.session, event.at
-        if lore.doubts.is_held(session.name) and flight.at > lore.doubts.refused_at(session.name):
+        if learner.held_sessions.is_held(session.name) and flight.at > learner.held_sessions.refused_at(session.name):
             self._release_alike(session.name)
-        believed = lore.doubts.succeed(flight.at, event.page)
-        for incident in lore.doubts.take_forgiven(flight.at):
+        believed = learner.held_sessions.succeed(flight.at, event.page)
+        for incident in learner.held_sessions.take_forgiven(flight.at):
             self._release(incident)
         if event.page:
-            for suspect in lore.contrast.succeed(event.page, session.exit_id, flight.at):
+            for suspect in learner.control_group.succeed(event.page, session.exit_id, flight.at):
                 self._convict(suspect, at)
-        for page, sign in lore.contrast.confirm(session.name, flight.at):
+        for page, sign in learner.control_group.confirm(session.name, flight.at):
             self._acquit(page, sign)
-        proxy = self._roster.catalog.get(session.proxy)
+        proxy = self._site_sessions.catalog.get(session.proxy)
         network = proxy.network if proxy else ""
-        lore.wear.answer_well(network, flight.at)
+        learner.overuse.answer_well(network, flight.at)
         if flight.reach and proxy:
-            lore.wear.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
+            learner.overuse.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
         return [name for incident in believed for name in self._condemn(incident, at)]
 
     def hold(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
         """Wait with the end of a session until it is known whom to believe, unless it is known already."""
-        lore = self._lore
+        learner = self._learner
         session, outcome, at = flight.session, verdict.outcome, event.at
-        blocked = lore.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
+        blocked = learner.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
         page = 0 if self._is_sure(event.page, verdict) else event.page
         # At the end of a crawl nothing but pages may be left that are nobody's to see.
         is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < REFUSALS_IN_A_ROW
@@ -110,111 +110,115 @@ class Beliefs:
         incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful, is_weak(verdict))
         if outcome is Outcome.THROTTLED:
             # That the site says so itself leaves no doubt.
-            lore.believe(incident, at)
-            if lore.doubts.is_held(session.name):
+            learner.believe(incident, at)
+            if learner.held_sessions.is_held(session.name):
                 self._release_alike(session.name)
             return []
-        if lore.doubts.is_held(session.name):
+        if learner.held_sessions.is_held(session.name):
             # It was given another chance, which tells nothing while all fail, or of the same page.
-            if not is_trial or lore.doubts.alarm_at or (page and page == lore.doubts.page_of(session.name)):
+            if (
+                not is_trial
+                or learner.held_sessions.alarm_at
+                or (page and page == learner.held_sessions.page_of(session.name))
+            ):
                 return []
-            if lore.doubts.postpone(session.name, at):
+            if learner.held_sessions.postpone(session.name, at):
                 return []
             if is_doubtful:
                 # Now that page is the question, and of those whose fate it shared nothing is known yet.
-                lore.doubts.forget(session.name)
-                lore.doubts.hold(incident)
+                learner.held_sessions.forget(session.name)
+                learner.held_sessions.hold(incident)
                 return []
-            return [name for one in lore.doubts.take(session.name) for name in self._condemn(one, at)]
-        self._roster.take_off_work(session)
-        if session.pinned:
+            return [name for one in learner.held_sessions.take(session.name) for name in self._condemn(one, at)]
+        self._site_sessions.take_off_work(session)
+        if session.is_named:
             session.lost = f"{outcome}: {verdict.why}"
-        if flight.reach is Reach.PAST_LIMIT and not lore.doubts.alarm_at and not is_doubtful:
+        if flight.reach is Reach.PAST_LIMIT and not learner.held_sessions.alarm_at and not is_doubtful:
             # It was to be expected.
             return self._condemn(incident, at)
-        lore.doubts.hold(incident)
+        learner.held_sessions.hold(incident)
         return []
 
     def is_doubtful(self, session: SessionRecord, event: Reported, verdict: Verdict) -> bool:
         """Whether others are to tell at once what an unclear answer means, so that *session* is not used meanwhile."""
-        if not event.page or not session.has_worked or session.pinned or not is_weak(verdict):
+        if not event.page or not session.has_worked or session.is_named or not is_weak(verdict):
             return False
-        return not self._lore.contrast.is_usually_own(verdict.sign)
+        return not self._learner.control_group.is_usually_own(verdict.sign)
 
     def _is_sure(self, page: int, verdict: Verdict) -> bool:
         """Whether it does not depend on the page what *verdict* means."""
         if verdict.outcome is not Outcome.BLOCKED and not is_weak(verdict):
             return True
-        return self._lore.contrast.is_trusted(page, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
+        return self._learner.control_group.is_trusted(page, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
 
     def compare(self, flight: Flight, page: int, verdict: Verdict) -> None:
         """Ask who else was refused *page*."""
-        lore = self._lore
+        learner = self._learner
         session, sign = flight.session, verdict.sign or verdict.outcome
         is_presumed = not session.has_worked and (verdict.outcome is Outcome.BLOCKED or is_weak(verdict))
-        suspect = Suspect(
+        suspect = Refusal(
             session.name, session.exit_id, session.proxy, sign, flight.at, session.has_worked, is_presumed
         )
-        if lore.contrast.fail(page, suspect) >= ALIKE_COUNT:
-            lore.doubts.suspect(page)
-        if lore.contrast.is_own(page, sign):
+        if learner.control_group.fail(page, suspect) >= ALIKE_COUNT:
+            learner.held_sessions.suspect(page)
+        if learner.control_group.is_own(page, sign):
             self._acquit(page, sign)
 
     def _acquit(self, page: int, sign: str) -> None:
         """*page* itself bears *sign*: whoever was refused it is not to blame."""
-        lore, roster = self._lore, self._roster
-        for incident in lore.doubts.take_page(page):
+        learner, site_sessions = self._learner, self._site_sessions
+        for incident in learner.held_sessions.take_page(page):
             self._release(incident)
-        for suspect in lore.contrast.own(page, sign):
-            record, proxy = roster.exits.get(suspect.exit_id), roster.catalog.get(suspect.proxy)
+        for suspect in learner.control_group.own(page, sign):
+            record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy)
             if not record or not proxy or proxy.is_gateway:
                 continue
             if record.last is Outcome.BLOCKED:
                 record.blocked_count -= 1
                 record.unclear_count += 1
                 record.last, record.last_bad_at = Outcome.UNCLEAR, 0.0
-                roster.changed.add(("exit", suspect.exit_id))
+                site_sessions.changed.add(("exit", suspect.exit_id))
             elif not suspect.is_presumed:
                 continue
-            lore.supply.acquit(proxy, record)
+            learner.candidates.acquit(proxy, record)
 
-    def _convict(self, suspect: Suspect, at: float) -> None:
+    def _convict(self, suspect: Refusal, at: float) -> None:
         """Others got what was refused to *suspect*, of which nothing else is known."""
-        lore, roster = self._lore, self._roster
-        record, proxy = roster.exits.get(suspect.exit_id), roster.catalog.get(suspect.proxy)
-        if not record or not proxy or record.is_judged or suspect.proxy in roster.session_on:
+        learner, site_sessions = self._learner, self._site_sessions
+        record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy)
+        if not record or not proxy or record.is_judged or suspect.proxy in site_sessions.session_on:
             return
-        if not suspect.is_presumed and not lore.contrast.others_got_through(suspect.asked_at):
+        if not suspect.is_presumed and not learner.control_group.others_got_through(suspect.asked_at):
             # The site may have been down.
             return
         record.unclear_count -= 1
         record.count(Outcome.BLOCKED)
         record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, suspect.asked_at)
-        roster.changed.add(("exit", suspect.exit_id))
+        site_sessions.changed.add(("exit", suspect.exit_id))
         if suspect.is_presumed:
             # It stands among the blocked, unless its proxy has been away meanwhile.
-            lore.supply.leave(proxy, record, at, is_news=False)
+            learner.candidates.leave(proxy, record, at, is_news=False)
         else:
-            lore.supply.convict(proxy, record, at)
+            learner.candidates.convict(proxy, record, at)
 
     def _release_alike(self, name: str) -> None:
         """The session called *name* is not to blame, and nobody who was refused the same."""
-        lore = self._lore
-        page = lore.doubts.page_of(name)
-        for incident in lore.doubts.take_page(page) if page else lore.doubts.take_all():
+        learner = self._learner
+        page = learner.held_sessions.page_of(name)
+        for incident in learner.held_sessions.take_page(page) if page else learner.held_sessions.take_all():
             self._release(incident)
 
     def _release(self, incident: Incident) -> None:
-        roster = self._roster
+        site_sessions = self._site_sessions
         session = incident.session
         session.lost, session.unclear_count = "", 0
         incident.exit.last = Outcome.OK
         self._note_settled(session)
-        if roster.sessions.get(session.name) is session and not session.pinned:
-            roster.put_to_work(session)
-        proxy = roster.catalog.get(session.proxy)
+        if site_sessions.sessions.get(session.name) is session and not session.is_named:
+            site_sessions.put_to_work(session)
+        proxy = site_sessions.catalog.get(session.proxy)
         if proxy:
-            self._lore.supply.free(proxy, incident.exit)
+            self._learner.candidates.free(proxy, incident.exit)
 
     def _condemn(self, incident: Incident, at: float) -> list[str]:
         """It was."""
@@ -225,13 +229,13 @@ class Beliefs:
             record.count(Outcome.BLOCKED)
         record.last = incident.outcome
         self._note_settled(incident.session)
-        self._lore.believe(incident, at)
+        self._learner.believe(incident, at)
         if record.scope is Scope.SESSION and incident.outcome is Outcome.BLOCKED:
             # Its exit was not meant; another visitor from there may pass.
             record.last = Outcome.UNCLEAR
-        return [] if incident.session.pinned else self._roster.close(incident.session)
+        return [] if incident.session.is_named else self._site_sessions.close(incident.session)
 
     def _note_settled(self, session: SessionRecord) -> None:
         """It is known whether *session*, which was held, is to blame: that is to be saved, of its exit as well."""
-        if self._roster.sessions.get(session.name) is session:
-            self._roster.changed |= {("session", session.name), ("exit", session.exit_id)}
+        if self._site_sessions.sessions.get(session.name) is session:
+            self._site_sessions.changed |= {("session", session.name), ("exit", session.exit_id)}

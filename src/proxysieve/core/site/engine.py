@@ -12,30 +12,30 @@ import msgspec
 
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.evidence import DISPUTABLE, is_weak, own_verdict
-from proxysieve.core.fingerprints.fingerprint import Identity
-from proxysieve.core.fingerprints.offered import IDENTITIES, ChangedLooks, follow
-from proxysieve.core.learning.held import Doubts, Incident
-from proxysieve.core.learning.learner import LoreRecord
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
+from proxysieve.core.fingerprints.offered import FINGERPRINTS, ChangedFingerprints, follow
+from proxysieve.core.learning.held import HeldSessions, Incident
+from proxysieve.core.learning.learner import LearnerRecord
 from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
 from proxysieve.core.site.drought import DROUGHT_SECONDS
 from proxysieve.core.site.policy import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
-from proxysieve.core.site.state import MAX_IN_FLIGHT, Facts
+from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
 FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3600.0
 # A sleeper wakes late by some milliseconds, and may catch up that much.
 LEEWAY_SECONDS = 0.05
-KINDS: Mapping[str, type[SiteRecord | ExitRecord | SessionRecord | LoreRecord]] = {
+KINDS: Mapping[str, type[SiteRecord | ExitRecord | SessionRecord | LearnerRecord]] = {
     "site": SiteRecord,
     "exit": ExitRecord,
     "session": SessionRecord,
-    "lore": LoreRecord,
+    "lore": LearnerRecord,
 }
 ALARM = "independent exits began to fail together"
 
@@ -115,32 +115,32 @@ class Engine:
         policy: Policy,
         *,
         max_rate: float = 0.0,
-        identities: Sequence[Identity] = IDENTITIES,
-        hearsay: Hearsay | None = None,
+        fingerprints: Sequence[Fingerprint] = FINGERPRINTS,
+        elsewhere: Elsewhere | None = None,
         loads: Loads | None = None,
         records: Iterable[Record] = (),
         now: float = math.inf,
     ) -> None:
         self.site = site
-        heard = Hearsay() if hearsay is None else hearsay
+        heard = Elsewhere() if elsewhere is None else elsewhere
         learns = getattr(policy, "learns", False)
-        self.facts = Facts(catalog, max_rate=max_rate, hearsay=heard if learns else None, loads=loads)
+        self.state = SiteState(catalog, max_rate=max_rate, elsewhere=heard if learns else None, loads=loads)
         self._policy = policy
-        self._identities = identities
-        self.changed_looks = ChangedLooks(Counter(), Counter())
+        self._fingerprints = fingerprints
+        self.changed_fingerprints = ChangedFingerprints(Counter(), Counter())
         self._load(records, now)
 
     def apply(self, event: Event) -> list[str]:
         """Take *event* in; the names of the sessions that ended with it."""
-        return self.facts.apply(event)
+        return self.state.apply(event)
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left the catalog."""
-        self.facts.part(proxies)
+        self.state.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:
         """*proxies*, by their keys, stand in the catalog now; before, with other options, if not *are_new*."""
-        self.facts.welcome(proxies, are_new=are_new)
+        self.state.welcome(proxies, are_new=are_new)
 
     def choose(
         self, now: float, rng: Random, waiting: int = 1, page: int = 0, avoided: Collection[str] = ()
@@ -155,42 +155,48 @@ class Engine:
             avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
         """
         known = self._known_to_fail()
-        self.facts.waiting, self.facts.avoided = waiting, known.union(avoided) if known else avoided
-        choice, is_picky = self._choose(now, rng, page), bool(self.facts.avoided)
+        self.state.waiting, self.state.avoided = waiting, known.union(avoided) if known else avoided
+        choice, is_picky = self._choose(now, rng, page), bool(self.state.avoided)
         # The next who asks, as for a session by its name, avoids nobody.
-        self.facts.avoided = ()
+        self.state.avoided = ()
         return choice if isinstance(choice, Pick) or not is_picky else self._choose(now, rng, page)
 
     def _known_to_fail(self) -> frozenset[str]:
         """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
-        lore = self.facts.lore
-        if lore is None or not lore.doubts.alarm_at:
+        learner = self.state.learner
+        if learner is None or not learner.held_sessions.alarm_at:
             return frozenset()
         failed = frozenset(
-            turn.session.exit_id for turn in lore.working() if turn.exit.failed_at > lore.doubts.alarm_at
+            member.session.exit_id
+            for member in learner.working()
+            if member.exit.failed_at > learner.held_sessions.alarm_at
         )
-        works = any(turn.session.exit_id not in failed for turn in lore.working())
+        works = any(member.session.exit_id not in failed for member in learner.working())
         return failed if works else frozenset()
 
     def has_others(self, avoided: Collection[str]) -> bool:
         """Whether a request that failed on the *avoided* exits may yet be sent through others."""
-        facts = self.facts
-        works = any(session.exit_id not in avoided for session in facts.working)
-        return works or facts.drought.has_untried or facts.catalog.gateway_count > 0
+        state = self.state
+        works = any(session.exit_id not in avoided for session in state.working)
+        return works or state.drought.has_untried or state.catalog.gateway_count > 0
 
     def _choose(self, now: float, rng: Random, page: int) -> Pick | Wait:
         hold = self._hold(now)
         if hold is not None:
             return hold
-        lore = self.facts.lore
-        trial = self._trial(lore.doubts.suspects, now, page) if lore and lore.doubts.is_trial_due(now) else None
+        learner = self.state.learner
+        trial = (
+            self._trial(learner.held_sessions.suspects, now, page)
+            if learner and learner.held_sessions.is_trial_due(now)
+            else None
+        )
         if trial:
             return trial
-        choice = self._policy.choose(self.facts, now, rng)
-        if lore and not self.facts.flights and not isinstance(choice, Reuse | Open):
+        choice = self._policy.choose(self.state, now, rng)
+        if learner and not self.state.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
-            trial = self._last_trial(lore.doubts, now)
-            proxy = draw_proxy(self.facts, now, rng) if self.facts.is_dry else None
+            trial = self._last_trial(learner.held_sessions, now)
+            proxy = draw_proxy(self.state, now, rng) if self.state.is_dry else None
             if trial:
                 return trial
             if proxy:
@@ -211,92 +217,94 @@ class Engine:
 
     def choose_again(self, name: str, now: float) -> Pick | None:
         """The session called *name*, if it may carry one more request at *now* by all that is known; else any may."""
-        facts, lore = self.facts, self.facts.lore
-        session = facts.sessions.get(name)
-        if session is None or session.pinned or facts.is_dry or (lore and lore.doubts.alarm_at):
+        state, learner = self.state, self.state.learner
+        session = state.sessions.get(name)
+        if session is None or session.is_named or state.is_dry or (learner and learner.held_sessions.alarm_at):
             # Single probes are not for somebody's convenience.
             return None
-        if not facts.is_ready(session, now) or self._capped(now):
+        if not state.is_ready(session, now) or self._capped(now):
             return None
-        if lore and not lore.bears_again(session, now, facts.in_flight.get(name, 0)):
+        if learner and not learner.bears_again(session, now, state.in_flight.get(name, 0)):
             return None
         return self._pick(name, now, "asked again for a page that the site failed to give")
 
     def _has_hope(self, now: float) -> bool:
         """Whether anybody works, and rests for no other reason than what was learned."""
-        lore = self.facts.lore
-        rests_until = self.facts.rests_until
-        works = lore is not None and any(now >= rests_until(turn.session.exit_id) for turn in lore.working())
-        return works or bool(self.facts.flights) or self.facts.is_crowded
+        learner = self.state.learner
+        rests_until = self.state.rests_until
+        works = learner is not None and any(now >= rests_until(member.session.exit_id) for member in learner.working())
+        return works or bool(self.state.flights) or self.state.is_crowded
 
     def _all_rest(self, now: float) -> bool:
         """Whether there is nobody whom the site did not ask to leave alone."""
-        return all(now < self.facts.rests_until(proxy.key) for proxy in self.facts.catalog)
+        return all(now < self.state.rests_until(proxy.key) for proxy in self.state.catalog)
 
     def _trial(self, incidents: Mapping[str, Incident], now: float, page: int) -> Pick | None:
         """One more request for one of those that are held, to see whether it is blocked; not for those with a name.
 
         That it is refused *page* is known; that would tell nothing.
         """
-        facts = self.facts
+        state = self.state
         for name, incident in incidents.items():
             session = incident.session
-            is_free = now >= facts.rests_until(session.exit_id) and facts.in_flight.get(name, 0) < MAX_IN_FLIGHT
-            is_free = is_free and not facts.is_full(session.proxy)
+            is_free = now >= state.rests_until(session.exit_id) and state.in_flight.get(name, 0) < MAX_IN_FLIGHT
+            is_free = is_free and not state.is_full(session.proxy)
             is_news = not page or incident.page != page
-            if not session.pinned and is_free and is_news and facts.is_open(session, now):
+            if not session.is_named and is_free and is_news and state.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
         return None
 
-    def _last_trial(self, doubts: Doubts, now: float) -> Pick | None:
+    def _last_trial(self, held_sessions: HeldSessions, now: float) -> Pick | None:
         """The same where nothing else can be done, so that those who are held have their turn as well."""
-        trial = self._trial(doubts.on_trial(now), now, 0)
-        if trial or any(self.facts.is_open(incident.session, now) for incident in doubts.suspects.values()):
+        trial = self._trial(held_sessions.on_trial(now), now, 0)
+        if trial or any(self.state.is_open(incident.session, now) for incident in held_sessions.suspects.values()):
             return trial
         # The proxies of all suspects have left, or they have names.
-        return self._trial(doubts.held, now, 0)
+        return self._trial(held_sessions.held, now, 0)
 
     def leased(self, name: str, now: float, *, is_counted: bool) -> Leased:
         """The event that the open session called *name* carries a request that nobody chose it for."""
-        return Leased(now, self.facts.site.lease_count, name, is_counted=is_counted)
+        return Leased(now, self.state.site.lease_count, name, is_counted=is_counted)
 
     def settle(self, page: int, verdict: Verdict) -> Verdict:
         """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
 
         For a policy that does not learn, what looks like a block is one, as nobody would ever tell.
         """
-        lore = self.facts.lore
-        if not lore and is_weak(verdict):
+        learner = self.state.learner
+        if not learner and is_weak(verdict):
             return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
-        if not lore or not page or verdict.outcome not in DISPUTABLE:
+        if not learner or not page or verdict.outcome not in DISPUTABLE:
             return verdict
-        is_own = lore.contrast.is_own(page, verdict.sign or verdict.outcome)
+        is_own = learner.control_group.is_own(page, verdict.sign or verdict.outcome)
         return own_verdict(verdict) if is_own else verdict
 
     def is_postponed(self, name: str, now: float) -> bool:
         """Whether the session called *name* was refused again while nobody else is answered well."""
-        lore = self.facts.lore
-        return lore is not None and name in lore.doubts.suspects and not lore.doubts.on_trial(now)
+        learner = self.state.learner
+        return (
+            learner is not None and name in learner.held_sessions.suspects and not learner.held_sessions.on_trial(now)
+        )
 
     @property
     def alarm_sign(self) -> str | None:
         """By which sign everything fails; None while it does not."""
-        doubts = self.facts.lore.doubts if self.facts.lore else None
-        return doubts.alarm_sign if doubts and doubts.alarm_at else None
+        held_sessions = self.state.learner.held_sessions if self.state.learner else None
+        return held_sessions.alarm_sign if held_sessions and held_sessions.alarm_at else None
 
     def choose_named(self, name: str, now: float, rng: Random) -> Pick | Wait | Lost:
         """The same for the session that its user calls *name*; it is opened where it was unknown."""
-        session = self.facts.sessions.get(name)
-        if session is None or not session.pinned:
+        session = self.state.sessions.get(name)
+        if session is None or not session.is_named:
             return self._open_named(name, now, rng)
-        if not self.facts.is_open(session, now):
+        if not self.state.is_open(session, now):
             return Lost(self._why_lost(session))
-        rests_until = self.facts.rests_until(session.exit_id)
+        rests_until = self.state.rests_until(session.exit_id)
         if now < rests_until:
-            proxys = self.facts.why_proxy_rests(session.proxy, now)
+            proxys = self.state.why_proxy_rests(session.proxy, now)
             why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
             return Wait(rests_until, why, is_hopeless=True)
-        if not self.facts.is_ready(session, now):
+        if not self.state.is_ready(session, now):
             return Wait(None, "it carries all that it may")
         return self._capped(now) or self._pick(name, now, "asked for by name")
 
@@ -305,8 +313,8 @@ class Engine:
         if hold is not None:
             return hold
         # Where others get through, so will it; that another session goes there too is no harm to either.
-        neighbour = draw_working(self.facts, now, rng)
-        proxy = self.facts.catalog.get(neighbour.proxy) if neighbour else draw_awake(self.facts, now, rng)
+        neighbour = draw_working(self.state, now, rng)
+        proxy = self.state.catalog.get(neighbour.proxy) if neighbour else draw_awake(self.state, now, rng)
         if proxy is None:
             return self._wait_for_rest(now)
         return self._pick(name, now, "opened by name", self._opened(proxy, now, rng, name))
@@ -314,10 +322,14 @@ class Engine:
     def standing(self, now: float) -> Standing:
         """How many stand where at *now*; looks at every exit that was ever used."""
         resting = blocked = dead = unclear = 0
-        doubts = self.facts.lore.doubts if self.facts.lore else Doubts()
-        held = {incident.session.exit_id for kept in (doubts.held, doubts.suspects) for incident in kept.values()}
-        for exit_id, record in self.facts.exits.items():
-            proxy = self.facts.catalog.get(exit_id.partition("/")[0])
+        held_sessions = self.state.learner.held_sessions if self.state.learner else HeldSessions()
+        held = {
+            incident.session.exit_id
+            for kept in (held_sessions.held, held_sessions.suspects)
+            for incident in kept.values()
+        }
+        for exit_id, record in self.state.exits.items():
+            proxy = self.state.catalog.get(exit_id.partition("/")[0])
             if proxy is None or exit_id in held:
                 continue
             if proxy.is_gateway:
@@ -331,67 +343,67 @@ class Engine:
                 blocked += 1
             elif not record.is_judged:
                 unclear += record.unclear_count > 0
-        return Standing(self.facts.working.session_count, resting, blocked, dead, unclear, len(held))
+        return Standing(self.state.working.session_count, resting, blocked, dead, unclear, len(held))
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
-        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in self.facts.changed]
-        self.facts.changed.clear()
+        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in self.state.changed]
+        self.state.changed.clear()
         return changes
 
     def _hold(self, now: float) -> Wait | None:
         """The rules that come before any policy: the site's cap, and single probes while nothing works."""
-        facts = self.facts
-        if facts.lore and facts.lore.doubts.alarm_at:
-            return self._probe(facts.lore.doubts, now)
-        if not facts.is_dry or now - facts.site.last_bad_at >= DROUGHT_SECONDS:
+        state = self.state
+        if state.learner and state.learner.held_sessions.alarm_at:
+            return self._probe(state.learner.held_sessions, now)
+        if not state.is_dry or now - state.site.last_bad_at >= DROUGHT_SECONDS:
             return self._capped(now)
-        if facts.flights:
+        if state.flights:
             return Wait(None, "nothing works; waiting for the answer to a probe")
-        pause = FIRST_PROBE_SECONDS * 2.0 ** min(facts.drought.probe_count, 30)
-        probe_at = facts.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
+        pause = FIRST_PROBE_SECONDS * 2.0 ** min(state.drought.probe_count, 30)
+        probe_at = state.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
         return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
 
-    def _probe(self, doubts: Doubts, now: float) -> Wait | None:
-        alarm = f"{ALARM}, most by the sign {doubts.alarm_sign}" if doubts.alarm_sign else ALARM
-        if doubts.is_probing:
+    def _probe(self, held_sessions: HeldSessions, now: float) -> Wait | None:
+        alarm = f"{ALARM}, most by the sign {held_sessions.alarm_sign}" if held_sessions.alarm_sign else ALARM
+        if held_sessions.is_probing:
             return Wait(None, f"{alarm}; waiting for the answer to a probe")
-        if now < doubts.probe_at:
-            return Wait(doubts.probe_at, alarm, is_hopeless=True)
+        if now < held_sessions.probe_at:
+            return Wait(held_sessions.probe_at, alarm, is_hopeless=True)
         return self._capped(now)
 
     def _why_dry(self) -> str:
-        facts = self.facts
-        failing = [record.why for record in facts.failures()]
+        state = self.state
+        failing = [record.why for record in state.failures()]
         if not failing:
-            return f"the last {facts.drought.bad_count} answers were the site's own errors"
+            return f"the last {state.drought.bad_count} answers were the site's own errors"
         why, _ = Counter(failing).most_common(1)[0]
-        count = facts.drought.failing_count
+        count = state.drought.failing_count
         if count == 1:
             return f"the only exit tried since the last good answer does not work: {why}"
         return f"none of the {count} exits tried since the last good answer works, most often: {why}"
 
     def _capped(self, now: float) -> Wait | None:
-        apart = self.facts.seconds_apart
+        apart = self.state.seconds_apart
         if not apart:
             return None
-        due_at = self.facts.site.next_at - min(apart / 2, LEEWAY_SECONDS)
+        due_at = self.state.site.next_at - min(apart / 2, LEEWAY_SECONDS)
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 
     def _wait_for_rest(self, now: float) -> Wait:
-        facts = self.facts
-        if not facts.catalog:
+        state = self.state
+        if not state.catalog:
             return Wait(None, "there are no proxies", is_hopeless=True)
-        rests = [record.rests_until for record in facts.exits.values() if now < record.rests_until]
-        of_proxies = {key: at for key, at in facts.proxy_rests.resting(now) if key in facts.catalog}
+        rests = [record.rests_until for record in state.exits.values() if now < record.rests_until]
+        of_proxies = {key: at for key, at in state.proxy_rests.resting(now) if key in state.catalog}
         until = min([*rests, *of_proxies.values()], default=None)
-        if facts.flights:
+        if state.flights:
             return Wait(until, "all sessions are busy or rest")
-        if facts.is_crowded:
+        if state.is_crowded:
             return Wait(until, "proxies carry as many requests at other sites as they may")
         if of_proxies:
-            said = Counter(sorted(facts.why_proxy_rests(key, now) for key in of_proxies))
-            told = f"{len(of_proxies):,} of {len(facts.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
+            said = Counter(sorted(state.why_proxy_rests(key, now) for key in of_proxies))
+            told = f"{len(of_proxies):,} of {len(state.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
             return Wait(until, told, is_hopeless=True)
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
 
@@ -404,89 +416,89 @@ class Engine:
         *,
         reach: Reach = Reach.PROVEN,
     ) -> Pick:
-        lease = self.facts.site.lease_count
+        lease = self.state.site.lease_count
         return Pick(opened, Leased(now, lease, session, opened is not None, reach), why)
 
     def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
-        carried = None if proxy.is_gateway else self.facts.session_on(proxy, now)
-        is_full = self.facts.is_full(proxy.key)
-        if is_full or now < self.facts.rests_until(proxy.key) or (carried and not self.facts.is_ready(carried, now)):
+        carried = None if proxy.is_gateway else self.state.session_on(proxy, now)
+        is_full = self.state.is_full(proxy.key)
+        if is_full or now < self.state.rests_until(proxy.key) or (carried and not self.state.is_ready(carried, now)):
             # A rest is kept and eight requests are enough, whatever a policy asks for.
             return self._wait_for_rest(now)
         if carried is not None:
-            return Pick(None, Leased(now, self.facts.site.lease_count, carried.name, is_draw=True), why)
+            return Pick(None, Leased(now, self.state.site.lease_count, carried.name, is_draw=True), why)
         opened = self._opened(proxy, now, rng)
         return self._pick(opened.session, now, why, opened)
 
     def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
         fresh = self._fresh_name(proxy, rng)
         # A provider may have fewer names than there are sessions.
-        own = f"{fresh}-{self.facts.site.lease_count}" if fresh in self.facts.sessions else fresh
+        own = f"{fresh}-{self.state.site.lease_count}" if fresh in self.state.sessions else fresh
         return SessionOpened(
             at=now,
             session=name or own,
             proxy=proxy.key,
             exit=fresh if proxy.is_gateway else "",
-            identity=rng.choice(self._identities),
-            pinned=bool(name),
+            fingerprint=rng.choice(self._fingerprints),
+            is_named=bool(name),
         )
 
     def _fresh_name(self, proxy: Proxy, rng: Random) -> str:
         for _ in range(DRAW_COUNT):
             name = exit_name(proxy, rng)
-            if name not in self.facts.sessions and f"{proxy.key}/{name}" not in self.facts.avoided:
+            if name not in self.state.sessions and f"{proxy.key}/{name}" not in self.state.avoided:
                 break
         return name
 
     def _why_lost(self, session: SessionRecord) -> str:
         if session.lost:
             return session.lost
-        if session.proxy not in self.facts.catalog:
+        if session.proxy not in self.state.catalog:
             return "its proxy is no longer in the list"
         return "its provider may have given the exit to somebody else by now"
 
     def _load(self, records: Iterable[Record], now: float) -> None:
-        facts = self.facts
+        state = self.state
         sessions, kept = [], None
         for record in records:
             if record.kind not in KINDS:
                 continue
             value = decode(record.value, KINDS[record.kind])
-            if bring_back(value, now) and (record.kind != "lore" or facts.lore):
+            if bring_back(value, now) and (record.kind != "lore" or state.learner):
                 # Else a day's rest would begin anew with every run.
-                facts.changed.add((record.kind, record.key))
+                state.changed.add((record.kind, record.key))
             match value:
                 case SiteRecord():
-                    facts.site = value
+                    state.site = value
                 case ExitRecord():
-                    facts.exits[record.key] = value
+                    state.exits[record.key] = value
                 case SessionRecord():
                     sessions.append(value)
-                case LoreRecord():
+                case LearnerRecord():
                     kept = value
-        if facts.lore:
-            facts.lore.restore(kept, facts.exits.items())
-        facts.restore([session for session in sessions if self._is_still_itself(session)])
+        if state.learner:
+            state.learner.restore(kept, state.exits.items())
+        state.restore([session for session in sessions if self._is_still_itself(session)])
 
     def _is_still_itself(self, session: SessionRecord) -> bool:
         """Whether *session* can go on; one that was another kind of visitor ends, and its exit gets another."""
-        identity = follow(session.identity, self._identities)
-        browser = session.identity.browser
-        if identity == session.identity:
+        fingerprint = follow(session.fingerprint, self._fingerprints)
+        browser = session.fingerprint.browser
+        if fingerprint == session.fingerprint:
             return True
-        if identity is None:
-            self.changed_looks.ended[browser] += 1
-            if session.pinned:
+        if fingerprint is None:
+            self.changed_fingerprints.ended[browser] += 1
+            if session.is_named:
                 # It is not saved: a pool that shows that browser finds it as it was.
                 session.lost = session.lost or f"it is a visitor by {browser}, and this pool's are by another browser"
                 return True
-            self.facts.changed.add(("session", session.name))
+            self.state.changed.add(("session", session.name))
             return False
-        if not identity.engine:
+        if not fingerprint.engine:
             # A real browser's are always the version that runs.
-            self.changed_looks.updated[browser] += 1
-        session.identity = identity
-        self.facts.changed.add(("session", session.name))
+            self.changed_fingerprints.updated[browser] += 1
+        session.fingerprint = fingerprint
+        self.state.changed.add(("session", session.name))
         return True
 
     def _encode(self, kind: str, key: str) -> bytes | None:
@@ -494,23 +506,31 @@ class Engine:
         return None if value is None else msgspec.json.encode(value)
 
     def _session_to_keep(self, name: str) -> SessionRecord | None:
-        session, lore = self.facts.sessions.get(name), self.facts.lore
-        if session and session.lost and lore and lore.doubts.alarm_at and lore.doubts.is_held(name):
+        session, learner = self.state.sessions.get(name), self.state.learner
+        if (
+            session
+            and session.lost
+            and learner
+            and learner.held_sessions.alarm_at
+            and learner.held_sessions.is_held(name)
+        ):
             # Doubts are not kept, so nobody would ever tell the next run that the site was to blame.
             return msgspec.structs.replace(session, lost="")
         return session
 
     def _value(self, kind: str, key: str) -> msgspec.Struct | None:
-        facts = self.facts
+        state = self.state
         match kind:
             case "site":
-                return msgspec.structs.replace(facts.site, failing=facts.drought.record())
+                return msgspec.structs.replace(state.site, failing=state.drought.record())
             case "session":
                 return self._session_to_keep(key)
             case "lore":
-                return facts.lore.record() if facts.lore else None
+                return state.learner.record() if state.learner else None
             case _:
-                record = facts.exits.get(key)
-                if record is not None and facts.lore:
-                    record = msgspec.structs.replace(record, used_at=facts.lore.wear.used_at(key) or record.used_at)
+                record = state.exits.get(key)
+                if record is not None and state.learner:
+                    record = msgspec.structs.replace(
+                        record, used_at=state.learner.overuse.used_at(key) or record.used_at
+                    )
                 return record

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.state import Facts
+from proxysieve.core.site.state import SiteState
 
 
 class Reuse(NamedTuple):
@@ -44,17 +44,17 @@ Choice = Reuse | Open | Rest | None
 
 
 class Policy(Protocol):
-    """A ranking over the facts of a site.
+    """A ranking over the state of a site.
 
-    One that has an attribute ``learns``, and it is true, finds what was learned of the site in ``facts.lore``; its
+    One that has an attribute ``learns``, and it is true, finds what was learned of the site in ``state.learner``; its
     sessions are not given up at the first block, but once others are answered well, and rest when they are throttled.
     """
 
-    def choose(self, facts: Facts, now: float, rng: Random) -> Choice:
+    def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
         """The session for the next request, or None while there is none to be had.
 
         Args:
-            facts: What is known; not to be changed.
+            state: What is known; not to be changed.
             now: The moment, in Unix seconds.
             rng: Where all chance comes from.
         """
@@ -66,50 +66,50 @@ class Policy(Protocol):
 DRAW_COUNT = 32
 
 
-def draw_proxy(facts: Facts, now: float, rng: Random) -> Proxy | None:
+def draw_proxy(state: SiteState, now: float, rng: Random) -> Proxy | None:
     """Any proxy for a new session, all equally likely, if there is one.
 
     While nothing works, those that failed since the last good answer come last: to draw the same ones again and again
     would cost several times what it takes to know that nothing works.
     """
-    if not facts.working:
-        untried = _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now) and not facts.has_failed(proxy, now))
+    if not state.working:
+        untried = _draw(state, rng, lambda proxy: state.may_be_drawn(proxy, now) and not state.has_failed(proxy, now))
         if untried:
             return untried
-    return _draw(facts, rng, lambda proxy: facts.may_be_drawn(proxy, now))
+    return _draw(state, rng, lambda proxy: state.may_be_drawn(proxy, now))
 
 
-def _draw(facts: Facts, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Proxy | None:
-    for _ in range(DRAW_COUNT if facts.catalog else 0):
-        proxy = facts.catalog.draw(rng)
+def _draw(state: SiteState, rng: Random, is_wanted: Callable[[Proxy], bool]) -> Proxy | None:
+    for _ in range(DRAW_COUNT if state.catalog else 0):
+        proxy = state.catalog.draw(rng)
         if is_wanted(proxy):
             return proxy
-    wanted = [proxy for proxy in facts.catalog if is_wanted(proxy)]
+    wanted = [proxy for proxy in state.catalog if is_wanted(proxy)]
     return rng.choice(wanted) if wanted else None
 
 
-def draw_awake(facts: Facts, now: float, rng: Random) -> Proxy | None:
+def draw_awake(state: SiteState, now: float, rng: Random) -> Proxy | None:
     """Any proxy that rests not and may carry a request more, whatever its sessions; those that failed lately last."""
-    awake = [proxy for proxy in facts.catalog if now >= facts.rests_until(proxy.key) and not facts.is_full(proxy.key)]
-    sound = [proxy for proxy in awake if not facts.has_failed(proxy, now)]
+    awake = [proxy for proxy in state.catalog if now >= state.rests_until(proxy.key) and not state.is_full(proxy.key)]
+    sound = [proxy for proxy in awake if not state.has_failed(proxy, now)]
     return rng.choice(sound or awake) if awake else None
 
 
-def draw_working(facts: Facts, now: float, rng: Random) -> SessionRecord | None:
+def draw_working(state: SiteState, now: float, rng: Random) -> SessionRecord | None:
     """Any session that works and may carry one more request, all equally likely, if there is one."""
-    for _ in range(DRAW_COUNT if facts.working else 0):
-        session = facts.working.draw(rng)
-        if facts.is_ready(session, now):
+    for _ in range(DRAW_COUNT if state.working else 0):
+        session = state.working.draw(rng)
+        if state.is_ready(session, now):
             return session
-    ready = [session for session in facts.working if facts.is_ready(session, now)]
+    ready = [session for session in state.working if state.is_ready(session, now)]
     return rng.choice(ready) if ready else None
 
 
-def use(proxy: Proxy, facts: Facts, now: float, why: str) -> Choice:
+def use(proxy: Proxy, state: SiteState, now: float, why: str) -> Choice:
     """A request through *proxy* itself: by the session it carries, else a new one; None if it is not to be had."""
-    if now < facts.rests_until(proxy.key) or facts.is_full(proxy.key) or proxy.key in facts.avoided:
+    if now < state.rests_until(proxy.key) or state.is_full(proxy.key) or proxy.key in state.avoided:
         return None
-    session = None if proxy.is_gateway else facts.session_on(proxy, now)
+    session = None if proxy.is_gateway else state.session_on(proxy, now)
     if session is None:
         return Open(proxy, why)
-    return Reuse(session, why) if facts.is_ready(session, now) else None
+    return Reuse(session, why) if state.is_ready(session, now) else None

@@ -1,6 +1,7 @@
 """Who is there: the open sessions of one site, those that work, and the exits that they use.
 
-It keeps the books for what events change; what events mean is for *facts*, and what to believe of them for *beliefs*.
+It keeps the books for what events change; what events mean is for *state*, and what follows for
+others is for *conclusions*.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from heapq import heapify, heappop, heappush
 from random import Random
 from typing import NamedTuple
 
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
@@ -92,7 +93,7 @@ def age(session: SessionRecord) -> tuple[float, str]:
     return session.opened_at, session.name
 
 
-class Roster:
+class SiteSessions:
     """The sessions of one site and what they use.
 
     Attributes:
@@ -104,14 +105,14 @@ class Roster:
         lore: What is learned of the site; None unless a policy asks for it.
     """
 
-    def __init__(self, catalog: Catalog, hearsay: Hearsay | None) -> None:
+    def __init__(self, catalog: Catalog, elsewhere: Elsewhere | None) -> None:
         self.catalog = catalog
         self.sessions: dict[str, SessionRecord] = {}
         self.exits: dict[str, ExitRecord] = {}
         self.working = Working()
         self.session_on: dict[str, SessionRecord] = {}
         self.changed: set[tuple[str, str]] = set()
-        self.lore = Lore(catalog, self.exits, hearsay, self.session_on) if hearsay is not None else None
+        self.learner = Learner(catalog, self.exits, elsewhere, self.session_on) if elsewhere is not None else None
         # When the first of those that nobody named is too old, and its name; what has ended since counts no more.
         self._ends: list[tuple[float, str]] = []
         self._look_at = 0.0
@@ -125,14 +126,14 @@ class Roster:
             return False
         # A plain proxy's exit stays what it is unless it is said for how long; a session that nobody named ends all
         # the same, as the classic's.
-        keeps = session.pinned and not session.exit and not proxy.ttl_seconds
+        keeps = session.is_named and not session.exit and not proxy.ttl_seconds
         return keeps or now < ends_at(session, proxy)
 
     def admit(self, session: SessionRecord) -> None:
         """*session* is open."""
         self.sessions[session.name] = session
         self._sharing[session.exit_id] += 1
-        if session.pinned:
+        if session.is_named:
             return
         self.note_end(session)
         if not session.exit:
@@ -146,19 +147,19 @@ class Roster:
             return
         if session.draw_count:
             self.working.add(session, min(session.draw_count, MOST_DRAWS))
-        if self.lore and session.draw_count:
-            self.lore.work(session, self.exit_of(session))
+        if self.learner and session.draw_count:
+            self.learner.work(session, self.exit_of(session))
 
     def close(self, session: SessionRecord | None) -> list[str]:
         """End *session*; its name, unless it had ended before."""
         if session is None or self.sessions.get(session.name) is not session:
             return []
         del self.sessions[session.name]
-        if session.has_worked or session.pinned:
+        if session.has_worked or session.is_named:
             self.changed.add(("session", session.name))
         self.take_off_work(session)
-        if self.lore:
-            self.lore.leave(session, self.exits.get(session.exit_id))
+        if self.learner:
+            self.learner.leave(session, self.exits.get(session.exit_id))
         if self.session_on.get(session.proxy) is session:
             del self.session_on[session.proxy]
         self._sharing[session.exit_id] -= 1
@@ -171,8 +172,8 @@ class Roster:
     def take_off_work(self, session: SessionRecord) -> None:
         """*session* is not to be picked for now."""
         self.working.discard(session)
-        if self.lore:
-            self.lore.stop(session)
+        if self.learner:
+            self.learner.stop(session)
 
     def exit_of(self, session: SessionRecord) -> ExitRecord:
         """What happened to the exit of *session*, nothing if it is new."""
@@ -186,8 +187,8 @@ class Roster:
         proxy = exit_id.partition("/")[0]
         self.exits.setdefault(proxy, ExitRecord()).absorb(self.exits.pop(exit_id))
         self.changed |= {("exit", exit_id), ("exit", proxy)}
-        if self.lore:
-            self.lore.forget_exit(exit_id)
+        if self.learner:
+            self.learner.forget_exit(exit_id)
 
     def close_over_age(self, now: float) -> list[str]:
         """End those that nobody named and that are too old at *now*; their names."""
@@ -195,7 +196,7 @@ class Roster:
         while self._ends and self._ends[0][0] <= now:
             _, name = heappop(self._ends)
             session = self.sessions.get(name)
-            if session is None or session.pinned:
+            if session is None or session.is_named:
                 continue
             if ends_at(session, self.catalog.get(session.proxy)) > now:
                 # It is another of that name, or was used since, or may live longer than was noted.
@@ -208,7 +209,7 @@ class Roster:
         """Have *session* looked at when it may be too old."""
         heappush(self._ends, self._end_of(session))
         if len(self._ends) > 2 * len(self.sessions) + ENDS_KEPT:
-            self._ends = [self._end_of(one) for one in self.sessions.values() if not one.pinned]
+            self._ends = [self._end_of(one) for one in self.sessions.values() if not one.is_named]
             heapify(self._ends)
 
     def _end_of(self, session: SessionRecord) -> tuple[float, str]:
@@ -222,8 +223,8 @@ class Roster:
         for exit_id in [one for one, record in self.exits.items() if self._is_long_absent(one, record, now)]:
             del self.exits[exit_id]
             self.changed.add(("exit", exit_id))
-            if self.lore:
-                self.lore.forget_exit(exit_id)
+            if self.learner:
+                self.learner.forget_exit(exit_id)
 
     def _is_long_absent(self, exit_id: str, record: ExitRecord, now: float) -> bool:
         if exit_id.partition("/")[0] in self.catalog or self._sharing[exit_id]:

@@ -9,10 +9,10 @@ The theory of operation:
   nobody named; at a gateway provider every session has an exit of its own, of which only sums remain.
 * A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
   answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
-* For a policy that learns, *lore* is kept as well. Then a session that worked and is refused is only held, until it is
-  known whom to believe, and one that is throttled rests. Who was refused a page is believed to be blocked once others
-  get that page, and nobody is if it is refused to them alike (*contrast*). That is for *beliefs* to say; the books of
-  sessions and exits are the *roster*'s.
+* For a policy that learns, *learner* is kept as well. Then a session that worked and is refused is only held, until it
+  is known whether it is to blame, and one that is throttled rests. Who was refused a page is blocked once others get
+  that page, and nobody is if it is refused to them alike (*control_group*). That is for *conclusions* to say; the books
+  of sessions and exits are the *site_sessions*'s.
 * A proxy that says something of itself, as that its login is wrong, *rests* with all of its exits (*proxy_rests*), and
   its sessions with it: none of them is to blame.
 * Nothing is scheduled: a rest ends because ``now >= rests_until``, and whether nothing works is for *drought* to say.
@@ -29,13 +29,13 @@ from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.evidence import DISPUTABLE, is_answer, is_weak
 from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Hearsay
+from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.proxies.rests import ProxyRests
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
-from proxysieve.core.site.conclusions import Beliefs
+from proxysieve.core.site.conclusions import Conclusions
 from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought
-from proxysieve.core.site.sessions import Flight, Roster, age
+from proxysieve.core.site.sessions import Flight, SiteSessions, age
 
 # A browser opens six connections to a host; what a site really bears is for a policy to learn.
 MAX_IN_FLIGHT = 8
@@ -45,7 +45,7 @@ UNCLEAR_IN_A_ROW = 2
 THROTTLED_SECONDS = 60.0
 
 
-class Facts:
+class SiteState:
     """The state of one site. Only :meth:`apply` changes it.
 
     Attributes:
@@ -67,7 +67,7 @@ class Facts:
         catalog: Catalog,
         *,
         max_rate: float = 0.0,
-        hearsay: Hearsay | None = None,
+        elsewhere: Elsewhere | None = None,
         loads: Loads | None = None,
     ) -> None:
         self.catalog = catalog
@@ -77,18 +77,18 @@ class Facts:
         self.site = SiteRecord()
         self.drought = Drought(catalog)
         self.proxy_rests = ProxyRests()
-        self._roster = Roster(catalog, hearsay)
-        self.sessions, self.exits = self._roster.sessions, self._roster.exits
-        self.working, self.changed = self._roster.working, self._roster.changed
-        self.lore = self._roster.lore
-        self._beliefs = Beliefs(self.lore, self._roster) if self.lore else None
+        self._site_sessions = SiteSessions(catalog, elsewhere)
+        self.sessions, self.exits = self._site_sessions.sessions, self._site_sessions.exits
+        self.working, self.changed = self._site_sessions.working, self._site_sessions.changed
+        self.learner = self._site_sessions.learner
+        self._conclusions = Conclusions(self.learner, self._site_sessions) if self.learner else None
         self.flights: dict[int, Flight] = {}
         self.in_flight: dict[str, int] = {}
         self.seconds_apart = 1 / max_rate if max_rate else 0.0
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
-        return self._roster.is_open(session, now)
+        return self._site_sessions.is_open(session, now)
 
     def is_full(self, key: str) -> bool:
         """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
@@ -106,7 +106,7 @@ class Facts:
         """Whether *session* may carry one more request at *now*."""
         return (
             now >= self.rests_until(session.exit_id)
-            and not (self.lore and self.lore.doubts.is_held(session.name))
+            and not (self.learner and self.learner.held_sessions.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
             and session.exit_id not in self.avoided
             and not self.is_full(session.proxy)
@@ -146,7 +146,7 @@ class Facts:
 
     def session_on(self, proxy: Proxy, now: float) -> SessionRecord | None:
         """The open session that nobody named on a plain *proxy*, if there is one."""
-        session = self._roster.session_on.get(proxy.key)
+        session = self._site_sessions.session_on.get(proxy.key)
         return session if session and self.is_open(session, now) else None
 
     def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
@@ -172,18 +172,18 @@ class Facts:
             case SessionOpened():
                 return self._open(event)
             case SessionClosed():
-                return self._roster.close(self.sessions.get(event.session))
+                return self._site_sessions.close(self.sessions.get(event.session))
             case _:
                 assert_never(event)
 
     def restore(self, sessions: Iterable[SessionRecord]) -> None:
         """Take saved sessions back."""
         for session in sorted(sessions, key=age):
-            self._roster.admit(session)
+            self._site_sessions.admit(session)
         # A name at a provider without a session had not worked yet when the process died.
         current = {session.exit_id for session in self.sessions.values()}
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
-            self._roster.sum_up(exit_id)
+            self._site_sessions.sum_up(exit_id)
         self.drought.restore(self.exits, self.site.failing)
         self._recall_proxies(self.exits)
         self.site.failing = {}
@@ -207,58 +207,58 @@ class Facts:
         """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
         for session in self.sessions.values():
             if session.proxy in proxies:
-                self._roster.take_off_work(session)
+                self._site_sessions.take_off_work(session)
         self.proxy_rests.part(proxies)
-        if self.lore:
-            self.lore.part(proxies)
+        if self.learner:
+            self.learner.part(proxies)
         self.drought.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
         """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
         self.proxy_rests.forget(proxies)
         self._recall_proxies(proxies)
-        if self.lore:
-            self.lore.welcome(proxies)
+        if self.learner:
+            self.learner.welcome(proxies)
         for session in sorted(self.sessions.values(), key=age):
-            if session.proxy not in proxies or session.pinned:
+            if session.proxy not in proxies or session.is_named:
                 continue
             if proxies[session.proxy].ttl_seconds or proxies[session.proxy].idle_seconds:
                 # It may end before what was noted.
-                self._roster.note_end(session)
-            self._roster.take_off_work(session)
-            if not (self.lore and self.lore.doubts.is_held(session.name)):
-                self._roster.put_to_work(session)
+                self._site_sessions.note_end(session)
+            self._site_sessions.take_off_work(session)
+            if not (self.learner and self.learner.held_sessions.is_held(session.name)):
+                self._site_sessions.put_to_work(session)
         self.drought.welcome(proxies, self.exits, are_new=are_new)
 
     def _open(self, event: SessionOpened) -> list[str]:
-        closed = self._roster.close(self.sessions.get(event.session))
-        if not event.pinned:
-            closed += self._roster.close(self._roster.session_on.get(event.proxy))
+        closed = self._site_sessions.close(self.sessions.get(event.session))
+        if not event.is_named:
+            closed += self._site_sessions.close(self._site_sessions.session_on.get(event.proxy))
         session = SessionRecord(
             name=event.session,
             proxy=event.proxy,
             exit=event.exit,
-            identity=event.identity,
+            fingerprint=event.fingerprint,
             opened_at=event.at,
-            pinned=event.pinned,
+            is_named=event.is_named,
         )
-        self._roster.admit(session)
-        if session.pinned:
+        self._site_sessions.admit(session)
+        if session.is_named:
             self.changed.add(("session", session.name))
         return closed
 
     def _lease(self, event: Leased) -> list[str]:
         session = self.sessions[event.session]
-        record, depth = self._roster.exit_of(session), self.in_flight.get(session.name, 0) + 1
+        record, depth = self._site_sessions.exit_of(session), self.in_flight.get(session.name, 0) + 1
         number, at = 0, event.at
         session.used_at = event.at
         self.in_flight[session.name] = depth
         self.loads.begin(session.proxy)
         self.proxy_rests.lease(session.proxy, event.lease)
-        if self.lore:
+        if self.learner:
             proxy = self.catalog.get(session.proxy)
             if proxy is not None:
-                number, at = self.lore.use(event.lease, session, proxy, at)
+                number, at = self.learner.use(event.lease, session, proxy, at)
         self.flights[event.lease] = Flight(session, record, at, event.is_draw, event.reach, depth, number)
         site = self.site
         site.lease_count = event.lease + 1
@@ -266,8 +266,8 @@ class Facts:
         if not event.is_counted:
             site.next_at = max(site.next_at, event.at) + self.seconds_apart
         self.changed.add(("site", ""))
-        closed = self._roster.close_over_age(event.at)
-        self._roster.forget_absent(event.at)
+        closed = self._site_sessions.close_over_age(event.at)
+        self._site_sessions.forget_absent(event.at)
         return closed
 
     def _count(self, event: Asked) -> list[str]:
@@ -284,7 +284,7 @@ class Facts:
         self.loads.end(session.proxy)
         self.proxy_rests.land(session.proxy, event.lease)
         self.site.next_at += event.redirect_count * self.seconds_apart
-        is_trial = bool(self._beliefs and self._beliefs.hear(event, flight))
+        is_trial = bool(self._conclusions and self._conclusions.hear(event, flight))
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
@@ -293,7 +293,7 @@ class Facts:
         if is_answer(verdict):
             self._note_passed(session.proxy, flight.at)
         record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
-        if self.lore and verdict.outcome is Outcome.THROTTLED and not verdict.until:
+        if self.learner and verdict.outcome is Outcome.THROTTLED and not verdict.until:
             record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
         if verdict.outcome is Outcome.SITE_ERROR:
             # It says nothing about the exit, not even that it works.
@@ -307,24 +307,24 @@ class Facts:
         record.last = verdict.outcome
         if verdict.outcome is Outcome.OK:
             self._succeed(flight, event.at)
-            return self._beliefs.believe(flight, event) if self._beliefs else []
+            return self._conclusions.believe(flight, event) if self._conclusions else []
         self._note_bad(flight, event.at, verdict)
         self._note_failure(flight, event.at, verdict)
         closed = self._fail(flight, event, verdict, is_trial=is_trial)
-        if self._beliefs and event.page and verdict.outcome in DISPUTABLE:
-            self._beliefs.compare(flight, event.page, verdict)
+        if self._conclusions and event.page and verdict.outcome in DISPUTABLE:
+            self._conclusions.compare(flight, event.page, verdict)
         return closed
 
     def _presume(self, event: Reported) -> Reported:
         """*event*, with a block for a doubt where nobody would ever tell."""
-        if self.lore or event.verdict is None or not is_weak(event.verdict):
+        if self.learner or event.verdict is None or not is_weak(event.verdict):
             return event
         presumed = msgspec.structs.replace(event.verdict, outcome=Outcome.BLOCKED)
         return msgspec.structs.replace(event, verdict=presumed)
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
         # A session that was never answered well is not stored, and left open it would keep its proxy from others.
-        return [] if session.has_worked or session.pinned else self._roster.close(session)
+        return [] if session.has_worked or session.is_named else self._site_sessions.close(session)
 
     def _land(self, session: SessionRecord) -> None:
         still = self.in_flight[session.name] - 1
@@ -332,8 +332,8 @@ class Facts:
             self.in_flight[session.name] = still
         else:
             del self.in_flight[session.name]
-        if self.lore and session.has_worked:
-            self.lore.land(session)
+        if self.learner and session.has_worked:
+            self.learner.land(session)
 
     def _succeed(self, flight: Flight, at: float) -> None:
         session, record, site = flight.session, flight.exit, self.site
@@ -343,18 +343,18 @@ class Facts:
         session.ok_count += 1
         session.unclear_count = 0
         if self.sessions.get(session.name) is not session:
-            if self.lore:
-                self.lore.outlast(session, record)
+            if self.learner:
+                self.learner.outlast(session, record)
             return
         self.changed.add(("session", session.name))
         is_first = not session.has_worked
         session.worked_at = session.worked_at or at
-        if (is_first or flight.is_draw) and not session.pinned:
+        if (is_first or flight.is_draw) and not session.is_named:
             session.draw_count += 1
             if session.proxy in self.catalog:
                 self.working.add(session)
-        if is_first and self.lore:
-            self.lore.work(session, record)
+        if is_first and self.learner:
+            self.learner.work(session, record)
 
     def _note_passed(self, key: str, asked_at: float) -> None:
         """The site was reached through the proxy known by *key*."""
@@ -403,31 +403,31 @@ class Facts:
             record.last_bad_at = at
 
     def _fail(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
-        session, beliefs = flight.session, self._beliefs
+        session, conclusions = flight.session, self._conclusions
         if self.sessions.get(session.name) is not session:
             return []
         # What was refused before, to it or to others that work, is no news of the session.
-        session.unclear_count += not beliefs or beliefs.is_news(event.page, verdict)
-        if session.has_worked or session.pinned:
+        session.unclear_count += not conclusions or conclusions.is_news(event.page, verdict)
+        if session.has_worked or session.is_named:
             self.changed.add(("session", session.name))
-        is_doubtful = beliefs is not None and beliefs.is_doubtful(session, event, verdict)
+        is_doubtful = conclusions is not None and conclusions.is_doubtful(session, event, verdict)
         if not is_doubtful and not self._is_over(session, verdict.outcome):
             return []
-        if beliefs and session.has_worked:
-            return beliefs.hold(flight, event, verdict, is_trial=is_trial)
+        if conclusions and session.has_worked:
+            return conclusions.hold(flight, event, verdict, is_trial=is_trial)
         return self._end(session, verdict)
 
     @staticmethod
     def _is_over(session: SessionRecord, outcome: Outcome) -> bool:
         if not session.has_worked:
             return True
-        if outcome is Outcome.UNCLEAR or (session.pinned and outcome is Outcome.PROXY_ERROR):
+        if outcome is Outcome.UNCLEAR or (session.is_named and outcome is Outcome.PROXY_ERROR):
             return session.unclear_count >= UNCLEAR_IN_A_ROW
-        return not (session.pinned and outcome is Outcome.THROTTLED)
+        return not (session.is_named and outcome is Outcome.THROTTLED)
 
     def _end(self, session: SessionRecord, verdict: Verdict) -> list[str]:
         # A name that never worked from its exit has lost nothing by it: it is opened anew, on another.
-        if not (session.pinned and session.has_worked):
-            return self._roster.close(session)
+        if not (session.is_named and session.has_worked):
+            return self._site_sessions.close(session)
         session.lost = f"{verdict.outcome}: {verdict.why}"
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.uses import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import SessionRecord
@@ -14,18 +14,23 @@ from proxysieve.core.site.state import MAX_IN_FLIGHT
 from proxysieve.core.story.values import HELD_BACK, LimitUse, Permission
 
 
-def lore_of(engine: Engine) -> Lore:
+def learner_of(engine: Engine) -> Learner:
     """What *engine*, whose policy learns, has learned."""
-    assert engine.facts.lore is not None, "the policy learns"  # noqa: S101
-    return engine.facts.lore
+    assert engine.state.learner is not None, "the policy learns"  # noqa: S101
+    return engine.state.learner
 
 
-def limit_uses(lore: Lore, exit_id: str, proxy: Proxy | None, now: float) -> Iterator[tuple[LimitUse, float]]:
+def limit_uses(learner: Learner, exit_id: str, proxy: Proxy | None, now: float) -> Iterator[tuple[LimitUse, float]]:
     """How much of each limit is used up, and when there is room for one more."""
     network = proxy.network if proxy else ""
     for scope, pace, subject, uses in (
-        ("exit", lore.wear.exit_pace, exit_id, lore.wear.exits.get(exit_id)),
-        ("network", lore.wear.network_pace, network, lore.wear.networks.get(network) if network else None),
+        ("exit", learner.overuse.exit_limits, exit_id, learner.overuse.exits.get(exit_id)),
+        (
+            "network",
+            learner.overuse.network_limits,
+            network,
+            learner.overuse.networks.get(network) if network else None,
+        ),
     ):
         for limit in pace.limits if subject else ():
             known = uses or Uses()
@@ -41,44 +46,44 @@ def limit_uses(lore: Lore, exit_id: str, proxy: Proxy | None, now: float) -> Ite
 
 def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[tuple[float, str]]:
     """All that keeps an exit from being used now: until when, and why."""
-    lore, record = lore_of(engine), engine.facts.exits.get(exit_id)
-    proxys = engine.facts.why_proxy_rests(proxy.key, now)
+    learner, record = learner_of(engine), engine.state.exits.get(exit_id)
+    proxys = engine.state.why_proxy_rests(proxy.key, now)
     if proxys:
-        yield engine.facts.rests_until(exit_id), f"its proxy rests: {proxys}"
+        yield engine.state.rests_until(exit_id), f"its proxy rests: {proxys}"
     elif record is not None:
         said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
         yield record.rests_until, said
-    for use, due in limit_uses(lore, exit_id, proxy, now):
+    for use, due in limit_uses(learner, exit_id, proxy, now):
         whose = "it" if use.scope == "exit" else "its network"
         yield due, f"{whose} has used up a limit: {use.used_count} of {use.request_count}"
 
 
 def _holds_back(engine: Engine, exit_id: str, proxy: Proxy) -> Iterator[tuple[float, str]]:
     """The same of what holds only those who do not go ahead of the others."""
-    wear = lore_of(engine).wear
-    uses, of_network = wear.exits.get(exit_id), wear.networks.get(proxy.network) if proxy.network else None
+    overuse = learner_of(engine).overuse
+    uses, of_network = overuse.exits.get(exit_id), overuse.networks.get(proxy.network) if proxy.network else None
     if uses is not None:
-        yield wear.exit_pace.frontier_at(uses), f"it {HELD_BACK}"
+        yield overuse.exit_limits.frontier_at(uses), f"it {HELD_BACK}"
     if of_network is not None:
-        yield wear.network_pace.frontier_at(of_network), f"its network {HELD_BACK}"
+        yield overuse.network_limits.frontier_at(of_network), f"its network {HELD_BACK}"
 
 
 def session_permission(engine: Engine, session: SessionRecord, now: float, rng: Random) -> Permission:
     """Whether *session* may be used."""
-    facts, proxy = engine.facts, engine.facts.catalog.get(session.proxy)
+    state, proxy = engine.state, engine.state.catalog.get(session.proxy)
     if proxy is None:
         return Permission(is_granted=False, why="its proxy is not in the list")
-    if session.pinned:
+    if session.is_named:
         choice = engine.choose_named(session.name, now, rng)
         if isinstance(choice, Pick):
             return Permission(is_granted=True)
         why = f"its exit is lost: {choice.why}" if isinstance(choice, Lost) else choice.why
         return Permission(is_granted=False, why=why, until=choice.until if isinstance(choice, Wait) else None)
-    if not facts.is_open(session, now):
+    if not state.is_open(session, now):
         return Permission(is_granted=False, why="it is too old, and ends with the next request")
-    if lore_of(engine).doubts.is_held(session.name):
+    if learner_of(engine).held_sessions.is_held(session.name):
         return Permission(is_granted=False, why="it was refused, and it is not known yet whether it is to blame")
-    if facts.in_flight.get(session.name, 0) >= MAX_IN_FLIGHT:
+    if state.in_flight.get(session.name, 0) >= MAX_IN_FLIGHT:
         return Permission(is_granted=False, why="it carries all that it may")
     return _held_until(engine, session.exit_id, proxy, now)
 

@@ -7,25 +7,25 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
 
-from proxysieve.core.learning.learner import Lore
+from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, Pace
+from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimits
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.site.engine import Engine, Pick, Wait
 from proxysieve.core.site.state import MAX_IN_FLIGHT
-from proxysieve.core.story.permission import exit_permission, limit_uses, lore_of, session_permission
+from proxysieve.core.story.permission import exit_permission, learner_of, limit_uses, session_permission
 from proxysieve.core.story.values import (
-    ContrastStory,
-    DoubtStory,
     ExitStory,
+    HeldStory,
+    LimitsStory,
     LimitStory,
     NetworkStory,
     NextStory,
-    PaceStory,
     ProvenStory,
     RecoveryStory,
     SessionStory,
+    SignStory,
     SiteStory,
     SiteSummary,
     TierStory,
@@ -46,9 +46,9 @@ def summarize(engine: Engine, now: float) -> SiteSummary:
     standing = engine.standing(now)
     return SiteSummary(
         site=engine.site,
-        last_used_at=_last_used_at(engine, lore_of(engine)),
-        request_count=engine.facts.site.lease_count,
-        session_count=len(engine.facts.sessions),
+        last_used_at=_last_used_at(engine, learner_of(engine)),
+        request_count=engine.state.site.lease_count,
+        session_count=len(engine.state.sessions),
         working_count=standing.working,
         resting_count=standing.resting,
         blocked_count=standing.blocked,
@@ -62,16 +62,16 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
     It asks for the next pick, and policies remember that they were asked: so *engine* should be one that was loaded
     for this, and not one that is at work.
     """
-    facts, lore, catalog = engine.facts, lore_of(engine), engine.facts.catalog
-    standing, networks = engine.standing(now), _networks(engine, lore)
-    listed = [one for one in facts.exits if one.partition("/")[0] in catalog]
-    unclear = [one for one in listed if one in catalog and not facts.exits[one].is_judged]
+    state, learner, catalog = engine.state, learner_of(engine), engine.state.catalog
+    standing, networks = engine.standing(now), _networks(engine, learner)
+    listed = [one for one in state.exits if one.partition("/")[0] in catalog]
+    unclear = [one for one in listed if one in catalog and not state.exits[one].is_judged]
     return SiteStory(
         site=engine.site,
         at=now,
-        last_used_at=_last_used_at(engine, lore),
-        request_count=facts.site.lease_count,
-        answer_seconds=lore.supply.latency,
+        last_used_at=_last_used_at(engine, learner),
+        request_count=state.site.lease_count,
+        answer_seconds=learner.candidates.latency,
         proxy_count=len(catalog),
         gateway_count=catalog.gateway_count,
         working_count=standing.working,
@@ -79,18 +79,18 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
         blocked_count=standing.blocked,
         dead_count=standing.dead,
         unclear_count=len(unclear),
-        untried_count=sum(not proxy.is_gateway and proxy.key not in facts.exits for proxy in catalog),
-        unlisted_count=len(facts.exits) - len(listed),
+        untried_count=sum(not proxy.is_gateway and proxy.key not in state.exits for proxy in catalog),
+        unlisted_count=len(state.exits) - len(listed),
         tiers=[
             TierStory(cost=tier.cost, chance=tier.chance, worked_count=tier.ok, failed_count=tier.bad)
-            for tier in lore.supply.tiers()
+            for tier in learner.candidates.tiers()
         ],
         network_count=len(networks),
         best_networks=networks[:NETWORK_COUNT],
         worst_networks=networks[NETWORK_COUNT:][: -NETWORK_COUNT - 1 : -1],
-        in_flight_count=min(lore.wear.depth.proven, MAX_IN_FLIGHT),
-        exits=_pace(engine, lore.wear.exit_pace, "exit"),
-        networks=_pace(engine, lore.wear.network_pace, "network"),
+        in_flight_count=min(learner.overuse.depth.proven, MAX_IN_FLIGHT),
+        exits=_pace(engine, learner.overuse.exit_limits, "exit"),
+        networks=_pace(engine, learner.overuse.network_limits, "network"),
         recoveries=[
             RecoveryStory(
                 standing=name,
@@ -99,15 +99,17 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
                 recheck_count=sum(recovery.recovered) + sum(recovery.still),
                 recovered_count=sum(recovery.recovered),
             )
-            for name, recovery in lore.supply.recoveries.items()
-            if name in USUAL_STANDINGS or lore.supply.has_blocked(name) or sum(recovery.recovered + recovery.still) > 0
+            for name, recovery in learner.candidates.recoveries.items()
+            if name in USUAL_STANDINGS
+            or learner.candidates.has_blocked(name)
+            or sum(recovery.recovered + recovery.still) > 0
         ],
-        doubts=list(_doubts(engine, lore)),
-        contrasts=[
-            ContrastStory(sign=sign, blocked_count=tally.blocked_count, page_count=tally.page_count)
-            for sign, tally in sorted(lore.contrast.tallies.items(), key=lambda item: -sum(item[1]))
+        held_sessions=list(_held_sessions(engine, learner)),
+        signs=[
+            SignStory(sign=sign, blocked_count=tally.blocked_count, page_count=tally.page_count)
+            for sign, tally in sorted(learner.control_group.tallies.items(), key=lambda item: -sum(item[1]))
         ],
-        alarm_at=lore.doubts.alarm_at or None,
+        alarm_at=learner.held_sessions.alarm_at or None,
         # The last, as policies note in their limits what they are about to try.
         next=_next(engine, now, rng),
     )
@@ -115,22 +117,22 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
 
 def tell_session(engine: Engine, name: str, now: float, rng: Random) -> SessionStory | None:
     """The story of the session called *name*; None if there is none."""
-    session = engine.facts.sessions.get(name)
-    return _session(engine, session, engine.facts.sessions.values(), now, rng) if session else None
+    session = engine.state.sessions.get(name)
+    return _session(engine, session, engine.state.sessions.values(), now, rng) if session else None
 
 
 def tell_sessions(engine: Engine, now: float, rng: Random, most: int = 0) -> list[SessionStory]:
     """The stories of the open sessions, the best first; of *most* of them, if that is not 0."""
-    facts, neighbours = engine.facts, defaultdict(list)
-    for session in facts.sessions.values():
+    state, neighbours = engine.state, defaultdict(list)
+    for session in state.sessions.values():
         neighbours[session.proxy].append(session)
 
     def rank(session: SessionRecord) -> tuple[bool, bool, bool, int, float, str]:
-        record = facts.exits.get(session.exit_id) or ExitRecord()
+        record = state.exits.get(session.exit_id) or ExitRecord()
         is_refused, rests = not session.has_worked or record.last in DOUBTED, now < record.rests_until
-        return not facts.is_open(session, now), is_refused, rests, -session.ok_count, -record.last_ok_at, session.name
+        return not state.is_open(session, now), is_refused, rests, -session.ok_count, -record.last_ok_at, session.name
 
-    best = sorted(facts.sessions.values(), key=rank)
+    best = sorted(state.sessions.values(), key=rank)
     return [_session(engine, one, neighbours[one.proxy], now, rng) for one in best[: most or None]]
 
 
@@ -139,11 +141,11 @@ def _session(
 ) -> SessionStory:
     return SessionStory(
         name=session.name,
-        is_named=session.pinned,
+        is_named=session.is_named,
         opened_at=session.opened_at,
         worked_at=session.worked_at or None,
-        browser=session.identity.browser,
-        user_agent=session.identity.user_agent,
+        browser=session.fingerprint.browser,
+        user_agent=session.fingerprint.user_agent,
         ok_count=session.ok_count,
         lost=session.lost,
         exit=_exit(engine, session.exit_id, neighbours, now),
@@ -153,9 +155,9 @@ def _session(
 
 def tell_exits(engine: Engine, address: str, now: float) -> list[ExitStory]:
     """The stories of the proxies at *address*: a host, ``host:port`` or ``scheme://host:port``; or of that name."""
-    facts = engine.facts
-    there = [proxy for proxy in facts.catalog if _is_at(proxy, address)]
-    return [_exit(engine, proxy.key, facts.sessions.values(), now) for proxy in there]
+    state = engine.state
+    there = [proxy for proxy in state.catalog if _is_at(proxy, address)]
+    return [_exit(engine, proxy.key, state.sessions.values(), now) for proxy in there]
 
 
 def _is_at(proxy: Proxy, address: str) -> bool:
@@ -164,21 +166,21 @@ def _is_at(proxy: Proxy, address: str) -> bool:
     return is_there or (bool(proxy.name) and address == proxy.name)
 
 
-def _last_used_at(engine: Engine, lore: Lore) -> float | None:
-    site = engine.facts.site
-    used_at = [uses.nth_last(1) for uses in lore.wear.exits.values() if uses.count]
+def _last_used_at(engine: Engine, learner: Learner) -> float | None:
+    site = engine.state.site
+    used_at = [uses.nth_last(1) for uses in learner.overuse.exits.values() if uses.count]
     return max([site.last_ok_at, site.last_bad_at, *used_at]) or None
 
 
-def _networks(engine: Engine, lore: Lore) -> list[NetworkStory]:
+def _networks(engine: Engine, learner: Learner) -> list[NetworkStory]:
     """Those of which something was tried, the best first."""
     counts: dict[str, list[int]] = {}
-    for exit_id, record in engine.facts.exits.items():
-        proxy = engine.facts.catalog.get(exit_id)
+    for exit_id, record in engine.state.exits.items():
+        proxy = engine.state.catalog.get(exit_id)
         if proxy is not None and proxy.network and record.is_judged:
             count = counts.setdefault(proxy.network, [0, 0])
             count[record.ok_count == 0] += 1
-    tiers = lore.supply.tiers()
+    tiers = learner.candidates.tiers()
 
     def rank(network: str) -> tuple[float, str]:
         ok, bad = counts[network]
@@ -192,7 +194,7 @@ def _networks(engine: Engine, lore: Lore) -> list[NetworkStory]:
     ]
 
 
-def _pace(engine: Engine, pace: Pace, scope: str) -> PaceStory:
+def _pace(engine: Engine, pace: UsageLimits, scope: str) -> LimitsStory:
     proven, most = [], FLOOR
     for window, frontier in zip(WINDOWS, pace.frontiers, strict=True):
         # As many within a longer window is less.
@@ -200,7 +202,7 @@ def _pace(engine: Engine, pace: Pace, scope: str) -> PaceStory:
             most = frontier.proven
             proven.append(ProvenStory(request_count=most, window_seconds=window))
     limits = sorted(pace.limits, key=lambda limit: limit.below)
-    return PaceStory(
+    return LimitsStory(
         scope=scope,
         limits=[_limit(engine, limit, scope) for limit in limits],
         proven=proven,
@@ -211,7 +213,7 @@ def _pace(engine: Engine, pace: Pace, scope: str) -> PaceStory:
 def _limit(engine: Engine, limit: Limit, scope: str) -> LimitStory:
     learned_from = limit.subject
     if scope == "exit":
-        proxy = engine.facts.catalog.get(limit.subject.partition("/")[0])
+        proxy = engine.state.catalog.get(limit.subject.partition("/")[0])
         learned_from = str(proxy) if proxy else ""
     return LimitStory(
         scope=scope,
@@ -226,14 +228,14 @@ def _limit(engine: Engine, limit: Limit, scope: str) -> LimitStory:
     )
 
 
-def _doubts(engine: Engine, lore: Lore) -> Iterator[DoubtStory]:
+def _held_sessions(engine: Engine, learner: Learner) -> Iterator[HeldStory]:
     """Who is held, and in an engine that was just loaded, who was when it was saved."""
-    for session in engine.facts.sessions.values():
-        record, proxy = engine.facts.exits.get(session.exit_id), engine.facts.catalog.get(session.proxy)
+    for session in engine.state.sessions.values():
+        record, proxy = engine.state.exits.get(session.exit_id), engine.state.catalog.get(session.proxy)
         if record is None or proxy is None or session.lost or not session.has_worked:
             continue
-        if lore.doubts.is_held(session.name) or record.last in DOUBTED:
-            yield DoubtStory(session=session.name, proxy=str(proxy), at=record.last_bad_at, why=record.why)
+        if learner.held_sessions.is_held(session.name) or record.last in DOUBTED:
+            yield HeldStory(session=session.name, proxy=str(proxy), at=record.last_bad_at, why=record.why)
 
 
 def _next(engine: Engine, now: float, rng: Random) -> NextStory:
@@ -242,10 +244,10 @@ def _next(engine: Engine, now: float, rng: Random) -> NextStory:
         case Wait(until, why):
             return NextStory(why=why, until=until)
         case Pick(opened, leased, why):
-            key = opened.proxy if opened else engine.facts.sessions[leased.session].proxy
+            key = opened.proxy if opened else engine.state.sessions[leased.session].proxy
             return NextStory(
                 why=why,
-                proxy=str(engine.facts.catalog.get(key)),
+                proxy=str(engine.state.catalog.get(key)),
                 session="" if opened else leased.session,
                 reach=leased.reach.name.lower(),
             )
@@ -255,13 +257,13 @@ def _next(engine: Engine, now: float, rng: Random) -> NextStory:
 
 def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: float) -> ExitStory:
     """The story of an exit, whose sessions are among the *known* ones."""
-    facts, lore = engine.facts, lore_of(engine)
+    state, learner = engine.state, learner_of(engine)
     key, _, session_name = exit_id.partition("/")
-    proxy, record = facts.catalog.get(key), facts.exits.get(exit_id) or ExitRecord()
-    uses = lore.wear.exits.get(exit_id)
+    proxy, record = state.catalog.get(key), state.exits.get(exit_id) or ExitRecord()
+    uses = learner.overuse.exits.get(exit_id)
     sessions = [one for one in known if one.proxy == key and session_name in {"", one.exit}]
     standing = _standing(record, sessions, proxy, now, is_sum=proxy is not None and exit_id == key)
-    chance = _chance(lore, proxy, standing, now)
+    chance = _chance(learner, proxy, standing, now)
     used_at = uses.nth_last(1) if uses and uses.count else max(record.last_ok_at, record.last_bad_at)
     return ExitStory(
         proxy=str(proxy) if proxy else "",
@@ -281,7 +283,7 @@ def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: flo
         last_bad_at=max(record.last_bad_at, record.last_unclear_at) or None,
         last_bad_why=record.why,
         rests_until=record.rests_until if record.rests_until > now else None,
-        uses=[use for use, _ in limit_uses(lore, exit_id, proxy, now)],
+        uses=[use for use, _ in limit_uses(learner, exit_id, proxy, now)],
         sessions=[one.name for one in sessions],
         permission=exit_permission(engine, exit_id, proxy, now),
         proxy_key=key,
@@ -304,12 +306,12 @@ def _standing(
     return "unclear" if record.unclear_count else "never tried"
 
 
-def _chance(lore: Lore, proxy: Proxy | None, standing: str, now: float) -> float | None:
+def _chance(learner: Learner, proxy: Proxy | None, standing: str, now: float) -> float | None:
     """How likely an exit is to work that does not, or not yet."""
-    tier = next((one for one in lore.supply.tiers() if proxy is not None and one.cost == proxy.cost), None)
+    tier = next((one for one in learner.candidates.tiers() if proxy is not None and one.cost == proxy.cost), None)
     if tier is None or proxy is None or standing == "working":
         return None
     for name, blocked in tier.blocked.items():
         if proxy.key in blocked:
-            return lore.supply.recoveries[name].chance(now - blocked[proxy.key])
+            return learner.candidates.recoveries[name].chance(now - blocked[proxy.key])
     return tier.chance

@@ -45,7 +45,7 @@ class ProvenStory(msgspec.Struct, frozen=True, kw_only=True):
     window_seconds: float
 
 
-class PaceStory(msgspec.Struct, frozen=True, kw_only=True):
+class LimitsStory(msgspec.Struct, frozen=True, kw_only=True):
     """How hard an exit, or a network, may be used.
 
     Attributes:
@@ -95,7 +95,7 @@ class RecoveryStory(msgspec.Struct, frozen=True, kw_only=True):
     recovered_count: float
 
 
-class DoubtStory(msgspec.Struct, frozen=True, kw_only=True):
+class HeldStory(msgspec.Struct, frozen=True, kw_only=True):
     """A session that worked and was refused, and it is not known whether it is to blame."""
 
     session: str
@@ -104,7 +104,7 @@ class DoubtStory(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class ContrastStory(msgspec.Struct, frozen=True, kw_only=True):
+class SignStory(msgspec.Struct, frozen=True, kw_only=True):
     """What a sign meant here, by what others got.
 
     Attributes:
@@ -169,11 +169,11 @@ class SiteStory(msgspec.Struct, frozen=True, kw_only=True):
     best_networks: list[NetworkStory]
     worst_networks: list[NetworkStory]
     in_flight_count: int
-    exits: PaceStory
-    networks: PaceStory
+    exits: LimitsStory
+    networks: LimitsStory
     recoveries: list[RecoveryStory]
-    doubts: list[DoubtStory]
-    contrasts: list[ContrastStory]
+    held_sessions: list[HeldStory]
+    signs: list[SignStory]
     alarm_at: float | None
     next: NextStory
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from proxysieve.core.fingerprints.families import ACCEPT_ENCODING
-from proxysieve.core.fingerprints.fingerprint import Identity
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.urls.hosts import is_loopback
 from proxysieve.core.urls.parsing import place_of
 
@@ -46,16 +46,16 @@ def channel_of(url: str) -> Channel:
 
 
 @lru_cache(maxsize=256)
-def headers_over(identity: Identity, channel: Channel) -> Mapping[str, str]:
-    """What *identity* sends with a request for a page, in its order, without cookies.
+def headers_over(fingerprint: Fingerprint, channel: Channel) -> Mapping[str, str]:
+    """What *fingerprint* sends with a request for a page, in its order, without cookies.
 
     In the clear, hints and what is fetched are not told (https://www.w3.org/TR/fetch-metadata/, 2;
     https://wicg.github.io/client-hints-infrastructure/, 4), and bodies are packed as ever.
     """
-    headers = {**identity.headers, "Accept-Encoding": ACCEPT_ENCODING}
+    headers = {**fingerprint.headers, "Accept-Encoding": ACCEPT_ENCODING}
     if channel is Channel.TLS:
-        headers |= OF_TLS.get(identity.family, {})
+        headers |= OF_TLS.get(fingerprint.family, {})
     elif channel is Channel.CLEAR:
         headers = {name: value for name, value in headers.items() if not name.lower().startswith("sec-")}
         headers["Accept-Encoding"] = "gzip, deflate"
-    return MappingProxyType({name: headers[name] for name in identity.header_order() if name in headers} | headers)
+    return MappingProxyType({name: headers[name] for name in fingerprint.header_order() if name in headers} | headers)

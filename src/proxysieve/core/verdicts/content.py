@@ -237,7 +237,7 @@ def _lower(text: str) -> str:
 
 def _as_utf8(body: bytes, charset: str) -> bytes:
     """*body* as UTF-8, if it is in an encoding whose texts would not be found otherwise."""
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if body.startswith(mark)), "")
+    encoding = next((name for sign, name in BYTE_ORDER_MARKS if body.startswith(sign)), "")
     if not encoding and body.isascii() and b"\0" not in body[:64]:
         return body
     encoding = encoding or charset or _charset_in(body[:1024])

@@ -37,9 +37,9 @@ from proxysieve.core.verdicts.proxy_answers import (
     with_reason,
 )
 from proxysieve.core.verdicts.retry_after import retry_after
-from proxysieve.core.verdicts.signs import SHORT_LENGTH, Mark, Reading, Scan, Table
+from proxysieve.core.verdicts.signs import SHORT_LENGTH, Reading, Scan, Sign, Table
 
-Sign = Callable[[Exchange], Verdict | None]
+SignFunction = Callable[[Exchange], Verdict | None]
 # Is told what failed, by its name, and how.
 OnFault = Callable[[str, str], None]
 
@@ -143,10 +143,10 @@ class Judge:
 
     def __init__(
         self,
-        marks: Sequence[Mark],
+        signs: Sequence[Sign],
         words: Words,
         make_scan: Callable[[Table], Scan],
-        own: Sequence[Sign] = (),
+        own: Sequence[SignFunction] = (),
         off: Collection[str] = (),
         on_fault: OnFault = lambda _name, _how: None,
     ) -> None:
@@ -154,25 +154,25 @@ class Judge:
         self._on_fault = on_fault
         # What is said in full, and needs no second hint.
         self._telling = words.widgets | words.checks | words.refusals | words.throttles
-        self._table = Table(marks, sorted(frozenset().union(*words)))
+        self._table = Table(signs, sorted(frozenset().union(*words)))
         self._scan = make_scan(self._table)
         self._own = tuple(own)
         self._off = frozenset(off)
 
-    def judge(self, exchange: Exchange, *last_signs: Sign) -> Verdict:
+    def judge(self, exchange: Exchange, *last_signs: SignFunction) -> Verdict:
         """The first opinion, that of *last_signs* after all others; silence means that all is well."""
         return next(self._heeded(exchange, last_signs), OK)
 
-    def see(self, exchange: Exchange, *last_signs: Sign) -> list[Verdict]:
+    def see(self, exchange: Exchange, *last_signs: SignFunction) -> list[Verdict]:
         """All opinions, the one that decides first."""
         return list(self._heeded(exchange, last_signs))
 
-    def _heeded(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
+    def _heeded(self, exchange: Exchange, last_signs: Iterable[SignFunction]) -> Iterator[Verdict]:
         for verdict in self._opinions(exchange, last_signs):
             if verdict.sign not in self._off:
                 yield _of_resource(verdict) if verdict.scope is Scope.RESOURCE else verdict
 
-    def _opinions(self, exchange: Exchange, last_signs: Iterable[Sign]) -> Iterator[Verdict]:
+    def _opinions(self, exchange: Exchange, last_signs: Iterable[SignFunction]) -> Iterator[Verdict]:
         failure = failed(exchange)
         if failure is not None:
             yield from self._guarded(self._on_the_way(exchange))
@@ -202,9 +202,9 @@ class Judge:
         yield from _said(wants_credentials(answer))
         yield from _said(wants_payment(answer))
         reading = Reading(answer, self._scan)
-        marks = [one for one in (*self._table.of_headers(answer), *self._table.of_body(reading)) if one.is_proxys]
+        signs = [one for one in (*self._table.of_headers(answer), *self._table.of_body(reading)) if one.is_proxys]
         of_others, of_itself = (
-            [with_reason(one, answer) for one in _verdicts(answer, marks, outcomes)]
+            [with_reason(one, answer) for one in _verdicts(answer, signs, outcomes)]
             for outcomes in (frozenset(Outcome) - {Outcome.PROXY_ERROR}, {Outcome.PROXY_ERROR})
         )
         yield from of_others
@@ -212,7 +212,7 @@ class Judge:
         yield from of_itself
         yield by_status(answer)
 
-    def _asked(self, sign: Sign, exchange: Exchange) -> tuple[Verdict, ...]:
+    def _asked(self, sign: SignFunction, exchange: Exchange) -> tuple[Verdict, ...]:
         """What a sign of the caller's says; nothing if it fails, so that its mistake costs no page."""
         try:
             opinion: object = sign(exchange)
@@ -252,8 +252,8 @@ class Judge:
         """What the redirects say by marks, each as an answer of its own."""
         for hop in on_the_way(exchange):
             reading = Reading(hop, self._scan)
-            marks = [*self._table.of_headers(hop), *self._table.of_address(hop), *self._table.of_body(reading)]
-            yield from _verdicts(hop, marks, {*REFUSALS, Outcome.PROXY_ERROR})
+            signs = [*self._table.of_headers(hop), *self._table.of_address(hop), *self._table.of_body(reading)]
+            yield from _verdicts(hop, signs, {*REFUSALS, Outcome.PROXY_ERROR})
 
     def _explains(self, said: Verdict, by_status: list[Verdict]) -> bool:
         """Whether what the page says is surer than its status, which may mean anything unless it refuses by itself."""
@@ -397,22 +397,22 @@ def _said(opinion: Verdict | None) -> tuple[Verdict, ...]:
 
 
 def _verdicts(
-    exchange: Exchange, marks: Iterable[Mark], outcomes: Iterable[Outcome] = frozenset(Outcome)
+    exchange: Exchange, signs: Iterable[Sign], outcomes: Iterable[Outcome] = frozenset(Outcome)
 ) -> Iterator[Verdict]:
-    for mark in marks:
-        if mark.verdict in outcomes:
+    for sign in signs:
+        if sign.verdict in outcomes:
             wait = retry_after(exchange)
-            if mark.wait_seconds:
-                wait = max(wait, exchange.at + mark.wait_seconds)
+            if sign.wait_seconds:
+                wait = max(wait, exchange.at + sign.wait_seconds)
             yield Verdict(
-                outcome=mark.verdict,
-                why=mark.why,
-                vendor=mark.vendor,
-                sign=mark.name,
-                scope=mark.scope,
-                confidence=mark.confidence,
+                outcome=sign.verdict,
+                why=sign.why,
+                vendor=sign.vendor,
+                sign=sign.name,
+                scope=sign.scope,
+                confidence=sign.confidence,
                 until=wait,
-                is_final=mark.final,
+                is_final=sign.final,
             )
 
 

@@ -28,7 +28,7 @@ from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.records import Count
 from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.repeats import Repeats
-from proxysieve.core.verdicts.traits import Kind, Look, literal_of
+from proxysieve.core.verdicts.traits import Kind, PageTraits, literal_of
 
 # The sign of a page that is like no good one.
 UNLIKE = "unlike"
@@ -67,7 +67,7 @@ class Layout(msgspec.Struct, kw_only=True):
     size: Count
     count: Count
 
-    def likeness(self, traits: dict[int, bytes]) -> float:
+    def similarity(self, traits: dict[int, bytes]) -> float:
         """About how much of all that it and a page have both have, from 0 to 1."""
         if not self.sketch or not self.size:
             return 0.0 if traits else 1.0
@@ -75,7 +75,7 @@ class Layout(msgspec.Struct, kw_only=True):
         return shared / (self.size + len(traits) - shared)
 
 
-class Likeness(msgspec.Struct, kw_only=True):
+class KindRecord(msgspec.Struct, kw_only=True):
     """What is known of the good pages of one kind.
 
     Attributes:
@@ -97,7 +97,7 @@ class Likeness(msgspec.Struct, kw_only=True):
 class Album:
     """The pages of one kind."""
 
-    def __init__(self, kept: Likeness) -> None:
+    def __init__(self, kept: KindRecord) -> None:
         self.kept = kept
         self._settle()
 
@@ -113,7 +113,7 @@ class Album:
         """Whether its pages share enough to tell others from them."""
         return len(self.core) >= LEAST_CORE
 
-    def core_share(self, look: Look) -> float:
+    def core_share(self, look: PageTraits) -> float:
         """How much of the core a page has."""
         return sum(trait in look.traits for trait in self.core) / len(self.core)
 
@@ -122,7 +122,7 @@ class Album:
         """Whether its pages can be recognised at a glance."""
         return len(self._literals) >= LEAST_LITERALS and self.has_core
 
-    def recognises(self, look: Look) -> bool:
+    def recognises(self, look: PageTraits) -> bool:
         """Whether half of the literals stand on a page."""
         if not self.has_literals:
             return False
@@ -137,11 +137,11 @@ class Album:
                 break
         return not wanted
 
-    def has_layout_of(self, look: Look) -> bool:
+    def has_layout_of(self, look: PageTraits) -> bool:
         """Whether a page is like one that was taken for good."""
-        return any(layout.likeness(look.traits) >= ALIKE for layout in self.kept.layouts)
+        return any(layout.similarity(look.traits) >= ALIKE for layout in self.kept.layouts)
 
-    def learn(self, look: Look, *, is_recognised: bool) -> bool:
+    def learn(self, look: PageTraits, *, is_recognised: bool) -> bool:
         """Take a page for good; whether it was read."""
         kept = self.kept
         kept.seen_count += 1
@@ -157,13 +157,13 @@ class Album:
         self._read(look, weight)
         return True
 
-    def accept(self, look: Look) -> None:
+    def accept(self, look: PageTraits) -> None:
         """Take a page for good that looks as if it was none, and remember its layout well."""
         self.kept.seen_count += 1
         self._read(look, 1)
         self._note_layout(look, REMEMBERED)
 
-    def _read(self, look: Look, weight: int) -> None:
+    def _read(self, look: PageTraits, weight: int) -> None:
         kept = self.kept
         if not self.has_core or self.core_share(look) < OWN_SHARE:
             self._note_layout(look, weight)
@@ -180,18 +180,18 @@ class Album:
         self._settle()
         self._note_literals(look)
 
-    def _note_layout(self, look: Look, weight: int) -> None:
+    def _note_layout(self, look: PageTraits, weight: int) -> None:
         """Count a page to the layout that it is most like, or to one of its own."""
         layouts = self.kept.layouts
-        best = max(layouts, key=lambda layout: layout.likeness(look.traits), default=None)
-        if best is not None and best.likeness(look.traits) >= ALIKE:
+        best = max(layouts, key=lambda layout: layout.similarity(look.traits), default=None)
+        if best is not None and best.similarity(look.traits) >= ALIKE:
             best.count += weight
             return
         if len(layouts) >= MOST_LAYOUTS:
             layouts.remove(min(layouts, key=lambda layout: layout.count))
         layouts.append(Layout(sketch=nsmallest(SKETCH, look.traits), size=len(look.traits), count=weight))
 
-    def _note_literals(self, look: Look) -> None:
+    def _note_literals(self, look: PageTraits) -> None:
         """Keep some texts by which pages with the core are recognised at a glance: the first ones of a page."""
         kept = self.kept
         if len(kept.literals.keys() & self.core) < LITERALS:
@@ -216,19 +216,19 @@ class Album:
                 layout.count //= 2
 
 
-class LooksRecord(msgspec.Struct, kw_only=True):
+class LikenessRecord(msgspec.Struct, kw_only=True):
     """What is kept of a site's looks."""
 
-    html: Likeness
-    json: Likeness
-    other: Likeness
+    html: KindRecord
+    json: KindRecord
+    other: KindRecord
 
 
-class Looks:
+class Likeness:
     """How the good pages of one site look."""
 
     def __init__(self) -> None:
-        self._albums = {kind: Album(Likeness()) for kind in Kind}
+        self._albums = {kind: Album(KindRecord()) for kind in Kind}
         self._repeats = Repeats()
         # Since they were saved.
         self._change_count = 0
@@ -244,21 +244,21 @@ class Looks:
         if verdict.outcome is not Outcome.OK or not is_page(exchange):
             return verdict
         # Who says that it is good knows better; silence is what may be doubted.
-        look, may_doubt = look_of(exchange), verdict is OK and not is_expected
+        look, may_doubt = traits_of(exchange), verdict is OK and not is_expected
         doubt = self._doubt_repeated(look, exchange.url) if may_doubt else ""
         doubt = doubt or self._see(look, may_doubt=may_doubt)
         return Verdict(outcome=Outcome.UNCLEAR, why=doubt, sign=UNLIKE, confidence=0.5) if doubt else verdict
 
-    def doubt(self, look: Look) -> str:
+    def doubt(self, look: PageTraits) -> str:
         """Why a page is unlike all good ones; empty if it is not, or if too little is known."""
         album = self._albums[look.kind]
         return "" if album.recognises(look) else self._doubt(look, album)
 
-    def learn(self, look: Look) -> None:
+    def learn(self, look: PageTraits) -> None:
         """Take a page for good."""
         self._see(look, may_doubt=False)
 
-    def _see(self, look: Look, *, may_doubt: bool) -> str:
+    def _see(self, look: PageTraits, *, may_doubt: bool) -> str:
         """Why a page is unlike all good ones; if it is not, it is learned."""
         album = self._albums[look.kind]
         is_recognised = album.recognises(look)
@@ -267,18 +267,18 @@ class Looks:
             self._change_count += album.learn(look, is_recognised=is_recognised)
         return doubt
 
-    def _doubt_repeated(self, look: Look, url: str) -> str:
+    def _doubt_repeated(self, look: PageTraits, url: str) -> str:
         is_small = look.kind is Kind.HTML and look.content.size <= SMALL_BYTES
         if not is_small or self._albums[look.kind].recognises(look) or not look.is_slight:
             return ""
         return "the same as at another address" if self._repeats.is_repeated(look.content, url) else ""
 
-    def _doubt(self, look: Look, album: Album) -> str:
+    def _doubt(self, look: PageTraits, album: Album) -> str:
         if not look.is_slight or not self._is_strange(look, album) or album.has_layout_of(look):
             return ""
         return f"unlike the {_roughly(self.seen_count)} good pages seen here"
 
-    def accept(self, look: Look) -> None:
+    def accept(self, look: PageTraits) -> None:
         """Take a page for good that was doubted, so that others like it are not."""
         self._albums[look.kind].accept(look)
         self._repeats.accept(look.content)
@@ -294,7 +294,7 @@ class Looks:
         """Whether they have changed by enough."""
         return self._change_count >= CHANGES_SAVED_AT_ONCE
 
-    def take_record(self) -> LooksRecord:
+    def take_record(self) -> LikenessRecord:
         """What is to be saved now; it goes on changing."""
         self._change_count = 0
         return self.record()
@@ -303,15 +303,15 @@ class Looks:
         """Have them saved the next time, however little has changed."""
         self._change_count += CHANGES_SAVED_AT_ONCE
 
-    def record(self) -> LooksRecord:
+    def record(self) -> LikenessRecord:
         """What is known; it goes on changing."""
-        return LooksRecord(**{kind: album.kept for kind, album in self._albums.items()})
+        return LikenessRecord(**{kind: album.kept for kind, album in self._albums.items()})
 
-    def restore(self, record: LooksRecord) -> None:
+    def restore(self, record: LikenessRecord) -> None:
         """Go on from what was kept."""
         self._albums = {kind: Album(getattr(record, kind)) for kind in Kind}
 
-    def _is_strange(self, look: Look, album: Album) -> bool:
+    def _is_strange(self, look: PageTraits, album: Album) -> bool:
         """Whether a page lacks what others share."""
         if album.kept.count >= ENOUGH.get(look.kind, 0) and album.has_core:
             return album.core_share(look) < STRANGE_SHARE
@@ -324,9 +324,9 @@ def is_page(exchange: Exchange) -> bool:
     return exchange.status == 200 and bool(exchange.body) and not exchange.url.endswith("/robots.txt")
 
 
-def look_of(exchange: Exchange) -> Look:
+def traits_of(exchange: Exchange) -> PageTraits:
     """How the page looks that came back."""
-    return Look(Content(exchange.body or b"", exchange.header("content-type")))
+    return PageTraits(Content(exchange.body or b"", exchange.header("content-type")))
 
 
 def _roughly(count: int) -> str:

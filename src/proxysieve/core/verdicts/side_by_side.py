@@ -21,8 +21,8 @@ import msgspec
 from proxysieve.core.evidence import ACCIDENTS, is_weak
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.verdicts.judge import LIKELY
-from proxysieve.core.verdicts.likeness import ALIKE, SKETCH, UNLIKE, Layout, is_page, look_of
-from proxysieve.core.verdicts.traits import SLIGHT_JSON_BYTES, Kind, Look
+from proxysieve.core.verdicts.likeness import ALIKE, SKETCH, UNLIKE, Layout, is_page, traits_of
+from proxysieve.core.verdicts.traits import SLIGHT_JSON_BYTES, Kind, PageTraits
 
 # A page that comes in more makes than this has none.
 MOST_MAKES = 50
@@ -78,7 +78,9 @@ class Comparison:
         """
         # Who says that it is good knows better; silence is what may be doubted.
         may_doubt = verdict is OK and not is_expected and is_page(exchange)
-        self._answers.append(Answer(verdict, exchange.status, self._make_of(look_of(exchange)) if may_doubt else None))
+        self._answers.append(
+            Answer(verdict, exchange.status, self._make_of(traits_of(exchange)) if may_doubt else None)
+        )
 
     def verdicts(self) -> list[Verdict]:
         """What each answer comes to beside the others, in the order in which they were added."""
@@ -124,8 +126,8 @@ class Comparison:
         whom = f"all {len(statuses):,} that were answered well" if len(statuses) > 1 else "the only one answered well"
         return f"status {statuses[0]} is what {whom} got: it may be the page that is so; another page would tell more"
 
-    def _make_of(self, look: Look) -> Make:
-        known = next((make for make in self._makes if make.layout.likeness(look.traits) >= ALIKE), None)
+    def _make_of(self, look: PageTraits) -> Make:
+        known = next((make for make in self._makes if make.layout.similarity(look.traits) >= ALIKE), None)
         if known is not None:
             known.is_slight = known.is_slight and _is_slight(look)
             return known
@@ -175,6 +177,6 @@ def _is_proxys(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.PROXY_ERROR or verdict.sign in EITHERS
 
 
-def _is_slight(look: Look) -> bool:
+def _is_slight(look: PageTraits) -> bool:
     """Whether it may be a block page; plain text is, if it is short."""
     return look.is_slight or (look.kind is Kind.OTHER and look.content.size <= SLIGHT_JSON_BYTES)

@@ -49,7 +49,7 @@ UNREAD_TYPES = (
 )
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sign. All of its conditions must be met; of a list, one will do unless it says otherwise.
 
     Attributes:
@@ -168,67 +168,67 @@ class Table:
         words: The numbers of the further texts.
     """
 
-    def __init__(self, marks: Sequence[Mark], words: Iterable[str] = ()) -> None:
-        self.marks = tuple(marks)
+    def __init__(self, signs: Sequence[Sign], words: Iterable[str] = ()) -> None:
+        self.signs = tuple(signs)
         self._numbers: dict[Text, int] = {}
-        self._by_header: defaultdict[str, list[Mark]] = defaultdict(list)
-        self._of_url = [mark for mark in marks if mark.url]
-        self._by_status: defaultdict[int, list[Mark]] = defaultdict(list)
+        self._by_header: defaultdict[str, list[Sign]] = defaultdict(list)
+        self._of_url = [sign for sign in signs if sign.url]
+        self._by_status: defaultdict[int, list[Sign]] = defaultdict(list)
         self._by_text: defaultdict[int, list[int]] = defaultdict(list)
         self._needs: dict[int, tuple[frozenset[int], frozenset[int]]] = {}
-        for place, mark in enumerate(self.marks):
-            self._add(place, mark)
+        for place, sign in enumerate(self.signs):
+            self._add(place, sign)
         self.words = {self._number(word, is_exact=False): word for word in words}
         self.texts = tuple(self._numbers)
 
-    def _add(self, place: int, mark: Mark) -> None:
-        for name in mark.header:
-            self._by_header[name].append(mark)
-        if mark.is_of_body:
-            one_of = frozenset(self._number(text, is_exact=mark.exact) for text in mark.body)
-            titles = frozenset(self._number(title.rstrip("*"), is_exact=False) for title in mark.title)
-            frames = frozenset(self._number(_host_of(frame), is_exact=False) for frame in mark.frame)
-            all_of = frozenset(self._number(text, is_exact=mark.exact) for text in mark.also)
+    def _add(self, place: int, sign: Sign) -> None:
+        for name in sign.header:
+            self._by_header[name].append(sign)
+        if sign.is_of_body:
+            one_of = frozenset(self._number(text, is_exact=sign.exact) for text in sign.body)
+            titles = frozenset(self._number(title.rstrip("*"), is_exact=False) for title in sign.title)
+            frames = frozenset(self._number(_host_of(frame), is_exact=False) for frame in sign.frame)
+            all_of = frozenset(self._number(text, is_exact=sign.exact) for text in sign.also)
             self._needs[place] = (one_of, all_of)
             # What must be there at least; titles and frames are looked up only where their text is found.
             for number in one_of or titles or frames or list(all_of)[:1]:
                 self._by_text[number].append(place)
-        elif mark.status and not (mark.header or mark.url):
-            for status in mark.status:
-                self._by_status[status].append(mark)
+        elif sign.status and not (sign.header or sign.url):
+            for status in sign.status:
+                self._by_status[status].append(sign)
 
     def _number(self, text: str, *, is_exact: bool) -> int:
         # Of ASCII alone: a scan knows no other capitals.
         wanted = Text(text.encode() if is_exact else text.encode().lower(), is_exact)
         return self._numbers.setdefault(wanted, len(self._numbers))
 
-    def of_headers(self, exchange: Exchange) -> Iterator[Mark]:
+    def of_headers(self, exchange: Exchange) -> Iterator[Sign]:
         """Those that its headers bear, and need no body."""
         # Each once: a server may send one header thousands of times.
         for name in dict.fromkeys(name for name, _ in exchange.headers):
-            for mark in self._by_header.get(name, ()):
-                if not mark.is_of_body and bears(mark, exchange):
-                    yield mark
+            for sign in self._by_header.get(name, ()):
+                if not sign.is_of_body and bears(sign, exchange):
+                    yield sign
 
-    def of_address(self, exchange: Exchange) -> Iterator[Mark]:
+    def of_address(self, exchange: Exchange) -> Iterator[Sign]:
         """Those that the address bears at which redirects ended."""
         if exchange.final_url and exchange.final_url != exchange.url:
-            for mark in self._of_url:
-                if not mark.is_of_body and bears(mark, exchange):
-                    yield mark
+            for sign in self._of_url:
+                if not sign.is_of_body and bears(sign, exchange):
+                    yield sign
 
-    def of_status(self, exchange: Exchange) -> Sequence[Mark]:
+    def of_status(self, exchange: Exchange) -> Sequence[Sign]:
         """Those of its status alone."""
         return self._by_status.get(exchange.status, ())
 
-    def of_body(self, reading: Reading) -> Iterator[Mark]:
+    def of_body(self, reading: Reading) -> Iterator[Sign]:
         """Those that the body bears, in their order."""
         found = reading.found
         for place in sorted({place for number in found for place in self._by_text.get(number, ())}):
-            mark, (one_of, all_of) = self.marks[place], self._needs[place]
+            sign, (one_of, all_of) = self.signs[place], self._needs[place]
             is_there = (not one_of or not one_of.isdisjoint(found)) and all_of <= found
-            if is_there and bears(mark, reading.exchange) and reading.bears(mark):
-                yield mark
+            if is_there and bears(sign, reading.exchange) and reading.bears(sign):
+                yield sign
 
 
 class Reading:
@@ -262,28 +262,28 @@ class Reading:
     def _is_error(self) -> bool:
         return self.exchange.status >= FIRST_ERROR
 
-    def bears(self, mark: Mark) -> bool:
-        """Whether what a person sees of the page is what *mark* asks for."""
+    def bears(self, sign: Sign) -> bool:
+        """Whether what a person sees of the page is what *sign* asks for."""
         content = self.content
-        if mark.most_bytes and content.size > mark.most_bytes:
+        if sign.most_bytes and content.size > sign.most_bytes:
             return False
-        if mark.title and not _is_titled(mark.title, content.title):
+        if sign.title and not _is_titled(sign.title, content.title):
             return False
-        if mark.frame and not content.shows_only(mark.frame):
+        if sign.frame and not content.shows_only(sign.frame):
             return False
-        if mark.bare and len(content.visible) > BARE_LENGTH:
+        if sign.bare and len(content.visible) > BARE_LENGTH:
             return False
-        most = SHORT_LENGTH if mark.short else TALK_LENGTH
+        most = SHORT_LENGTH if sign.short else TALK_LENGTH
         return self._is_error or len(content.visible) <= most
 
 
-def bears(mark: Mark, exchange: Exchange) -> bool:
-    """Whether status, headers and address are what *mark* asks for."""
-    if mark.status and exchange.status not in mark.status:
+def bears(sign: Sign, exchange: Exchange) -> bool:
+    """Whether status, headers and address are what *sign* asks for."""
+    if sign.status and exchange.status not in sign.status:
         return False
-    if mark.header and not all(_has_header(exchange, name, values) for name, values in mark.header.items()):
+    if sign.header and not all(_has_header(exchange, name, values) for name, values in sign.header.items()):
         return False
-    return not mark.url or (_is_at(mark.url, exchange.final_url) and not _is_at(mark.url, exchange.url))
+    return not sign.url or (_is_at(sign.url, exchange.final_url) and not _is_at(sign.url, exchange.url))
 
 
 def _has_header(exchange: Exchange, name: str, values: tuple[str, ...]) -> bool:

@@ -52,7 +52,7 @@ class Kind(enum.StrEnum):
     OTHER = "other"
 
 
-class Look:
+class PageTraits:
     """How a page looks. All of it is found out when it is asked for, and once.
 
     Args:

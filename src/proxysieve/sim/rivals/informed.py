@@ -119,7 +119,7 @@ class Shelf:
         return room_at <= now
 
 
-class Desk:
+class SiteQueue:
     """One site's exits, cheapest first."""
 
     def __init__(self, world: World, site: Site, rng: Random) -> None:
@@ -212,12 +212,12 @@ class Informed(Remembering):
     """Looks into the world's limits and quotas, and nowhere else."""
 
     def __init__(self, world: World, rng: Random) -> None:
-        self._desks = [Desk(world, site, rng) for site in world.sites]
+        self._site_queues = [SiteQueue(world, site, rng) for site in world.sites]
         self._asked: dict[int, tuple[Known, float]] = {}
         self._ticket = 0
 
     def start(self, site: int, now: float) -> Go | Later:
-        taken = self._desks[site].take(now)
+        taken = self._site_queues[site].take(now)
         if isinstance(taken, Later):
             return taken
         self._ticket += 1
@@ -226,4 +226,4 @@ class Informed(Remembering):
 
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
         known, asked_at = self._asked.pop(ticket)
-        self._desks[site].learn(known, answer, asked_at, now)
+        self._site_queues[site].learn(known, answer, asked_at, now)
