@@ -68,7 +68,7 @@ def open_in_chromium(bed: TestbedProcess) -> Side | None:
 async def look_like(fingerprint: Fingerprint, bed: TestbedProcess) -> Side:
     """What the site sees of *fingerprint*."""
     client, clients, proxy = CurlClient(ca_path=str(bed.ca_path)), Clients(1), parse_proxy(bed.proxy_lines[0])
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
+    record = SessionRecord(name="visitor", proxy_key=proxy.key, exit_name="", fingerprint=fingerprint, opened_at=0)
     session = Session(record, "localhost", proxy, clients)
 
     async def shown() -> SeenFingerprint:

@@ -88,7 +88,7 @@ class CurlVisitor:
         self._clients = Clients(1)
         proxy = parse_proxy(options.proxy)
         fingerprint = Fingerprint(impersonate=options.browser, user_agent="", accept_language="")
-        record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
+        record = SessionRecord(name="visitor", proxy_key=proxy.key, exit_name="", fingerprint=fingerprint, opened_at=0)
         self._session = Session(record, "localhost", proxy, self._clients, cookies=options.cookies)
 
     async def get(self, url: str, timeout_seconds: float = 10.0) -> Page:

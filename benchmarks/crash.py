@@ -142,7 +142,7 @@ class Victim:
         with contextlib.closing(sqlite3.connect(database)) as connection:
             rows = connection.execute("SELECT value FROM records WHERE kind = 'session'").fetchall()
         for (value,) in rows:
-            yield self._exit_of[msgspec.json.decode(value, type=SessionRecord).proxy]
+            yield self._exit_of[msgspec.json.decode(value, type=SessionRecord).proxy_key]
 
 
 def kill_until_complete(rng: Random, left: int, seed: int, out: str) -> tuple[list[Kill], Finished]:

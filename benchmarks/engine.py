@@ -83,7 +83,7 @@ def pairs(engine: Engine, rng: Random, verdict_of: Callable[[str], Verdict], dep
             if pick.opened:
                 engine.apply(pick.opened)
             engine.apply(pick.leased)
-            in_flight.append((pick.leased.lease, verdict_of(engine.state.sessions[pick.leased.session].proxy)))
+            in_flight.append((pick.leased.lease, verdict_of(engine.state.sessions[pick.leased.session_name].proxy_key)))
         assert in_flight, pick  # noqa: S101 - else it is no measurement
         now += SECONDS_APART
         if len(in_flight) == depth or not isinstance(pick, Pick):

@@ -92,7 +92,7 @@ class Soak:
     def _open(self, number: int) -> Session:
         proxy = parse_proxy(self._bed.proxy_lines[number % WORLD.proxies])
         record = SessionRecord(
-            name=f"s{number}", proxy=proxy.key, exit="", fingerprint=next(self._fingerprints), opened_at=0
+            name=f"s{number}", proxy_key=proxy.key, exit_name="", fingerprint=next(self._fingerprints), opened_at=0
         )
         return Session(record, "localhost", proxy, self._clients)
 

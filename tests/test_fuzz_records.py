@@ -55,7 +55,7 @@ def crawl(policy: str, seed: int) -> list[Record]:
         leased, outcome = world.take(pick), rng.choice(ANSWERS)
         scope = rng.choice([None, *Scope]) if outcome is Outcome.BLOCKED else None
         said = None if outcome is None else Verdict(outcome=outcome, why="as told", sign="mark", scope=scope)
-        world.apply(Reported(world.now, leased.lease, said, page=rng.randint(1, 9)))
+        world.apply(Reported(world.now, leased.lease, said, page_number=rng.randint(1, 9)))
     world.save()
     names = [key for kind, key in world.store if kind == "session"]
     return [*world.store.values(), looks_record(rng), *storage(names[0])]
@@ -200,12 +200,12 @@ def work(site_queue: SiteQueue, rng: Random) -> None:
             out.append(pick.leased.lease)
         while out and rng.random() < 0.6:
             outcome = rng.choice((Outcome.OK, Outcome.OK, Outcome.UNCLEAR, *BAD))
-            engine.apply(Reported(now, out.pop(), Verdict(outcome=outcome), page=rng.randint(1, 3)))
+            engine.apply(Reported(now, out.pop(), Verdict(outcome=outcome), page_number=rng.randint(1, 3)))
     engine.standing(now)
     if engine.state.learner:
         tell_site(engine, now, rng)
     for session in list(engine.state.sessions.values()):
-        if session.proxy in engine.state.catalog:
+        if session.proxy_key in engine.state.catalog:
             held = site_queue._session(session.name)
             assert list(held.cookies) is not None
             assert isinstance(held.data, dict)

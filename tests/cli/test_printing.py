@@ -82,17 +82,17 @@ def store(place: Path) -> str:
     sessions = [
         SessionRecord(
             name=EVIL,
-            proxy=proxy.key,
-            exit="",
+            proxy_key=proxy.key,
+            exit_name="",
             fingerprint=likeness,
             opened_at=9e8,
             worked_at=9e8,
             lost=EVIL,
             is_named=True,
         ),
-        SessionRecord(name=f"{EVIL}3", proxy=proxy.key, exit="", fingerprint=likeness, opened_at=9e8),
+        SessionRecord(name=f"{EVIL}3", proxy_key=proxy.key, exit_name="", fingerprint=likeness, opened_at=9e8),
         SessionRecord(
-            name=f"{EVIL}2", proxy=gateway.key, exit=EVIL, fingerprint=likeness, opened_at=9e8, is_named=True
+            name=f"{EVIL}2", proxy_key=gateway.key, exit_name=EVIL, fingerprint=likeness, opened_at=9e8, is_named=True
         ),
     ]
     known = ExitRecord(ok_count=1, blocked_count=1, last=Outcome.BLOCKED, why=EVIL, last_bad_at=9e8)

@@ -47,7 +47,7 @@ async def clients() -> AsyncIterator[Clients]:
 
 def session_on(line: str, fingerprint: Fingerprint, clients: Clients) -> Session:
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
+    record = SessionRecord(name="visitor", proxy_key=proxy.key, exit_name="", fingerprint=fingerprint, opened_at=0)
     return Session(record, "site.example", proxy, clients)
 
 

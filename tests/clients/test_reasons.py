@@ -220,7 +220,7 @@ async def test_a_text_is_kept_without_the_login_of_who_asked() -> None:
     ) as port:
         proxy = parse_proxy(f"http://user-{{session}}:hunter2@127.0.0.1:{port}")
         for name in ("first42", "second7"):
-            record = SessionRecord(name=name, proxy=proxy.key, exit=name, fingerprint=CHROME, opened_at=0)
+            record = SessionRecord(name=name, proxy_key=proxy.key, exit_name=name, fingerprint=CHROME, opened_at=0)
             told.append(await failed(Request(url=URL), Session(record, "shop.example", proxy, ROOM), client))
 
     assert [one.proxy_answer.body for one in told if one.proxy_answer] == [b"*** may not, whose password is ***"] * 2

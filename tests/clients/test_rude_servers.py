@@ -299,7 +299,7 @@ def line_of(port: int, scheme: str = "http", user: str = "me") -> str:
 
 def session_on(line: str, clients: Clients) -> Session:
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=FINGERPRINTS[0], opened_at=0)
+    record = SessionRecord(name="visitor", proxy_key=proxy.key, exit_name="", fingerprint=FINGERPRINTS[0], opened_at=0)
     return Session(record, "shop.example", proxy, clients)
 
 

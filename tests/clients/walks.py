@@ -66,7 +66,7 @@ async def playing(answers: Answers) -> AsyncIterator[tuple[str, list[Asked]]]:
 def session_on(line: str, fingerprint: Fingerprint = CHROME) -> Session:
     """A session of its own on the proxy at *line*."""
     proxy = parse_proxy(line)
-    record = SessionRecord(name="visitor", proxy=proxy.key, exit="", fingerprint=fingerprint, opened_at=0)
+    record = SessionRecord(name="visitor", proxy_key=proxy.key, exit_name="", fingerprint=fingerprint, opened_at=0)
     return Session(record, "site.example", proxy, ROOM)
 
 

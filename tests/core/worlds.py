@@ -127,7 +127,7 @@ class World:
         return self.flights[leased.lease].session
 
     def proxy(self, leased: Leased) -> str:
-        return self.session(leased).proxy
+        return self.session(leased).proxy_key
 
     def exit(self, proxy: Proxy) -> ExitRecord:
         return self.engine.state.exits[proxy.key]

@@ -48,7 +48,7 @@ BROWSER = BrowserRecord(
 
 def session(name: str, proxy: int = 0, **changes: Any) -> SessionRecord:  # noqa: ANN401 - any field
     fields = {"exit": "", "identity": FINGERPRINTS[0], "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
-    return SessionRecord(name=name, proxy=PLAIN[proxy].key, **{**fields, **changes})
+    return SessionRecord(name=name, proxy_key=PLAIN[proxy].key, **{**fields, **changes})
 
 
 def record(kind: str, key: str, value: object) -> Record:
@@ -118,7 +118,7 @@ class TestOwnSessions:
     @given(SESSIONS)
     def test_there_and_back_again(self, sessions: list[SessionRecord]) -> None:
         """An export of what was imported into an empty store is the same file, if no two sessions share an exit."""
-        mine = {one.proxy: one for one in sessions if not one.is_named}
+        mine = {one.proxy_key: one for one in sessions if not one.is_named}
         whole = exported(*mine.values(), *(one for one in sessions if one.is_named))
 
         kept = after([], admitted(msgspec.json.decode(encode(whole), type=Export), []))
@@ -274,7 +274,7 @@ class TestOthersSessions:
         came = bound(classic("0.787"), *PLAIN, PROVIDER)
 
         (one,) = came.sessions
-        assert (one.session.proxy, one.session.exit, one.session.name) == (PROVIDER.key, "0.787", "0.787")
+        assert (one.session.proxy_key, one.session.exit_name, one.session.name) == (PROVIDER.key, "0.787", "0.787")
         assert one.session.has_worked
         assert came.other_fingerprints == {"Chrome 70 on Windows -> chrome150": 1}
 
@@ -303,7 +303,7 @@ class TestOthersSessions:
         )
 
         (one,) = came.sessions
-        assert (one.session.proxy, one.session.exit) == place
+        assert (one.session.proxy_key, one.session.exit_name) == place
         # The password was in it.
         assert one.data == {}
 
@@ -349,14 +349,14 @@ class TestOthersSessions:
     def test_the_classics_own_form_comes_back(self) -> None:
         """What works is written by the names that a provider knows, and read again."""
         at_provider = session("anna", exit="k3j9x2ab", is_named=True)
-        at_provider.proxy = PROVIDER.key
+        at_provider.proxy_key = PROVIDER.key
         export = exported(at_provider, session("b", 1), session("lost", 2, is_named=True, lost="blocked"))
 
         content = encode_classic(export)
         came = bound(msgspec.json.decode(content), *PLAIN, PROVIDER)
 
         assert b"topsecret" not in content
-        places = {(one.session.proxy, one.session.exit) for one in came.sessions}
+        places = {(one.session.proxy_key, one.session.exit_name) for one in came.sessions}
         assert places == {(PROVIDER.key, "k3j9x2ab"), (PLAIN[1].key, "")}
         assert came.other_fingerprints == Reasons()
 

@@ -36,8 +36,8 @@ OWN = Export(
         MovedSession(
             session=SessionRecord(
                 name="k3j9x2ab",
-                proxy="0011223344556677",
-                exit="",
+                proxy_key="0011223344556677",
+                exit_name="",
                 fingerprint=FINGERPRINTS[0],
                 opened_at=NOW,
                 draw_count=1,

@@ -68,7 +68,7 @@ class TestCrawlee4:
         """Which the file says, with its password; not on the provider that is in the list as well."""
         came = bound(crawlee_4("a", NOW, URLS[0]), crawlee_4("b", NOW, URLS[1]))
 
-        assert [one.session.proxy for one in came.sessions] == [PLAIN[0].key, PLAIN[1].key]
+        assert [one.session.proxy_key for one in came.sessions] == [PLAIN[0].key, PLAIN[1].key]
         assert not came.left_out
 
     @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ class TestCrawlee4:
         """Its password stands there as it is, and in a URL with percent signs."""
         (one,) = bound(crawlee_4("a", NOW, proxyInfo=info)).sessions
 
-        assert one.session.proxy in {PLAIN[0].key, PROVIDER.key}
+        assert one.session.proxy_key in {PLAIN[0].key, PROVIDER.key}
 
     def test_what_the_file_says_counts_for_more_than_user_data(self) -> None:
         """Where a user has put another proxy there, or one that is not in the list is said."""
@@ -93,14 +93,14 @@ class TestCrawlee4:
 
         came = bound(told, unlisted)
 
-        assert [one.session.proxy for one in came.sessions] == [PLAIN[0].key]
+        assert [one.session.proxy_key for one in came.sessions] == [PLAIN[0].key]
         assert came.left_out == {UNLISTED: 1}
 
     def test_user_data_may_have_what_a_handler_was_given(self) -> None:
         """The object of its proxy, in the forms before."""
         (one,) = bound(crawlee_js("a", NOW, userData={"proxyInfo": {"url": URLS[2]}, "x": 1})).sessions
 
-        assert (one.session.proxy, one.data) == (PLAIN[2].key, {"x": 1})
+        assert (one.session.proxy_key, one.data) == (PLAIN[2].key, {"x": 1})
 
     @pytest.mark.parametrize(
         ("scores", "is_left_out"),
@@ -194,8 +194,8 @@ def cookie(domain: str, value: str = "v", name: str = "n") -> CookieRecord:
 def own(**changes: Any) -> MovedSession:  # noqa: ANN401 - any field
     session = SessionRecord(
         name="a",
-        proxy=PLAIN[0].key,
-        exit="",
+        proxy_key=PLAIN[0].key,
+        exit_name="",
         fingerprint=FINGERPRINTS[0],
         opened_at=NOW - 9,
         worked_at=NOW - 8,

@@ -217,8 +217,8 @@ def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Fingerprint,
         key = proxies[number].key
         session = SessionRecord(
             name=f"{number}",
-            proxy=key,
-            exit="",
+            proxy_key=key,
+            exit_name="",
             fingerprint=fingerprint,
             opened_at=1.0,
             worked_at=2.0,

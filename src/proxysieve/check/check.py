@@ -233,8 +233,8 @@ class Check:
         name = exit_name(proxy, self._rng)
         record = SessionRecord(
             name=name,
-            proxy=proxy.key,
-            exit=name if proxy.is_gateway else "",
+            proxy_key=proxy.key,
+            exit_name=name if proxy.is_gateway else "",
             fingerprint=self._rng.choice(FINGERPRINTS),
             opened_at=self._clock.now(),
         )

@@ -12,15 +12,15 @@ class SessionOpened(msgspec.Struct, frozen=True, gc=False):
     """A visitor came to be.
 
     Attributes:
-        proxy: The key of its proxy.
-        exit: The name it goes by at a gateway provider; empty for a plain proxy.
+        proxy_key: Of its proxy.
+        exit_name: The name it goes by at a gateway provider; empty for a plain proxy.
         pinned: Whether its user named it, and so wants this one and no other.
     """
 
     at: float
-    session: str
-    proxy: str
-    exit: str
+    session_name: str
+    proxy_key: str
+    exit_name: str
     fingerprint: Fingerprint
     is_named: bool
 
@@ -29,7 +29,7 @@ class SessionClosed(msgspec.Struct, frozen=True, gc=False):
     """A session was given up from outside: by its user, or for its proxy's sake."""
 
     at: float
-    session: str
+    session_name: str
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
     at: float
     lease: int
-    session: str
+    session_name: str
     is_draw: bool = False
     reach: Reach = Reach.PROVEN
     is_counted: bool = False
@@ -61,14 +61,14 @@ class Reported(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         redirect_count: How many more requests redirects took.
-        page: A number that stands for what was asked; 0 where that is of no interest.
+        page_number: A number that stands for what was asked; 0 where that is of no interest.
     """
 
     at: float
     lease: int
     verdict: Verdict | None
     redirect_count: int = 0
-    page: int = 0
+    page_number: int = 0
 
 
 Event = SessionOpened | SessionClosed | Leased | Asked | Reported

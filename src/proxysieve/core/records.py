@@ -78,8 +78,8 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     """One visitor of the site.
 
     Attributes:
-        proxy: The key of its proxy.
-        exit: Its name at a gateway provider; empty for a plain proxy.
+        proxy_key: Of its proxy.
+        exit_name: Its name at a gateway provider; empty for a plain proxy.
         is_named: Whether its user named it, and so wants this one and no other.
         lost: Why a named session's exit is lost; empty while it is not.
         worked_at: When it was first answered well; 0 while that has not happened.
@@ -90,8 +90,8 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     """
 
     name: str
-    proxy: str
-    exit: str
+    proxy_key: str = msgspec.field(name="proxy")
+    exit_name: str = msgspec.field(name="exit")
     fingerprint: Fingerprint = msgspec.field(name="identity")
     opened_at: Moment
     is_named: bool = msgspec.field(default=False, name="pinned")
@@ -105,7 +105,7 @@ class SessionRecord(msgspec.Struct, kw_only=True):
     @property
     def exit_id(self) -> str:
         """What its exit is known by: the proxy, and the name at its provider if it has one."""
-        return f"{self.proxy}/{self.exit}" if self.exit else self.proxy
+        return f"{self.proxy_key}/{self.exit_name}" if self.exit_name else self.proxy_key
 
     @property
     def has_worked(self) -> bool:

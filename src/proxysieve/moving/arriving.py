@@ -58,11 +58,11 @@ def bind_own(export: Export, catalog: Catalog, fingerprints: Sequence[Fingerprin
     """
     bound = Bound(sessions=[], left_out=Reasons(), other_fingerprints=Reasons())
     for moved in export.sessions:
-        session, proxy = moved.session, catalog.get(moved.session.proxy)
+        session, proxy = moved.session, catalog.get(moved.session.proxy_key)
         if proxy is None:
             bound.left_out[UNLISTED] += 1
             continue
-        if bool(session.exit) != proxy.is_gateway:
+        if bool(session.exit_name) != proxy.is_gateway:
             # Several visitors would share one exit, each taken for the only one there.
             raise ConfigError(
                 f"the record of the session {session.name[:40]!r} is damaged: its exit is not its proxy's"
@@ -103,7 +103,7 @@ class Admission:
         for (kind, _), value in self._kept.items():
             if kind == "session":
                 session = decode(value, SessionRecord)
-                if not is_over_age(session, catalog.get(session.proxy), now):
+                if not is_over_age(session, catalog.get(session.proxy_key), now):
                     self._note(session)
         self._new: set[str] = set()
         self._changes: dict[tuple[str, str], bytes | None] = {}
@@ -146,7 +146,7 @@ class Admission:
             return MANY_COOKIES
         if max(len(msgspec.json.encode(one)) for one in (moved.data, moved.browser)) > MOST_OWN_BYTES:
             return TOO_LARGE
-        if is_over_age(session, self._catalog.get(session.proxy), self._now):
+        if is_over_age(session, self._catalog.get(session.proxy_key), self._now):
             return TOO_OLD
         neighbour = "" if session.is_named else self._carried.get(session.exit_id, "")
         if session.name in self._new or neighbour in self._new:

@@ -130,8 +130,8 @@ def _name_at(provider: Proxy, used: Proxy) -> str:
 def _moved(one: FoundSession, site: str, proxy: Proxy, name: str, fingerprint: Fingerprint) -> MovedSession:
     session = SessionRecord(
         name=one.name,
-        proxy=proxy.key,
-        exit=name,
+        proxy_key=proxy.key,
+        exit_name=name,
         fingerprint=fingerprint,
         opened_at=one.opened_at,
         worked_at=one.opened_at,

@@ -43,7 +43,7 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
         if kind != "session":
             continue
         session = decode(value, SessionRecord)
-        proxy = catalog.get(session.proxy)
+        proxy = catalog.get(session.proxy_key)
         if proxy is None:
             left_out[UNLISTED] += 1
         elif is_over_age(session, proxy, now):
@@ -79,7 +79,7 @@ def encode_classic(export: Export) -> bytes:
     Of a plain proxy, which has no such names, the address stands beside them.
     """
     working = [one for one in export.sessions if _works(one)]
-    sessions = {one.session.exit or one.session.name: _classic(one) for one in working}
+    sessions = {one.session.exit_name or one.session.name: _classic(one) for one in working}
     return msgspec.json.format(msgspec.json.encode(sessions), indent=2) + b"\n"
 
 
@@ -89,5 +89,5 @@ def _works(moved: MovedSession) -> bool:
 
 def _classic(moved: MovedSession) -> dict[str, str]:
     session = moved.session
-    known = {"name": session.exit or session.name, "userAgent": session.fingerprint.user_agent}
-    return known if session.exit else known | {"proxyUrl": moved.address}
+    known = {"name": session.exit_name or session.name, "userAgent": session.fingerprint.user_agent}
+    return known if session.exit_name else known | {"proxyUrl": moved.address}

@@ -129,9 +129,9 @@ def check_moved(moved: MovedSession) -> None:
         and all(0 <= count <= MOST_COUNT for count in counts)
         and session.draw_count <= MOST_DRAWS
         and len(used_at) <= MOST_USES
-        and "/" not in session.proxy
-        and (not session.exit or PROVIDER_NAME.fullmatch(session.exit) is not None)
-        and all(len(text) <= LONGEST_TEXT for text in (session.proxy, session.lost, exit_.why, moved.address))
+        and "/" not in session.proxy_key
+        and (not session.exit_name or PROVIDER_NAME.fullmatch(session.exit_name) is not None)
+        and all(len(text) <= LONGEST_TEXT for text in (session.proxy_key, session.lost, exit_.why, moved.address))
         and _is_sendable(session.fingerprint)
         and _is_window(moved.browser)
     )

@@ -236,7 +236,7 @@ class SiteQueue:
                 self._queues.pop(name, None)
         leased = pick.leased
         record = self.engine.state.flights[leased.lease].session
-        session = self._session(leased.session)
+        session = self._session(leased.session_name)
         self._clients.hold(session)
         log.debug("%s: %s; %s %s", session.site, pick.why, "opened" if pick.opened else "picked", session)
         return Lease(
@@ -457,7 +457,7 @@ class SiteQueue:
         session = self._sessions.get(name)
         if session is None:
             record = self.engine.state.sessions[name]
-            proxy = self.engine.state.catalog.get(record.proxy)
+            proxy = self.engine.state.catalog.get(record.proxy_key)
             assert proxy is not None, "a session was picked without its proxy"  # noqa: S101
             own = self._kept.of(name)
             session = Session(

@@ -61,7 +61,7 @@ class Session:
             self.cookies.set_cookie(cookie)
         self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
         self.browser: BrowserRecord = decode(browser, BrowserRecord) if browser else BrowserRecord()
-        self.exit = record.exit
+        self.exit = record.exit_name
         self._clients = clients
         self._on_asked = on_asked
 

@@ -73,22 +73,22 @@ class Engines:
         session = engine.state.flights[choice.leased.lease].session
         exit_ = self._exits.get(session.exit_id)
         if exit_ is None:
-            exit_ = self._world.exits.named(self._providers[session.proxy], session.exit)
+            exit_ = self._world.exits.named(self._providers[session.proxy_key], session.exit_name)
             self._exits[session.exit_id] = exit_
         return Go(exit_, choice.leased.lease)
 
     def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
         """Report the answer, judged."""
-        page, engine = self._asked[site].pop(ticket), self._engines[site]
+        page_number, engine = self._asked[site].pop(ticket), self._engines[site]
         exit_id = engine.state.flights[ticket].session.exit_id
-        engine.apply(Reported(now, ticket, verdict_on(answer), page=page))
+        engine.apply(Reported(now, ticket, verdict_on(answer), page_number=page_number))
         if wants_another(answer.outcome):
-            self._failed_on[site].setdefault(page, set()).add(exit_id)
+            self._failed_on[site].setdefault(page_number, set()).add(exit_id)
         if answer.outcome is Outcome.OK:
-            self._failed_on[site].pop(page, None)
+            self._failed_on[site].pop(page_number, None)
             self._add_page(site)
         else:
-            self._pages[site].append(page)
+            self._pages[site].append(page_number)
 
     def _add_page(self, site: int) -> None:
         self._page_count += 1

@@ -611,6 +611,6 @@ def test_one_whose_second_try_brings_the_sites_own_error_is_not_tried_for_ever()
     world.send(Outcome.UNCLEAR)
     world.pass_time(3600)
 
-    used = [world.send(Outcome.SITE_ERROR).proxy for _ in range(2)]
+    used = [world.send(Outcome.SITE_ERROR).proxy_key for _ in range(2)]
 
     assert used == [plain(0).key, dear.key]

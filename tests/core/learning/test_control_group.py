@@ -28,20 +28,20 @@ class Site(World):
     def __init__(self, proxies: list[Proxy]) -> None:
         super().__init__(proxies, "adaptive")
 
-    def lease_for(self, page: int) -> Leased:
-        return self.take(self.engine.choose(self.now, self.rng, 1, page))
+    def lease_for(self, page_number: int) -> Leased:
+        return self.take(self.engine.choose(self.now, self.rng, 1, page_number))
 
-    def answer(self, leased: Leased, verdict: Verdict, page: int) -> Verdict:
+    def answer(self, leased: Leased, verdict: Verdict, page_number: int) -> Verdict:
         """The verdict on what came back a moment later, as a desk gives it."""
         self.pass_time(0.1)
-        self.apply(Reported(self.now, leased.lease, verdict, page=page))
-        return self.engine.settle(page, verdict)
+        self.apply(Reported(self.now, leased.lease, verdict, page_number=page_number))
+        return self.engine.settle(page_number, verdict)
 
-    def ask(self, page: int, verdict: Verdict) -> tuple[SessionRecord, Verdict]:
+    def ask(self, page_number: int, verdict: Verdict) -> tuple[SessionRecord, Verdict]:
         """One request; who carried it, and what was made of it."""
-        leased = self.lease_for(page)
+        leased = self.lease_for(page_number)
         session = self.session(leased)
-        return session, self.answer(leased, verdict, page)
+        return session, self.answer(leased, verdict, page_number)
 
     def several(self, count: int) -> list[SessionRecord]:
         """So many sessions that work, by asking for that many pages at once."""
@@ -52,9 +52,9 @@ class Site(World):
         assert all(session.has_worked for session in sessions)
         return sessions
 
-    def at_once(self, page: int, *verdicts: Verdict) -> list[tuple[SessionRecord, Verdict]]:
-        """One request after the other for *page*, as it is refused."""
-        return [self.ask(page, verdict) for verdict in verdicts]
+    def at_once(self, page_number: int, *verdicts: Verdict) -> list[tuple[SessionRecord, Verdict]]:
+        """One request after the other for *page_number*, as it is refused."""
+        return [self.ask(page_number, verdict) for verdict in verdicts]
 
     def is_open(self, session: SessionRecord) -> bool:
         return self.engine.state.sessions.get(session.name) is session
@@ -77,7 +77,7 @@ class TestWeakEvidence:
         site.several(2)
 
         refused, verdict = site.ask(1, BARE)
-        others = [site.session(site.lease_for(page)) for page in (2, 3, 4)]
+        others = [site.session(site.lease_for(page_number)) for page_number in (2, 3, 4)]
 
         assert verdict.outcome is Outcome.UNCLEAR
         assert site.is_open(refused)
@@ -137,7 +137,7 @@ class TestWeakEvidence:
         """It is not tried again; but if the page is refused to all, it is as fresh as before."""
         site = Site(plains(9))
         fresh, _ = site.ask(1, BARE)
-        assert site.blocked("never worked") == {fresh.proxy}
+        assert site.blocked("never worked") == {fresh.proxy_key}
         site.several(4)
 
         site.at_once(1, BARE, BARE)
@@ -188,19 +188,19 @@ class TestWeakEvidence:
         site.pass_time(10)
         site.ask(2, FINE)
 
-        held = {site.session(site.lease_for(page)).name for page in range(3, 9)}
+        held = {site.session(site.lease_for(page_number)).name for page_number in range(3, 9)}
         assert refused.name in held
 
     def test_where_pages_are_refused_to_all_the_next_is_no_reason_to_wait(self) -> None:
         """A session is used on, as the last pages with this sign were nobody's to see."""
         site = Site(plains(9))
         site.several(4)
-        for page in range(1, USUAL_COUNT + 1):
-            site.at_once(page, BARE, BARE)
-            site.ask(100 + page, FINE)
-            site.at_once(page, BARE)
-            site.ask(200 + page, FINE)
-            site.at_once(page, BARE)
+        for page_number in range(1, USUAL_COUNT + 1):
+            site.at_once(page_number, BARE, BARE)
+            site.ask(100 + page_number, FINE)
+            site.at_once(page_number, BARE)
+            site.ask(200 + page_number, FINE)
+            site.at_once(page_number, BARE)
 
         learner = site.engine.state.learner
         assert learner is not None
@@ -213,8 +213,8 @@ class TestWeakEvidence:
         site = Site(plains(3))
         leased = site.lease("ann")
         site.answer(leased, FINE, 1)
-        for page in (2, 2, 2):
-            site.answer(site.lease("ann"), BARE, page)
+        for page_number in (2, 2, 2):
+            site.answer(site.lease("ann"), BARE, page_number)
         assert not site.engine.state.sessions["ann"].lost
 
         site.answer(site.lease("ann"), BARE, 3)
@@ -244,13 +244,13 @@ class TestSuspectedSigns:
         """The next page that bears it costs no session either."""
         site = Site(plains(9))
         site.several(5)
-        for page in (1, 10):
-            site.at_once(page, MARK, MARK)
-            site.ask(page + 1, FINE)
-            site.at_once(page, MARK)
-            site.ask(page + 2, FINE)
+        for page_number in (1, 10):
+            site.at_once(page_number, MARK, MARK)
+            site.ask(page_number + 1, FINE)
+            site.at_once(page_number, MARK)
+            site.ask(page_number + 2, FINE)
             before = {session.name for session in site.engine.state.working}
-            site.at_once(page, MARK)
+            site.at_once(page_number, MARK)
 
         site.ask(30, FINE)
         assert {session.name for session in site.engine.state.working} >= before
@@ -271,11 +271,11 @@ class TestSuspectedSigns:
         site = Site(plains(9))
         leases = []
         site.several(8)
-        for page in range(8):
-            leases.append((site.lease_for(page), page))
+        for page_number in range(8):
+            leases.append((site.lease_for(page_number), page_number))
             site.pass_time(0.01)
-        for leased, page in leases:
-            site.answer(leased, MARK, page)
+        for leased, page_number in leases:
+            site.answer(leased, MARK, page_number)
 
         assert site.engine.alarm_sign == MARK.sign
         assert MARK.sign in site.engine.choose(site.now, site.rng).why
@@ -293,7 +293,7 @@ class TestScopes:
         site.ask(1, FINE)
 
         assert not site.is_open(refused)
-        assert site.blocked(CHALLENGED) == {refused.proxy}
+        assert site.blocked(CHALLENGED) == {refused.proxy_key}
         assert site.engine.standing(site.now).blocked == 0
 
     def test_another_visitor_from_there_is_likely_to_pass(self) -> None:
@@ -318,8 +318,8 @@ class TestScopes:
 
         learner = site.engine.state.learner
         assert learner is not None
-        assert site.blocked(BARRED) == {refused.proxy}
-        assert not learner.candidates._elsewhere.is_bad(refused.proxy)
+        assert site.blocked(BARRED) == {refused.proxy_key}
+        assert not learner.candidates._elsewhere.is_bad(refused.proxy_key)
         assert learner.candidates.recoveries[BARRED].chance(3600) < learner.candidates.recoveries[
             "never worked"
         ].chance(3600)
@@ -330,9 +330,9 @@ class TestScopes:
         site = Site(lines)
         barred = msgspec.structs.replace(MARK, scope=Scope.NETWORK)
         first, _ = site.ask(1, barred)
-        network = next(proxy.network for proxy in lines if proxy.key == first.proxy)
+        network = next(proxy.network for proxy in lines if proxy.key == first.proxy_key)
 
-        tried = [site.ask(1, MARK)[0].proxy for _ in range(6)]
+        tried = [site.ask(1, MARK)[0].proxy_key for _ in range(6)]
 
         assert {proxy.network for proxy in lines if proxy.key in tried}.isdisjoint({network})
 
@@ -340,8 +340,8 @@ class TestScopes:
         """However little the exit had been used, it would have been refused."""
         site = Site(plains(3))
         site.several(1)
-        for page in range(12):
-            site.ask(page, FINE)
+        for page_number in range(12):
+            site.ask(page_number, FINE)
         site.ask(20, msgspec.structs.replace(MARK, scope=Scope.COUNTRY))
         site.ask(20, FINE)
 
@@ -366,8 +366,8 @@ class TestTheEndOfACrawl:
         """As many sessions that work as are needed, and then a bare 403 for each of *pages*."""
         site = Site(plains(40))
         site.several(40)
-        for page in pages:
-            site.ask(page, BARE)
+        for page_number in pages:
+            site.ask(page_number, BARE)
         return site
 
     def test_a_page_counts_once_however_often_it_is_asked_for(self) -> None:
@@ -383,11 +383,11 @@ class TestTheEndOfACrawl:
         """Meanwhile others were answered well, so it is no news that these are refused again."""
         site = Site(plains(40))
         site.several(40)
-        for page in range(1, 21):
-            site.ask(page, BARE)
-            site.ask(100 + page, FINE)
-        for page in range(1, 21):
-            site.ask(page, BARE)
+        for page_number in range(1, 21):
+            site.ask(page_number, BARE)
+            site.ask(100 + page_number, FINE)
+        for page_number in range(1, 21):
+            site.ask(page_number, BARE)
 
         assert site.engine.alarm_sign is None
 
@@ -405,9 +405,9 @@ def test_two_blocked_sessions_of_one_exit_are_counted_once_each() -> None:
     site.ask(1, aimed)
     site.pass_time(0.5)
     site.answer(site.lease("ann"), aimed, 2)
-    for page in (3, 4):
+    for page_number in (3, 4):
         site.pass_time(10)
-        site.ask(page, FINE)
+        site.ask(page_number, FINE)
 
     record = site.record(session)
     assert session.lost
@@ -462,10 +462,10 @@ class TestMemory:
         site.several(9)
         site.answer(site.lease("ann"), FINE, 50)
         ann = site.lease("ann")
-        others = [site.take(site.engine.choose(site.now, site.rng, 9, page)) for page in range(100, 108)]
+        others = [site.take(site.engine.choose(site.now, site.rng, 9, page_number)) for page_number in range(100, 108)]
         site.answer(ann, MARK, 51)
-        for page, leased in enumerate(others, start=100):
-            site.answer(leased, MARK, page)
+        for page_number, leased in enumerate(others, start=100):
+            site.answer(leased, MARK, page_number)
         assert site.engine.alarm_sign == MARK.sign
         assert isinstance(site.choose_named("ann"), Lost)
 
@@ -474,8 +474,8 @@ class TestMemory:
     def test_only_so_many_pages_are_remembered(self) -> None:
         """The oldest are forgotten, with who was refused them."""
         control_group = ControlGroup()
-        for page in range(1, MOST_PAGES + 50):
-            control_group.fail(page, Refusal("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
+        for page_number in range(1, MOST_PAGES + 50):
+            control_group.fail(page_number, Refusal("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
 
         assert len(control_group._pages) == MOST_PAGES
         assert not control_group.is_disputed(1, "sign")
@@ -489,7 +489,7 @@ class TestMemory:
             control_group.fail(1, suspect)
         blamed = control_group.succeed(1, "elsewhere", 2.0)
 
-        assert [suspect.session for suspect in blamed] == ["other"]
+        assert [suspect.session_name for suspect in blamed] == ["other"]
         assert control_group.confirm("ann", 3.0) == []
 
     def test_what_a_page_comes_to_says_why(self) -> None:

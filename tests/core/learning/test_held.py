@@ -22,7 +22,7 @@ START = 1000.0
 
 def incident(name: str, asked_at: float = START) -> Incident:
     """The session called *name* was refused, a second after it asked."""
-    session = SessionRecord(name=name, proxy=name, exit="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
+    session = SessionRecord(name=name, proxy_key=name, exit_name="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
     blocked = Blocked(name, "", asked_at, 5, is_expected=False)
     return Incident(session, ExitRecord(), Outcome.BLOCKED, asked_at + 1, blocked)
 

@@ -105,11 +105,11 @@ class TestRestart:
     def test_a_blocked_exit_is_not_tried_again_first(self) -> None:
         """Those never used come before it."""
         world = World(plains(4), Adaptive())
-        blocked = [world.send(Outcome.BLOCKED).proxy for _ in range(2)]
+        blocked = [world.send(Outcome.BLOCKED).proxy_key for _ in range(2)]
         loaded = world.restart()
 
         found = {
-            pick.opened.proxy
+            pick.opened.proxy_key
             for seed in range(30)
             if isinstance(pick := loaded.choose(world.now, Random(seed)), Pick) and pick.opened
         }

@@ -18,7 +18,7 @@ NAMES = [f"s{number}" for number in range(5)]
 def member(name: str) -> Member:
     """A session that works, on a proxy of its own."""
     proxy = plain(int(name[1:]))
-    session = SessionRecord(name=name, proxy=proxy.key, exit="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
+    session = SessionRecord(name=name, proxy_key=proxy.key, exit_name="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
     return Member(session, proxy, ExitRecord(), Uses(), None)
 
 

@@ -91,10 +91,10 @@ def refuse_all(world: World, count: int) -> None:
     leases: dict[str, Leased] = {}
     while len(leases) < count:
         leased = world.lease()
-        if leased.session in leases:
+        if leased.session_name in leases:
             world.report(leased, None)
         else:
-            leases[leased.session] = leased
+            leases[leased.session_name] = leased
     for leased in leases.values():
         world.report(leased, Outcome.BLOCKED)
 
@@ -146,7 +146,7 @@ class TestAvoided:
 
         session = self.choose(world, {session.exit_id for session in sessions})
 
-        assert session.proxy == plain(100).key
+        assert session.proxy_key == plain(100).key
 
     def test_it_goes_again_where_there_is_nobody_else(self) -> None:
         """Better than never."""
@@ -162,7 +162,7 @@ class TestAvoided:
 
         other = self.choose(world, {session.exit_id})
 
-        assert (other.proxy, other.exit_id == session.exit_id) == (session.proxy, False)
+        assert (other.proxy_key, other.exit_id == session.exit_id) == (session.proxy_key, False)
 
     @pytest.mark.parametrize("seed", range(5))
     def test_in_an_alarm_those_that_failed_since_it_began_are_left_alone(self, seed: int) -> None:
@@ -207,9 +207,9 @@ class TestTries:
                 world.report(leased, Outcome.OK if is_dear else Outcome.UNCLEAR)
 
             assert sorted(tried[:-1]) == sorted(one.key for one in cheap)
-            assert {world.send(Outcome.OK).proxy for _ in range(10)} == {tried[-1]}
+            assert {world.send(Outcome.OK).proxy_key for _ in range(10)} == {tried[-1]}
             world.pass_time(FIRST_DUE_SECONDS)
-            assert world.send(Outcome.UNCLEAR).proxy in tried[:-1]
+            assert world.send(Outcome.UNCLEAR).proxy_key in tried[:-1]
 
     @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.PROXY_ERROR, Outcome.UNCLEAR])
     def test_a_cheap_gateway_that_fails_altogether_gives_way_to_dear_ones(self, outcome: Outcome) -> None:
@@ -224,7 +224,7 @@ class TestTries:
         else:
             raise AssertionError("the dear one never had its turn")
 
-        assert [world.send(Outcome.OK).proxy for _ in range(10)] == [plain(1).key] * 10
+        assert [world.send(Outcome.OK).proxy_key for _ in range(10)] == [plain(1).key] * 10
 
     def test_as_many_are_tried_as_are_needed(self) -> None:
         """A try that works with an even chance counts for two requests if it does, so for one on average."""
@@ -261,7 +261,7 @@ class TestTries:
             network = world.catalog.get(world.proxy(leased))
             assert network is not None
             world.report(leased, Outcome.OK if network.network == "203.0.1.0/24" else Outcome.BLOCKED)
-        worked = Counter(one.proxy for one in world.engine.state.sessions.values())
+        worked = Counter(one.proxy_key for one in world.engine.state.sessions.values())
         assert len(worked) <= 1
 
         tried = [world.proxy(leased) for leased in take_all(world, 60) if leased.is_draw]
@@ -277,14 +277,14 @@ class TestTries:
             proxies = [proxy(network, number) for network in (1, 2) for number in range(1, 9)]
             world = World(proxies, Adaptive(), seed=seed)
             first, second = world.send(Outcome.BLOCKED), world.send(Outcome.BLOCKED)
-            networks = {one.network for key in (first.proxy, second.proxy) if (one := world.catalog.get(key))}
+            networks = {one.network for key in (first.proxy_key, second.proxy_key) if (one := world.catalog.get(key))}
 
             assert len(networks) == 2
 
     def test_cheap_exits_come_first(self) -> None:
         """A dear one is used only where the cheap ones do not suffice."""
         world = world_of(*(proxy(1, number, cost=1.0) for number in range(1, 4)), proxy(2, 1, cost=10.0))
-        tried = [world.send(Outcome.BLOCKED).proxy for _ in range(4)]
+        tried = [world.send(Outcome.BLOCKED).proxy_key for _ in range(4)]
 
         assert tried[-1] == proxy(2, 1).key
 
@@ -293,7 +293,7 @@ class TestTries:
         world = world_of(proxy(1, 1, cost=1.0), proxy(2, 1, cost=10.0))
         used = set()
         for _ in range(30):
-            used.add(world.send(Outcome.OK).proxy)
+            used.add(world.send(Outcome.OK).proxy_key)
             world.pass_time(30)
 
         assert used == {proxy(1, 1).key}
@@ -314,19 +314,19 @@ class TestTries:
 
         leased = world.lease()
 
-        assert leased.session != session.name
-        assert leased.session in world.engine.state.sessions
+        assert leased.session_name != session.name
+        assert leased.session_name in world.engine.state.sessions
 
     def test_an_exit_whose_proxy_was_away_is_used_again(self) -> None:
         """Its session is open again with its proxy, and has its turns."""
         world = world_of(plain(0))
         session = world.send(Outcome.OK)
-        world.catalog.remove(session.proxy)
+        world.catalog.remove(session.proxy_key)
         assert not isinstance(world.choose(), Pick)
 
         world.catalog.add(plain(0))
 
-        assert world.proxy(world.lease()) == session.proxy
+        assert world.proxy(world.lease()) == session.proxy_key
 
     def test_an_exit_that_only_a_name_used_is_used_by_others(self) -> None:
         """It is as good for them."""
@@ -340,9 +340,9 @@ class TestTries:
         world = world_of(*plains(2))
         session = world.send(Outcome.OK)
 
-        world.catalog.remove(session.proxy)
+        world.catalog.remove(session.proxy_key)
 
-        assert world.proxy(world.lease()) != session.proxy
+        assert world.proxy(world.lease()) != session.proxy_key
 
 
 class TestUse:
@@ -453,13 +453,13 @@ class TestBlocks:
         world = warm(2)
         first = world.lease()
         world.report(first, Outcome.BLOCKED)
-        assert first.session in world.engine.state.sessions
+        assert first.session_name in world.engine.state.sessions
 
         second = world.lease()
         world.report(second, Outcome.OK)
 
-        assert second.session != first.session
-        assert world.closed == [first.session]
+        assert second.session_name != first.session_name
+        assert world.closed == [first.session_name]
 
     @pytest.mark.parametrize("count", [1, 2, 5, 6, 8])
     def test_a_false_alarm_loses_no_session(self, count: int) -> None:
@@ -503,7 +503,7 @@ class TestBlocks:
         """Once fresh exits work, and those do not."""
         world = warm(8, spare=20)
         refuse_all(world, 8)
-        banned = {session.proxy for session in world.engine.state.sessions.values()}
+        banned = {session.proxy_key for session in world.engine.state.sessions.values()}
         end = world.now + 1200
 
         while world.now < end:
@@ -516,7 +516,7 @@ class TestBlocks:
 
         assert len(world.closed) >= 8
         assert world.engine.state.working.session_count >= 1
-        assert all(session.proxy not in banned for session in world.engine.state.working)
+        assert all(session.proxy_key not in banned for session in world.engine.state.working)
 
     def test_a_name_is_not_tried_for_others(self) -> None:
         """That a session with a name was refused is found out with its own requests, or with those of others."""
@@ -527,7 +527,7 @@ class TestBlocks:
 
         choice = world.choose()
 
-        assert not isinstance(choice, Pick) or choice.leased.session != "ann"
+        assert not isinstance(choice, Pick) or choice.leased.session_name != "ann"
 
     def test_one_tried_again_that_is_told_to_rest_rests(self) -> None:
         """What the site asks for holds for a trial too."""

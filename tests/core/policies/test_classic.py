@@ -54,7 +54,7 @@ def test_the_working_ones_are_used_alike() -> None:
     """Which of them is used is a matter of chance, and all have the same."""
     world = worked(20)
 
-    uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
+    uses = Counter(pick.leased.session_name for pick in picks(world.engine, world.now))
 
     assert set(uses) == {session.name for session in world.engine.state.working}
     assert all(abs(count - TRIES / 20) <= tolerance(1 / 20) for count in uses.values())
@@ -69,7 +69,7 @@ def test_the_working_ones_are_used_alike_when_most_of_them_are_full() -> None:
         if session.name not in free:
             world.engine.state.in_flight[session.name] = MAX_IN_FLIGHT
 
-    uses = Counter(pick.leased.session for pick in picks(world.engine, world.now))
+    uses = Counter(pick.leased.session_name for pick in picks(world.engine, world.now))
 
     assert set(uses) == free
     assert all(abs(count - TRIES / 3) <= tolerance(1 / 3) for count in uses.values())
@@ -80,9 +80,9 @@ def test_a_new_session_takes_any_unused_proxy() -> None:
     world = World([*plains(10), gateway(0)], Classic(max_sessions=10**9))
     for outcome in (*BAD, Outcome.OK, Outcome.OK, Outcome.OK):
         world.send(outcome)
-    carrying = {session.proxy for session in world.engine.state.working if not session.exit}
+    carrying = {session.proxy_key for session in world.engine.state.working if not session.exit_name}
 
-    opened = Counter(pick.opened.proxy for pick in picks(world.engine, world.now) if pick.opened)
+    opened = Counter(pick.opened.proxy_key for pick in picks(world.engine, world.now) if pick.opened)
 
     unused = {proxy.key for proxy in world.catalog} - carrying
     # Who carries one is drawn as often, and used again.
@@ -125,7 +125,7 @@ def test_the_last_proxy_that_may_be_drawn_is_found() -> None:
 
     assert isinstance(pick, Pick)
     assert pick.opened is not None
-    assert pick.opened.proxy not in {session.proxy for session in world.engine.state.working}
+    assert pick.opened.proxy_key not in {session.proxy_key for session in world.engine.state.working}
 
 
 def test_a_session_is_stored_once_it_worked() -> None:
@@ -137,7 +137,7 @@ def test_a_session_is_stored_once_it_worked() -> None:
     world.report(leased, Outcome.OK)
 
     assert before == 0
-    assert [session.name for session in world.engine.state.working] == [leased.session]
+    assert [session.name for session in world.engine.state.working] == [leased.session_name]
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_at_a_gateway_every_try_is_somebody_else() -> None:
 
     sessions = [world.send(Outcome.BLOCKED if number % 2 else Outcome.OK) for number in range(60)]
 
-    assert len({session.exit for session in sessions}) == 60
-    assert all(is_name(session.exit) for session in sessions)
+    assert len({session.exit_name for session in sessions}) == 60
+    assert all(is_name(session.exit_name) for session in sessions)
     assert len({session.fingerprint for session in sessions}) > 1
 
 

@@ -27,7 +27,7 @@ def test_between_two_uses_of_a_proxy_every_other_is_used_once(
     used = []
     for outcome in outcomes:
         world.pass_time(4000)  # so that a drought's pauses are over
-        used.append(world.send(outcome).proxy)
+        used.append(world.send(outcome).proxy_key)
 
     keys = [proxy.key for proxy in proxies]
     assert used == [keys[number % len(keys)] for number in range(len(outcomes))]
@@ -39,9 +39,9 @@ def test_one_that_rests_is_passed_over() -> None:
     until = world.now + 100
     world.send(Outcome.OK, until=until)
 
-    during = [world.send(Outcome.OK).proxy for _ in range(4)]
+    during = [world.send(Outcome.OK).proxy_key for _ in range(4)]
     world.now = until
-    after = [world.send(Outcome.OK).proxy for _ in range(3)]
+    after = [world.send(Outcome.OK).proxy_key for _ in range(3)]
 
     zero, one, two = (proxy.key for proxy in plains(3))
     assert during == [one, two, one, two]
@@ -65,7 +65,7 @@ def test_turns_go_on_after_a_restart() -> None:
 
     world.engine = world.restart()
 
-    assert world.send(Outcome.OK).proxy == plain(1).key
+    assert world.send(Outcome.OK).proxy_key == plain(1).key
 
 
 def test_turns_go_on_when_the_last_one_has_left() -> None:
@@ -75,5 +75,5 @@ def test_turns_go_on_when_the_last_one_has_left() -> None:
 
     world.catalog.remove(plain(0).key)
 
-    used = [world.send(Outcome.OK).proxy for _ in range(2)]
+    used = [world.send(Outcome.OK).proxy_key for _ in range(2)]
     assert used == [plain(2).key, plain(1).key]

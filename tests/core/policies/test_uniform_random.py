@@ -23,7 +23,7 @@ def proxies_of(world: World) -> Counter[str]:
         pick = world.engine.choose(world.now, rng)
         assert isinstance(pick, Pick)
         opened = pick.opened
-        found[opened.proxy if opened else world.engine.state.sessions[pick.leased.session].proxy] += 1
+        found[opened.proxy_key if opened else world.engine.state.sessions[pick.leased.session_name].proxy_key] += 1
     return found
 
 
@@ -67,6 +67,6 @@ def test_a_gateway_gives_somebody_else_every_time() -> None:
 
     sessions = [world.send(Outcome.OK) for _ in range(40)]
 
-    assert len({session.name for session in sessions if not session.exit}) == 1
-    at_the_gateway = [session.name for session in sessions if session.exit]
+    assert len({session.name for session in sessions if not session.exit_name}) == 1
+    at_the_gateway = [session.name for session in sessions if session.exit_name]
     assert len(set(at_the_gateway)) == len(at_the_gateway) > 5

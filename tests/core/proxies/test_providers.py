@@ -80,7 +80,7 @@ def test_an_exit_that_was_idle_for_too_long_is_somebody_elses(policy: Adaptive |
             if event:
                 engine.apply(event)
         engine.apply(Reported(now + 1, pick.leased.lease, OK))
-        return pick.leased.session
+        return pick.leased.session_name
 
     names = [ask(now) for now in (0.0, 50.0, 100.0, 150.0, 212.0, 250.0)]
 
@@ -106,7 +106,7 @@ def test_more_sessions_than_names_have_their_own_names_all_the_same() -> None:
                 engine.apply(event)
 
     assert len(engine.state.sessions) > 3
-    assert {session.exit for session in engine.state.sessions.values()} == {"1", "2", "3"}
+    assert {session.exit_name for session in engine.state.sessions.values()} == {"1", "2", "3"}
 
 
 @EACH

@@ -67,15 +67,15 @@ class Crawl:
             if choice.opened:
                 engine.apply(choice.opened)
             engine.apply(choice.leased)
-            session = engine.state.sessions[choice.leased.session]
-            self.out.append((engine, choice.leased.lease, session.proxy))
+            session = engine.state.sessions[choice.leased.session_name]
+            self.out.append((engine, choice.leased.lease, session.proxy_key))
         return choice
 
-    def answer(self, number: int, outcome: Outcome | None, page: int = 0) -> None:
+    def answer(self, number: int, outcome: Outcome | None, page_number: int = 0) -> None:
         engine, lease, _ = self.out.pop(number)
         self.now += 0.5
         said = None if outcome is None else verdict(outcome)
-        engine.apply(Reported(self.now, lease, said, page=page))
+        engine.apply(Reported(self.now, lease, said, page_number=page_number))
 
     def serve(self, number: int, outcome: Outcome = Outcome.OK) -> str:
         """One request from lease to report; the proxy that carried it."""
@@ -113,7 +113,7 @@ class Crawl:
         for engine in self.engines:
             state = engine.state
             for session in state.working:
-                assert session.proxy in self.catalog
+                assert session.proxy_key in self.catalog
                 assert state.sessions[session.name] is session
             if state.learner:
                 for session in state.sessions.values():
@@ -121,7 +121,7 @@ class Crawl:
                         assert (session in state.working) != state.learner.held_sessions.is_held(session.name)
                 for cost, rotation in state.learner.rotation.items():
                     for member in rotation.all.values():
-                        assert self.catalog.get(member.session.proxy) is member.proxy
+                        assert self.catalog.get(member.session.proxy_key) is member.proxy
                         assert member.proxy.cost == cost
                 for tier in state.learner.candidates.tiers():
                     for key in [*tier.idle, *(key for kept in tier.blocked.values() for key in kept)]:
@@ -144,7 +144,7 @@ def test_lists_may_change_at_any_moment(policy: str, steps: list[tuple], seed: i
                 proxy = crawl.catalog.get(crawl.out[-1][2])
                 assert proxy is not None
                 assert not proxy.max_in_flight or crawl.loads.of(proxy.key) <= proxy.max_in_flight
-                session = crawl.engines[what[0]].state.sessions[choice.leased.session]
+                session = crawl.engines[what[0]].state.sessions[choice.leased.session_name]
                 assert crawl.now - session.opened_at < (proxy.ttl_seconds or SESSION_SECONDS)
         elif kind == "answer" and crawl.out:
             crawl.answer(what[0] % len(crawl.out), what[1], what[2])
@@ -344,7 +344,7 @@ def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it
 
     crawl.add(away)
 
-    assert [session.proxy for session in engine.state.working] == [away.key]
+    assert [session.proxy_key for session in engine.state.working] == [away.key]
     assert engine.state.learner
     assert engine.state.learner.overuse.exits[away.key].count == used.count(away.key)
     assert crawl.serve(0) == away.key

@@ -34,14 +34,14 @@ class Site:
         self.state.apply(Leased(self.now, self._lease, name))
         return self._lease
 
-    def report(self, lease: int, said: Verdict | Outcome, page: int = 0) -> list[str]:
+    def report(self, lease: int, said: Verdict | Outcome, page_number: int = 0) -> list[str]:
         self.now += 1
         return self.state.apply(
-            Reported(self.now, lease, verdict(said) if isinstance(said, Outcome) else said, 0, page)
+            Reported(self.now, lease, verdict(said) if isinstance(said, Outcome) else said, 0, page_number)
         )
 
-    def send(self, name: str, said: Verdict | Outcome, page: int = 0) -> list[str]:
-        return self.report(self.lease(name), said, page)
+    def send(self, name: str, said: Verdict | Outcome, page_number: int = 0) -> list[str]:
+        return self.report(self.lease(name), said, page_number)
 
     def held(self) -> set[str]:
         assert self.state.learner
@@ -130,14 +130,14 @@ def test_who_is_held_is_tried_where_no_suspect_can_be() -> None:
     world = World(plains(2), "adaptive")
     for leased in [world.take(world.choose(waiting=20)) for _ in range(2)]:
         world.report(leased, Outcome.OK)
-    for page in (PAGE, PAGE + 1):
+    for page_number in (PAGE, PAGE + 1):
         leased = world.lease()
         world.pass_time(1)
-        world.apply(Reported(world.now, leased.lease, WEAK, 0, page))
+        world.apply(Reported(world.now, leased.lease, WEAK, 0, page_number))
     world.pass_time(60)
     trial = world.lease()
     suspect = world.session(trial)
-    left = world.catalog.get(suspect.proxy)
+    left = world.catalog.get(suspect.proxy_key)
     assert left is not None
     world.catalog.remove(left.key)
     world.engine.part({left.key: left})
@@ -147,4 +147,4 @@ def test_who_is_held_is_tried_where_no_suspect_can_be() -> None:
     choice = world.choose()
 
     assert isinstance(choice, Pick), choice
-    assert choice.leased.session != suspect.name
+    assert choice.leased.session_name != suspect.name

@@ -53,7 +53,7 @@ class TestSessions:
         session = world.send(Outcome.OK)
 
         assert is_name(session.name)
-        assert session.exit == ""
+        assert session.exit_name == ""
         assert session.exit_id == plain(0).key
 
     @pytest.mark.parametrize("outcome", BAD)
@@ -111,7 +111,7 @@ class TestSessions:
 
         closed = world.report(leased, Outcome.UNCLEAR)
 
-        assert closed == [leased.session]
+        assert closed == [leased.session_name]
 
     @pytest.mark.parametrize("outcome", [Outcome.SITE_ERROR, None])
     def test_what_says_nothing_of_the_exit_is_not_counted(self, outcome: Outcome | None) -> None:
@@ -135,7 +135,7 @@ class TestSessions:
 
         closed = world.report(leased, outcome)
 
-        assert closed == [leased.session]
+        assert closed == [leased.session_name]
         assert world.exit(plain(0)) == ExitRecord()
 
     @EACH_KIND
@@ -151,7 +151,7 @@ class TestSessions:
         if proxy.is_gateway:  # there it was asked of another exit
             assert closed == []
         else:
-            assert closed == [leased.session]
+            assert closed == [leased.session_name]
             assert isinstance(world.choose(), Pick)
 
     @EACH_POLICY
@@ -165,7 +165,7 @@ class TestSessions:
 
         leased = world.lease()
 
-        assert leased.session != session.name
+        assert leased.session_name != session.name
         assert session.name in world.closed
         assert len(world.engine.state.working) == 0
 
@@ -183,7 +183,7 @@ class TestSessions:
         """A session that was closed with a request out is not reopened by its answer, but the exit gets the credit."""
         world = World([plain(0)])
         leased = world.lease()
-        world.close(leased.session)
+        world.close(leased.session_name)
 
         world.report(leased, Outcome.OK)
 
@@ -223,8 +223,8 @@ class TestSessions:
         leases = [world.lease() for _ in range(200)]
 
         sessions = [world.session(leased) for leased in leases]
-        assert len({session.exit for session in sessions}) == 200
-        assert all(is_name(session.exit) and session.name == session.exit for session in sessions)
+        assert len({session.exit_name for session in sessions}) == 200
+        assert all(is_name(session.exit_name) and session.name == session.exit_name for session in sessions)
         assert {session.fingerprint for session in sessions} == set(FINGERPRINTS)
 
     def test_names_at_a_gateway_leave_only_sums(self) -> None:
@@ -310,7 +310,7 @@ class TestRests:
         resting = world.proxy(leased)
         world.report(leased, Outcome.THROTTLED, until=until)
 
-        homes = {world.send(Outcome.OK, f"name{number}").proxy for number in range(20)}
+        homes = {world.send(Outcome.OK, f"name{number}").proxy_key for number in range(20)}
         world.catalog.remove(homes.pop())
         wait = world.choose_named("late")
 
@@ -644,7 +644,7 @@ class TestTheSameAgain:
         pick = world.choose_again(name)
 
         assert pick is not None
-        assert (pick.opened, pick.leased.session, pick.leased.is_draw) == (None, name, False)
+        assert (pick.opened, pick.leased.session_name, pick.leased.is_draw) == (None, name, False)
         world.report(world.take(pick), Outcome.OK)
 
     @EVERY_POLICY
@@ -723,7 +723,7 @@ class TestTheSameAgain:
     def test_a_proxy_that_left_is_not_used(self, policy: str) -> None:
         """The session waits for its return with all others."""
         world, name = self.idle(policy)
-        world.catalog.remove(world.engine.state.sessions[name].proxy)
+        world.catalog.remove(world.engine.state.sessions[name].proxy_key)
 
         assert world.choose_again(name) is None
 
@@ -825,7 +825,7 @@ class TestNamedSessions:
 
         named = [world.send(Outcome.OK, f"name{number}") for number in range(10)]
 
-        assert {session.proxy for session in named} == {good.key}
+        assert {session.proxy_key for session in named} == {good.key}
         assert len({session.exit_id for session in named}) == (10 if good.is_gateway else 1)
 
     def test_a_name_is_opened_anywhere_where_nothing_is_known(self) -> None:
@@ -843,7 +843,7 @@ class TestNamedSessions:
 
         sessions = [world.send(outcome, "ann") for _ in range(10)]
 
-        assert len({session.proxy for session in sessions}) > 1
+        assert len({session.proxy_key for session in sessions}) > 1
         assert len({id(session) for session in sessions}) == 10
         assert world.engine.state.sessions == {}
 
@@ -865,7 +865,7 @@ class TestNamedSessions:
 
         named = world.send(Outcome.OK, "ann")
 
-        assert named.proxy == other.proxy
+        assert named.proxy_key == other.proxy_key
         assert set(world.engine.state.sessions) == {other.name, "ann"}
 
     @pytest.mark.parametrize(
@@ -922,7 +922,7 @@ class TestNamedSessions:
         world = World(plains(2))
         session = world.send(Outcome.OK, "ann")
 
-        world.catalog.remove(session.proxy)
+        world.catalog.remove(session.proxy_key)
 
         assert world.choose_named("ann") == Lost("its proxy is no longer in the list")
 

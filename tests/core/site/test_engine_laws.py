@@ -71,7 +71,7 @@ class AnyHistory(RuleBasedStateMachine):
     def start(self, max_rate: float, seed: int) -> None:
         self.world = World(PROXIES, self.policy, max_rate=max_rate, seed=seed)
         self.twin = self.new_twin(max_rate)
-        self.page, self.sign = 0, ""
+        self.page_number, self.sign = 0, ""
         self.scope: Scope | None = None
         self.rests: dict[str, float] = {}
         self.ended: list[SessionRecord] = []
@@ -99,7 +99,7 @@ class AnyHistory(RuleBasedStateMachine):
             choice = self.world.choose_named(name)
             if isinstance(choice, Pick):
                 assert name not in self.lost
-                assert choice.leased.session == name
+                assert choice.leased.session_name == name
                 self.take(choice)
             elif isinstance(choice, Wait):
                 self.check_wait(choice)
@@ -113,17 +113,17 @@ class AnyHistory(RuleBasedStateMachine):
             pick = self.world.choose_again(name)
             assert encoded(self.world.engine.state) == before
             if pick:
-                assert pick.leased.session == name
+                assert pick.leased.session_name == name
                 assert not self.world.engine.state.sessions[name].is_named
                 assert self.may_send()
                 self.take(pick)
 
     @precondition(lambda self: self.world.flights)
-    @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS, page=PAGES, sign=SIGNS, scope=SCOPES)
+    @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS, page_number=PAGES, sign=SIGNS, scope=SCOPES)
     def report(
-        self, data: st.DataObject, outcome: Outcome | None, rest: float, page: int, sign: str, scope: Scope | None
+        self, data: st.DataObject, outcome: Outcome | None, rest: float, page_number: int, sign: str, scope: Scope | None
     ) -> None:
-        self.page, self.sign, self.scope = page, sign, scope
+        self.page_number, self.sign, self.scope = page_number, sign, scope
         self.land(data.draw(st.sampled_from(list(self.world.flights))), outcome, rest)
 
     @precondition(lambda self: self.world.flights)
@@ -142,7 +142,7 @@ class AnyHistory(RuleBasedStateMachine):
         said = None if outcome is None else verdict(outcome, until=self.until(rest))
         if said is not None:
             said = msgspec.structs.replace(said, sign=self.sign, scope=self.scope)
-        self.apply(Reported(self.world.now, lease, said, page=self.page))
+        self.apply(Reported(self.world.now, lease, said, page_number=self.page_number))
 
         if outcome is None:
             assert (record, self.world.engine.state.drought.failing_count) == before
@@ -215,7 +215,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def all_is_in_the_catalog(self) -> bool:
         known = {exit_id.partition("/")[0] for exit_id in self.world.engine.state.exits}
-        return all(proxy in self.world.catalog for proxy in known | {one.proxy for one in self.open()})
+        return all(proxy in self.world.catalog for proxy in known | {one.proxy_key for one in self.open()})
 
     @invariant()
     def facts_fed_alike_are_alike(self) -> None:
@@ -230,7 +230,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def a_plain_proxy_carries_one_session_that_nobody_named(self) -> None:
-        carriers = [session.proxy for session in self.open() if not session.is_named and not session.exit]
+        carriers = [session.proxy_key for session in self.open() if not session.is_named and not session.exit_name]
         assert len(carriers) == len(set(carriers))
 
     @invariant()
@@ -249,14 +249,14 @@ class AnyHistory(RuleBasedStateMachine):
     def take(self, pick: Pick) -> None:
         world = self.world
         if pick.opened:
-            assert pick.opened.is_named or pick.opened.session not in world.engine.state.sessions
+            assert pick.opened.is_named or pick.opened.session_name not in world.engine.state.sessions
             self.apply(pick.opened)
         self.apply(pick.leased)
         session = world.session(pick.leased)
         assert all(session is not one for one in self.ended)
-        assert session.proxy in world.catalog
+        assert session.proxy_key in world.catalog
         assert self.rests.get(session.exit_id, 0.0) <= world.now
-        assert world.now - session.opened_at < DAY or (session.is_named and not session.exit)
+        assert world.now - session.opened_at < DAY or (session.is_named and not session.exit_name)
 
     def apply(self, event: Event) -> None:
         before = dict(self.world.engine.state.sessions)

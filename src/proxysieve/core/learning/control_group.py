@@ -32,18 +32,18 @@ class Refusal(NamedTuple):
     """Somebody was refused a page.
 
     Attributes:
-        session: The name of the session.
+        session_name: Of the session.
         exit_id: Of its exit.
-        proxy: The key of its proxy.
+        proxy_key: Of its proxy.
         sign: What decided.
         asked_at: When the request went out.
         had_worked: Whether the session had been answered well before.
         is_presumed: Whether it was taken for a block until others tell, as a session was not worth a doubt.
     """
 
-    session: str
+    session_name: str
     exit_id: str
-    proxy: str
+    proxy_key: str
     sign: str
     asked_at: float
     had_worked: bool
@@ -99,30 +99,30 @@ class ControlGroup:
         self._own: OrderedDict[int, str] = OrderedDict()
         self._answered: deque[float] = deque(maxlen=MOST_PAGES)
 
-    def fail(self, page: int, suspect: Refusal) -> int:
-        """*suspect* was refused *page*; how many working sessions were refused it alike, this one included."""
-        known = self._pages.get(page)
+    def fail(self, page_number: int, suspect: Refusal) -> int:
+        """*suspect* was refused *page_number*; how many working sessions were refused it alike, this one included."""
+        known = self._pages.get(page_number)
         if known is None:
-            known = self._pages[page] = Page()
-        self._pages.move_to_end(page)
+            known = self._pages[page_number] = Page()
+        self._pages.move_to_end(page_number)
         if suspect.had_worked:
             known.refused_at = min(known.refused_at, suspect.asked_at)
         before = known.suspects.get(suspect.exit_id)
         if len(known.suspects) < MOST_REFUSALS or before:
             if before:
-                self._clear(before.session, page)
+                self._clear(before.session_name, page_number)
             known.suspects[suspect.exit_id] = suspect
             known.confirmed.discard(suspect.exit_id)
-            self._of_session.setdefault(suspect.session, set()).add(page)
+            self._of_session.setdefault(suspect.session_name, set()).add(page_number)
         if len(self._pages) > MOST_PAGES:
             self._drop(next(iter(self._pages)))
         return known.alike(suspect.sign)
 
-    def succeed(self, page: int, exit_id: str, asked_at: float) -> list[Refusal]:
-        """*page* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
+    def succeed(self, page_number: int, exit_id: str, asked_at: float) -> list[Refusal]:
+        """*page_number* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
         self._answered.append(asked_at)
-        self._own.pop(page, None)
-        known = self._drop(page) if self._pages else None
+        self._own.pop(page_number, None)
+        known = self._drop(page_number) if self._pages else None
         if known is None:
             return []
         blamed = [suspect for suspect in known.suspects.values() if suspect.exit_id != exit_id]
@@ -145,29 +145,29 @@ class ControlGroup:
             The pages that turn out to be refused to all, each with the sign by which they are.
         """
         own = []
-        for page in self._of_session.get(session, ()):
-            known = self._pages[page]
+        for page_number in self._of_session.get(session, ()):
+            known = self._pages[page_number]
             for suspect in known.suspects.values():
-                if suspect.session == session and suspect.asked_at < asked_at:
+                if suspect.session_name == session and suspect.asked_at < asked_at:
                     known.confirmed.add(suspect.exit_id)
-                    if self.is_own(page, suspect.sign):
-                        own.append((page, suspect.sign))
+                    if self.is_own(page_number, suspect.sign):
+                        own.append((page_number, suspect.sign))
         return own
 
-    def is_own(self, page: int, sign: str) -> bool:
-        """Whether *page* itself bears *sign*, whoever asks."""
-        if self._own.get(page) == sign:
+    def is_own(self, page_number: int, sign: str) -> bool:
+        """Whether *page_number* itself bears *sign*, whoever asks."""
+        if self._own.get(page_number) == sign:
             return True
-        known = self._pages.get(page)
+        known = self._pages.get(page_number)
         needed = ALIKE_COUNT if self.is_usually_own(sign) else OWN_COUNT
         return known is not None and bool(known.confirmed) and known.alike(sign) >= needed
 
-    def own(self, page: int, sign: str) -> list[Refusal]:
-        """*page* bears *sign* itself; who was suspected for it."""
-        known = self._drop(page)
+    def own(self, page_number: int, sign: str) -> list[Refusal]:
+        """*page_number* bears *sign* itself; who was suspected for it."""
+        known = self._drop(page_number)
         if known is None:
             return []
-        self._own[page] = sign
+        self._own[page_number] = sign
         if len(self._own) > MOST_PAGES:
             self._own.popitem(last=False)
         tally = self.tallies.get(sign, Tally())
@@ -179,26 +179,26 @@ class ControlGroup:
         tally = self.tallies.get(sign)
         return tally is not None and not tally.blocked_count and tally.page_count >= USUAL_COUNT
 
-    def is_trusted(self, page: int, sign: str, *, is_weak: bool) -> bool:
-        """Whether *sign* is believed to be a block of whoever was refused *page*, before others tell of that page.
+    def is_trusted(self, page_number: int, sign: str, *, is_weak: bool) -> bool:
+        """Whether *sign* is believed to be a block of whoever was refused *page_number*, before others tell of that page.
 
         To wait costs sessions that meanwhile go past a limit which is not believed in yet.
         """
         tally = self.tallies.get(sign, Tally())
-        if self.is_disputed(page, sign):
+        if self.is_disputed(page_number, sign):
             return False
         # Those who never worked were blocked from the start, and say nothing of those who do.
         proven = tally.worked_count if is_weak else tally.blocked_count
         return proven >= (USUAL_COUNT if is_weak else 0) and tally.page_count * MISTAKES_WEIGHT <= proven
 
-    def is_disputed(self, page: int, sign: str) -> bool:
-        """Whether *page* was refused by *sign* to a session that works, so that it is no news of another's."""
-        known = self._pages.get(page)
+    def is_disputed(self, page_number: int, sign: str) -> bool:
+        """Whether *page_number* was refused by *sign* to a session that works, so that it is no news of another's."""
+        known = self._pages.get(page_number)
         return known is not None and known.alike(sign) > 0
 
-    def refused_at(self, page: int) -> float:
-        """When a session that works first asked for *page*, to be refused; infinity if none did."""
-        known = self._pages.get(page)
+    def refused_at(self, page_number: int) -> float:
+        """When a session that works first asked for *page_number*, to be refused; infinity if none did."""
+        known = self._pages.get(page_number)
         return known.refused_at if known else math.inf
 
     def forget(self, session: str) -> None:
@@ -210,17 +210,17 @@ class ControlGroup:
         faded = {sign: Tally(*(int(count * share) for count in tally)) for sign, tally in self.tallies.items()}
         self.tallies = {sign: tally for sign, tally in faded.items() if any(tally)}
 
-    def _drop(self, page: int) -> Page | None:
-        known = self._pages.pop(page, None)
+    def _drop(self, page_number: int) -> Page | None:
+        known = self._pages.pop(page_number, None)
         if known is not None:
             for suspect in known.suspects.values():
-                self._clear(suspect.session, page)
+                self._clear(suspect.session_name, page_number)
         return known
 
-    def _clear(self, session: str, page: int) -> None:
-        """*session* stands no more for its exit at *page*."""
+    def _clear(self, session: str, page_number: int) -> None:
+        """*session* stands no more for its exit at *page_number*."""
         pages = self._of_session.get(session)
         if pages is not None:
-            pages.discard(page)
+            pages.discard(page_number)
             if not pages:
                 del self._of_session[session]

@@ -44,7 +44,7 @@ class Incident(NamedTuple):
     outcome: Outcome
     at: float
     blocked: Blocked
-    page: int = 0
+    page_number: int = 0
     is_weak: bool = False
     was_unclear: bool = False
 
@@ -55,7 +55,7 @@ class Failed(NamedTuple):
     asked_at: float
     nats: float
     sign: str
-    page: int
+    page_number: int
 
 
 class HeldSessions:
@@ -129,7 +129,7 @@ class HeldSessions:
         if self.alarm_at:
             self._probe = lease
         elif self.is_held(name):
-            if not (self.suspects.get(name) or self.held[name]).page:
+            if not (self.suspects.get(name) or self.held[name]).page_number:
                 self.suspects |= self.held
                 self.held = {}
             elif name in self.held:
@@ -154,9 +154,9 @@ class HeldSessions:
         kept = self.suspects if self.alarm_at else self.held
         kept[incident.session.name] = incident
 
-    def suspect(self, page: int) -> None:
-        """*page* is refused to several: those who are held for it are to be tried again elsewhere."""
-        for name in [name for name, incident in self.held.items() if incident.page == page]:
+    def suspect(self, page_number: int) -> None:
+        """*page_number* is refused to several: those who are held for it are to be tried again elsewhere."""
+        for name in [name for name, incident in self.held.items() if incident.page_number == page_number]:
             self.suspects[name] = self.held.pop(name)
 
     def refine(self, name: str, asked_at: float, number: int) -> None:
@@ -167,16 +167,16 @@ class HeldSessions:
                 earlier = incident.blocked._replace(asked_at=asked_at, number=number)
                 kept[name] = incident._replace(blocked=earlier)
 
-    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page: int = 0) -> None:
+    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page_number: int = 0) -> None:
         """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely.
 
-        That several are refused one *page* is not unlikely at all; it counts once.
+        That several are refused one *page_number* is not unlikely at all; it counts once.
         """
         if not self.ok_asked_at or asked_at < self.ok_asked_at:
             return
-        if page and any(failed.page == page for failed in self._failures.values()):
+        if page_number and any(failed.page_number == page_number for failed in self._failures.values()):
             return
-        self._failures.setdefault(subject, Failed(asked_at, nats, sign, page))
+        self._failures.setdefault(subject, Failed(asked_at, nats, sign, page_number))
         if not self.alarm_at and sum(failed.nats for failed in self._failures.values()) >= ALARMING:
             self.alarm_at = min(failed.asked_at for failed in self._failures.values())
             self.probe_at = at + FIRST_PROBE_SECONDS
@@ -186,8 +186,8 @@ class HeldSessions:
             self.suspects |= self.held
             self.held = {}
 
-    def succeed(self, asked_at: float, page: int = 0) -> list[Incident]:
-        """A question of *asked_at*, for *page*, was answered well; what is believed by that.
+    def succeed(self, asked_at: float, page_number: int = 0) -> list[Incident]:
+        """A question of *asked_at*, for *page_number*, was answered well; what is believed by that.
 
         Of those who were refused a page it is not believed before others get that page, unless nobody asks for it.
         """
@@ -200,7 +200,7 @@ class HeldSessions:
             self.alarm_at, self.alarm_sign, self._probe = 0.0, "", None
         if not self.held:
             return []
-        believed = [incident for incident in self.held.values() if _is_believed(incident, asked_at, page)]
+        believed = [incident for incident in self.held.values() if _is_believed(incident, asked_at, page_number)]
         for incident in believed:
             del self.held[incident.session.name]
         return believed
@@ -214,11 +214,11 @@ class HeldSessions:
             del self.held[incident.session.name]
         return forgiven
 
-    def take_page(self, page: int) -> list[Incident]:
-        """Those who were refused *page*; they are held for it no more."""
+    def take_page(self, page_number: int) -> list[Incident]:
+        """Those who were refused *page_number*; they are held for it no more."""
         taken = []
         for kept in (self.held, self.suspects):
-            names = [name for name, incident in kept.items() if incident.page == page]
+            names = [name for name, incident in kept.items() if incident.page_number == page_number]
             taken += [kept.pop(name) for name in names]
         return taken
 
@@ -230,12 +230,12 @@ class HeldSessions:
     def page_of(self, name: str) -> int:
         """What the session called *name* was refused, that is held; 0 where that is not known."""
         incident = self.held.get(name) or self.suspects.get(name)
-        return incident.page if incident else 0
+        return incident.page_number if incident else 0
 
     def take(self, name: str) -> list[Incident]:
         """Whoever shares the fate of the suspect called *name*: it alone, if it was refused a page that is known."""
         incident = self.suspects.get(name)
-        if incident is None or not incident.page:
+        if incident is None or not incident.page_number:
             return self.take_suspects()
         return [self.suspects.pop(name)]
 
@@ -255,9 +255,9 @@ class HeldSessions:
         self.suspects.pop(name, None)
 
 
-def _is_believed(incident: Incident, asked_at: float, page: int) -> bool:
+def _is_believed(incident: Incident, asked_at: float, page_number: int) -> bool:
     if incident.blocked.asked_at >= asked_at:
         return False
-    if incident.page in {0, page}:
+    if incident.page_number in {0, page_number}:
         return True
     return not incident.is_weak and asked_at - incident.at > PAGE_SECONDS

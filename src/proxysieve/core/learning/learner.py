@@ -113,14 +113,14 @@ class Learner:
 
     def land(self, session: SessionRecord) -> None:
         """A request of *session* is over."""
-        proxy = self._catalog.get(session.proxy)
+        proxy = self._catalog.get(session.proxy_key)
         rotation = self.rotation.get(proxy.cost) if proxy else None
         if rotation is not None:
             rotation.land(session.name)
 
     def work(self, session: SessionRecord, exit_: ExitRecord) -> None:
         """*session* works, and may have its turns."""
-        proxy = self._catalog.get(session.proxy)
+        proxy = self._catalog.get(session.proxy_key)
         if proxy is None:
             return
         if session.is_named:
@@ -133,13 +133,13 @@ class Learner:
         uses = self.overuse.exits.setdefault(session.exit_id, Uses())
         network = self.overuse.uses_of_network(proxy.network) if proxy.network else None
         rotation.add(Member(session, proxy, exit_, uses, network))
-        if not session.exit:
+        if not session.exit_name:
             self.candidates.carry(proxy)
 
     def outlast(self, session: SessionRecord, exit_: ExitRecord) -> None:
         """*session*, which had ended meanwhile, was answered well."""
-        proxy = self._catalog.get(session.proxy)
-        if proxy is not None and not session.exit:
+        proxy = self._catalog.get(session.proxy_key)
+        if proxy is not None and not session.exit_name:
             self.candidates.free(proxy, exit_)
 
     def stop(self, session: SessionRecord) -> None:
@@ -151,34 +151,34 @@ class Learner:
         """*session* has ended."""
         self.held_sessions.forget(session.name)
         self.control_group.forget(session.name)
-        proxy = self._catalog.get(session.proxy)
+        proxy = self._catalog.get(session.proxy_key)
         if exit_ is None or not exit_.is_judged:
             # That it was used once is of no interest.
             self.overuse.exits.pop(session.exit_id, None)
-        elif proxy is not None and not session.exit:
+        elif proxy is not None and not session.exit_name:
             self.candidates.leave(proxy, exit_, exit_.last_bad_at)
 
     def doubt(
-        self, lease: int, session: SessionRecord, verdict: Verdict, page: int, asked_at: float, at: float
+        self, lease: int, session: SessionRecord, verdict: Verdict, page_number: int, asked_at: float, at: float
     ) -> None:
         """A request failed."""
         outcome, sign = verdict.outcome, verdict.sign
-        if outcome in DISPUTABLE and self.control_group.refused_at(page) < self.held_sessions.ok_asked_at:
+        if outcome in DISPUTABLE and self.control_group.refused_at(page_number) < self.held_sessions.ok_asked_at:
             # That page was refused before others were answered well: at the end of a crawl nothing else may be left.
             return
         if is_weak(verdict) and session.has_worked:
-            self.held_sessions.fail(lease, asked_at, FAILED_ANSWER, at, sign, page)
+            self.held_sessions.fail(lease, asked_at, FAILED_ANSWER, at, sign, page_number)
         elif outcome is Outcome.SITE_ERROR or (outcome is Outcome.UNCLEAR and session.has_worked):
             self.held_sessions.fail(lease, asked_at, FAILED_ANSWER, at, sign)
         elif session.has_worked:
-            self.held_sessions.fail(session.name, asked_at, FAILED_SESSION, at, sign, page)
+            self.held_sessions.fail(session.name, asked_at, FAILED_SESSION, at, sign, page_number)
 
     def believe(self, incident: Incident, at: float) -> str:
         """A session was refused, and that is so; why, in words."""
-        proxy = self._catalog.get(incident.session.proxy)
+        proxy = self._catalog.get(incident.session.proxy_key)
         if proxy is None:
             return ""
-        if not incident.session.exit and incident.outcome is not Outcome.THROTTLED:
+        if not incident.session.exit_name and incident.outcome is not Outcome.THROTTLED:
             self.candidates.block(proxy, incident.exit, incident.outcome, incident.at)
         if incident.outcome not in REFUSALS or incident.exit.scope in NOT_FOR_USE:
             return ""
@@ -188,13 +188,13 @@ class Learner:
 
     def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> Blocked:
         """What is to be told of a session that was refused."""
-        proxy = self._catalog.get(session.proxy)
+        proxy = self._catalog.get(session.proxy_key)
         return Blocked(session.exit_id, proxy.network if proxy else "", asked_at, number, is_expected)
 
     def retire(self, member: Member) -> None:
         """The session of *member* is not to be used any more, for its age or because its proxy has left."""
         self.stop(member.session)
-        if not member.session.exit:
+        if not member.session.exit_name:
             self.candidates.leave(member.proxy, member.exit, member.exit.last_bad_at)
 
     def forget_exit(self, exit_id: str) -> None:

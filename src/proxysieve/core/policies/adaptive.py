@@ -173,7 +173,7 @@ class Adaptive:
         while member := next((member for member in rotation.ready.values() if self._is_for_it(state, member)), None):
             if not state.is_open(member.session, now):
                 # One whose proxy has left may come back.
-                if member.session.proxy in state.catalog:
+                if member.session.proxy_key in state.catalog:
                     learner.retire(member)
                 else:
                     rotation.put_off(member, now + LOOK_AGAIN_SECONDS, is_held_back=False)

@@ -27,9 +27,9 @@ class Conclusions:
         self._learner = learner
         self._site_sessions = site_sessions
 
-    def is_news(self, page: int, verdict: Verdict) -> bool:
-        """Whether *verdict* on *page* tells anything of a session: not if others that work were refused it before."""
-        return not (is_weak(verdict) and self._learner.control_group.is_disputed(page, verdict.sign))
+    def is_news(self, page_number: int, verdict: Verdict) -> bool:
+        """Whether *verdict* on *page_number* tells anything of a session: not if others that work were refused it before."""
+        return not (is_weak(verdict) and self._learner.control_group.is_disputed(page_number, verdict.sign))
 
     def hear(self, event: Reported, flight: Flight) -> bool:
         """Learn what any answer tells, also that to a question asked before the exit's last bad one.
@@ -40,7 +40,7 @@ class Conclusions:
         learner, site_sessions = self._learner, self._site_sessions
         site_sessions.changed.add(("lore", ""))
         session, record, outcome = flight.session, flight.exit, event.verdict.outcome if event.verdict else None
-        is_late, proxy = flight.at < record.last_bad_at, site_sessions.catalog.get(session.proxy)
+        is_late, proxy = flight.at < record.last_bad_at, site_sessions.catalog.get(session.proxy_key)
         if event.verdict and not is_late and outcome in DISPUTABLE:
             record.scope = event.verdict.scope
         is_trial = learner.held_sessions.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
@@ -53,7 +53,7 @@ class Conclusions:
                 learner.overuse.bear(session.exit_id, flight.at, event.at)
             return is_trial
         if event.verdict and not event.verdict.is_of_proxy and flight.reach < Reach.PAST_LIMIT:
-            learner.doubt(event.lease, session, event.verdict, event.page, flight.at, event.at)
+            learner.doubt(event.lease, session, event.verdict, event.page_number, flight.at, event.at)
         if is_late and outcome in REFUSALS:
             learner.held_sessions.refine(session.name, flight.at, flight.number)
         return is_trial
@@ -63,7 +63,7 @@ class Conclusions:
         if event.verdict is None:
             return None
         if event.verdict.is_of_proxy:
-            if session.exit:
+            if session.exit_name:
                 # Its other names would have met it, too.
                 return None
             if event.verdict.until:
@@ -73,7 +73,7 @@ class Conclusions:
 
     def _is_presumed(self, event: Reported, session: SessionRecord) -> bool:
         """Whether an exit that never worked is taken for blocked until others tell, and so not tried again."""
-        if session.has_worked or not event.page or event.verdict is None or not is_weak(event.verdict):
+        if session.has_worked or not event.page_number or event.verdict is None or not is_weak(event.verdict):
             return False
         return not self._learner.control_group.is_usually_own(event.verdict.sign)
 
@@ -83,15 +83,15 @@ class Conclusions:
         session, at = flight.session, event.at
         if learner.held_sessions.is_held(session.name) and flight.at > learner.held_sessions.refused_at(session.name):
             self._release_alike(session.name)
-        believed = learner.held_sessions.succeed(flight.at, event.page)
+        believed = learner.held_sessions.succeed(flight.at, event.page_number)
         for incident in learner.held_sessions.take_forgiven(flight.at):
             self._release(incident)
-        if event.page:
-            for suspect in learner.control_group.succeed(event.page, session.exit_id, flight.at):
+        if event.page_number:
+            for suspect in learner.control_group.succeed(event.page_number, session.exit_id, flight.at):
                 self._convict(suspect, at)
-        for page, sign in learner.control_group.confirm(session.name, flight.at):
-            self._acquit(page, sign)
-        proxy = self._site_sessions.catalog.get(session.proxy)
+        for page_number, sign in learner.control_group.confirm(session.name, flight.at):
+            self._acquit(page_number, sign)
+        proxy = self._site_sessions.catalog.get(session.proxy_key)
         network = proxy.network if proxy else ""
         learner.overuse.answer_well(network, flight.at)
         if flight.reach and proxy:
@@ -103,11 +103,11 @@ class Conclusions:
         learner = self._learner
         session, outcome, at = flight.session, verdict.outcome, event.at
         blocked = learner.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
-        page = 0 if self._is_sure(event.page, verdict) else event.page
+        page_number = 0 if self._is_sure(event.page_number, verdict) else event.page_number
         # At the end of a crawl nothing but pages may be left that are nobody's to see.
-        is_doubtful = bool(page) and is_weak(verdict) and session.unclear_count < REFUSALS_IN_A_ROW
+        is_doubtful = bool(page_number) and is_weak(verdict) and session.unclear_count < REFUSALS_IN_A_ROW
         meant = Outcome.BLOCKED if is_weak(verdict) else outcome
-        incident = Incident(session, flight.exit, meant, at, blocked, page, is_doubtful, is_weak(verdict))
+        incident = Incident(session, flight.exit, meant, at, blocked, page_number, is_doubtful, is_weak(verdict))
         if outcome is Outcome.THROTTLED:
             # That the site says so itself leaves no doubt.
             learner.believe(incident, at)
@@ -119,7 +119,7 @@ class Conclusions:
             if (
                 not is_trial
                 or learner.held_sessions.alarm_at
-                or (page and page == learner.held_sessions.page_of(session.name))
+                or (page_number and page_number == learner.held_sessions.page_of(session.name))
             ):
                 return []
             if learner.held_sessions.postpone(session.name, at):
@@ -141,36 +141,36 @@ class Conclusions:
 
     def is_doubtful(self, session: SessionRecord, event: Reported, verdict: Verdict) -> bool:
         """Whether others are to tell at once what an unclear answer means, so that *session* is not used meanwhile."""
-        if not event.page or not session.has_worked or session.is_named or not is_weak(verdict):
+        if not event.page_number or not session.has_worked or session.is_named or not is_weak(verdict):
             return False
         return not self._learner.control_group.is_usually_own(verdict.sign)
 
-    def _is_sure(self, page: int, verdict: Verdict) -> bool:
+    def _is_sure(self, page_number: int, verdict: Verdict) -> bool:
         """Whether it does not depend on the page what *verdict* means."""
         if verdict.outcome is not Outcome.BLOCKED and not is_weak(verdict):
             return True
-        return self._learner.control_group.is_trusted(page, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
+        return self._learner.control_group.is_trusted(page_number, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
 
-    def compare(self, flight: Flight, page: int, verdict: Verdict) -> None:
-        """Ask who else was refused *page*."""
+    def compare(self, flight: Flight, page_number: int, verdict: Verdict) -> None:
+        """Ask who else was refused *page_number*."""
         learner = self._learner
         session, sign = flight.session, verdict.sign or verdict.outcome
         is_presumed = not session.has_worked and (verdict.outcome is Outcome.BLOCKED or is_weak(verdict))
         suspect = Refusal(
-            session.name, session.exit_id, session.proxy, sign, flight.at, session.has_worked, is_presumed
+            session.name, session.exit_id, session.proxy_key, sign, flight.at, session.has_worked, is_presumed
         )
-        if learner.control_group.fail(page, suspect) >= ALIKE_COUNT:
-            learner.held_sessions.suspect(page)
-        if learner.control_group.is_own(page, sign):
-            self._acquit(page, sign)
+        if learner.control_group.fail(page_number, suspect) >= ALIKE_COUNT:
+            learner.held_sessions.suspect(page_number)
+        if learner.control_group.is_own(page_number, sign):
+            self._acquit(page_number, sign)
 
-    def _acquit(self, page: int, sign: str) -> None:
-        """*page* itself bears *sign*: whoever was refused it is not to blame."""
+    def _acquit(self, page_number: int, sign: str) -> None:
+        """*page_number* itself bears *sign*: whoever was refused it is not to blame."""
         learner, site_sessions = self._learner, self._site_sessions
-        for incident in learner.held_sessions.take_page(page):
+        for incident in learner.held_sessions.take_page(page_number):
             self._release(incident)
-        for suspect in learner.control_group.own(page, sign):
-            record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy)
+        for suspect in learner.control_group.own(page_number, sign):
+            record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy_key)
             if not record or not proxy or proxy.is_gateway:
                 continue
             if record.last is Outcome.BLOCKED:
@@ -185,8 +185,8 @@ class Conclusions:
     def _convict(self, suspect: Refusal, at: float) -> None:
         """Others got what was refused to *suspect*, of which nothing else is known."""
         learner, site_sessions = self._learner, self._site_sessions
-        record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy)
-        if not record or not proxy or record.is_judged or suspect.proxy in site_sessions.session_on:
+        record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy_key)
+        if not record or not proxy or record.is_judged or suspect.proxy_key in site_sessions.session_on:
             return
         if not suspect.is_presumed and not learner.control_group.others_got_through(suspect.asked_at):
             # The site may have been down.
@@ -204,8 +204,8 @@ class Conclusions:
     def _release_alike(self, name: str) -> None:
         """The session called *name* is not to blame, and nobody who was refused the same."""
         learner = self._learner
-        page = learner.held_sessions.page_of(name)
-        for incident in learner.held_sessions.take_page(page) if page else learner.held_sessions.take_all():
+        page_number = learner.held_sessions.page_of(name)
+        for incident in learner.held_sessions.take_page(page_number) if page_number else learner.held_sessions.take_all():
             self._release(incident)
 
     def _release(self, incident: Incident) -> None:
@@ -216,7 +216,7 @@ class Conclusions:
         self._note_settled(session)
         if site_sessions.sessions.get(session.name) is session and not session.is_named:
             site_sessions.put_to_work(session)
-        proxy = site_sessions.catalog.get(session.proxy)
+        proxy = site_sessions.catalog.get(session.proxy_key)
         if proxy:
             self._learner.candidates.free(proxy, incident.exit)
 

@@ -143,7 +143,7 @@ class Engine:
         self.state.welcome(proxies, are_new=are_new)
 
     def choose(
-        self, now: float, rng: Random, waiting: int = 1, page: int = 0, avoided: Collection[str] = ()
+        self, now: float, rng: Random, waiting: int = 1, page_number: int = 0, avoided: Collection[str] = ()
     ) -> Pick | Wait:
         """The session for the next request, and what comes of it as events.
 
@@ -156,10 +156,10 @@ class Engine:
         """
         known = self._known_to_fail()
         self.state.waiting, self.state.avoided = waiting, known.union(avoided) if known else avoided
-        choice, is_picky = self._choose(now, rng, page), bool(self.state.avoided)
+        choice, is_picky = self._choose(now, rng, page_number), bool(self.state.avoided)
         # The next who asks, as for a session by its name, avoids nobody.
         self.state.avoided = ()
-        return choice if isinstance(choice, Pick) or not is_picky else self._choose(now, rng, page)
+        return choice if isinstance(choice, Pick) or not is_picky else self._choose(now, rng, page_number)
 
     def _known_to_fail(self) -> frozenset[str]:
         """In an alarm, the exits that failed since it began, while others work: to probe them again tells nothing."""
@@ -180,13 +180,13 @@ class Engine:
         works = any(session.exit_id not in avoided for session in state.working)
         return works or state.drought.has_untried or state.catalog.gateway_count > 0
 
-    def _choose(self, now: float, rng: Random, page: int) -> Pick | Wait:
+    def _choose(self, now: float, rng: Random, page_number: int) -> Pick | Wait:
         hold = self._hold(now)
         if hold is not None:
             return hold
         learner = self.state.learner
         trial = (
-            self._trial(learner.held_sessions.suspects, now, page)
+            self._trial(learner.held_sessions.suspects, now, page_number)
             if learner and learner.held_sessions.is_trial_due(now)
             else None
         )
@@ -239,17 +239,17 @@ class Engine:
         """Whether there is nobody whom the site did not ask to leave alone."""
         return all(now < self.state.rests_until(proxy.key) for proxy in self.state.catalog)
 
-    def _trial(self, incidents: Mapping[str, Incident], now: float, page: int) -> Pick | None:
+    def _trial(self, incidents: Mapping[str, Incident], now: float, page_number: int) -> Pick | None:
         """One more request for one of those that are held, to see whether it is blocked; not for those with a name.
 
-        That it is refused *page* is known; that would tell nothing.
+        That it is refused *page_number* is known; that would tell nothing.
         """
         state = self.state
         for name, incident in incidents.items():
             session = incident.session
             is_free = now >= state.rests_until(session.exit_id) and state.in_flight.get(name, 0) < MAX_IN_FLIGHT
-            is_free = is_free and not state.is_full(session.proxy)
-            is_news = not page or incident.page != page
+            is_free = is_free and not state.is_full(session.proxy_key)
+            is_news = not page_number or incident.page_number != page_number
             if not session.is_named and is_free and is_news and state.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
         return None
@@ -266,17 +266,17 @@ class Engine:
         """The event that the open session called *name* carries a request that nobody chose it for."""
         return Leased(now, self.state.site.lease_count, name, is_counted=is_counted)
 
-    def settle(self, page: int, verdict: Verdict) -> Verdict:
-        """*verdict* on *page*, or what it comes to where the page is the same for sessions that work elsewhere.
+    def settle(self, page_number: int, verdict: Verdict) -> Verdict:
+        """*verdict* on *page_number*, or what it comes to where the page is the same for sessions that work elsewhere.
 
         For a policy that does not learn, what looks like a block is one, as nobody would ever tell.
         """
         learner = self.state.learner
         if not learner and is_weak(verdict):
             return msgspec.structs.replace(verdict, outcome=Outcome.BLOCKED)
-        if not learner or not page or verdict.outcome not in DISPUTABLE:
+        if not learner or not page_number or verdict.outcome not in DISPUTABLE:
             return verdict
-        is_own = learner.control_group.is_own(page, verdict.sign or verdict.outcome)
+        is_own = learner.control_group.is_own(page_number, verdict.sign or verdict.outcome)
         return own_verdict(verdict) if is_own else verdict
 
     def is_postponed(self, name: str, now: float) -> bool:
@@ -301,7 +301,7 @@ class Engine:
             return Lost(self._why_lost(session))
         rests_until = self.state.rests_until(session.exit_id)
         if now < rests_until:
-            proxys = self.state.why_proxy_rests(session.proxy, now)
+            proxys = self.state.why_proxy_rests(session.proxy_key, now)
             why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
             return Wait(rests_until, why, is_hopeless=True)
         if not self.state.is_ready(session, now):
@@ -314,7 +314,7 @@ class Engine:
             return hold
         # Where others get through, so will it; that another session goes there too is no harm to either.
         neighbour = draw_working(self.state, now, rng)
-        proxy = self.state.catalog.get(neighbour.proxy) if neighbour else draw_awake(self.state, now, rng)
+        proxy = self.state.catalog.get(neighbour.proxy_key) if neighbour else draw_awake(self.state, now, rng)
         if proxy is None:
             return self._wait_for_rest(now)
         return self._pick(name, now, "opened by name", self._opened(proxy, now, rng, name))
@@ -428,7 +428,7 @@ class Engine:
         if carried is not None:
             return Pick(None, Leased(now, self.state.site.lease_count, carried.name, is_draw=True), why)
         opened = self._opened(proxy, now, rng)
-        return self._pick(opened.session, now, why, opened)
+        return self._pick(opened.session_name, now, why, opened)
 
     def _opened(self, proxy: Proxy, now: float, rng: Random, name: str = "") -> SessionOpened:
         fresh = self._fresh_name(proxy, rng)
@@ -436,9 +436,9 @@ class Engine:
         own = f"{fresh}-{self.state.site.lease_count}" if fresh in self.state.sessions else fresh
         return SessionOpened(
             at=now,
-            session=name or own,
-            proxy=proxy.key,
-            exit=fresh if proxy.is_gateway else "",
+            session_name=name or own,
+            proxy_key=proxy.key,
+            exit_name=fresh if proxy.is_gateway else "",
             fingerprint=rng.choice(self._fingerprints),
             is_named=bool(name),
         )
@@ -453,7 +453,7 @@ class Engine:
     def _why_lost(self, session: SessionRecord) -> str:
         if session.lost:
             return session.lost
-        if session.proxy not in self.state.catalog:
+        if session.proxy_key not in self.state.catalog:
             return "its proxy is no longer in the list"
         return "its provider may have given the exit to somebody else by now"
 

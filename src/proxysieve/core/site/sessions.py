@@ -83,7 +83,7 @@ def ends_at(session: SessionRecord, proxy: Proxy | None) -> float:
     """From when on the exit of *session*, whose proxy is *proxy*, cannot be trusted to be the same."""
     seconds = proxy.ttl_seconds if proxy else 0.0
     end = session.opened_at + min(SESSION_SECONDS, max(seconds, LEAST_SECONDS) if seconds else SESSION_SECONDS)
-    if proxy and session.exit and proxy.idle_seconds:
+    if proxy and session.exit_name and proxy.idle_seconds:
         return min(end, max(session.used_at, session.opened_at) + proxy.idle_seconds)
     return end
 
@@ -121,12 +121,12 @@ class SiteSessions:
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
-        proxy = self.catalog.get(session.proxy)
+        proxy = self.catalog.get(session.proxy_key)
         if session.lost or proxy is None:
             return False
         # A plain proxy's exit stays what it is unless it is said for how long; a session that nobody named ends all
         # the same, as the classic's.
-        keeps = session.is_named and not session.exit and not proxy.ttl_seconds
+        keeps = session.is_named and not session.exit_name and not proxy.ttl_seconds
         return keeps or now < ends_at(session, proxy)
 
     def admit(self, session: SessionRecord) -> None:
@@ -136,13 +136,13 @@ class SiteSessions:
         if session.is_named:
             return
         self.note_end(session)
-        if not session.exit:
-            self.session_on[session.proxy] = session
+        if not session.exit_name:
+            self.session_on[session.proxy_key] = session
         self.put_to_work(session)
 
     def put_to_work(self, session: SessionRecord) -> None:
         """*session*, if it has worked, is to be picked from now on."""
-        if session.proxy not in self.catalog:
+        if session.proxy_key not in self.catalog:
             # It is kept in case that its proxy comes back, but works for nobody.
             return
         if session.draw_count:
@@ -160,12 +160,12 @@ class SiteSessions:
         self.take_off_work(session)
         if self.learner:
             self.learner.leave(session, self.exits.get(session.exit_id))
-        if self.session_on.get(session.proxy) is session:
-            del self.session_on[session.proxy]
+        if self.session_on.get(session.proxy_key) is session:
+            del self.session_on[session.proxy_key]
         self._sharing[session.exit_id] -= 1
         if not self._sharing[session.exit_id]:
             del self._sharing[session.exit_id]
-            if session.exit_id in self.exits and session.exit:
+            if session.exit_id in self.exits and session.exit_name:
                 self.sum_up(session.exit_id)
         return [session.name]
 
@@ -198,7 +198,7 @@ class SiteSessions:
             session = self.sessions.get(name)
             if session is None or session.is_named:
                 continue
-            if ends_at(session, self.catalog.get(session.proxy)) > now:
+            if ends_at(session, self.catalog.get(session.proxy_key)) > now:
                 # It is another of that name, or was used since, or may live longer than was noted.
                 self.note_end(session)
             else:
@@ -213,7 +213,7 @@ class SiteSessions:
             heapify(self._ends)
 
     def _end_of(self, session: SessionRecord) -> tuple[float, str]:
-        return ends_at(session, self.catalog.get(session.proxy)), session.name
+        return ends_at(session, self.catalog.get(session.proxy_key)), session.name
 
     def forget_absent(self, now: float) -> None:
         """Forget the exits of proxies that have left long before *now*; a store would grow by them for ever."""

@@ -109,7 +109,7 @@ class SiteState:
             and not (self.learner and self.learner.held_sessions.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
             and session.exit_id not in self.avoided
-            and not self.is_full(session.proxy)
+            and not self.is_full(session.proxy_key)
             and self.is_open(session, now)
         )
 
@@ -172,7 +172,7 @@ class SiteState:
             case SessionOpened():
                 return self._open(event)
             case SessionClosed():
-                return self._site_sessions.close(self.sessions.get(event.session))
+                return self._site_sessions.close(self.sessions.get(event.session_name))
             case _:
                 assert_never(event)
 
@@ -206,7 +206,7 @@ class SiteState:
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
         for session in self.sessions.values():
-            if session.proxy in proxies:
+            if session.proxy_key in proxies:
                 self._site_sessions.take_off_work(session)
         self.proxy_rests.part(proxies)
         if self.learner:
@@ -220,9 +220,9 @@ class SiteState:
         if self.learner:
             self.learner.welcome(proxies)
         for session in sorted(self.sessions.values(), key=age):
-            if session.proxy not in proxies or session.is_named:
+            if session.proxy_key not in proxies or session.is_named:
                 continue
-            if proxies[session.proxy].ttl_seconds or proxies[session.proxy].idle_seconds:
+            if proxies[session.proxy_key].ttl_seconds or proxies[session.proxy_key].idle_seconds:
                 # It may end before what was noted.
                 self._site_sessions.note_end(session)
             self._site_sessions.take_off_work(session)
@@ -231,13 +231,13 @@ class SiteState:
         self.drought.welcome(proxies, self.exits, are_new=are_new)
 
     def _open(self, event: SessionOpened) -> list[str]:
-        closed = self._site_sessions.close(self.sessions.get(event.session))
+        closed = self._site_sessions.close(self.sessions.get(event.session_name))
         if not event.is_named:
-            closed += self._site_sessions.close(self._site_sessions.session_on.get(event.proxy))
+            closed += self._site_sessions.close(self._site_sessions.session_on.get(event.proxy_key))
         session = SessionRecord(
-            name=event.session,
-            proxy=event.proxy,
-            exit=event.exit,
+            name=event.session_name,
+            proxy_key=event.proxy_key,
+            exit_name=event.exit_name,
             fingerprint=event.fingerprint,
             opened_at=event.at,
             is_named=event.is_named,
@@ -248,21 +248,21 @@ class SiteState:
         return closed
 
     def _lease(self, event: Leased) -> list[str]:
-        session = self.sessions[event.session]
+        session = self.sessions[event.session_name]
         record, depth = self._site_sessions.exit_of(session), self.in_flight.get(session.name, 0) + 1
         number, at = 0, event.at
         session.used_at = event.at
         self.in_flight[session.name] = depth
-        self.loads.begin(session.proxy)
-        self.proxy_rests.lease(session.proxy, event.lease)
+        self.loads.begin(session.proxy_key)
+        self.proxy_rests.lease(session.proxy_key, event.lease)
         if self.learner:
-            proxy = self.catalog.get(session.proxy)
+            proxy = self.catalog.get(session.proxy_key)
             if proxy is not None:
                 number, at = self.learner.use(event.lease, session, proxy, at)
         self.flights[event.lease] = Flight(session, record, at, event.is_draw, event.reach, depth, number)
         site = self.site
         site.lease_count = event.lease + 1
-        site.last_proxy = session.proxy
+        site.last_proxy = session.proxy_key
         if not event.is_counted:
             site.next_at = max(site.next_at, event.at) + self.seconds_apart
         self.changed.add(("site", ""))
@@ -281,8 +281,8 @@ class SiteState:
         verdict = event.verdict
         session.used_at = event.at
         self._land(session)
-        self.loads.end(session.proxy)
-        self.proxy_rests.land(session.proxy, event.lease)
+        self.loads.end(session.proxy_key)
+        self.proxy_rests.land(session.proxy_key, event.lease)
         self.site.next_at += event.redirect_count * self.seconds_apart
         is_trial = bool(self._conclusions and self._conclusions.hear(event, flight))
         if verdict is None:
@@ -291,7 +291,7 @@ class SiteState:
         if verdict.is_of_proxy:
             return self._hear_of_proxy(flight, event.at, verdict)
         if is_answer(verdict):
-            self._note_passed(session.proxy, flight.at)
+            self._note_passed(session.proxy_key, flight.at)
         record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
         if self.learner and verdict.outcome is Outcome.THROTTLED and not verdict.until:
             record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
@@ -311,8 +311,8 @@ class SiteState:
         self._note_bad(flight, event.at, verdict)
         self._note_failure(flight, event.at, verdict)
         closed = self._fail(flight, event, verdict, is_trial=is_trial)
-        if self._conclusions and event.page and verdict.outcome in DISPUTABLE:
-            self._conclusions.compare(flight, event.page, verdict)
+        if self._conclusions and event.page_number and verdict.outcome in DISPUTABLE:
+            self._conclusions.compare(flight, event.page_number, verdict)
         return closed
 
     def _presume(self, event: Reported) -> Reported:
@@ -338,7 +338,7 @@ class SiteState:
     def _succeed(self, flight: Flight, at: float) -> None:
         session, record, site = flight.session, flight.exit, self.site
         record.last_ok_at = site.last_ok_at = at
-        self.drought.succeed(self.catalog.get(session.proxy), at)
+        self.drought.succeed(self.catalog.get(session.proxy_key), at)
         self.changed.add(("site", ""))
         session.ok_count += 1
         session.unclear_count = 0
@@ -351,7 +351,7 @@ class SiteState:
         session.worked_at = session.worked_at or at
         if (is_first or flight.is_draw) and not session.is_named:
             session.draw_count += 1
-            if session.proxy in self.catalog:
+            if session.proxy_key in self.catalog:
                 self.working.add(session)
         if is_first and self.learner:
             self.learner.work(session, record)
@@ -365,7 +365,7 @@ class SiteState:
 
     def _hear_of_proxy(self, flight: Flight, at: float, verdict: Verdict) -> list[str]:
         """A proxy refused whoever comes: all of it rests, and of the session that was told so nothing is learned."""
-        session, record, key = flight.session, flight.exit, flight.session.proxy
+        session, record, key = flight.session, flight.exit, flight.session.proxy_key
         whole = self.exits.setdefault(key, ExitRecord())
         if flight.at >= whole.failed_at:
             whole.why = verdict.why
@@ -390,12 +390,12 @@ class SiteState:
         elif self.is_dry:
             # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
             drought.probe_count += flight.at >= site.last_bad_at
-        drought.note_bad(self.catalog.get(flight.session.proxy), verdict, at)
+        drought.note_bad(self.catalog.get(flight.session.proxy_key), verdict, at)
         site.last_bad_at = at
 
     def _note_failure(self, flight: Flight, at: float, verdict: Verdict) -> None:
         record = flight.exit
-        self.drought.note_failure(self.catalog.get(flight.session.proxy), record, verdict)
+        self.drought.note_failure(self.catalog.get(flight.session.proxy_key), record, verdict)
         record.why = verdict.why
         if verdict.outcome is Outcome.UNCLEAR:
             record.last_unclear_at = at
@@ -407,7 +407,7 @@ class SiteState:
         if self.sessions.get(session.name) is not session:
             return []
         # What was refused before, to it or to others that work, is no news of the session.
-        session.unclear_count += not conclusions or conclusions.is_news(event.page, verdict)
+        session.unclear_count += not conclusions or conclusions.is_news(event.page_number, verdict)
         if session.has_worked or session.is_named:
             self.changed.add(("session", session.name))
         is_doubtful = conclusions is not None and conclusions.is_doubtful(session, event, verdict)

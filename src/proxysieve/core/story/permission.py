@@ -70,7 +70,7 @@ def _holds_back(engine: Engine, exit_id: str, proxy: Proxy) -> Iterator[tuple[fl
 
 def session_permission(engine: Engine, session: SessionRecord, now: float, rng: Random) -> Permission:
     """Whether *session* may be used."""
-    state, proxy = engine.state, engine.state.catalog.get(session.proxy)
+    state, proxy = engine.state, engine.state.catalog.get(session.proxy_key)
     if proxy is None:
         return Permission(is_granted=False, why="its proxy is not in the list")
     if session.is_named:

@@ -125,7 +125,7 @@ def tell_sessions(engine: Engine, now: float, rng: Random, most: int = 0) -> lis
     """The stories of the open sessions, the best first; of *most* of them, if that is not 0."""
     state, neighbours = engine.state, defaultdict(list)
     for session in state.sessions.values():
-        neighbours[session.proxy].append(session)
+        neighbours[session.proxy_key].append(session)
 
     def rank(session: SessionRecord) -> tuple[bool, bool, bool, int, float, str]:
         record = state.exits.get(session.exit_id) or ExitRecord()
@@ -133,7 +133,7 @@ def tell_sessions(engine: Engine, now: float, rng: Random, most: int = 0) -> lis
         return not state.is_open(session, now), is_refused, rests, -session.ok_count, -record.last_ok_at, session.name
 
     best = sorted(state.sessions.values(), key=rank)
-    return [_session(engine, one, neighbours[one.proxy], now, rng) for one in best[: most or None]]
+    return [_session(engine, one, neighbours[one.proxy_key], now, rng) for one in best[: most or None]]
 
 
 def _session(
@@ -231,7 +231,7 @@ def _limit(engine: Engine, limit: Limit, scope: str) -> LimitStory:
 def _held_sessions(engine: Engine, learner: Learner) -> Iterator[HeldStory]:
     """Who is held, and in an engine that was just loaded, who was when it was saved."""
     for session in engine.state.sessions.values():
-        record, proxy = engine.state.exits.get(session.exit_id), engine.state.catalog.get(session.proxy)
+        record, proxy = engine.state.exits.get(session.exit_id), engine.state.catalog.get(session.proxy_key)
         if record is None or proxy is None or session.lost or not session.has_worked:
             continue
         if learner.held_sessions.is_held(session.name) or record.last in DOUBTED:
@@ -244,11 +244,11 @@ def _next(engine: Engine, now: float, rng: Random) -> NextStory:
         case Wait(until, why):
             return NextStory(why=why, until=until)
         case Pick(opened, leased, why):
-            key = opened.proxy if opened else engine.state.sessions[leased.session].proxy
+            key = opened.proxy_key if opened else engine.state.sessions[leased.session_name].proxy_key
             return NextStory(
                 why=why,
                 proxy=str(engine.state.catalog.get(key)),
-                session="" if opened else leased.session,
+                session="" if opened else leased.session_name,
                 reach=leased.reach.name.lower(),
             )
         case _:
@@ -261,7 +261,7 @@ def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: flo
     key, _, session_name = exit_id.partition("/")
     proxy, record = state.catalog.get(key), state.exits.get(exit_id) or ExitRecord()
     uses = learner.overuse.exits.get(exit_id)
-    sessions = [one for one in known if one.proxy == key and session_name in {"", one.exit}]
+    sessions = [one for one in known if one.proxy_key == key and session_name in {"", one.exit_name}]
     standing = _standing(record, sessions, proxy, now, is_sum=proxy is not None and exit_id == key)
     chance = _chance(learner, proxy, standing, now)
     used_at = uses.nth_last(1) if uses and uses.count else max(record.last_ok_at, record.last_bad_at)
