@@ -29,7 +29,9 @@ async def fetch_by_client(task: Task) -> None:
     sessions = []
     for line in task.proxies[: task.sessions]:
         proxy = parse_proxy(line)
-        record = SessionRecord(name=line, proxy_key=proxy.key, exit_name="", fingerprint=next(fingerprints), opened_at=0)
+        record = SessionRecord(
+            name=line, proxy_key=proxy.key, exit_name="", fingerprint=next(fingerprints), opened_at=0
+        )
         sessions.append(Session(record, "site", proxy, clients))
     turns = cycle(sessions)
 

@@ -66,7 +66,7 @@ def test_the_synchronous_pool_has_the_same_names() -> None:
     def public(kind: type) -> set[str]:
         return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_")}
 
-    assert {"get", "attempts", "acquire", "session", "standing", "close"} <= public(SyncSessionPool)
+    assert {"get", "attempts", "acquire", "session", "status", "close"} <= public(SyncSessionPool)
     assert public(SyncSessionPool) <= public(SessionPool)
     assert public(SyncNamedSession) <= public(NamedSession)
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from proxysieve.core.lists.address import parse_proxy
-from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange, Outcome
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Exchange, Outcome
 from proxysieve.core.robots.rules import read_rules
 from proxysieve.core.verdicts.retry_after import retry_after
 from proxysieve.errors import ConfigError
@@ -140,7 +140,7 @@ class TestHeaders:
         """Not later than the longest rest there is."""
         until = retry_after(Exchange(url="http://a.example/", status=429, headers=(("retry-after", value),), at=AT))
 
-        assert until <= AT + LONGEST_REST_SECONDS
+        assert until <= AT + LONGEST_COOLDOWN_SECONDS
 
     @anew
     @given(st.integers(0, 999), st.lists(st.tuples(st.text(), st.text())), st.binary(max_size=300))

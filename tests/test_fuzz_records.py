@@ -28,7 +28,7 @@ from proxysieve.judging.samples import Samples
 from proxysieve.judging.tables import make_judge
 from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.sessions.clients import Clients
-from proxysieve.sessions.screens import Window
+from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.storage import PLAIN_FIELDS, BrowserRecord, CookieRecord, cookie_of, dump_cookies
 
 SITE = "shop.example"
@@ -76,7 +76,7 @@ def storage(name: str) -> list[Record]:
     fields: dict[str, Any] = dict.fromkeys(PLAIN_FIELDS, 0) | {"name": "sid", "value": "1", "domain": SITE, "path": "/"}
     jar.set_cookie(cookie_of(CookieRecord(**fields, http_only=True, same_site="Lax")))
     browser = BrowserRecord(
-        window=Window(screen_width=1920, screen_height=1080, width=1500, height=900),
+        window=BrowserWindow(screen_width=1920, screen_height=1080, width=1500, height=900),
         timezone="Europe/Berlin",
         origins=[{"origin": f"https://{SITE}"}],
     )
@@ -201,7 +201,7 @@ def work(site_queue: SiteQueue, rng: Random) -> None:
         while out and rng.random() < 0.6:
             outcome = rng.choice((Outcome.OK, Outcome.OK, Outcome.UNCLEAR, *BAD))
             engine.apply(Reported(now, out.pop(), Verdict(outcome=outcome), page_number=rng.randint(1, 3)))
-    engine.standing(now)
+    engine.status(now)
     if engine.state.learner:
         tell_site(engine, now, rng)
     for session in list(engine.state.sessions.values()):

@@ -71,7 +71,7 @@ async def test_a_password_never_shows_when_proxies_fail(
         )
         async with pool:
             error = await fail(pool, bed.page_url(1))
-            shown = [repr(pool), repr(pool._settings), repr(pool._site_queues), repr(pool.standings())]
+            shown = [repr(pool), repr(pool._settings), repr(pool._site_queues), repr(pool.statuses())]
             named = pool.session("seven", site=bed.site_url.partition("//")[2])
             named_error = await fail_once(named, bed.page_url(1))
 
@@ -106,7 +106,7 @@ async def test_a_password_never_shows_when_all_is_well(caplog: pytest.LogCapture
                 shown = [repr(lease), repr(lease.session), repr(lease.session.proxy), str(lease.session.proxy)]
                 assert SECRET in lease.session.proxy_url
                 lease.drop()
-            records = [record for site in pool.standings() for record in await pool._store.load(site)]
+            records = [record for site in pool.statuses() for record in await pool._store.load(site)]
             await pool.save()
 
     everything = "\n".join([caplog.text, repr(pages), *map(told, errors), *shown, repr(records)])

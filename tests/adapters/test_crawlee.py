@@ -197,7 +197,7 @@ async def test_an_error_of_the_handlers_own_says_nothing_of_the_session() -> Non
             await crawl.crawler(pool, stumble, max_request_retries=1).run(bed.page_urls(5))
 
             assert pool.working_count == 1
-            assert only_desk(pool).standing().blocked == 0
+            assert only_desk(pool).status().blocked == 0
             assert not only_desk(pool).engine.state.flights
         assert bed.truth().answer_counts == {"ok": 10}
     assert {type(error) for error in crawl.errors.values()} == {ValueError}
@@ -337,7 +337,7 @@ async def test_proxies_that_hang_or_refuse_are_found_out(make_client: Callable[[
             crawler = crawl.crawler(pool, None, make_client(), navigation_timeout=timedelta(seconds=1))
             await crawler.run(bed.page_urls(12))
 
-            assert only_desk(pool).standing().dead >= 1
+            assert only_desk(pool).status().dead >= 1
     assert len(crawl.pages) == 12
 
 

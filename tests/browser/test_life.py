@@ -115,7 +115,7 @@ async def test_pages_that_load_while_the_browser_is_killed_are_loaded_by_another
             send(browsers(mark), signal.SIGKILL)
 
         titles = await asyncio.gather(*map(title_of, bed.page_urls(3)), kill_once_they_load())
-        standing = await opened._pool.standing(opened._pool.site_of(bed.site_url))
+        standing = await opened._pool.status(opened._pool.site_of(bed.site_url))
 
     assert [title.rpartition(" ")[2] for title in titles if title] == ["0", "1", "2"]
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
@@ -200,7 +200,7 @@ async def test_a_page_that_crashes_is_given_up() -> None:
 
     async with rendering(OPTIONS, crash) as (bed, pool):
         done = await asyncio.gather(*map(pool.get, bed.page_urls(3)), return_exceptions=True)
-        standing = await pool.standing(pool.site_of(bed.site_url))
+        standing = await pool.status(pool.site_of(bed.site_url))
 
     assert [isinstance(one, GaveUp) for one in done] == [False, True, False]
     assert len(crashed) == 1

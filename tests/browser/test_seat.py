@@ -161,7 +161,7 @@ async def test_a_browser_that_is_only_slow_fails_no_page(
         monkeypatch.setattr(proxysieve.browser.seat, "OPEN_SECONDS", 1.0)
         async with opened.page(url) as page:
             assert "item 0" in await page.title()
-        standing = await pool.standing(session.site)
+        standing = await pool.status(session.site)
 
     assert page.session is session
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)

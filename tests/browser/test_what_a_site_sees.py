@@ -16,7 +16,7 @@ from tests.browser.visits import TRUSTING, Seen, browsing, mirrored, options, vi
 from proxysieve.adapters.playwright import SessionPage
 from proxysieve.browser.chromium import find_chromium
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.sessions.screens import Window
+from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.session import Session
 from proxysieve.testbed import Mirror, Testbed, World
 from proxysieve.testbed.mirror import AgentData, Part, Realm
@@ -76,7 +76,7 @@ def agent_data_of(realm: Realm) -> AgentData:
     return realm.agent_data
 
 
-def window_of(session: Session) -> Window:
+def window_of(session: Session) -> BrowserWindow:
     assert session.browser.window is not None, "it has had a page"
     return session.browser.window
 
@@ -289,7 +289,7 @@ async def test_the_built_in_client_is_the_same_visitor(world: World, chromium: B
 
         by_client = json.loads((await pool.get(f"{bed.site_url}/echo")).body)["headers"]
 
-        assert pool.standings()[page.session.site].working == 1
+        assert pool.statuses()[page.session.site].working == 1
     assert [name for name, _ in by_client] == [name for name, _ in by_browser]
     differing = {name.lower() for name, value in by_client if [name, value] not in by_browser}
     assert differing <= {"accept", "cookie"}

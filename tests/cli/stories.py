@@ -24,7 +24,7 @@ EXIT = ExitStory(
     last_ok_at=NOW - 1.4,
     last_bad_at=NOW - 90_000,
     last_bad_why="status 403",
-    rests_until=None,
+    cooldown_until=None,
     uses=[
         LimitUse(scope="exit", used_count=30, request_count=30, window_seconds=61.94, is_own=False),
         LimitUse(scope="network", used_count=212, request_count=200, window_seconds=60.0, is_own=True),

@@ -47,7 +47,7 @@ STORY = SiteStory(
     proxy_count=101,
     gateway_count=1,
     working_count=19,
-    resting_count=13,
+    cooling_down_count=13,
     blocked_count=60,
     dead_count=1,
     unclear_count=2,
@@ -102,7 +102,7 @@ STORY = SiteStory(
     ),
     recoveries=[
         RecoveryStory(
-            standing=standing,
+            history=standing,
             after_seconds=(60.0, 600.0, 3600.0, 86400.0),
             chances=[low, 0.3, 0.48, 0.996],
             recheck_count=count,
@@ -120,10 +120,10 @@ STORY = SiteStory(
 )
 SITE_TEXT = """\
 last used     3 s ago; 3,123 requests in all, a good answer takes 0.4 s
-standing      19 sessions working; 13 exits resting, 60 blocked, 1 dead, 2
+standing      19 sessions working; 13 exits cooling down, 60 blocked, 1 dead, 2
               unclear
               1 exit more of proxies that are not in the list
-never tried   5 of 100 proxies; 1 provider with names without end
+untried       5 of 100 proxies; 1 provider with names without end
 fresh exits   at cost 1: 21 % likely to work (20 of 98 tried have worked)
               at cost 20: 50 % likely to work (none was tried yet)
 networks      best of 20: 10.1.2.0/24 (5 of 6 worked)
@@ -142,11 +142,11 @@ recovery      works again after    1 min  10 min     1 h   1 day
               worked                 7 %    30 %    48 %  99.6 %  12 re-checks
               never worked         0.4 %    30 %    48 %  99.6 %  1 re-check
               dead                   0 %    30 %    48 %  99.6 %  0 re-checks
-contrast      status-403: 12 blocks, as others got the page; 1 page refused to
+signs         status-403: 12 blocks, as others got the page; 1 page refused to
               all, also to sessions that work elsewhere
               empty-body: 3 pages refused to all, also to sessions that work
               elsewhere
-doubts        1 session refused last, but not given up yet:
+held          1 session refused last, but not given up yet:
               k3j9x2ab on http://user:***@10.1.2.3:8000, 5 s ago: status 403
 next          session k3j9x2ab on http://user:***@10.1.2.3:8000: rested longest,
               beyond what is proven"""
@@ -199,7 +199,7 @@ class TestWords:
 
         assert lines[-3:] == [
             "alarm         everything fails, for 2 min now",
-            "doubts        none",
+            "held          none",
             "next          would wait for 7.2 s: all sessions rest",
         ]
 

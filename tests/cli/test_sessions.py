@@ -27,14 +27,14 @@ SHOP = SiteSummary(
     request_count=12_345,
     session_count=20,
     working_count=19,
-    resting_count=13,
+    cooling_down_count=13,
     blocked_count=1_060,
     dead_count=1,
 )
 SITES_TEXT = """\
-site          working  resting  blocked  dead  last used  requests
-shop.example       19       13    1,060     1    3 s ago    12,345
-other.test         19       13    1,060     1      never         0
+site          working  cooling down  blocked  dead  last used  requests
+shop.example       19            13    1,060     1    3 s ago    12,345
+other.test         19            13    1,060     1      never         0
 and 5 more (--limit 0 shows all)"""
 
 FREE = msgspec.structs.replace(SESSION, permission=Permission(is_granted=True))

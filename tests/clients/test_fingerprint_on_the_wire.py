@@ -34,7 +34,7 @@ def named(fingerprint: Fingerprint) -> str:
 
 
 WORLD = World(proxies=2, networks=1, https=True, https_proxies=True)
-EACH = pytest.mark.parametrize("identity", [pytest.param(one, id=named(one)) for one in FINGERPRINTS])
+EACH = pytest.mark.parametrize("fingerprint", [pytest.param(one, id=named(one)) for one in FINGERPRINTS])
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.clients.walks import ROOM, Asked, failed, moved, playing, send, sessi
 
 from proxysieve.clients.connections import Connections, Timers
 from proxysieve.clients.curl import CurlClient, Walk
-from proxysieve.clients.handles import MOST_IDLE, Ask, Dress, Handles, Reading
+from proxysieve.clients.handles import MOST_IDLE, AnswerReader, Ask, Dress, Handles
 from proxysieve.clients.protocol import Request
 from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Failure
@@ -104,7 +104,7 @@ def test_nothing_secret_prints() -> None:
     assert all("hunter2" not in f"{value!r} {value}" for value in values)
 
 
-@pytest.mark.parametrize("identity", FINGERPRINTS, ids=lambda one: one.impersonate)
+@pytest.mark.parametrize("fingerprint", FINGERPRINTS, ids=lambda one: one.impersonate)
 async def test_what_others_can_overhear_is_not_told(fingerprint: object) -> None:
     """Without TLS browsers send no hints and nothing of what they fetch, except to this machine."""
     client = CurlClient()
@@ -210,7 +210,7 @@ async def test_a_redirect_is_not_followed_once_the_connections_close() -> None:
     closings: list[asyncio.Task[None]] = []
 
     class Closing(Connections):
-        async def ask(self, ask: Ask, dress: Dress) -> Reading:
+        async def ask(self, ask: Ask, dress: Dress) -> AnswerReader:
             reading = await super().ask(ask, dress)
             closings.append(asyncio.create_task(self.aclose()))
             await asyncio.sleep(0)
@@ -256,7 +256,7 @@ def test_headers_are_those_of_the_last_answer(
     lines: list[str], status: int, headers: tuple[tuple[str, str], ...], *, stray: bool
 ) -> None:
     """A proxy's, interim ones and trailers say nothing of it."""
-    reading = Reading(100)
+    reading = AnswerReader(100)
     for line in lines:
         assert reading.hear(f"{line}\r\n".encode("latin-1")) > 0
 

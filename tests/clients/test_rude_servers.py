@@ -456,7 +456,7 @@ from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.verdicts.failures import failure_of
-from proxysieve.core.fingerprints.offered import IDENTITIES
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.session import Clients, Session
 
@@ -473,7 +473,7 @@ async def weigh():
     clients = Clients(1)
     for line in sys.argv[2:]:
         proxy = parse_proxy(line)
-        record = SessionRecord(name="v", proxy=proxy.key, exit="", identity=IDENTITIES[0], opened_at=0)
+        record = SessionRecord(name="v", proxy_key=proxy.key, exit_name="", fingerprint=FINGERPRINTS[0], opened_at=0)
         session, before = Session(record, "shop.example", proxy, clients), peak()
         request = Request(url="http://shop.example/", timeout_seconds=float(sys.argv[1]), max_bytes=10_000_000)
         try:

@@ -10,7 +10,7 @@ from tests.core.worlds import DAY, START, World, plain, plains
 from proxysieve.core.learning.learner import LearnerRecord
 from proxysieve.core.learning.limit import Limit
 from proxysieve.core.learning.limits import UsageLimitsRecord
-from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back
 from proxysieve.core.site.engine import Engine, Pick
@@ -21,7 +21,7 @@ MOMENTS = st.floats(-1e11, 1e11)
 @given(st.lists(MOMENTS, min_size=4, max_size=4), st.lists(MOMENTS), MOMENTS)
 def test_no_moment_lies_ahead(moments: list[float], used_at: list[float], rest: float) -> None:
     """What happened did so until now, and a rest ends within a day; what lies in the past stays as it was."""
-    record = ExitRecord(last_ok_at=moments[0], last_bad_at=moments[1], rests_until=rest, used_at=[*used_at])
+    record = ExitRecord(last_ok_at=moments[0], last_bad_at=moments[1], cooldown_until=rest, used_at=[*used_at])
     learner = LearnerRecord(at=moments[2], exits=UsageLimitsRecord(limits=[Limit(n=3, above=0.0, since=moments[3])]))
     site = SiteRecord(failing={"1.0": FailingRecord(since=moments[3], exit_count=2)})
     lay_ahead = [bring_back(one, START) for one in (record, learner, site)]
@@ -30,7 +30,7 @@ def test_no_moment_lies_ahead(moments: list[float], used_at: list[float], rest: 
     assert [record.last_ok_at, record.last_bad_at, learner.at, learner.exits.limits[0].since] == back
     assert (site.failing["1.0"].since, site.failing["1.0"].exit_count) == (back[3], 2)
     assert record.used_at == [min(moment, START) for moment in used_at]
-    assert record.rests_until == min(rest, START + LONGEST_REST_SECONDS)
+    assert record.cooldown_until == min(rest, START + LONGEST_COOLDOWN_SECONDS)
     assert lay_ahead[1:] == [max(moments[2:]) > START, moments[3] > START]
     assert not any(bring_back(one, START) for one in (record, learner, site))
 

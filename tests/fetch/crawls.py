@@ -65,7 +65,7 @@ class Crawl:
         return {
             address: standing
             for address, standing in self.standings.items()
-            if address in good and standing not in {"working", "unclear", "never tried"}
+            if address in good and standing not in {"working", "unclear", "untried"}
         }
 
     def _is_right(self, record: dict[str, Any], *, may_be_marked: bool) -> bool:

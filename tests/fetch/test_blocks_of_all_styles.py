@@ -89,7 +89,7 @@ def test_honest_404s_are_results(crawled: Crawl) -> None:
 
 
 def test_no_exit_is_lost_for_what_the_site_did(crawled: Crawl) -> None:
-    """None that the site does not ban stands as blocked, dead or resting, whatever the site said through it."""
+    """None that the site does not ban stands as blocked, dead or cooling down, whatever the site said through it."""
     assert crawled.lost() == {}
 
 

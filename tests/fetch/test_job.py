@@ -318,7 +318,7 @@ class FailingShop:
         return Response(url=request.url, status=200, headers=(), body=body)
 
 
-@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("likeness", [True, False])
 async def test_unknown_block_pages_are_not_saved(tmp_path: Path, *, likeness: bool) -> None:
     """Unless looks are switched off: then nothing tells them from pages."""
     shop = FailingShop()

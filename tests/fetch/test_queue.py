@@ -1,6 +1,6 @@
 from collections import Counter
 
-from proxysieve.fetch.queue import Queue
+from proxysieve.fetch.queue import UrlQueue
 
 
 def site_of(url: str) -> str:
@@ -9,7 +9,7 @@ def site_of(url: str) -> str:
 
 def test_a_site_that_holds_its_urls_up_does_not_hold_up_the_others() -> None:
     """Whoever is free takes from the site with the fewest under way."""
-    queue = Queue([*(f"a/{n}" for n in range(100)), *(f"b/{n}" for n in range(100))], site_of, concurrency=10)
+    queue = UrlQueue([*(f"a/{n}" for n in range(100)), *(f"b/{n}" for n in range(100))], site_of, concurrency=10)
     under_way = [queue.take() for _ in range(10)]
 
     for _ in range(60):
@@ -24,7 +24,7 @@ def test_a_site_that_holds_its_urls_up_does_not_hold_up_the_others() -> None:
 def test_a_sites_urls_come_in_their_order_and_each_once() -> None:
     """Nothing is dealt out twice, and in the end nothing is left."""
     urls = [f"a/{n}" for n in range(20)]
-    queue = Queue(urls, site_of, concurrency=4)
+    queue = UrlQueue(urls, site_of, concurrency=4)
 
     taken = [queue.take() for _ in range(20)]
 
@@ -34,7 +34,7 @@ def test_a_sites_urls_come_in_their_order_and_each_once() -> None:
 
 def test_a_site_that_stalls_is_left_alone() -> None:
     """What it still has is pending, the URL that was put back included."""
-    queue = Queue(["a/1", "a/2", "b/1"], site_of, concurrency=1)
+    queue = UrlQueue(["a/1", "a/2", "b/1"], site_of, concurrency=1)
     first = queue.take()
     assert first == "a/1"
 
@@ -47,7 +47,7 @@ def test_a_site_that_stalls_is_left_alone() -> None:
 
 def test_several_urls_of_a_site_can_be_put_back() -> None:
     """The second finds its site stalled already."""
-    queue = Queue(["a/1", "a/2", "a/3"], site_of, concurrency=2)
+    queue = UrlQueue(["a/1", "a/2", "a/3"], site_of, concurrency=2)
     taken = [queue.take(), queue.take()]
 
     for url in taken:
@@ -59,7 +59,7 @@ def test_several_urls_of_a_site_can_be_put_back() -> None:
 
 def test_what_is_put_off_comes_after_the_others_of_its_site() -> None:
     """It stays to be fetched in this run, unless its site stalls."""
-    queue = Queue(["a/1", "a/2"], site_of, concurrency=2)
+    queue = UrlQueue(["a/1", "a/2"], site_of, concurrency=2)
     taken = [queue.take(), queue.take()]
 
     for url in taken:

@@ -133,7 +133,7 @@ async def test_an_answer_of_the_site_leaves_everything_as_it_was(policy: str, st
             else:
                 with pytest.raises(GaveUp):
                     await pool.get_aside(f"{SHOP}/robots.txt", 1.0)
-        state, standing = facts_of(pool), await pool.standing("shop.example")
+        state, standing = facts_of(pool), await pool.status("shop.example")
 
     assert not any((standing.working, standing.blocked, standing.dead, standing.unclear, standing.held))
     assert (state.site.last_ok_at, state.site.last_bad_at, state.sessions, state.flights) == (0.0, 0.0, {}, {})

@@ -24,9 +24,9 @@ from proxysieve.errors import ConfigError
 from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
 from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_fingerprint
 from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
-from proxysieve.moving.moved import Export, Found, MovedSession, Reasons
+from proxysieve.moving.moved import Export, FoundSessions, MovedSession, Reasons
 from proxysieve.moving.reading import read_sessions
-from proxysieve.sessions.screens import Window
+from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 from proxysieve.site_of import site_of
 
@@ -40,14 +40,15 @@ COOKIE = CookieRecord(
 )
 
 BROWSER = BrowserRecord(
-    window=Window(screen_width=1920, screen_height=1080, width=1500, height=900, pixel_ratio=1.25),
+    window=BrowserWindow(screen_width=1920, screen_height=1080, width=1500, height=900, pixel_ratio=1.25),
     timezone="Europe/Berlin",
     origins=[{"origin": f"https://{SITE}", "localStorage": [{"name": "basket", "value": "full"}]}],
 )
 
 
 def session(name: str, proxy: int = 0, **changes: Any) -> SessionRecord:  # noqa: ANN401 - any field
-    fields = {"exit": "", "identity": FINGERPRINTS[0], "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
+    whose = {"exit_name": "", "fingerprint": FINGERPRINTS[0]}
+    fields = {**whose, "opened_at": NOW - 60, "worked_at": NOW - 59, "draw_count": 1}
     return SessionRecord(name=name, proxy_key=PLAIN[proxy].key, **{**fields, **changes})
 
 
@@ -93,7 +94,7 @@ def as_records(kept: dict[tuple[str, str], bytes]) -> list[Record]:
 
 def bound(content: object, *proxies: Any) -> Bound:  # noqa: ANN401
     found = read_sessions(encoded(content), NOW)
-    assert isinstance(found, Found)
+    assert isinstance(found, FoundSessions)
     return bind(found, SITE, Catalog(proxies), FINGERPRINTS, Random(0), NOW)
 
 
@@ -177,7 +178,7 @@ class TestOwnSessions:
 
         engine = Engine(SITE, Catalog(PLAIN), Adaptive(), records=arrival.records)
 
-        assert engine.standing(NOW).working == 2
+        assert engine.status(NOW).working == 2
         assert getattr(engine.choose(NOW, Random(0)), "opened", "wait") is None
 
     @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ class TestOwnSessions:
         assert (arrival.session_count, arrival.left_out) == (1, {TWICE: 1})
 
     @pytest.mark.parametrize(
-        "damaged", [session("a", exit="berlin"), msgspec.structs.replace(session("a"), proxy=PROVIDER.key)]
+        "damaged", [session("a", exit_name="berlin"), msgspec.structs.replace(session("a"), proxy_key=PROVIDER.key)]
     )
     def test_an_exit_that_is_not_its_proxys_is_damage(self, damaged: SessionRecord) -> None:
         """A plain proxy has one exit without a name, so that it shows a site one visitor; a provider's have names."""
@@ -337,7 +338,7 @@ class TestOthersSessions:
         """With all that is below it; those of an address are that address's alone."""
         pool = {"sessions": [{**crawlee_js("a", NOW), "cookieJar": None, "cookies": [{"name": "n", "value": "v"}]}]}
         found = read_sessions(encoded(pool), NOW)
-        assert isinstance(found, Found)
+        assert isinstance(found, FoundSessions)
 
         domains = [
             bind(found, site, Catalog([PROVIDER]), FINGERPRINTS, Random(0), NOW).sessions[0].cookies[0].domain
@@ -348,7 +349,7 @@ class TestOthersSessions:
 
     def test_the_classics_own_form_comes_back(self) -> None:
         """What works is written by the names that a provider knows, and read again."""
-        at_provider = session("anna", exit="k3j9x2ab", is_named=True)
+        at_provider = session("anna", exit_name="k3j9x2ab", is_named=True)
         at_provider.proxy_key = PROVIDER.key
         export = exported(at_provider, session("b", 1), session("lost", 2, is_named=True, lost="blocked"))
 

@@ -25,7 +25,7 @@ from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.crawlee import RETIRED, UNPROVEN
 from proxysieve.moving.departing import encode
-from proxysieve.moving.moved import LAST_AT, Export, Found, MovedSession
+from proxysieve.moving.moved import LAST_AT, Export, FoundSessions, MovedSession
 from proxysieve.moving.reading import read_sessions
 from proxysieve.sessions.storage import COOKIE_FIELDS, CookieRecord
 
@@ -59,9 +59,9 @@ OWN = Export(
 )
 
 
-def found(content: object) -> Found:
+def found(content: object) -> FoundSessions:
     read = read_sessions(encoded(content), NOW)
-    assert isinstance(read, Found)
+    assert isinstance(read, FoundSessions)
     return read
 
 
@@ -180,7 +180,7 @@ class TestCrawlee:
 
         read = read_sessions(crawlee_python_pool(tmp_path, use), NOW)
 
-        assert isinstance(read, Found)
+        assert isinstance(read, FoundSessions)
         (one,) = read.sessions
         assert (one.name, one.user_agent, one.proxy_url, one.ok_count) == ("mine", CHROME_70, "http://a:b@h:1", 2)
         assert one.data == {"userAgent": CHROME_70, "x": 1}

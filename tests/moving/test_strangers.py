@@ -33,7 +33,7 @@ from proxysieve.moving.binding import ENDED, Bound, bind
 from proxysieve.moving.cookies import OTHERS, TOO_LONG, sift
 from proxysieve.moving.crawlee import RETIRED, UNCHECKED
 from proxysieve.moving.departing import UNLISTED, encode
-from proxysieve.moving.moved import Export, Found, MovedSession
+from proxysieve.moving.moved import Export, FoundSessions, MovedSession
 from proxysieve.moving.reading import read_sessions
 from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 from proxysieve.site_of import site_of
@@ -46,9 +46,9 @@ PLAIN = [parse_proxy(url) for url in URLS]
 PROVIDER = parse_proxy("http://user-session-{session}:topsecret@gate.example:8000")
 
 
-def found(*sessions: dict[str, Any]) -> Found:
+def found(*sessions: dict[str, Any]) -> FoundSessions:
     read = read_sessions(encoded(crawlee_js_pool(*sessions)), NOW)
-    assert isinstance(read, Found)
+    assert isinstance(read, FoundSessions)
     return read
 
 
@@ -177,7 +177,7 @@ class TestCrawlee4:
 
         read = read_sessions(encoded(state), NOW)
 
-        assert isinstance(read, Found)
+        assert isinstance(read, FoundSessions)
         assert len(read.sessions) == 1
 
 
@@ -264,9 +264,9 @@ class TestOwnForm:
 
     def test_no_exit_rests_for_longer_than_a_day(self) -> None:
         """By nobody else's word."""
-        arrival = admitted_own(own(exit=ExitRecord(last=Outcome.THROTTLED, rests_until=NOW + 1e9)))
+        arrival = admitted_own(own(exit=ExitRecord(last=Outcome.THROTTLED, cooldown_until=NOW + 1e9)))
 
-        assert kept(arrival, "exit", ExitRecord).rests_until == NOW + 86_400
+        assert kept(arrival, "exit", ExitRecord).cooldown_until == NOW + 86_400
 
     @pytest.mark.parametrize(
         ("path", "value"),
@@ -274,11 +274,11 @@ class TestOwnForm:
             ("session.exit", "a b"),
             ("session.exit", "x" * 201),
             ("session.lost", "x" * 1_001),
-            ("session.fingerprint.user_agent", "Mozilla\r\nX-Header: 1"),
-            ("session.fingerprint.user_agent", "Mozilla \x1b[31m"),
-            ("session.fingerprint.accept_language", "é"),
-            ("session.fingerprint.client_hints", [["sec-ch-ua", "x" * 1_001]]),
-            ("session.fingerprint.client_hints", [["a", "b"]] * 21),
+            ("session.identity.user_agent", "Mozilla\r\nX-Header: 1"),
+            ("session.identity.user_agent", "Mozilla \x1b[31m"),
+            ("session.identity.accept_language", "é"),
+            ("session.identity.client_hints", [["sec-ch-ua", "x" * 1_001]]),
+            ("session.identity.client_hints", [["a", "b"]] * 21),
             ("exit.why", "x" * 1_001),
             ("exit.used_at", [1.0] * 1_001),
             ("browser.window", {"screen_width": -1, "screen_height": 1, "width": 1, "height": 1}),

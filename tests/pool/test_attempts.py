@@ -33,7 +33,7 @@ from proxysieve import (
 )
 from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Scope
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 from proxysieve.pool.attempts import Headers
 from proxysieve.pool.session_pool import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World
@@ -112,7 +112,7 @@ async def test_errors_of_the_site_use_attempts_on_fresh_sessions_too(clock: Virt
 
         assert [tried.counted for tried in caught.value.attempts] == [True] * 3
         assert clock.now() == started_at + 1.5
-        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
+        assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0)
 
 
 async def test_a_page_tells_how_many_attempts_it_took(clock: VirtualClock) -> None:
@@ -211,7 +211,7 @@ async def test_a_pause_is_no_shorter_than_the_site_asked(clock: VirtualClock) ->
         task = asyncio.create_task(pool.get(URL))
         await clock.advance(39)
         assert not task.done()
-        assert (await pool.standing(SITE)).resting == 1
+        assert (await pool.status(SITE)).cooling_down == 1
         await clock.advance(1)
 
     assert len({tried.session for tried in task.result().tries}) == 1
@@ -447,7 +447,7 @@ async def test_a_good_answer_ends_the_attempts(pool: SessionPool) -> None:
             seen.append(session)
 
     assert len(seen) == 1
-    assert pool.standings()[SITE].working == 1
+    assert pool.statuses()[SITE].working == 1
 
 
 async def test_a_block_leaves_the_attempt_and_the_next_has_another_session(pool: SessionPool) -> None:
@@ -475,7 +475,7 @@ async def test_headers_may_be_a_mapping_or_pairs(pool: SessionPool, headers: Hea
             status = statuses.pop(0)
             attempt.check(status, headers if status == 429 else (), "page")
 
-    assert pool.standings()[SITE].resting == 1
+    assert pool.statuses()[SITE].cooling_down == 1
 
 
 @pytest.mark.parametrize("body", ["Just a moment: <i>_cf_chl_opt</i>", b"_cf_chl_opt"], ids=["text", "bytes"])
@@ -568,7 +568,7 @@ async def test_the_callers_own_error_goes_through_and_says_nothing(pool: Session
         await go_through(pool, lambda _: 1 // 0)
 
     assert facts_of(pool).flights == {}
-    assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
+    assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0)
 
 
 async def test_the_callers_own_error_after_a_check_goes_through(pool: SessionPool) -> None:
@@ -576,7 +576,7 @@ async def test_the_callers_own_error_after_a_check_goes_through(pool: SessionPoo
     with pytest.raises(ZeroDivisionError):
         await go_through(pool, check_and_divide)
 
-    assert pool.standings()[SITE].working == 1
+    assert pool.statuses()[SITE].working == 1
 
 
 async def test_the_callers_own_error_after_a_reported_block_goes_through(pool: SessionPool) -> None:
@@ -584,7 +584,7 @@ async def test_the_callers_own_error_after_a_reported_block_goes_through(pool: S
     with pytest.raises(ZeroDivisionError):
         await go_through(pool, lambda attempt: (attempt.report(BLOCK), 1 // 0))
 
-    assert pool.standings()[SITE].blocked == 1
+    assert pool.statuses()[SITE].blocked == 1
 
 
 async def test_leaving_without_a_word_is_an_error(pool: SessionPool) -> None:
@@ -615,7 +615,7 @@ async def test_an_attempt_is_reported_once(pool: SessionPool) -> None:
     with pytest.raises(ProxySieveError, match="reported already"):
         await go_through(pool, check_twice)
 
-    assert pool.standings()[SITE].working == 1
+    assert pool.statuses()[SITE].working == 1
 
 
 async def test_an_attempt_is_reported_inside(pool: SessionPool) -> None:
@@ -676,7 +676,7 @@ async def test_cancelling_the_block_gives_the_lease_back(pool: SessionPool) -> N
 
     assert task.cancelled()
     assert facts_of(pool).flights == {}
-    assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
+    assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0)
 
 
 # Other clients

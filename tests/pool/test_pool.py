@@ -35,7 +35,7 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 from proxysieve.stores.memory import MemoryStore
 from proxysieve.stores.sqlite import SqliteStore
 from proxysieve.testbed import BlockStyle, Limit, Testbed, TestbedProcess, World
@@ -192,7 +192,7 @@ async def test_errors_of_the_site_are_tried_again_and_told() -> None:
         assert [(tried.status, tried.counted) for tried in caught.value.attempts] == [(500, True)] * 2
         assert caught.value.verdict.outcome is Outcome.SITE_ERROR
         assert caught.value.exchange.status == 500
-        assert [standing.working for standing in pool.standings().values()] == [1]
+        assert [standing.working for standing in pool.statuses().values()] == [1]
 
 
 async def test_errors_of_the_site_stay_with_the_session() -> None:
@@ -734,7 +734,7 @@ async def test_a_pool_is_used_while_it_is_open() -> None:
         await pool.get("http://shop.example/")
     await pool.close()
 
-    for work in (pool.get("http://shop.example/"), pool.save(), pool.standing("shop.example")):
+    for work in (pool.get("http://shop.example/"), pool.save(), pool.status("shop.example")):
         with pytest.raises(ProxySieveError, match="not open any more"):
             await work
 
@@ -756,8 +756,8 @@ async def test_a_pool_tells_where_its_sessions_stand() -> None:
         await fetch(pool, bed.page_urls(40))
         site = bed.site_url.removeprefix("http://")
 
-        assert await pool.standing(site) == Standing(4, 0, 4, 1)
-        assert pool.standings() == {site: await pool.standing(site)}
+        assert await pool.status(site) == SiteStatus(4, 0, 4, 1)
+        assert pool.statuses() == {site: await pool.status(site)}
         assert "9 proxies" in repr(pool)
         assert "1 sites" in repr(pool)
 
@@ -781,7 +781,7 @@ async def test_sites_can_be_told_apart_by_ones_own_rule() -> None:
         for shop in ("north", "south"):
             await pool.get(f"http://shop.example/{shop}/1")
 
-        assert set(pool.standings()) == {"north", "south"}
+        assert set(pool.statuses()) == {"north", "south"}
 
 
 @pytest.mark.parametrize("credentials", [False, True], ids=["without-login", "with-login"])

@@ -30,8 +30,8 @@ from proxysieve import (
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
-from proxysieve.core.site.engine import Standing
-from proxysieve.core.site.policy import Choice, Rest
+from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.policy import Choice, NotBefore
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.pool.session_pool import POLICIES
@@ -60,7 +60,7 @@ async def test_nothing_works_and_nothing_is_due_in_time(clock: VirtualClock) -> 
         assert error.site == SITE
         assert error.why == (
             "none of the 3 exits tried since the last good answer works, most often: status 999 "
-            "(0 working, 0 resting, 3 blocked, 0 dead)"
+            "(0 working, 0 cooling down, 3 blocked, 0 dead)"
         )
         assert error.retry_at == clock.now() + 1
         assert len({tried.proxy for tried in error.attempts}) == 3
@@ -79,7 +79,7 @@ class Starving(Adaptive):
 
     def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
         self.waiting.append(state.waiting)
-        return super().choose(state, now, rng) if self.is_over else Rest(now + 1, "all sessions rest")
+        return super().choose(state, now, rng) if self.is_over else NotBefore(now + 1, "all sessions rest")
 
 
 def starve(monkeypatch: pytest.MonkeyPatch) -> Starving:
@@ -238,11 +238,11 @@ async def test_a_rest_that_is_too_long_is_told(clock: VirtualClock) -> None:
             await task
 
         assert caught.value.retry_at == started_at + 600
-        assert "3 resting" in caught.value.why
+        assert "3 cooling down" in caught.value.why
         assert {tried.verdict for tried in caught.value.attempts} == {Outcome.THROTTLED}
         with pytest.raises(NoSessionAvailable):
             await pool.get(URL)
-        assert (await pool.standing(SITE)).resting == 3
+        assert (await pool.status(SITE)).cooling_down == 3
 
 
 async def test_a_named_session_that_rests_is_waited_for(clock: VirtualClock) -> None:
@@ -441,7 +441,7 @@ async def test_a_request_that_is_cancelled_says_nothing_of_its_exit(clock: Virtu
 
 
 def facts_of_exits(pool: SessionPool) -> list[ExitRecord]:
-    return list(facts_of(pool).exits.values()) if pool.standings() else []
+    return list(facts_of(pool).exits.values()) if pool.statuses() else []
 
 
 async def sent_at(pool: SessionPool, clock: VirtualClock, urls: Sequence[str], seconds: int) -> list[Page]:
@@ -493,7 +493,7 @@ async def test_each_site_has_a_cap_of_its_own(clock: VirtualClock) -> None:
     async with pool_of(10, Scripted(answers(200)), clock=clock, max_rate=10) as pool:
         await sent_at(pool, clock, [URL, other] * 50, seconds=5)
 
-        assert set(pool.standings()) == {SITE, "other.example"}
+        assert set(pool.statuses()) == {SITE, "other.example"}
 
 
 async def test_a_cap_alone_is_never_hopeless(clock: VirtualClock) -> None:
@@ -528,7 +528,7 @@ async def test_a_lease_left_without_a_report_is_an_error(clock: VirtualClock) ->
                 raise KeyError
 
         assert facts_of(pool).flights == {}
-        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
+        assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0)
 
 
 async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
@@ -538,7 +538,7 @@ async def test_a_dropped_lease_says_nothing(clock: VirtualClock) -> None:
             assert "proxy-0" in repr(lease)
             lease.drop()
 
-        assert pool.standings()[SITE] == Standing(0, 0, 0, 0)
+        assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0)
 
 
 async def test_a_lease_can_be_taken_without_a_block(clock: VirtualClock) -> None:
@@ -595,7 +595,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
             verdict = lease.report(BLOCK)
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
-        assert pool.standings()[SITE] == Standing(0, 0, 0, 0, held=1)
+        assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0, held=1)
         assert "1 held" in repr(pool._site_queues[SITE])
 
 
@@ -618,7 +618,7 @@ async def test_a_sign_that_fails_costs_no_page_and_is_said_once(
             assert verdict.outcome is Outcome.OK
 
         assert facts_of(pool).flights == {}
-        assert pool.standings()[SITE] == Standing(1, 0, 0, 0)
+        assert pool.statuses()[SITE] == SiteStatus(1, 0, 0, 0)
     assert [record.getMessage().partition(" failed ")[2][:19] for record in caplog.records] == ["and is passed over:"]
 
 
@@ -633,7 +633,7 @@ async def test_an_answer_to_a_question_from_before_the_block_revives_nothing(clo
         late.report(BLOCK)
         early.report(OK)
 
-        assert pool.standings()[SITE].working == 0
+        assert pool.statuses()[SITE].working == 0
 
 
 async def test_a_named_session_is_not_held_up_by_the_queue_of_the_others(clock: VirtualClock) -> None:
@@ -849,7 +849,7 @@ async def test_a_page_that_bears_a_mark_itself_costs_nobody_and_is_shown(tmp_pat
         [_, error] = errors
         assert error.verdict.is_final
         assert len(error.attempts) == 1
-        assert pool.standings()[SITE].blocked == 0
+        assert pool.statuses()[SITE].blocked == 0
         [suspicion] = pool.suspicions()[SITE]
         assert suspicion.startswith("the sign human-captcha calls pages blocks to sessions that work elsewhere")
     [sample] = (tmp_path / "store" / "samples").iterdir()

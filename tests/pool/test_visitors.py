@@ -269,7 +269,7 @@ async def test_a_session_that_ended_leaves_its_attempt_without_a_word() -> None:
     ended = SessionEnded("one", "the site refused another page of it")
     async with pool_of(2, InTurn(ended, ended, 200), attempts=1, on_tried=lambda _, tried: told.append(tried)) as pool:
         page = await pool.get(URL, max_tries=1)
-        standing = await pool.standing(SITE)
+        standing = await pool.status(SITE)
 
     assert (page.attempts, len(page.tries), len(told)) == (1, 1, 1)
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
@@ -281,7 +281,7 @@ async def test_a_page_at_which_all_sessions_end_is_given_up() -> None:
     async with pool_of(2, client) as pool:
         with pytest.raises(GaveUp) as gave_up:
             await pool.get(URL)
-        standing = await pool.standing(SITE)
+        standing = await pool.status(SITE)
 
     assert len(client.answers) == 90
     assert len(gave_up.value.attempts) == 1

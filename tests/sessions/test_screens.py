@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import proxysieve.sessions.screens
 from proxysieve import ConfigError, MissingExtraError
-from proxysieve.sessions.screens import PIXEL_RATIOS, SYSTEMS, Record, Window, draw_window
+from proxysieve.sessions.screens import PIXEL_RATIOS, SYSTEMS, BrowserWindow, ScreenRecord, draw_window
 
-PLAIN = Record(
+PLAIN = ScreenRecord(
     width=1920,
     height=1080,
     avail_width=1920,
@@ -87,7 +87,7 @@ class TestOfTheData:
         draw_window(random.Random(seed + 1), platform)
 
         assert draw_window(random.Random(seed), platform) == first
-        assert msgspec.json.decode(msgspec.json.encode(first), type=Window) == first
+        assert msgspec.json.decode(msgspec.json.encode(first), type=BrowserWindow) == first
 
     @pytest.mark.parametrize("platform", SYSTEMS)
     def test_visitors_differ_as_people_do(self, platform: str) -> None:
@@ -121,7 +121,7 @@ def test_only_plausible_records_of_chrome_are_drawn(monkeypatch: pytest.MonkeyPa
 
     drawn = {draw_window(random.Random(seed), "linux") for seed in range(100)}
 
-    assert drawn == {Window(screen_width=1920, screen_height=1080, width=1500, height=900, left=20, top=0)}
+    assert drawn == {BrowserWindow(screen_width=1920, screen_height=1080, width=1500, height=900, left=20, top=0)}
 
 
 def recorded(**changes: float) -> dict[str, object]:

@@ -353,9 +353,9 @@ class TestStygian:
             use(rival, B)
 
         assert rival.start(0, START_AT + 59) == Later(START_AT + 60)
-        trial = sent(rival, 60)
+        recheck = sent(rival, 60)
         assert isinstance(rival.start(0, START_AT + 60), Later)
-        rival.finish(0, trial.ticket, answer(B), START_AT + 61)
+        rival.finish(0, recheck.ticket, answer(B), START_AT + 61)
         assert rival.start(0, START_AT + 120) == Later(START_AT + 121)
         use(rival, OK, 121)
         assert use(rival, B, 122) == 0

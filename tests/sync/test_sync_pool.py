@@ -28,7 +28,7 @@ from proxysieve import (
     StoreError,
     SyncSessionPool,
 )
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 from proxysieve.testbed import Limit, TestbedProcess, World
 
 
@@ -63,7 +63,7 @@ def test_every_page_comes_to_several_threads(bed: TestbedProcess) -> None:
             pages = list(threads.map(pool.get, bed.page_urls(60)))
 
         assert [page.body for page in pages] == [bed.page_body(number) for number in range(60)]
-        standing = pool.standing(bed.site_url.removeprefix("http://"))
+        standing = pool.status(bed.site_url.removeprefix("http://"))
         assert standing.working > 0
         assert "20 proxies" in repr(pool)
 
@@ -79,7 +79,7 @@ def test_attempts_go_on_after_a_block() -> None:
                 attempt.check(statuses.pop(0), {"X-Own": "1"}, "page", url=URL)
 
         assert len(set(names)) == 3
-        assert pool.standing(SITE).working == 1
+        assert pool.status(SITE).working == 1
 
 
 def test_attempts_can_be_reported() -> None:
@@ -130,7 +130,7 @@ def test_the_callers_own_error_goes_through() -> None:
         with pytest.raises(ZeroDivisionError), pool.acquire(URL):
             raise ZeroDivisionError
 
-        assert pool.standing(SITE) == Standing(0, 0, 0, 0)
+        assert pool.status(SITE) == SiteStatus(0, 0, 0, 0)
 
 
 def test_a_lease_is_reported_or_dropped() -> None:
@@ -145,7 +145,7 @@ def test_a_lease_is_reported_or_dropped() -> None:
             pass
 
         assert verdict.outcome is Outcome.OK
-        assert pool.standing(SITE).working == 1
+        assert pool.status(SITE).working == 1
 
 
 def test_errors_come_through() -> None:
@@ -196,7 +196,7 @@ def test_closing_ends_the_thread_and_may_be_done_twice() -> None:
     with pytest.raises(ProxySieveError, match="not open any more"):
         pool.get(URL)
     with pytest.raises(ProxySieveError, match="not open any more"):
-        pool.standing(SITE)
+        pool.status(SITE)
 
 
 def test_a_start_that_fails_leaves_no_thread(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from proxysieve.site_of import site_of, site_or_none
 CACHED = frozenset({"script", "stylesheet", "image", "media", "font", "manifest"})
 
 
-class Tally:
+class RequestCount:
     """What a page asks for while it loads, beside the request itself, of which a lease tells."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Counting:
     def __init__(self, tell: Callable[[int], None]) -> None:
         self._tell = tell
         self._sites: set[str] = set()
-        self._loads: dict[Page, Tally] = {}
+        self._loads: dict[Page, RequestCount] = {}
 
     def attend(self, context: BrowserContext) -> None:
         """Count what the pages of *context* ask for from here on."""
@@ -53,10 +53,10 @@ class Counting:
         context.on("response", partial(self._count, set()))
 
     @contextmanager
-    def loading(self, page: Page, url: str) -> Iterator[Tally]:
+    def loading(self, page: Page, url: str) -> Iterator[RequestCount]:
         """While *page* loads what is at *url*. What is not taken of the tally is told in the end, whatever that is."""
         self._sites.add(site_of(url))
-        tally = self._loads[page] = Tally()
+        tally = self._loads[page] = RequestCount()
         try:
             yield tally
         finally:

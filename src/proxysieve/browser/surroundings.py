@@ -8,7 +8,7 @@ from random import Random
 from playwright.async_api import CDPSession
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.sessions.screens import Window, draw_window
+from proxysieve.sessions.screens import BrowserWindow, draw_window
 from proxysieve.sessions.session import Session
 
 
@@ -46,7 +46,7 @@ class Surroundings:
             # The languages that it reads are flags; this is how dates and numbers look, for which systems lack data.
             await commands.send("Emulation.setLocaleOverride", {"locale": self._options.locale})
 
-    def _window(self) -> Window:
+    def _window(self) -> BrowserWindow:
         kept = self._session.browser
         if kept.window is None:
             # The name is drawn by chance, and is one for all that is this visitor's.

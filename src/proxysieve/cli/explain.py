@@ -136,14 +136,14 @@ def _site_lines(story: SiteStory) -> Iterator[str]:
     yield _line("last used", f"{used}; {count(story.request_count, 'request')} in all{took}")
     yield _line(
         "standing",
-        f"{count(story.working_count, 'session')} working; {story.resting_count:,} exits resting, "
+        f"{count(story.working_count, 'session')} working; {story.cooling_down_count:,} exits cooling down, "
         f"{story.blocked_count:,} blocked, {story.dead_count:,} dead, {story.unclear_count:,} unclear",
     )
     if story.unlisted_count:
         yield _line("", f"{count(story.unlisted_count, 'exit')} more of proxies that are not in the list")
     gateways = f"; {count(story.gateway_count, 'provider')} with names without end" if story.gateway_count else ""
     plain_count = story.proxy_count - story.gateway_count
-    yield _line("never tried", f"{story.untried_count:,} of {count(plain_count, 'proxy', 'proxies')}{gateways}")
+    yield _line("untried", f"{story.untried_count:,} of {count(plain_count, 'proxy', 'proxies')}{gateways}")
     for tier in story.tiers:
         cost = f"at cost {tier.cost:g}: " if len(story.tiers) > 1 else ""
         yield _line("" if tier is not story.tiers[0] else "fresh exits", f"{cost}{_tier(tier)}")
@@ -225,7 +225,7 @@ def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
     for one in recoveries:
         chances = "".join(f"{share(chance):>8}" for chance in one.chances)
         based = f"{one.recheck_count:,.0f} re-check{'' if round(one.recheck_count) == 1 else 's'}"
-        yield f"{'':<{LABEL_WIDTH}}{one.standing:<18}{chances}  {based}"
+        yield f"{'':<{LABEL_WIDTH}}{one.history:<18}{chances}  {based}"
 
 
 def _contrast_lines(signs: list[SignStory]) -> Iterator[str]:
@@ -235,16 +235,16 @@ def _contrast_lines(signs: list[SignStory]) -> Iterator[str]:
             said.append(f"{count(one.blocked_count, 'block')}, as others got the page")
         if one.page_count:
             said.append(f"{count(one.page_count, 'page')} refused to all, also to sessions that work elsewhere")
-        yield _line("contrast" if one is signs[0] else "", f"{one.sign}: {'; '.join(said)}")
+        yield _line("signs" if one is signs[0] else "", f"{one.sign}: {'; '.join(said)}")
 
 
 def _doubt_lines(story: SiteStory) -> Iterator[str]:
     if story.alarm_at is not None:
         yield _line("alarm", f"everything fails, for {span(story.at - story.alarm_at)} now")
     if not story.held_sessions:
-        yield _line("doubts", "none")
+        yield _line("held", "none")
         return
-    yield _line("doubts", f"{count(len(story.held_sessions), 'session')} refused last, but not given up yet:")
+    yield _line("held", f"{count(len(story.held_sessions), 'session')} refused last, but not given up yet:")
     for doubt in story.held_sessions[:DOUBTS_SHOWN]:
         yield _line("", f"{doubt.session} on {doubt.proxy}, {ago(doubt.at, story.at)}: {doubt.why}")
 
@@ -300,8 +300,8 @@ def _answer_lines(story: ExitStory, now: float) -> Iterator[str]:
         yield _line("last good", ago(story.last_ok_at, now))
     if story.last_bad_at is not None:
         yield _line("last bad", f"{ago(story.last_bad_at, now)}: {story.last_bad_why}")
-    if story.rests_until is not None:
-        yield _line("rests", f"for {span(story.rests_until - now)}")
+    if story.cooldown_until is not None:
+        yield _line("rests", f"for {span(story.cooldown_until - now)}")
     for number, use in enumerate(story.uses):
         yield _line("" if number else "limits", _use(use))
 

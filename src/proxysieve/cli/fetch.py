@@ -90,7 +90,7 @@ REQUESTS_AT_ONCE = 50
     expect_option,
     signs_option,
     option(
-        "--looks/--no-looks",
+        "--likeness/--no-likeness",
         default=True,
         help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as "
         "at another address.",

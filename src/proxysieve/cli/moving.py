@@ -25,7 +25,7 @@ from proxysieve.moving.arriving import Admission, Arrival, bind_own
 from proxysieve.moving.binding import bind
 from proxysieve.moving.departing import Packing, encode, encode_classic, pack
 from proxysieve.moving.files import read_content, write_privately
-from proxysieve.moving.moved import Export, Found
+from proxysieve.moving.moved import Export, FoundSessions
 from proxysieve.moving.reading import read_sessions
 from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.site_of import respelled, site_of
@@ -137,7 +137,7 @@ def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replac
 
 
 async def take_in(
-    read: Export | Found, site: str | None, catalog: Catalog, where: str, now: float, *, is_replacing: bool
+    read: Export | FoundSessions, site: str | None, catalog: Catalog, where: str, now: float, *, is_replacing: bool
 ) -> ImportReport:
     """Save what may come of the sessions in *read*, all of it or nothing.
 
@@ -150,7 +150,7 @@ async def take_in(
     try:
         fence = await store.claim("", CLAIM_SECONDS)
         name, kept = await load_first(store, wanted)
-        if isinstance(read, Found):
+        if isinstance(read, FoundSessions):
             bound = bind(read, name, catalog, FINGERPRINTS, rng, now)
         else:
             bound = bind_own(read, catalog, FINGERPRINTS, rng)
@@ -165,7 +165,7 @@ async def take_in(
     return _report(name, read, arrival)
 
 
-def _site_of(read: Export | Found, site: str | None) -> list[str]:
+def _site_of(read: Export | FoundSessions, site: str | None) -> list[str]:
     """What the site of the sessions in *read* may be called."""
     if isinstance(read, Export):
         if not is_site(read.site):
@@ -192,17 +192,17 @@ def is_site(name: str) -> bool:
     return 0 < len(name) <= LONGEST_SITE and name.isprintable()
 
 
-def _report(site: str, read: Export | Found, arrival: Arrival) -> ImportReport:
+def _report(site: str, read: Export | FoundSessions, arrival: Arrival) -> ImportReport:
     return ImportReport(
         site=site,
-        origin=read.origin if isinstance(read, Found) else "proxysieve",
+        origin=read.origin if isinstance(read, FoundSessions) else "proxysieve",
         imported=arrival.session_count,
         with_cookies=arrival.cookie_count,
         replaced=arrival.replaced_count,
         other_fingerprints=dict(arrival.other_fingerprints),
         left_out=dict(arrival.left_out),
         cookies_left_out=dict(arrival.cookies_left_out),
-        notes=read.notes if isinstance(read, Found) and arrival.session_count else [],
+        notes=read.notes if isinstance(read, FoundSessions) and arrival.session_count else [],
     )
 
 

@@ -133,12 +133,12 @@ def _engine(site: str, records: list[Record], listed: Catalog | None, where: str
 
 def describe_sites(story: SitesStory) -> str:
     """The sites in a table of at most 80 columns."""
-    heads = ("site", "working", "resting", "blocked", "dead", "last used", "requests")
+    heads = ("site", "working", "cooling down", "blocked", "dead", "last used", "requests")
     rows = [
         (
             one.site,
             f"{one.working_count:,}",
-            f"{one.resting_count:,}",
+            f"{one.cooling_down_count:,}",
             f"{one.blocked_count:,}",
             f"{one.dead_count:,}",
             "never" if one.last_used_at is None else ago(one.last_used_at, story.at),

@@ -82,7 +82,8 @@ def show_report(report: Report, out: str) -> None:
         line("time", f"{report.seconds:.1f} s, {rate:.1f} pages a second")
         line(
             "sessions",
-            f"{report.sessions_working} working, {report.sessions_resting} resting, {report.sessions_blocked} blocked"
+            f"{report.sessions_working} working, {report.sessions_cooling_down} cooling down, "
+            f"{report.sessions_blocked} blocked"
             + (f", {report.sessions_held} held" if report.sessions_held else "")
             + (f", {report.sessions_unclear} unclear" if report.sessions_unclear else ""),
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError
 
-from proxysieve.clients.handles import Ask, Dress, Handle, Handles, Reading
+from proxysieve.clients.handles import AnswerReader, Ask, Dress, Handle, Handles
 from proxysieve.core.verdicts.failures.curl import Progress
 from proxysieve.errors import SessionEnded
 
@@ -25,7 +25,7 @@ class Broken(Exception):  # noqa: N818 - it says what happened
         reading: What was heard by then, such as a proxy's answer to the CONNECT.
     """
 
-    def __init__(self, code: int, message: str, progress: Progress, reading: Reading) -> None:
+    def __init__(self, code: int, message: str, progress: Progress, reading: AnswerReader) -> None:
         super().__init__(message)
         self.code = code
         self.progress = progress
@@ -118,7 +118,7 @@ class Connections:
         self._multi = Multi()
         self._is_closed = False
 
-    async def ask(self, ask: Ask, dress: Dress) -> Reading:
+    async def ask(self, ask: Ask, dress: Dress) -> AnswerReader:
         """What the site answers, a redirect too; none is followed.
 
         Raises:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 
 from proxysieve.clients.connections import Broken, Connections
-from proxysieve.clients.handles import KEPT_OF_REDIRECT, Ask, Dress, Handles, Reading
+from proxysieve.clients.handles import KEPT_OF_REDIRECT, AnswerReader, Ask, Dress, Handles
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.clients.reasons import Reasons
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
@@ -119,7 +119,7 @@ class Walk:
                 raise self._failed(hop)
             asked = hop.asked()
 
-    async def _ask(self, asked: Asked) -> Reading:
+    async def _ask(self, asked: Asked) -> AnswerReader:
         request = self._request
         try:
             url = as_sent(asked.url)

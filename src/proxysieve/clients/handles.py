@@ -102,7 +102,7 @@ class Ask(NamedTuple):
         return f"<Ask {self.method} {self.url}>"
 
 
-class Reading:
+class AnswerReader:
     """What comes back on a request, line by line and piece by piece.
 
     Attributes:
@@ -215,7 +215,7 @@ class Handle:
     """
 
     def __init__(self, dress: Dress) -> None:
-        self.reading = Reading(0)
+        self.reading = AnswerReader(0)
         self._fingerprint = dress.fingerprint
         self._order: tuple[str, ...] = ()
         # Of the last request; what is the same again is set already.
@@ -244,7 +244,7 @@ class Handle:
 
     def prepare(self, ask: Ask, proxy: str) -> None:
         """Make it ready for *ask*, by a *proxy* with its login, or by none if that is empty."""
-        self.reading = Reading(ask.max_bytes)
+        self.reading = AnswerReader(ask.max_bytes)
         curl = self.curl
         curl.setopt(CurlOpt.URL, ask.url)
         curl.setopt(CurlOpt.TIMEOUT_MS, max(1, int(min(LONGEST_SECONDS, ask.seconds) * 1000)))
@@ -313,7 +313,7 @@ class Handles:
 
     def give_back(self, dress: Dress, handle: Handle) -> None:
         """Keep *handle* for another request."""
-        handle.reading = Reading(0)
+        handle.reading = AnswerReader(0)
         surplus: list[Handle] = []
         with self._lock:
             idle = self._idle.setdefault(dress, deque())

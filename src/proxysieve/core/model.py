@@ -175,7 +175,7 @@ def _network_of(host: str) -> str:
 
 
 # What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.
-LONGEST_REST_SECONDS = 86400.0
+LONGEST_COOLDOWN_SECONDS = 86400.0
 
 
 class Failure(enum.StrEnum):

@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Scope, Verdict
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome, Scope, Verdict
 
 # The year 5138.
 LATEST_AT = 1e11
@@ -54,7 +54,7 @@ def bring_back(record: object, now: float) -> bool:
     for name in record.__struct_fields__:
         value = getattr(record, name)
         is_past = name in {"at", "since"} or name.endswith("_at")
-        latest = now if is_past else now + LONGEST_REST_SECONDS
+        latest = now if is_past else now + LONGEST_COOLDOWN_SECONDS
         if isinstance(value, float):
             if (is_past or name.endswith("_until")) and value > latest:
                 setattr(record, name, latest)
@@ -120,7 +120,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
         last: What the last answer that counts said.
         why: What the last bad answer was.
         last_bad_at: When the last block, throttle or failure of the proxy came to be known.
-        rests_until: Not to be used before, because the site asked so.
+        cooldown_until: Not to be used before, because the site asked so.
         scope: What the last block was aimed at, where that is known.
         used_at: When it was used last, the latest times; only where a policy learns from them.
     """
@@ -135,7 +135,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
     last_ok_at: Moment = 0.0
     last_bad_at: Moment = 0.0
     last_unclear_at: Moment = 0.0
-    rests_until: Moment = 0.0
+    cooldown_until: Moment = msgspec.field(default=0.0, name="rests_until")
     scope: Scope | None = None
     used_at: list[Moment] | None = None
 

@@ -18,8 +18,8 @@ from proxysieve.core.model import Outcome, Tried
 from proxysieve.core.verdicts.failures import words_of
 from proxysieve.errors import ProxySieveError
 from proxysieve.fetch.output import Output
-from proxysieve.fetch.queue import Queue
-from proxysieve.fetch.report import Report, Stalled, Tally, sum_up
+from proxysieve.fetch.queue import UrlQueue
+from proxysieve.fetch.report import JobCounts, Report, Stalled, sum_up
 from proxysieve.fetch.robots import Robots
 from proxysieve.fetch.urls import UrlList
 from proxysieve.judging.expect import expects
@@ -106,7 +106,7 @@ class Job:
 
     def __init__(self, options: JobOptions, *, clock: Clock | None = None) -> None:
         self._options = options
-        self._tally = Tally()
+        self._tally = JobCounts()
         self._clock = clock or SystemClock()
         self._started_at = self._clock.now()
         # What is wrong with the options is said before a file is made.
@@ -118,7 +118,7 @@ class Job:
         todo = [url for url in urls if not self._output.has(url)]
         self._resumed_pages = sum(map(self._output.has_page, urls))
         self._resumed_failed = len(urls) - len(todo) - self._resumed_pages
-        self._queue = Queue(todo, site_of, options.concurrency)
+        self._queue = UrlQueue(todo, site_of, options.concurrency)
         self._worker_count = min(options.concurrency, len(todo))
         self._pages = self._failed = self._skipped = 0
         self._stalled: dict[str, NoSessionAvailable] = {}
@@ -173,7 +173,7 @@ class Job:
     def report(self) -> Report:
         """The figures as they are now; looks at every exit that was used."""
         tally, outcomes = self._tally, self._tally.outcomes
-        standing = sum_up(self._pool.standings() if self._pool else {})
+        standing = sum_up(self._pool.statuses() if self._pool else {})
         pending = self._queue.pending()
         left_out = getattr(self._options.client, "left_out", None)
         return Report(
@@ -192,7 +192,7 @@ class Job:
             site_errors=outcomes[Outcome.SITE_ERROR],
             unclear=outcomes[Outcome.UNCLEAR],
             sessions_working=standing.working,
-            sessions_resting=standing.resting,
+            sessions_cooling_down=standing.cooling_down,
             sessions_blocked=standing.blocked,
             sessions_unclear=standing.unclear,
             sessions_held=standing.held,

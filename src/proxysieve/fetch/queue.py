@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 
-class Queue:
+class UrlQueue:
     """The URLs of a job by site, in their order.
 
     Args:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 from proxysieve.core.model import Outcome, Tried
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 
 
-class Tally:
+class JobCounts:
     """Counts what a job sends, try by try."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     site_errors: int
     unclear: int
     sessions_working: int
-    sessions_resting: int
+    sessions_cooling_down: int
     sessions_blocked: int
     sessions_unclear: int
     sessions_held: int
@@ -101,12 +101,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.failed and not self.pending
 
 
-def sum_up(standings: Mapping[str, Standing]) -> Standing:
+def sum_up(statuses: Mapping[str, SiteStatus]) -> SiteStatus:
     """The standings of all sites together; a proxy that is dead at several sites is counted at one."""
-    if not standings:
+    if not statuses:
         return NOTHING
-    working, resting, blocked, dead, unclear, held = zip(*standings.values(), strict=True)
-    return Standing(sum(working), sum(resting), sum(blocked), max(dead), sum(unclear), sum(held))
+    working, cooling_down, blocked, dead, unclear, held = zip(*statuses.values(), strict=True)
+    return SiteStatus(sum(working), sum(cooling_down), sum(blocked), max(dead), sum(unclear), sum(held))
 
 
-NOTHING = Standing(0, 0, 0, 0)
+NOTHING = SiteStatus(0, 0, 0, 0)

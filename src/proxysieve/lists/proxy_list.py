@@ -31,7 +31,7 @@ NUMBER = re.compile(r", (?:line|entry) \d+:")
 log = logging.getLogger("proxysieve")
 
 
-class Reading(NamedTuple):
+class SourceContents(NamedTuple):
     """What a source said."""
 
     proxies: dict[str, Proxy]
@@ -77,7 +77,7 @@ class ProxyList:
         has_lines = not isinstance(lines, Sequence) or len(lines) > 0
         if has_lines or not sources:
             self._sources.append(Given(lines))
-        self._readings: dict[Source, Reading] = {}
+        self._readings: dict[Source, SourceContents] = {}
         # What was said of the lines of each source, and of it as a whole.
         self._told: dict[Source, Counter[str]] = {}
         self._ailments: dict[Source, str] = {}
@@ -138,13 +138,13 @@ class ProxyList:
             except Exception as error:  # noqa: BLE001 - a fault of ours must not keep a pool from reading its list again
                 self._ail(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
 
-    async def _take(self, source: Source, reading: Reading, take: Callable[[Change], Awaitable[None]]) -> None:
+    async def _take(self, source: Source, reading: SourceContents, take: Callable[[Change], Awaitable[None]]) -> None:
         change = await asyncio.to_thread(self._compare, source, reading)
         if any(change):
             await take(change)
             log.info("%s: %s; there are %d now", source.name, change, len(self.proxies))
 
-    async def _look(self, source: Source) -> Reading | None:
+    async def _look(self, source: Source) -> SourceContents | None:
         """What *source* says now, if it may have changed and is of use; what is wrong with it is said once."""
         try:
             listing = await source.look()
@@ -176,7 +176,7 @@ class ProxyList:
                 log.warning("%s", problem)
         self._told[source] = now
 
-    def _compare(self, source: Source, reading: Reading) -> Change:
+    def _compare(self, source: Source, reading: SourceContents) -> Change:
         """Take *reading* for what *source* says from now on; what that changes."""
         self._readings[source] = reading
         now, _ = _merge(self._readings.items())
@@ -225,7 +225,7 @@ def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
     return listed.proxies, problems
 
 
-def read_lines(listing: Listing, origin: str) -> Reading:
+def read_lines(listing: Listing, origin: str) -> SourceContents:
     """The proxies of a list that comes from *origin*; blank lines and comments, behind ``#``, are skipped."""
     proxies: dict[str, Proxy] = {}
     problems = Problems(origin, listing.unit)
@@ -242,7 +242,7 @@ def read_lines(listing: Listing, origin: str) -> Reading:
         conflict = _conflict(first, proxy)
         if conflict:
             problems.add(number, conflict)
-    return Reading(proxies, [*problems.told(), *([f"{origin}: {listing.note}"] if listing.note else [])])
+    return SourceContents(proxies, [*problems.told(), *([f"{origin}: {listing.note}"] if listing.note else [])])
 
 
 def _proxy(line: Line) -> Proxy:
@@ -260,7 +260,7 @@ def _conflict(first: Proxy, proxy: Proxy) -> str:
     return f"the same proxy {what}, the first one counts"
 
 
-def _merge(readings: Iterable[tuple[Source, Reading]]) -> tuple[dict[str, Proxy], list[str]]:
+def _merge(readings: Iterable[tuple[Source, SourceContents]]) -> tuple[dict[str, Proxy], list[str]]:
     """The proxies of all, those of the first source first, and which have other options in another."""
     merged: dict[str, Proxy] = {}
     conflicts: list[str] = []

@@ -27,7 +27,7 @@ TOO_LARGE = "their user data, or what sites keep in their browsers, is larger th
 MOST_COOKIES = 1_000
 MOST_OWN_BYTES = 10_000_000
 # No file of another's keeps an exit from being tried for longer.
-LONGEST_REST_SECONDS = 86_400.0
+LONGEST_COOLDOWN_SECONDS = 86_400.0
 # Two machines' clocks may differ by so much.
 LEEWAY_SECONDS = 300.0
 
@@ -174,7 +174,7 @@ class Admission:
         self._note(session)
         self._new.add(session.name)
         self._put("session", session.name, session)
-        moved.exit.rests_until = min(moved.exit.rests_until, self._now + LONGEST_REST_SECONDS)
+        moved.exit.cooldown_until = min(moved.exit.cooldown_until, self._now + LONGEST_COOLDOWN_SECONDS)
         if self._is_replacing or ("exit", session.exit_id) not in self._kept:
             self._put("exit", session.exit_id, moved.exit)
         browser = moved.browser if moved.browser != BrowserRecord() else None

@@ -21,7 +21,7 @@ from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import settle
 from proxysieve.moving.departing import UNLISTED, address_of
-from proxysieve.moving.moved import PROVIDER_NAME, Found, FoundSession, MovedSession, Reasons
+from proxysieve.moving.moved import PROVIDER_NAME, FoundSession, FoundSessions, MovedSession, Reasons
 
 EXITLESS = "nothing says which proxies they used"
 AMBIGUOUS = "the list has several providers with session names, and nothing says which they used (--proxy names one)"
@@ -43,7 +43,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bind(
-    found: Found, site: str, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random, now: float
+    found: FoundSessions, site: str, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random, now: float
 ) -> Bound:
     """Give the sessions in *found* that have not ended *now* exits of *catalog* and looks of *fingerprints*.
 

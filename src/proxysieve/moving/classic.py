@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxysieve.errors import ConfigError
-from proxysieve.moving.moved import Found, FoundSession, Reasons, check_count, check_name
+from proxysieve.moving.moved import FoundSession, FoundSessions, Reasons, check_count, check_name
 
 ORIGIN = "the algorithm of 2019"
 UNDATED = "their file does not say how old they are, so they count from when it was written"
@@ -20,7 +20,7 @@ def is_classic(value: dict[str, Any]) -> bool:
     return bool(value) and all(isinstance(one, dict) and {"name", "userAgent"} <= one.keys() for one in value.values())
 
 
-def read_classic(value: dict[str, Any], written_at: float) -> Found:
+def read_classic(value: dict[str, Any], written_at: float) -> FoundSessions:
     """The sessions in *value*; what else is kept of one becomes its user data.
 
     Raises:
@@ -28,7 +28,7 @@ def read_classic(value: dict[str, Any], written_at: float) -> Found:
     """
     check_count(value)
     sessions = [_session(key, one, written_at) for key, one in value.items()]
-    return Found(origin=ORIGIN, sessions=sessions, left_out=Reasons(), notes=[UNDATED])
+    return FoundSessions(origin=ORIGIN, sessions=sessions, left_out=Reasons(), notes=[UNDATED])
 
 
 def _session(key: str, value: dict[str, Any], written_at: float) -> FoundSession:

@@ -18,7 +18,7 @@ import msgspec
 from proxysieve.core.fingerprints.user_agents import Browser, browser_like
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import make_cookie
-from proxysieve.moving.moved import LAST_AT, Found, FoundSession, Reasons, check_count, check_name, is_moment
+from proxysieve.moving.moved import LAST_AT, FoundSession, FoundSessions, Reasons, check_count, check_name, is_moment
 from proxysieve.sessions.storage import CookieRecord
 
 ORIGIN = "Crawlee"
@@ -97,7 +97,7 @@ class CrawleeFingerprint(msgspec.Struct, frozen=True):
     device: str | None = None
 
 
-class CrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class SavedCrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A session of either; the one has a jar, the other cookies."""
 
     id: str
@@ -125,7 +125,7 @@ class CrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class CrawleePool(msgspec.Struct, frozen=True):
     """What it saves."""
 
-    sessions: list[CrawleeSession]
+    sessions: list[SavedCrawleeSession]
 
 
 def is_crawlee(value: dict[str, Any]) -> bool:
@@ -133,7 +133,7 @@ def is_crawlee(value: dict[str, Any]) -> bool:
     return isinstance(value.get("sessions"), list)
 
 
-def read_crawlee(value: dict[str, Any]) -> Found:
+def read_crawlee(value: dict[str, Any]) -> FoundSessions:
     """The sessions in *value* that worked.
 
     Raises:
@@ -155,10 +155,10 @@ def read_crawlee(value: dict[str, Any]) -> Found:
         else:
             sessions.append(found)
     is_unchecked = any(one.proxy_info and one.proxy_info.ignore_tls_errors for one in pool.sessions)
-    return Found(origin=ORIGIN, sessions=sessions, left_out=left_out, notes=[UNCHECKED] if is_unchecked else [])
+    return FoundSessions(origin=ORIGIN, sessions=sessions, left_out=left_out, notes=[UNCHECKED] if is_unchecked else [])
 
 
-def _session(one: CrawleeSession) -> FoundSession:
+def _session(one: SavedCrawleeSession) -> FoundSession:
     opened_at = _moment(one.created_at)
     data = {key: value for key, value in one.user_data.items() if key not in {*PROXY_KEYS, *PROXY_OBJECTS}}
     return FoundSession(
@@ -175,7 +175,7 @@ def _session(one: CrawleeSession) -> FoundSession:
     )
 
 
-def _ok_count(one: CrawleeSession) -> int:
+def _ok_count(one: SavedCrawleeSession) -> int:
     """How often it worked at least: a failure adds 1 to the score, a good answer takes the decrement off again."""
     least = (_number(one.usage_count) - _number(one.error_score)) / (1 + max(0.0, _number(one.error_score_decrement)))
     return max(0, math.ceil(least)) if math.isfinite(least) else 0
@@ -185,7 +185,7 @@ def _number(value: float | None) -> float:
     return math.inf if value is None else value
 
 
-def _end(one: CrawleeSession) -> float:
+def _end(one: SavedCrawleeSession) -> float:
     """When a session ends whose user wanted it to last for another time than is usual."""
     if one.expires_at is None:
         return math.inf
@@ -193,7 +193,7 @@ def _end(one: CrawleeSession) -> float:
     return ends_at if ends_at > opened_at and abs(ends_at - opened_at - USUAL_SECONDS) > 1 else math.inf
 
 
-def _proxy_url(one: CrawleeSession) -> str:
+def _proxy_url(one: SavedCrawleeSession) -> str:
     kept = [value for key in PROXY_OBJECTS if isinstance(value := one.user_data.get(key), dict)]
     return (
         (one.proxy_info.address if one.proxy_info else "")
@@ -209,7 +209,7 @@ def _browser(fingerprint: CrawleeFingerprint | None) -> Browser | None:
     return browser_like(fingerprint.browser or "", fingerprint.platform or "", is_mobile=is_mobile)
 
 
-def _cookies(one: CrawleeSession) -> list[CookieRecord]:
+def _cookies(one: SavedCrawleeSession) -> list[CookieRecord]:
     if one.cookie_jar is not None:
         return [_tough(cookie) for cookie in one.cookie_jar.cookies if cookie.max_age != OVER]
     if not isinstance(one.cookies, list):

@@ -94,7 +94,7 @@ class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions in a file of another tool.
 
     Attributes:
@@ -124,7 +124,7 @@ def check_moved(moved: MovedSession) -> None:
         exit_.throttled_count, exit_.proxy_error_count, exit_.unclear_count,
     ]  # fmt: skip
     is_sound = (
-        all(0 <= at <= LAST_AT for at in (*moments, exit_.rests_until, *used_at))
+        all(0 <= at <= LAST_AT for at in (*moments, exit_.cooldown_until, *used_at))
         and used_at == sorted(used_at)
         and all(0 <= count <= MOST_COUNT for count in counts)
         and session.draw_count <= MOST_DRAWS

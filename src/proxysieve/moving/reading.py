@@ -9,7 +9,7 @@ import msgspec
 from proxysieve.errors import ConfigError
 from proxysieve.moving.classic import is_classic, read_classic
 from proxysieve.moving.crawlee import is_crawlee, read_crawlee
-from proxysieve.moving.moved import FORMAT, FORMAT_VERSION, Export, Found, check_count, check_moved
+from proxysieve.moving.moved import FORMAT, FORMAT_VERSION, Export, FoundSessions, check_count, check_moved
 
 EXPECTED = (
     "expected what proxysieve export writes, SESSIONS of the algorithm of 2019, or a session pool that Crawlee saved"
@@ -21,7 +21,7 @@ WRAPPINGS = ("SESSIONS", "SDK_SESSION_POOL_STATE", "CRAWLEE_SESSION_POOL_STATE",
 MOST_VALUES = 5_000_000
 
 
-def read_sessions(content: bytes, written_at: float) -> Export | Found:
+def read_sessions(content: bytes, written_at: float) -> Export | FoundSessions:
     """The sessions in *content*, a file that was written at *written_at*.
 
     Raises:

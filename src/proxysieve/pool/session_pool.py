@@ -27,7 +27,7 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Engine, Standing
+from proxysieve.core.site.engine import Engine, SiteStatus
 from proxysieve.core.site.policy import Policy
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.judging.samples import Samples
@@ -292,14 +292,14 @@ class SessionPool(Sender):
         Raises:
             ProxySieveError: Sessions were used already that look otherwise.
         """
-        if self._site_queues and tuple(fingerprints) != tuple(self._visitors):
+        if self._site_queues and tuple(fingerprints) != tuple(self._fingerprints_offered):
             raise ProxySieveError("the pool has sessions that look otherwise already: open the browser before using it")
         self._fingerprints = tuple(fingerprints)
 
     @property
-    def _visitors(self) -> Sequence[Fingerprint]:
+    def _fingerprints_offered(self) -> Sequence[Fingerprint]:
         # What a client looks like may be known only once it is open.
-        clients: Sequence[Fingerprint] = getattr(self._settings.client, "identities", FINGERPRINTS)
+        clients: Sequence[Fingerprint] = getattr(self._settings.client, "fingerprints", FINGERPRINTS)
         return self._fingerprints or clients
 
     def relay(self, session: Session) -> AbstractAsyncContextManager[str]:
@@ -333,13 +333,13 @@ class SessionPool(Sender):
         """The site that *url* belongs to."""
         return self._site(url)
 
-    async def standing(self, site: str) -> Standing:
+    async def status(self, site: str) -> SiteStatus:
         """How many sessions and exits stand where at *site* now."""
-        return (await self._site_queue_of(site)).standing()
+        return (await self._site_queue_of(site)).status()
 
-    def standings(self) -> dict[str, Standing]:
+    def statuses(self) -> dict[str, SiteStatus]:
         """The same for every site that was used since the pool was opened."""
-        return self._site_queues.standings()
+        return self._site_queues.statuses()
 
     def suspicions(self) -> dict[str, list[str]]:
         """The signs that may be mistaken, in words, by site; nobody was given up for them."""
@@ -384,7 +384,7 @@ class SessionPool(Sender):
             self._catalog,
             self._make_policy(),
             max_rate=self._max_rate,
-            fingerprints=self._visitors,
+            fingerprints=self._fingerprints_offered,
             elsewhere=self._elsewhere,
             loads=self._loads,
             records=records,

@@ -19,7 +19,7 @@ from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
 from proxysieve.core.robots.asking import fact_in
-from proxysieve.core.site.engine import Engine, Lost, Pick, Standing, Wait
+from proxysieve.core.site.engine import Engine, Lost, Pick, SiteStatus, Wait
 from proxysieve.core.verdicts.judge import Judge, SignFunction
 from proxysieve.core.verdicts.likeness import UNLIKE, Likeness, LikenessRecord, traits_of
 from proxysieve.core.verdicts.logins import redacted_answer
@@ -27,7 +27,7 @@ from proxysieve.errors import ProxySieveError
 from proxysieve.judging.samples import Samples
 from proxysieve.pool.errors import NoSessionAvailable
 from proxysieve.pool.saved_storage import SavedStorage
-from proxysieve.pool.waiting import Patience, Queue
+from proxysieve.pool.waiting import Patience, Waiters
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
 from proxysieve.sessions.storage import OWN_KINDS
@@ -126,7 +126,7 @@ class Lease:
         return f"<Lease of {self.session}>"
 
 
-class Wish(NamedTuple):
+class LeaseRequest(NamedTuple):
     """What a request wants of the engine; see :meth:`SiteQueue.lease`."""
 
     name: str
@@ -186,7 +186,7 @@ class SiteQueue:
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
-        self._queues: defaultdict[str, Queue] = defaultdict(Queue)
+        self._queues: defaultdict[str, Waiters] = defaultdict(Waiters)
 
     async def lease(
         self,
@@ -225,7 +225,7 @@ class SiteQueue:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, patience, Wish(name, prefer, page, avoided, behind))
+            pick = await self._pick(queue, patience, LeaseRequest(name, prefer, page, avoided, behind))
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -378,9 +378,9 @@ class SiteQueue:
         for session in self._sessions.values():
             self._clients.end(session)
 
-    def standing(self) -> Standing:
+    def status(self) -> SiteStatus:
         """How many stand where now."""
-        return self.engine.standing(self.clock.now())
+        return self.engine.status(self.clock.now())
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
@@ -396,15 +396,15 @@ class SiteQueue:
         else:
             self.engine.state.changed.add((record.kind, record.key))
 
-    async def _pick(self, queue: Queue, patience: Patience, wish: Wish) -> Pick:
+    async def _pick(self, queue: Waiters, patience: Patience, wanted: LeaseRequest) -> Pick:
         while not self._is_closing:
             now = self.clock.now()
-            choice = self._choose(queue, wish, now)
+            choice = self._choose(queue, wanted, now)
             if isinstance(choice, Pick):
                 queue.hopeless_since = None
                 return choice
             if isinstance(choice, Lost):
-                why = f"the exit of session {wish.name!r} is lost ({choice.why}); renew() gives it another"
+                why = f"the exit of session {wanted.name!r} is lost ({choice.why}); renew() gives it another"
                 raise NoSessionAvailable(self.engine.site, why, retry_at=None)
             self._check_hope(queue, choice, now, patience)
             # One for all who wait, and none while nobody does: most requests are granted at once.
@@ -412,13 +412,13 @@ class SiteQueue:
             await self.clock.wait(self._changed, patience.first(choice.until))
         raise NoSessionAvailable(self.engine.site, "the pool is being closed", retry_at=None)
 
-    def _choose(self, queue: Queue, wish: Wish, now: float) -> Pick | Wait | Lost:
-        if wish.name:
-            return self.engine.choose_named(wish.name, now, self._rng)
-        again = self.engine.choose_again(wish.prefer, now) if wish.prefer else None
-        return again or self.engine.choose(now, self._rng, queue.count + wish.behind, wish.page, wish.avoided)
+    def _choose(self, queue: Waiters, wanted: LeaseRequest, now: float) -> Pick | Wait | Lost:
+        if wanted.name:
+            return self.engine.choose_named(wanted.name, now, self._rng)
+        again = self.engine.choose_again(wanted.prefer, now) if wanted.prefer else None
+        return again or self.engine.choose(now, self._rng, queue.count + wanted.behind, wanted.page, wanted.avoided)
 
-    def _check_hope(self, queue: Queue, wait: Wait, now: float, patience: Patience) -> None:
+    def _check_hope(self, queue: Waiters, wait: Wait, now: float, patience: Patience) -> None:
         """Raise if *wait* is hopeless and takes longer than *patience* would, or if that has ended."""
         if not wait.is_hopeless:
             queue.hopeless_since = None
@@ -433,11 +433,11 @@ class SiteQueue:
         is_too_long = wait.until is None or wait.until - since > patience.max_wait_seconds
         if is_too_long or patience.ends_before(wait.until):
             waited = f", for {now - since:.0f} s now" if now - since >= 1 else ""
-            raise NoSessionAvailable(self.engine.site, f"{wait.why}{waited} ({self.standing()})", retry_at=wait.until)
+            raise NoSessionAvailable(self.engine.site, f"{wait.why}{waited} ({self.status()})", retry_at=wait.until)
 
     def _overdue(self, why: str, due_at: float | None, patience: Patience) -> NoSessionAvailable:
         waited = f"{why}, and the deadline came after {self.clock.now() - patience.asked_at:.0f} s"
-        return NoSessionAvailable(self.engine.site, f"{waited} ({self.standing()})", retry_at=due_at, is_overdue=True)
+        return NoSessionAvailable(self.engine.site, f"{waited} ({self.status()})", retry_at=due_at, is_overdue=True)
 
     def _apply(self, event: Event) -> None:
         for name in self.engine.apply(event):
@@ -480,7 +480,7 @@ class SiteQueue:
         return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._likeness.take_record()))]
 
     def __repr__(self) -> str:
-        return f"<Desk of {self.engine.site}: {self.standing()}>"
+        return f"<Desk of {self.engine.site}: {self.status()}>"
 
 
 def page_number(url: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 from proxysieve.errors import StoreError
 from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.site_of import former_names
@@ -30,7 +30,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
         self._store = store
         self._make = make
         self._site_queues: dict[str, SiteQueue] = {}
-        self._left: dict[str, Standing] = {}
+        self._left: dict[str, SiteStatus] = {}
         self._moved: list[Record] = []
         self._loading = asyncio.Lock()
         self._saving = asyncio.Lock()
@@ -108,7 +108,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
             idle = [site for site, site_queue in self._site_queues.items() if site_queue.is_idle]
             for site in idle[:surplus]:
                 site_queue = self._site_queues.pop(site)
-                self._left[site] = site_queue.standing()
+                self._left[site] = site_queue.status()
                 site_queue.close()
 
     def wake(self) -> None:
@@ -122,9 +122,9 @@ class SiteQueues(Mapping[str, SiteQueue]):
         for site_queue in self._site_queues.values():
             site_queue.drain()
 
-    def standings(self) -> dict[str, Standing]:
+    def statuses(self) -> dict[str, SiteStatus]:
         """How many stand where, at each site that was used."""
-        return self._left | {site: site_queue.standing() for site, site_queue in self._site_queues.items()}
+        return self._left | {site: site_queue.status() for site, site_queue in self._site_queues.items()}
 
     @property
     def working_count(self) -> int:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import NamedTuple
 
 
-class Queue:
+class Waiters:
     """Those who wait for any session, or for one that has a name.
 
     Attributes:

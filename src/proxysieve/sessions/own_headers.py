@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from proxysieve.core.urls.parsing import DEFAULT_PORTS, Place, place_of
+from proxysieve.core.urls.parsing import DEFAULT_PORTS, Endpoint, place_of
 from proxysieve.errors import ConfigError
 from proxysieve.site_of import site_of
 
@@ -205,7 +205,7 @@ def places_of(url: str) -> tuple[str, ...]:
     return (site, *([place.host] if is_within else []), place.with_port)
 
 
-def _is_usual(place: Place) -> bool:
+def _is_usual(place: Endpoint) -> bool:
     """Whether its port is that of its scheme."""
     return DEFAULT_PORTS[place.scheme] == place.port
 

@@ -3,7 +3,7 @@
 They come from the fingerprints that Apify publishes (``apify_fingerprint_datapoints``): a Bayesian network, made from
 what visitors of sites showed, in which a screen depends on the user agent alone and is recorded as a whole, with the
 window on it. So a draw needs no more than the frequencies of the whole ones, and no sampler with a chance of its own.
-Some of what is recorded are robots, telephones in disguise and attempts to break in; :meth:`Record.is_plausible` and
+Some of what is recorded are robots, telephones in disguise and attempts to break in; ``ScreenRecord.is_plausible`` and
 the types of its fields keep those out.
 """
 
@@ -36,7 +36,7 @@ SMALLEST_WINDOW = (800, 500)
 PIXEL_RATIOS = frozenset({1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3})
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
+class BrowserWindow(msgspec.Struct, frozen=True, kw_only=True):
     """A screen and the browser's window on it, in the pixels that pages count in.
 
     What is inside of the window, and how much of it the browser's own bars take, is the browser's to say.
@@ -56,7 +56,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     pixel_ratio: float = 1.0
 
 
-class Record(msgspec.Struct, frozen=True, rename="camel"):
+class ScreenRecord(msgspec.Struct, frozen=True, rename="camel"):
     """What a visitor showed; ``avail`` is what task bars and menus leave of the screen."""
 
     width: int
@@ -93,9 +93,9 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
             and self.avail_left <= self.screen_x <= self.avail_left + self.avail_width - self.outer_width
         )
 
-    def window(self) -> Window:
+    def window(self) -> BrowserWindow:
         """The window, below the menu: how far is recorded only sideways."""
-        return Window(
+        return BrowserWindow(
             screen_width=self.width,
             screen_height=self.height,
             width=self.outer_width,
@@ -125,7 +125,7 @@ class ByParent(msgspec.Struct):
     deeper: dict[str, dict[str, float]]
 
 
-def draw_window(rng: random.Random, platform: str) -> Window:
+def draw_window(rng: random.Random, platform: str) -> BrowserWindow:
     """A window as Chrome's are on *platform*, by nothing else than *rng*.
 
     The first draw reads the data, which takes some 50 milliseconds.
@@ -150,7 +150,7 @@ def draw_window(rng: random.Random, platform: str) -> Window:
 
 
 @cache
-def _records() -> Mapping[str, tuple[list[Record], list[float]]]:
+def _records() -> Mapping[str, tuple[list[ScreenRecord], list[float]]]:
     """What is plausible of each platform, with the sums of how often each is among people."""
     nodes = {node.name: node.conditional_probabilities for node in _network().nodes}
     agents = msgspec.json.decode(nodes["userAgent"], type=dict[str, float])
@@ -160,8 +160,8 @@ def _records() -> Mapping[str, tuple[list[Record], list[float]]]:
 
 def _of_system(
     system: str, agents: Mapping[str, float], screens: Mapping[str, Mapping[str, float]]
-) -> tuple[list[Record], list[float]]:
-    weights: defaultdict[Record, float] = defaultdict(float)
+) -> tuple[list[ScreenRecord], list[float]]:
+    weights: defaultdict[ScreenRecord, float] = defaultdict(float)
     for agent, share in agents.items():
         found = CHROME.fullmatch(agent)
         if found and found["system"].startswith(system):
@@ -172,10 +172,10 @@ def _of_system(
     return list(weights), list(accumulate(weights.values()))
 
 
-def _record(text: str) -> Record | None:
+def _record(text: str) -> ScreenRecord | None:
     """What is written in *text*; None if it is no record."""
     try:
-        return msgspec.json.decode(text.removeprefix(WHOLE), type=Record)
+        return msgspec.json.decode(text.removeprefix(WHOLE), type=ScreenRecord)
     except msgspec.DecodeError:
         return None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from proxysieve.core.records import decode
-from proxysieve.sessions.screens import Window
+from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.stdlib_cookies import HTTP_ONLY, LATIN_1, SAME_SITE, is_http_only
 
 OWN_KINDS = ("cookies", "data", "browser")
@@ -57,7 +57,7 @@ class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, om
         origins: What sites keep in it (localStorage, IndexedDB), as Playwright's storage state has it.
     """
 
-    window: Window | None = None
+    window: BrowserWindow | None = None
     timezone: str = ""
     origins: list[dict[str, Any]] = []
 

@@ -79,7 +79,7 @@ def means(figures: Iterable[RunFigures]) -> Means:
     return Means(**{name: fmean(getattr(play, name) for play in plays) for name in fields})
 
 
-class Tally:
+class RunCounts:
     """Counts while a run goes on."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT
-from proxysieve.sim.figures import Figures, RunFigures, Tally, together
+from proxysieve.sim.figures import Figures, RunCounts, RunFigures, together
 from proxysieve.sim.rivals.rival import Later, Recruit, Rival
 from proxysieve.sim.scenario import Scenario
 from proxysieve.sim.world import Answer, World
@@ -59,7 +59,7 @@ class Run:
 
     def __init__(self, world: World, rival: Rival, started_at: float) -> None:
         scenario = world.scenario
-        self.tally = Tally()
+        self.tally = RunCounts()
         self._world = world
         self._rival = rival
         self._started_at = started_at

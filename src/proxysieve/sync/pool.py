@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Verdict
-from proxysieve.core.site.engine import Standing
+from proxysieve.core.site.engine import SiteStatus
 from proxysieve.lists.proxy_list import Proxies
 from proxysieve.pool.attempts import Attempt, Attempts, Headers, Page, Sender
 from proxysieve.pool.named_session import NamedSession
@@ -148,9 +148,9 @@ class SyncSessionPool(SyncSender):
         """The session called *name* at *site*, and no other, on every run."""
         return SyncNamedSession(self._loop, self._pool.session(name, site=site))
 
-    def standing(self, site: str) -> Standing:
+    def status(self, site: str) -> SiteStatus:
         """How many sessions and exits stand where at *site* now."""
-        return self._loop.run(self._pool.standing(site))
+        return self._loop.run(self._pool.status(site))
 
     def __repr__(self) -> str:
         return f"<SyncSessionPool over {self._pool!r}>"

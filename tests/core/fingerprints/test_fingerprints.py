@@ -17,7 +17,7 @@ from proxysieve.core.fingerprints.offered import FINGERPRINTS, follow
 from proxysieve.core.fingerprints.user_agents import browser_of, platform_of
 
 EACH = pytest.mark.parametrize(
-    "identity", [pytest.param(one, id=f"{one.impersonate}-{platform_of(one.user_agent)}") for one in FINGERPRINTS]
+    "fingerprint", [pytest.param(one, id=f"{one.impersonate}-{platform_of(one.user_agent)}") for one in FINGERPRINTS]
 )
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.core.worlds import START, World, gateway, plain
 
-from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE, Candidates, Found
+from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE, Candidate, Candidates
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS, LAST_DUE_SECONDS, SHRINKAGE
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
@@ -64,18 +64,18 @@ class Place:
     def is_free(self, of: Proxy) -> bool:
         return of.key not in self.at_work
 
-    def find(self, seed: int = 1) -> Found | None:
+    def find(self, seed: int = 1) -> Candidate | None:
         return self.candidates.find(self.candidates.tiers()[0], self.is_free, Random(seed), self.now)
 
-    def found(self, seed: int = 1) -> Found:
+    def found(self, seed: int = 1) -> Candidate:
         found = self.find(seed)
         assert found is not None
         return found
 
-    def find_blocked(self) -> Found | None:
+    def find_blocked(self) -> Candidate | None:
         return self.candidates.find_blocked(self.candidates.tiers()[0], self.is_free, self.now)
 
-    def found_blocked(self) -> Found:
+    def found_blocked(self) -> Candidate:
         found = self.find_blocked()
         assert found is not None
         return found
@@ -303,7 +303,7 @@ class TestUnclear:
         for _ in range(20):
             place.attempt(proxy(1, 1), Outcome.UNCLEAR)
 
-        assert at_first == Found(proxy(1, 1), 0.5, "unclear 0 s ago")
+        assert at_first == Candidate(proxy(1, 1), 0.5, "unclear 0 s ago")
         assert place.found_blocked().chance < 0.1
 
     def test_one_that_had_worked_is_not_offered_as_that(self) -> None:
@@ -377,7 +377,7 @@ class TestUnclear:
         (tier,) = place.candidates.tiers()
         place.attempt(proxy(1, 1), Outcome.UNCLEAR)
 
-        def find() -> Found | None:
+        def find() -> Candidate | None:
             return place.candidates.find(tier, place.is_free, Random(1), place.now, gives_way=True)
 
         nothing = find()
@@ -393,7 +393,7 @@ class TestBlocked:
     """Exits that may have recovered."""
 
     @pytest.mark.parametrize(
-        ("record", "outcome", "standing"),
+        ("record", "outcome", "history"),
         [
             pytest.param(ExitRecord(ok_count=1), Outcome.BLOCKED, "worked", id="worked"),
             pytest.param(ExitRecord(ok_count=1), Outcome.PROXY_ERROR, "worked", id="worked-and-died"),
@@ -402,14 +402,14 @@ class TestBlocked:
             pytest.param(ExitRecord(), Outcome.PROXY_ERROR, "dead", id="dead"),
         ],
     )
-    def test_they_stand_apart_by_what_they_were(self, record: ExitRecord, outcome: Outcome, standing: str) -> None:
+    def test_they_stand_apart_by_what_they_were(self, record: ExitRecord, outcome: Outcome, history: str) -> None:
         """What worked once recovers more often than what never did, or what is dead."""
         place = Place(proxy(1, 1))
 
         place.candidates.block(proxy(1, 1), record, outcome, place.now)
 
         blocked = place.candidates.tiers()[0].blocked
-        assert {name for name, exits in blocked.items() if exits} == {standing}
+        assert {name for name, exits in blocked.items() if exits} == {history}
 
     def test_they_come_back_with_time(self) -> None:
         """The longer ago, the likelier; who worked before is likelier than who never did."""

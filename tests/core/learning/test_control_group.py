@@ -8,7 +8,7 @@ from tests.core.worlds import World, gateway, plain, plains
 
 from proxysieve.core.events import Leased, Reported
 from proxysieve.core.evidence import own_verdict
-from proxysieve.core.learning.control_group import MOST_PAGES, OWN_COUNT, USUAL_COUNT, ControlGroup, Refusal, Tally
+from proxysieve.core.learning.control_group import MOST_PAGES, OWN_COUNT, USUAL_COUNT, ControlGroup, Refusal, SignCounts
 from proxysieve.core.learning.learner import HALF_LIFE_SECONDS
 from proxysieve.core.learning.tiers import BARRED, CHALLENGED
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
@@ -62,10 +62,10 @@ class Site(World):
     def record(self, session: SessionRecord) -> ExitRecord:
         return self.engine.state.exits[session.exit_id]
 
-    def blocked(self, standing: str) -> set[str]:
+    def blocked(self, history: str) -> set[str]:
         learner = self.engine.state.learner
         assert learner is not None
-        return {key for tier in learner.candidates.tiers() for key in tier.blocked[standing]}
+        return {key for tier in learner.candidates.tiers() for key in tier.blocked[history]}
 
 
 class TestWeakEvidence:
@@ -118,7 +118,7 @@ class TestWeakEvidence:
         assert len({session.name for session, _ in tries}) == OWN_COUNT
         assert (verdict.outcome, verdict.scope, verdict.is_final) == (Outcome.SITE_ERROR, Scope.RESOURCE, True)
         assert all(site.is_open(session) for session in working)
-        assert site.engine.standing(site.now).blocked == 0
+        assert site.engine.status(site.now).blocked == 0
 
     def test_an_empty_page_that_is_empty_for_all_is_a_page(self) -> None:
         """It is what there is."""
@@ -238,7 +238,7 @@ class TestSuspectedSigns:
 
         assert (verdict.outcome, verdict.is_final) == (Outcome.UNCLEAR, True)
         assert "human-captcha" in verdict.why
-        assert site.engine.standing(site.now).blocked == 0
+        assert site.engine.status(site.now).blocked == 0
 
     def test_then_the_sign_is_no_more_believed_at_once(self) -> None:
         """The next page that bears it costs no session either."""
@@ -254,7 +254,7 @@ class TestSuspectedSigns:
 
         site.ask(30, FINE)
         assert {session.name for session in site.engine.state.working} >= before
-        assert site.engine.standing(site.now).blocked == 0
+        assert site.engine.status(site.now).blocked == 0
 
     def test_a_real_block_is_believed_as_soon_as_others_work(self) -> None:
         """A trusted sign does not wait for the page."""
@@ -294,7 +294,7 @@ class TestScopes:
 
         assert not site.is_open(refused)
         assert site.blocked(CHALLENGED) == {refused.proxy_key}
-        assert site.engine.standing(site.now).blocked == 0
+        assert site.engine.status(site.now).blocked == 0
 
     def test_another_visitor_from_there_is_likely_to_pass(self) -> None:
         """At once, and less likely with each that does not."""
@@ -427,7 +427,7 @@ class TestMemory:
         loaded = site.restart().state.learner
 
         assert loaded is not None
-        assert loaded.control_group.tallies[BARE.sign].blocked_count == 1
+        assert loaded.control_group.sign_counts[BARE.sign].blocked_count == 1
 
     def test_what_signs_meant_fades(self) -> None:
         """A site of some empty pages may begin to block with such: after days, sessions are held for it again."""
@@ -435,13 +435,13 @@ class TestMemory:
         site.several(10)
         learner = site.engine.state.learner
         assert learner is not None
-        learner.control_group.tallies[EMPTY.sign] = Tally(page_count=USUAL_COUNT)
+        learner.control_group.sign_counts[EMPTY.sign] = SignCounts(page_count=USUAL_COUNT)
         assert learner.control_group.is_usually_own(EMPTY.sign)
 
         site.pass_time(2 * HALF_LIFE_SECONDS)
         site.ask(2, FINE)
 
-        assert not learner.control_group.tallies
+        assert not learner.control_group.sign_counts
 
     def test_what_is_believed_later_is_saved(self) -> None:
         """That others get the page makes a block of a doubt, and the next run must not begin with that exit."""
@@ -475,7 +475,9 @@ class TestMemory:
         """The oldest are forgotten, with who was refused them."""
         control_group = ControlGroup()
         for page_number in range(1, MOST_PAGES + 50):
-            control_group.fail(page_number, Refusal("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False))
+            control_group.fail(
+                page_number, Refusal("ann", "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
+            )
 
         assert len(control_group._pages) == MOST_PAGES
         assert not control_group.is_disputed(1, "sign")
@@ -485,11 +487,11 @@ class TestMemory:
         """A named one shares its exit with others; the last of them stands for it, and the others for nothing."""
         control_group = ControlGroup()
         for session in ("ann", "other"):
-            suspect = Refusal(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
-            control_group.fail(1, suspect)
+            refusal = Refusal(session, "exit", "proxy", "sign", 1.0, had_worked=True, is_presumed=False)
+            control_group.fail(1, refusal)
         blamed = control_group.succeed(1, "elsewhere", 2.0)
 
-        assert [suspect.session_name for suspect in blamed] == ["other"]
+        assert [refusal.session_name for refusal in blamed] == ["other"]
         assert control_group.confirm("ann", 3.0) == []
 
     def test_what_a_page_comes_to_says_why(self) -> None:

@@ -13,7 +13,7 @@ from proxysieve.core.learning.held import (
     HeldSessions,
     Incident,
 )
-from proxysieve.core.learning.overuse import Blocked
+from proxysieve.core.learning.overuse import BlockedUse
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, SessionRecord
 
@@ -23,7 +23,7 @@ START = 1000.0
 def incident(name: str, asked_at: float = START) -> Incident:
     """The session called *name* was refused, a second after it asked."""
     session = SessionRecord(name=name, proxy_key=name, exit_name="", fingerprint=FINGERPRINTS[0], opened_at=1.0)
-    blocked = Blocked(name, "", asked_at, 5, is_expected=False)
+    blocked = BlockedUse(name, "", asked_at, 5, is_expected=False)
     return Incident(session, ExitRecord(), Outcome.BLOCKED, asked_at + 1, blocked)
 
 
@@ -54,9 +54,9 @@ class TestBelief:
         held_sessions = HeldSessions()
         held_sessions.hold(incident("ann"))
 
-        believed = held_sessions.succeed(START + 0.1)
+        confirmed = held_sessions.succeed(START + 0.1)
 
-        assert names(believed) == ["ann"]
+        assert names(confirmed) == ["ann"]
         assert not held_sessions.is_held("ann")
 
     @pytest.mark.parametrize("asked_at", [START - 1, START])
@@ -75,9 +75,9 @@ class TestBelief:
         held_sessions.refine("ann", START - 10, 3)
         held_sessions.refine("ann", START - 5, 4)
 
-        believed = held_sessions.succeed(START - 4)
+        confirmed = held_sessions.succeed(START - 4)
 
-        assert [(one.blocked.asked_at, one.blocked.number) for one in believed] == [(START - 10, 3)]
+        assert [(one.blocked.asked_at, one.blocked.number) for one in confirmed] == [(START - 10, 3)]
 
     def test_who_is_gone_is_in_doubt_no_more(self) -> None:
         """Neither as held, nor as a suspect."""
@@ -95,14 +95,14 @@ class TestBelief:
         held_sessions = HeldSessions()
         held_sessions.hold(incident("ann"))
         held_sessions.hold(incident("bob"))
-        assert not held_sessions.is_trial_due(START + 5)
+        assert not held_sessions.is_recheck_due(START + 5)
 
         held_sessions.use("ann", lease=7)
-        under_way = held_sessions.is_trial_due(START + 5)
+        under_way = held_sessions.is_recheck_due(START + 5)
         held_sessions.end(7, START + 5, is_ok=False)
 
-        assert (under_way, held_sessions.is_trial_due(START + 5)) == (False, True)
-        assert list(held_sessions.suspects) == ["ann", "bob"]
+        assert (under_way, held_sessions.is_recheck_due(START + 5)) == (False, True)
+        assert list(held_sessions.rechecks) == ["ann", "bob"]
         assert names(held_sessions.take_all()) == ["ann", "bob"]
         assert held_sessions.take_all() == []
 
@@ -124,8 +124,8 @@ class TestBelief:
         held_sessions.use("ann", lease=7)
         held_sessions.hold(incident("bob"))
 
-        assert names(held_sessions.take_suspects()) == ["ann"]
-        assert held_sessions.take_suspects() == []
+        assert names(held_sessions.take_rechecks()) == ["ann"]
+        assert held_sessions.take_rechecks() == []
         assert held_sessions.is_held("bob")
 
 
@@ -141,7 +141,7 @@ class TestAlarm:
         """Those held before, and those who come after."""
         held_sessions = alarmed(7)
 
-        assert sorted(held_sessions.suspects) == [f"s{number}" for number in range(7)]
+        assert sorted(held_sessions.rechecks) == [f"s{number}" for number in range(7)]
         assert held_sessions.held == {}
         assert held_sessions.probe_at >= START + 5 + FIRST_PROBE_SECONDS
 
@@ -202,7 +202,7 @@ class TestAlarm:
         held_sessions = alarmed()
         trials = []
         for lease in range(4):
-            trials.append(held_sessions.is_trial_due(START + 5))
+            trials.append(held_sessions.is_recheck_due(START + 5))
             held_sessions.use("s0" if trials[-1] else "other", lease)
             held_sessions.end(lease, START + 100, is_ok=False)
 
@@ -218,5 +218,5 @@ class TestAlarm:
 
         assert before == START
         assert held_sessions.alarm_at == 0.0
-        assert held_sessions.is_trial_due(START + 5)
-        assert next(iter(held_sessions.suspects)) == "s0"
+        assert held_sessions.is_recheck_due(START + 5)
+        assert next(iter(held_sessions.rechecks)) == "s0"

@@ -82,7 +82,7 @@ def block(
     """What *subject* was asked at *at*, else last, was blocked; why."""
     at = at or uses.nth_last(1)
     counts = pace.counts(uses, at)
-    return pace.explain(subject, counts, uses, others, at) or pace.suspect(subject, counts, uses, at, out_count, 0.9)
+    return pace.explain(subject, counts, uses, others, at) or pace.assume(subject, counts, uses, at, out_count, 0.9)
 
 
 def one_more(uses: Uses, at: float, seconds: float) -> int:

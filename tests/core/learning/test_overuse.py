@@ -11,7 +11,7 @@ import pytest
 from tests.core.worlds import DAY, START
 
 from proxysieve.core.learning.limits import FLOOR, WINDOWS
-from proxysieve.core.learning.overuse import Blocked, Overuse
+from proxysieve.core.learning.overuse import BlockedUse, Overuse
 
 NO_MORE = "holds no more"
 
@@ -58,7 +58,7 @@ class Crawl:
         working = [one for one in self.networks if one not in self.blocked and one != exit_id]
         exits = [overuse.exits[one] for one in working]
         networks = [overuse.networks[name] for name in {self.networks[one] for one in working} - {""}]
-        why = overuse.explain(Blocked(exit_id, network, at, number, is_canary), exits, networks, at)
+        why = overuse.explain(BlockedUse(exit_id, network, at, number, is_canary), exits, networks, at)
         self.blocked[exit_id] = why
         if self.is_forgetful:
             del overuse.exits[exit_id], self.networks[exit_id]
@@ -390,7 +390,7 @@ def test_questions_that_are_out_make_a_limit_lower_until_they_are_answered() -> 
     for number in range(31):
         overuse.use("a", "", START + number / 10)
 
-    overuse.explain(Blocked("a", "", START + 3.0, 31, is_expected=True), [], [], START + 4)
+    overuse.explain(BlockedUse("a", "", START + 3.0, 31, is_expected=True), [], [], START + 4)
     assert [limit.n for limit in overuse.exit_limits.limits] == [FLOOR]
 
     overuse.bear("a", START + 2.9, START + 5)

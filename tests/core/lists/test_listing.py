@@ -16,7 +16,7 @@ from tests.damage import damaged
 from proxysieve.core.lists.listing import read_listing
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
-from proxysieve.lists.proxy_list import Reading, read_lines
+from proxysieve.lists.proxy_list import SourceContents, read_lines
 
 BOTH = [("http", "10.0.0.1", 8001, "", ""), ("socks5", "10.0.0.2", 8002, "ann", "topsecret2")]
 PLAIN = [("http", "10.0.0.1", 8001, "", ""), ("http", "10.0.0.2", 8002, "", "")]
@@ -26,7 +26,7 @@ def parts(proxy: Proxy) -> tuple[str, str, int, str, str]:
     return proxy.scheme, proxy.host, proxy.port, proxy.username, proxy.password
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> SourceContents:
     return read_lines(read_listing(text), "list")
 
 
@@ -328,12 +328,12 @@ BLOCKS = {"json", "clash-block"}
 FORMS = ["json", "json-lines", "csv", "clash-flow", "clash-block", "proxychains", "lines"]
 
 
-def read_or_refused(text: str) -> Reading:
+def read_or_refused(text: str) -> SourceContents:
     """What *text* lists; nothing, and why, if it is refused."""
     try:
         return read(text)
     except ConfigError as error:
-        return Reading({}, [str(error)])
+        return SourceContents({}, [str(error)])
 
 
 @settings(deadline=None, max_examples=600)

@@ -101,7 +101,7 @@ def test_a_proxy_that_carries_a_session_counts_once_more() -> None:
     assert world.engine.state.working.session_count == 2
     assert len(world.engine.state.working) == 10
     assert sum(session.draw_count for session in world.engine.state.sessions.values()) == 10
-    assert world.engine.standing(world.now).working == 2
+    assert world.engine.status(world.now).working == 2
 
 
 def test_what_counts_several_times_is_forgotten_at_once() -> None:

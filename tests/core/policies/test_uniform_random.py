@@ -33,14 +33,14 @@ def test_all_usable_proxies_are_equally_likely(rested: int) -> None:
     world = World([*plains(10), gateway(0)], "uniform_random")
     for outcome in [*Outcome, *Outcome]:
         world.send(outcome)
-    resting = {proxy.key for proxy in plains(rested)}
-    while any(world.engine.state.rests_until(key) == 0 for key in resting):
+    cooling_down = {proxy.key for proxy in plains(rested)}
+    while any(world.engine.state.cooldown_until(key) == 0 for key in cooling_down):
         leased = world.lease()
-        world.report(leased, Outcome.THROTTLED, until=world.now + 900 if world.proxy(leased) in resting else 0)
+        world.report(leased, Outcome.THROTTLED, until=world.now + 900 if world.proxy(leased) in cooling_down else 0)
 
     uses = proxies_of(world)
 
-    usable = {proxy.key for proxy in world.catalog} - resting
+    usable = {proxy.key for proxy in world.catalog} - cooling_down
     expected = TRIES / len(usable)
     assert set(uses) == usable
     assert all(abs(count - expected) <= 5 * sqrt(expected) for count in uses.values())
@@ -50,7 +50,7 @@ def test_the_last_usable_ones_are_equally_likely() -> None:
     """Where 297 of 300 rest, each of the others has a third."""
     world = World(plains(300), "uniform_random")
     awake = {proxy.key for proxy in plains(3)}
-    while any(world.engine.state.rests_until(proxy.key) == 0 for proxy in plains(300)[3:]):
+    while any(world.engine.state.cooldown_until(proxy.key) == 0 for proxy in plains(300)[3:]):
         leased = world.lease()
         is_awake = world.proxy(leased) in awake
         world.report(leased, Outcome.OK, until=0 if is_awake else world.now + 10**6)

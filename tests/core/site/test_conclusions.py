@@ -116,10 +116,10 @@ def test_a_trial_that_ends_in_another_doubt_decides_nothing_for_others() -> None
         site.send(name, Outcome.OK)
     site.send("ann", Outcome.BLOCKED)
     site.send("bob", Outcome.BLOCKED)
-    trial = site.lease("ann")
+    recheck = site.lease("ann")
     site.send("eve", Outcome.OK)
 
-    site.report(trial, WEAK, PAGE)
+    site.report(recheck, WEAK, PAGE)
 
     assert set(site.state.sessions) == {"ann", "bob", "eve"}
     assert site.held() == {"ann", "bob"}
@@ -135,16 +135,16 @@ def test_who_is_held_is_tried_where_no_suspect_can_be() -> None:
         world.pass_time(1)
         world.apply(Reported(world.now, leased.lease, WEAK, 0, page_number))
     world.pass_time(60)
-    trial = world.lease()
-    suspect = world.session(trial)
-    left = world.catalog.get(suspect.proxy_key)
+    recheck = world.lease()
+    refusal = world.session(recheck)
+    left = world.catalog.get(refusal.proxy_key)
     assert left is not None
     world.catalog.remove(left.key)
     world.engine.part({left.key: left})
-    world.report(trial, None)
+    world.report(recheck, None)
 
     world.pass_time(60)
     choice = world.choose()
 
     assert isinstance(choice, Pick), choice
-    assert choice.leased.session_name != suspect.name
+    assert choice.leased.session_name != refusal.name

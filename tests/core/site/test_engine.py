@@ -20,7 +20,7 @@ from proxysieve.core.policies.classic import Classic
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.records import ExitRecord, Record
 from proxysieve.core.site.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS
-from proxysieve.core.site.engine import Engine, Lost, Pick, Standing, Wait
+from proxysieve.core.site.engine import Engine, Lost, Pick, SiteStatus, Wait
 from proxysieve.core.site.policy import Choice, Open
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
@@ -242,7 +242,7 @@ class TestSessions:
         assert (record.ok_count, record.last_ok_at) == (1, world.now)
         counts = record.blocked_count, record.proxy_error_count, record.throttled_count, record.unclear_count
         assert counts == (1, 1, 1, 1)
-        assert record.rests_until == 0
+        assert record.cooldown_until == 0
 
 
 class TestRests:
@@ -255,7 +255,7 @@ class TestRests:
         world = World([plain(0), plain(1)], policy)
         world.work(2)
         leased = world.lease()
-        resting, until = world.proxy(leased), world.now + 500
+        cooling_down, until = world.proxy(leased), world.now + 500
         world.report(leased, outcome, until=until)
 
         others = {world.proxy(world.lease()) for _ in range(MAX_IN_FLIGHT)}
@@ -264,9 +264,9 @@ class TestRests:
         world.now = until
         leased = world.lease()
 
-        assert resting not in others
+        assert cooling_down not in others
         assert before == Wait(until, "all sessions are busy or rest")
-        assert world.proxy(leased) == resting
+        assert world.proxy(leased) == cooling_down
 
     def test_the_later_of_two_rests_holds(self) -> None:
         """A shorter rest does not cut a longer one off, even when its answer comes late."""
@@ -277,7 +277,7 @@ class TestRests:
         world.report(first, Outcome.THROTTLED, until=until)
         world.report(second, Outcome.THROTTLED, until=until - 800)
 
-        assert world.exit(plain(0)).rests_until == until
+        assert world.exit(plain(0)).cooldown_until == until
 
     def test_a_late_answer_may_still_ask_for_a_rest(self) -> None:
         """An answer that counts for nothing else is believed in when it names a time."""
@@ -288,7 +288,7 @@ class TestRests:
         world.report(first, Outcome.BLOCKED)
         world.report(second, Outcome.THROTTLED, until=until)
 
-        assert world.exit(plain(0)).rests_until == until
+        assert world.exit(plain(0)).cooldown_until == until
         assert world.exit(plain(0)).throttled_count == 0
 
     def test_when_all_rest_the_first_to_come_back_is_waited_for(self) -> None:
@@ -307,7 +307,7 @@ class TestRests:
         world.work(2)
         until = world.now + 500
         leased = world.lease()
-        resting = world.proxy(leased)
+        cooling_down = world.proxy(leased)
         world.report(leased, Outcome.THROTTLED, until=until)
 
         homes = {world.send(Outcome.OK, f"name{number}").proxy_key for number in range(20)}
@@ -315,7 +315,7 @@ class TestRests:
         wait = world.choose_named("late")
 
         assert homes == set()
-        assert resting in world.catalog
+        assert cooling_down in world.catalog
         assert wait == Wait(until, "all 1 exits rest, as the site asked", is_hopeless=True)
 
 
@@ -764,7 +764,7 @@ class TestTheSameAgain:
     def test_a_limit_that_is_believed_in_is_kept(self) -> None:
         """Of the exit, and of its network."""
         near = [Proxy(scheme="http", host=f"203.0.113.{number}", port=8000) for number in range(5)]
-        for scope in ("exit_pace", "network_pace"):
+        for scope in ("exit_limits", "network_limits"):
             world, name = self.idle("adaptive", proxies=near)
             pace: UsageLimits = getattr(wear_of(world), scope)
             pace.limits = [Limit(1, 900.0, most=1, subject="another")]
@@ -985,8 +985,8 @@ class TestStanding:
             world.send(outcome)
         world.send(Outcome.THROTTLED, until=until)
 
-        assert world.engine.standing(world.now) == Standing(working=1, resting=1, blocked=2, dead=1, unclear=1)
-        assert world.engine.standing(until) == Standing(working=1, resting=0, blocked=3, dead=1, unclear=1)
+        assert world.engine.status(world.now) == SiteStatus(working=1, cooling_down=1, blocked=2, dead=1, unclear=1)
+        assert world.engine.status(until) == SiteStatus(working=1, cooling_down=0, blocked=3, dead=1, unclear=1)
 
     def test_the_names_of_a_gateway_are_counted_by_its_sums(self) -> None:
         """Of a provider it is told how many names were blocked and how many were dead, in whatever order."""
@@ -995,11 +995,11 @@ class TestStanding:
         for outcome in (Outcome.BLOCKED, Outcome.BLOCKED, Outcome.THROTTLED, Outcome.OK, Outcome.PROXY_ERROR):
             world.send(outcome)
 
-        assert world.engine.standing(world.now) == Standing(working=1, resting=0, blocked=3, dead=1)
+        assert world.engine.status(world.now) == SiteStatus(working=1, cooling_down=0, blocked=3, dead=1)
 
     def test_it_reads_as_a_sentence(self) -> None:
         """It is put into errors as it is."""
-        assert str(Standing(1, 2, 3, 4)) == "1 working, 2 resting, 3 blocked, 4 dead"
+        assert str(SiteStatus(1, 2, 3, 4)) == "1 working, 2 cooling down, 3 blocked, 4 dead"
 
 
 class TestRecords:

@@ -121,7 +121,13 @@ class AnyHistory(RuleBasedStateMachine):
     @precondition(lambda self: self.world.flights)
     @rule(data=st.data(), outcome=OUTCOMES, rest=RESTS, page_number=PAGES, sign=SIGNS, scope=SCOPES)
     def report(
-        self, data: st.DataObject, outcome: Outcome | None, rest: float, page_number: int, sign: str, scope: Scope | None
+        self,
+        data: st.DataObject,
+        outcome: Outcome | None,
+        rest: float,
+        page_number: int,
+        sign: str,
+        scope: Scope | None,
     ) -> None:
         self.page_number, self.sign, self.scope = page_number, sign, scope
         self.land(data.draw(st.sampled_from(list(self.world.flights))), outcome, rest)
@@ -148,14 +154,14 @@ class AnyHistory(RuleBasedStateMachine):
             assert (record, self.world.engine.state.drought.failing_count) == before
             return
         if outcome is Outcome.SITE_ERROR:
-            at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
+            at_rest = msgspec.structs.replace(before[0], cooldown_until=record.cooldown_until)
             assert (record, self.world.engine.state.drought.failing_count <= before[1]) == (at_rest, True)
             self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
             return
         self.rests[session.exit_id] = max(self.rests.get(session.exit_id, 0.0), self.until(rest))
         if is_late:
             # All that a late answer may tell is until when to rest.
-            at_rest = msgspec.structs.replace(before[0], rests_until=record.rests_until)
+            at_rest = msgspec.structs.replace(before[0], cooldown_until=record.cooldown_until)
             assert (record, self.world.engine.state.drought.failing_count) == (at_rest, before[1])
             assert set(self.working()) <= working
         elif session.is_named and outcome is Outcome.BLOCKED and self.is_open(session):
@@ -201,7 +207,7 @@ class AnyHistory(RuleBasedStateMachine):
         loaded = world.restart(order=Random(seed))
 
         assert choices(loaded, world.now) == choices(world.engine, world.now)
-        assert loaded.standing(world.now) == world.engine.standing(world.now)
+        assert loaded.status(world.now) == world.engine.status(world.now)
 
         self.twin.changed.clear()
         if goes_on:

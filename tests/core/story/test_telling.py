@@ -85,7 +85,7 @@ async def test_the_story_adds_up(tmp_path: Path, clock: VirtualClock) -> None:
     assert (story.site, story.at, story.proxy_count) == (SITE, clock.now(), 18)
     assert story.request_count == site.sent.total()
     assert story.untried_count == 18 - len(site.sent)
-    stand = (story.working_count, story.resting_count, story.blocked_count, story.dead_count, story.unclear_count)
+    stand = (story.working_count, story.cooling_down_count, story.blocked_count, story.dead_count, story.unclear_count)
     assert sum(stand) + story.untried_count == 18
     assert story.last_used_at == pytest.approx(clock.now() - 1)
     assert sum(tier.worked_count + tier.failed_count for tier in story.tiers) == len(site.sent)
@@ -165,7 +165,7 @@ async def test_recovery_grows_with_time_and_says_what_it_rests_on(tmp_path: Path
 
     recoveries = told(await engine_of(tmp_path), clock.now()).recoveries
 
-    assert [one.standing for one in recoveries] == ["worked", "never worked", "dead"]
+    assert [one.history for one in recoveries] == ["worked", "never worked", "dead"]
     for one in recoveries:
         assert one.chances == sorted(one.chances)
         assert one.recheck_count >= one.recovered_count >= 0
@@ -211,13 +211,13 @@ async def test_a_session_that_rests_says_until_when(tmp_path: Path, clock: Virtu
     await crawl(tmp_path, clock, pages=5, apart_seconds=100)
     engine = await engine_of(tmp_path)
     session = next(iter(engine.state.working))
-    engine.state.exits[session.exit_id].rests_until = clock.now() + 30
+    engine.state.exits[session.exit_id].cooldown_until = clock.now() + 30
 
     story = tell_session(engine, session.name, clock.now(), Random(0))
 
     assert story is not None
-    assert story.exit.standing == "resting"
-    assert story.exit.rests_until == story.permission.until == clock.now() + 30
+    assert story.exit.standing == "cooling down"
+    assert story.exit.cooldown_until == story.permission.until == clock.now() + 30
     assert story.permission.why == "the site asked to leave it alone"
 
 
@@ -276,7 +276,7 @@ async def test_an_exit_tells_how_it_stands(tmp_path: Path, clock: VirtualClock) 
         told = story.ok_count + story.blocked_count + story.proxy_error_count + story.unclear_count
         assert told == site.sent[host]
         if host not in site.sent:
-            assert (story.standing, story.last_used_at) == ("never tried", None)
+            assert (story.standing, story.last_used_at) == ("untried", None)
         elif host == DEAD:
             assert story.standing == "dead"
         elif host.startswith("10.1.2."):

@@ -9,7 +9,9 @@ from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.urls.channels import Channel, channel_of, headers_over
 from proxysieve.errors import ConfigError
 
-EACH = pytest.mark.parametrize("identity", FINGERPRINTS, ids=lambda one: f"{one.impersonate}-{one.user_agent[13:16]}")
+EACH = pytest.mark.parametrize(
+    "fingerprint", FINGERPRINTS, ids=lambda one: f"{one.impersonate}-{one.user_agent[13:16]}"
+)
 
 
 @pytest.mark.parametrize(

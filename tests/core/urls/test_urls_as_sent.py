@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.urls.parsing import USUAL, Place, as_sent, joined, place_of
+from proxysieve.core.urls.parsing import USUAL, Endpoint, as_sent, joined, place_of
 from proxysieve.errors import ConfigError
 
 SITE = "https://shop.example"
@@ -103,16 +103,16 @@ def test_what_cannot_be_asked_for_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "place", "authority"),
     [
-        ("HTTP://Shop.Example/a", Place("http", "shop.example", 80), "shop.example"),
-        ("https://shop.example.:443", Place("https", "shop.example", 443), "shop.example"),
-        ("https://ann:pw@shop.example:80", Place("https", "shop.example", 80), "shop.example:80"),
-        ("http://bücher.example:8080/", Place("http", "xn--bcher-kva.example", 8080), "xn--bcher-kva.example:8080"),
-        ("http://[::1]:8080", Place("http", "::1", 8080), "[::1]:8080"),
-        ("https://[::1]", Place("https", "::1", 443), "[::1]"),
-        ("http://127.1./", Place("http", "127.0.0.1", 80), "127.0.0.1"),
+        ("HTTP://Shop.Example/a", Endpoint("http", "shop.example", 80), "shop.example"),
+        ("https://shop.example.:443", Endpoint("https", "shop.example", 443), "shop.example"),
+        ("https://ann:pw@shop.example:80", Endpoint("https", "shop.example", 80), "shop.example:80"),
+        ("http://bücher.example:8080/", Endpoint("http", "xn--bcher-kva.example", 8080), "xn--bcher-kva.example:8080"),
+        ("http://[::1]:8080", Endpoint("http", "::1", 8080), "[::1]:8080"),
+        ("https://[::1]", Endpoint("https", "::1", 443), "[::1]"),
+        ("http://127.1./", Endpoint("http", "127.0.0.1", 80), "127.0.0.1"),
     ],
 )
-def test_a_url_has_one_place(url: str, place: Place, authority: str) -> None:
+def test_a_url_has_one_place(url: str, place: Endpoint, authority: str) -> None:
     """Whichever way its host is written, that is where it is asked for."""
     assert place_of(url) == place
     assert place.authority == authority

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.model import LONGEST_REST_SECONDS, OK, Exchange, Failure, Outcome, Verdict
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, OK, Exchange, Failure, Outcome, Verdict
 from proxysieve.core.verdicts.content import SEARCHED_BYTES
 from proxysieve.core.verdicts.judge import Judge, Words
 from proxysieve.judging.expect import expects
@@ -308,7 +308,7 @@ def test_anything_gets_a_verdict(
     verdict = JUDGE.judge(exchange, expects("x"))
 
     assert isinstance(verdict, Verdict)
-    assert -1e12 < verdict.until <= AT + LONGEST_REST_SECONDS
+    assert -1e12 < verdict.until <= AT + LONGEST_COOLDOWN_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Exchange
 from proxysieve.core.verdicts.retry_after import UNREAD_SECONDS, retry_after
 
 # Tuesday, 14 November 2023, 22:13:20 GMT.
@@ -75,7 +75,7 @@ def test_a_wait_is_kept_whatever_form_it_has(value: str, seconds: float) -> None
 )
 def test_no_wait_is_longer_than_a_day(value: str) -> None:
     """Thirty years are a mistake, or a wish; after a day one request asks."""
-    assert until(value) == AT + LONGEST_REST_SECONDS
+    assert until(value) == AT + LONGEST_COOLDOWN_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_any_value_is_a_moment_that_comes(value: str) -> None:
     moment = until(value)
 
     assert math.isfinite(moment)
-    assert AT <= moment <= AT + LONGEST_REST_SECONDS or not value.strip()
+    assert AT <= moment <= AT + LONGEST_COOLDOWN_SECONDS or not value.strip()
 
 
 @given(st.floats(0, 80_000), st.sampled_from(["", "s", " sec", "seconds"]))

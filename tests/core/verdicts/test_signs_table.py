@@ -52,7 +52,7 @@ def exchanges_of(sign: Sign) -> Iterator[Exchange]:
         )
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+@pytest.mark.parametrize("sign", FILE.sign, ids=lambda sign: sign.name)
 def test_a_sign_speaks_where_all_that_it_asks_for_is_there(sign: Sign) -> None:
     """It decides, or an earlier one of its vendor does, whichever of its texts is there."""
     for exchange in exchanges_of(sign):
@@ -65,7 +65,7 @@ def test_a_sign_speaks_where_all_that_it_asks_for_is_there(sign: Sign) -> None:
         assert speaker is sign or is_earlier, (verdict, exchange)
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+@pytest.mark.parametrize("sign", FILE.sign, ids=lambda sign: sign.name)
 def test_a_sign_decides_for_one_of_its_texts_at_least(sign: Sign) -> None:
     """None is hidden behind another of its vendor."""
     assert any(JUDGE.judge(exchange).sign == sign.name for exchange in exchanges_of(sign))
@@ -76,7 +76,7 @@ def test_names_are_unique() -> None:
     assert [name for name, count in Counter(sign.name for sign in FILE.sign).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+@pytest.mark.parametrize("sign", FILE.sign, ids=lambda sign: sign.name)
 def test_a_sign_is_written_as_the_judge_reads_it(sign: Sign) -> None:
     """What is compared in lower case is written so, and somebody says that it is true."""
     assert sign.source.strip()
@@ -88,7 +88,7 @@ def test_a_sign_is_written_as_the_judge_reads_it(sign: Sign) -> None:
     assert (sign.scope is not None) <= (sign.verdict not in {Outcome.OK, Outcome.PROXY_ERROR})
 
 
-@pytest.mark.parametrize("mark", FILE.sign, ids=lambda sign: sign.name)
+@pytest.mark.parametrize("sign", FILE.sign, ids=lambda sign: sign.name)
 def test_no_text_of_a_sign_is_part_of_another(sign: Sign) -> None:
     """The longer one would never be needed."""
     texts = sign.body if sign.exact else [text.lower() for text in sign.body]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxysieve.core.cookies.header import CONTROLS, MOST_BYTES, SetCookie, is_pair
-from proxysieve.core.cookies.scope import Place, Registrable, allowed_domain, default_path
+from proxysieve.core.cookies.scope import CookiePlace, Registrable, allowed_domain, default_path
 
 # RFC 6265bis, 5.5.
 LONGEST_LIFE_SECONDS = 400 * 86_400
@@ -67,7 +67,7 @@ class Cookie:
         return f"<Cookie {self.name!r} of {self.domain}{self.path}>"
 
 
-def cookie_from(said: SetCookie, place: Place, now: float, registrable: Registrable) -> Cookie | None:
+def cookie_from(said: SetCookie, place: CookiePlace, now: float, registrable: Registrable) -> Cookie | None:
     """The cookie that *place* sets by what it *said* at *now*, in Unix seconds; None if browsers refuse it."""
     domain = allowed_domain(said.domain, place.host, registrable)
     path = said.path if said.path.startswith("/") else default_path(place.path)

@@ -18,7 +18,7 @@ PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CookiePlace:
     """Where a request goes, as far as cookies ask.
 
     Attributes:
@@ -33,14 +33,14 @@ class Place:
     is_secure: bool
 
 
-def place_of(url: str) -> Place | None:
+def cookie_place(url: str) -> CookiePlace | None:
     """Where a request of *url* goes; None if it is none of http or https with a host."""
     found = URL.match(url)
     if found is None:
         return None
     host = found[2].lower()
     is_secure = len(found[1]) > len("http") or is_loopback(host)
-    return Place(host, quote(found[3], safe=PRINTABLE, errors="replace") or "/", is_secure)
+    return CookiePlace(host, quote(found[3], safe=PRINTABLE, errors="replace") or "/", is_secure)
 
 
 def default_path(path: str) -> str:

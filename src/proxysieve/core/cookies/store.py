@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from proxysieve.core.cookies.cookie import Cookie, Key, cookie_from, is_keepable
 from proxysieve.core.cookies.header import parse_set_cookie
-from proxysieve.core.cookies.scope import Registrable, domain_matches, path_matches, place_of
+from proxysieve.core.cookies.scope import Registrable, cookie_place, domain_matches, path_matches
 
 # Of a site, and what is left of them where there are more (Chromium, net/cookies/cookie_monster.h).
 MOST_OF_SITE, LEFT_OF_SITE = 180, 150
@@ -48,7 +48,7 @@ class Cookies:
         Whether another site's page led there does not matter: a page in a window of its own may set all of its
         cookies (RFC 6265bis, 5.7).
         """
-        place = place_of(url)
+        place = cookie_place(url)
         if place is None:
             return
         for header in headers:
@@ -73,7 +73,7 @@ class Cookies:
             method: Of the request.
             is_same_site: Whether no other site led there, by a link or a redirect.
         """
-        place = place_of(url) if self._sites else None
+        place = cookie_place(url) if self._sites else None
         if place is None:
             return []
         site = self._sites.get(self._site_of(place.host), {})

@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from proxysieve.core.learning.recovery import Recovery
-from proxysieve.core.learning.tiers import AT_ONCE, BARRED, CHALLENGED, STANDINGS, UNCLEAR, Group, Tier
+from proxysieve.core.learning.tiers import AT_ONCE, BARRED, CHALLENGED, HISTORIES, UNCLEAR, ExitGroup, Tier
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog, GroupKey, group_key
 from proxysieve.core.proxies.elsewhere import Agreement, Elsewhere
@@ -35,7 +35,7 @@ MISSED = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 IDLE, IDLE_CHANCE = "idle", 0.9
 
 
-class Found(NamedTuple):
+class Candidate(NamedTuple):
     """A proxy worth a try, how likely it is to work, and why."""
 
     proxy: Proxy
@@ -43,7 +43,7 @@ class Found(NamedTuple):
     why: str
 
 
-class Try(NamedTuple):
+class FirstTry(NamedTuple):
     """A first request of a session.
 
     Attributes:
@@ -55,8 +55,8 @@ class Try(NamedTuple):
     at: float
     chance: float
     tier: Tier
-    group: Group
-    standing: str
+    group: ExitGroup
+    history: str
     rested: float
     heard: Agreement | None
 
@@ -87,12 +87,12 @@ class Candidates:
         self._exits = exits
         self._version = -1
         self._tiers: dict[float, Tier] = {}
-        self._groups: dict[GroupKey, Group] = {}
+        self._groups: dict[GroupKey, ExitGroup] = {}
         self._carrying = carrying
-        self._tries: OrderedDict[int, Try] = OrderedDict()
-        self._overdue: dict[int, Try] = {}
+        self._tries: OrderedDict[int, FirstTry] = OrderedDict()
+        self._overdue: dict[int, FirstTry] = {}
         self.recoveries = {
-            standing: Recovery(share, ends_at_once=standing in AT_ONCE) for standing, share in STANDINGS.items()
+            history: Recovery(share, ends_at_once=history in AT_ONCE) for history, share in HISTORIES.items()
         }
         self.expected: dict[float, float] = {}
         self.latency = 0.0
@@ -134,10 +134,10 @@ class Candidates:
             tier = self._tiers[cost] = Tier(cost)
         return tier
 
-    def _group(self, key: GroupKey) -> Group:
+    def _group(self, key: GroupKey) -> ExitGroup:
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key)
+            group = self._groups[key] = ExitGroup(key)
         return group
 
     # What happened.
@@ -145,25 +145,25 @@ class Candidates:
     def begin(self, lease: int, proxy: Proxy, at: float) -> None:
         """A session that has not worked yet is being tried on *proxy*."""
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
-        standing, rested = "", 0.0
+        history, rested = "", 0.0
         was_idle = tier.idle.pop(proxy.key, "") is None
         for name, blocked in tier.blocked.items():
             blocked_at = blocked.pop(proxy.key, None)
             if blocked_at is not None:
-                standing, rested = name, at - blocked_at
-        if standing and proxy.is_gateway:
+                history, rested = name, at - blocked_at
+        if history and proxy.is_gateway:
             # Its other names are not to follow before this one is answered.
-            tier.blocked[standing][proxy.key] = at
-        heard = None if standing or was_idle else self._heard_of(proxy)
+            tier.blocked[history][proxy.key] = at
+        heard = None if history or was_idle else self._heard_of(proxy)
         if was_idle:
-            standing, chance = IDLE, IDLE_CHANCE
-        elif standing:
-            chance = self.recoveries[standing].chance(rested)
+            history, chance = IDLE, IDLE_CHANCE
+        elif history:
+            chance = self.recoveries[history].chance(rested)
         else:
             chance = heard.chance(tier.chance) if heard else tier.chance_of((group.ok, group.bad))
-        self._tries[lease] = Try(at, chance, tier, group, standing, rested, heard)
+        self._tries[lease] = FirstTry(at, chance, tier, group, history, rested, heard)
         self.expected[tier.cost] = self.expected.get(tier.cost, 0.0) + chance
-        if not standing:
+        if not history:
             self._move(tier, group, out=1)
 
     def end(self, lease: int, proxy: Proxy | None, outcome: Outcome | None, record: ExitRecord, at: float) -> None:
@@ -180,7 +180,7 @@ class Candidates:
         if tried is None:
             return
         # The site's own error tells nothing of one that was looked at again for that.
-        is_unclear = outcome is Outcome.UNCLEAR or (outcome is Outcome.SITE_ERROR and tried.standing == UNCLEAR)
+        is_unclear = outcome is Outcome.UNCLEAR or (outcome is Outcome.SITE_ERROR and tried.history == UNCLEAR)
         self._learn(tried, outcome, record, is_unclear=is_unclear)
         if proxy is None:
             return
@@ -190,7 +190,7 @@ class Candidates:
             # It would be served, at another time.
             self._tier(proxy.cost).idle[proxy.key] = None
         elif is_unclear:
-            self._put_behind(proxy, tried.standing, at)
+            self._put_behind(proxy, tried.history, at)
         elif outcome is Outcome.OK:
             self._tell(proxy, works=True)
         elif outcome in BAD_OUTCOMES:
@@ -198,16 +198,16 @@ class Candidates:
         else:
             self._put_back(proxy, tried)
 
-    def _learn(self, tried: Try, outcome: Outcome | None, record: ExitRecord, *, is_unclear: bool) -> None:
+    def _learn(self, tried: FirstTry, outcome: Outcome | None, record: ExitRecord, *, is_unclear: bool) -> None:
         """Count what a try tells of others that stand as its exit did."""
         is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
-        if tried.standing in self.recoveries and (is_known or (is_unclear and tried.standing == UNCLEAR)):
-            self.recoveries[tried.standing].count(tried.rested, recovered=is_ok)
-        if tried.standing == UNCLEAR and outcome is not None:
+        if tried.history in self.recoveries and (is_known or (is_unclear and tried.history == UNCLEAR)):
+            self.recoveries[tried.history].count(tried.rested, recovered=is_ok)
+        if tried.history == UNCLEAR and outcome is not None:
             tried.tier.put_off_due(tried.rested, is_unclear=is_unclear)
         if tried.heard and is_known:
             tried.heard.count(works=is_ok)
-        if not tried.standing:
+        if not tried.history:
             ok, bad = int(is_known and is_ok), int(is_known and not is_ok)
             if bad and record.scope is Scope.NETWORK:
                 bad = BARRED_WEIGHT
@@ -221,12 +221,12 @@ class Candidates:
         """The exit of *proxy* works no more; a provider has others."""
         if proxy.is_gateway:
             return
-        standing = _standing(record, outcome)
-        if is_news and standing != BARRED:
+        history = _history(record, outcome)
+        if is_news and history != BARRED:
             # What is refused with its whole country says nothing of other sites.
             self._tell(proxy, works=False)
         self.carry(proxy)
-        self._tier(proxy.cost).blocked[standing][proxy.key] = at
+        self._tier(proxy.cost).blocked[history][proxy.key] = at
 
     def convict(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
         """A fresh exit that nothing was known of is blocked, as others got what it was refused."""
@@ -250,11 +250,11 @@ class Candidates:
         group.fresh = None
         self._move(tier, group, bad=max(-group.bad, bad))
 
-    def _put_behind(self, proxy: Proxy, standing: str, at: float) -> None:
+    def _put_behind(self, proxy: Proxy, history: str, at: float) -> None:
         """A try of *proxy* told nothing: all that were never tried come first, until it is due again."""
         if not proxy.is_gateway:
             self.carry(proxy)
-            name = standing if standing in self.recoveries else UNCLEAR
+            name = history if history in self.recoveries else UNCLEAR
             self._tier(proxy.cost).blocked[name][proxy.key] = at
 
     def _count_missed(self, proxy: Proxy, outcome: Outcome, at: float) -> None:
@@ -268,12 +268,12 @@ class Candidates:
             group.fresh = None
             tier.put(group)
 
-    def _put_back(self, proxy: Proxy, tried: Try) -> None:
+    def _put_back(self, proxy: Proxy, tried: FirstTry) -> None:
         tier = self._tier(proxy.cost)
-        if tried.standing == IDLE:
+        if tried.history == IDLE:
             tier.idle[proxy.key] = None
-        elif tried.standing and not proxy.is_gateway:
-            blocked = tier.blocked[tried.standing]
+        elif tried.history and not proxy.is_gateway:
+            blocked = tier.blocked[tried.history]
             blocked[proxy.key] = tried.at - tried.rested
             blocked.move_to_end(proxy.key, last=False)
 
@@ -358,11 +358,11 @@ class Candidates:
             self._move(self._tier(key[0]), group, ok=ok - group.ok, bad=bad - group.bad)
         self._drop_empty_groups()
 
-    def has_blocked(self, standing: str) -> bool:
-        """Whether an exit is blocked that had that *standing* before."""
-        return any(tier.blocked[standing] for tier in self._tiers.values())
+    def has_blocked(self, history: str) -> bool:
+        """Whether an exit is blocked that had that *history* before."""
+        return any(tier.blocked[history] for tier in self._tiers.values())
 
-    def _take(self, lease: int) -> Try | None:
+    def _take(self, lease: int) -> FirstTry | None:
         tried = self._tries.pop(lease, None)
         if tried is not None:
             self.expected[tried.tier.cost] -= tried.chance
@@ -372,7 +372,7 @@ class Candidates:
         return tried
 
     @staticmethod
-    def _move(tier: Tier, group: Group, *, ok: int = 0, bad: int = 0, out: int = 0) -> None:
+    def _move(tier: Tier, group: ExitGroup, *, ok: int = 0, bad: int = 0, out: int = 0) -> None:
         tier.take_out(group)
         group.ok += ok
         group.bad += bad
@@ -384,7 +384,7 @@ class Candidates:
 
     def find(
         self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random, now: float, *, gives_way: bool = False
-    ) -> Found | None:
+    ) -> Candidate | None:
         """The exit of *tier* that is likeliest to work, of those that are not blocked as far as is known.
 
         Args:
@@ -396,11 +396,11 @@ class Candidates:
         """
         idle = self._idle(tier, is_free)
         if idle is not None:
-            return Found(idle, IDLE_CHANCE, "worked before")
+            return Candidate(idle, IDLE_CHANCE, "worked before")
         fresh = None if gives_way else self._fresh(tier, is_free, rng)
         return fresh or self._due(tier, is_free, now)
 
-    def _due(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Found | None:
+    def _due(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Candidate | None:
         """One whose last try told nothing, so long ago that it is as good as one that was never tried."""
         for key, at in islice(tier.blocked[UNCLEAR].items(), DRAW_COUNT):
             proxy = self._catalog.get(key)
@@ -408,9 +408,9 @@ class Candidates:
                 return self._found_again(proxy, UNCLEAR, now - at)
         return None
 
-    def _found_again(self, proxy: Proxy, standing: str, seconds: float) -> Found:
-        said = f"unclear {seconds:.0f} s ago" if standing == UNCLEAR else f"blocked {seconds:.0f} s ago, {standing}"
-        return Found(proxy, self.recoveries[standing].chance(seconds), said)
+    def _found_again(self, proxy: Proxy, history: str, seconds: float) -> Candidate:
+        said = f"unclear {seconds:.0f} s ago" if history == UNCLEAR else f"blocked {seconds:.0f} s ago, {history}"
+        return Candidate(proxy, self.recoveries[history].chance(seconds), said)
 
     def _idle(self, tier: Tier, is_free: Callable[[Proxy], bool]) -> Proxy | None:
         for _ in range(min(DRAW_COUNT, len(tier.idle))):
@@ -429,27 +429,27 @@ class Candidates:
             return None
         return self._fresh_in(group, is_free, rng)
 
-    def _fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
+    def _fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Candidate | None:
         best = self._best_fresh(tier, is_free, rng)
         chance = self.heard_good.chance(tier.chance)
         if best is None or best.chance < chance:
             proxy = self._good_elsewhere(tier, is_free, rng)
             if proxy is not None:
-                return Found(proxy, chance, "works at other sites")
+                return Candidate(proxy, chance, "works at other sites")
         return best
 
-    def _best_fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Found | None:
+    def _best_fresh(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Candidate | None:
         for equals in list(tier.best_first()):
             for group in self._any_order(equals, rng):
                 proxy = self._fresh_in(group, is_free, rng)
                 if proxy is not None:
-                    return Found(proxy, tier.chance_of((group.ok, group.bad)), "never used here")
+                    return Candidate(proxy, tier.chance_of((group.ok, group.bad)), "never used here")
                 if not group.fresh:
                     tier.take_out(group)
         return None
 
     @staticmethod
-    def _any_order(groups: RandomSet[Group], rng: Random) -> Iterator[Group]:
+    def _any_order(groups: RandomSet[ExitGroup], rng: Random) -> Iterator[ExitGroup]:
         """Some at random, as one of them will do most of the time, and then all."""
         for _ in range(DRAW_COUNT):
             if groups:
@@ -463,7 +463,7 @@ class Candidates:
                 return proxy
         return None
 
-    def _fresh_in(self, group: Group, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
+    def _fresh_in(self, group: ExitGroup, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
         if group.fresh is None:
             group.fresh = list(self._catalog.groups.get(group.key, {}).values())
         fresh = group.fresh
@@ -490,9 +490,9 @@ class Candidates:
             return False
         return record.is_judged or any(proxy.key in blocked for blocked in self._tier(proxy.cost).blocked.values())
 
-    def find_blocked(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Found | None:
+    def find_blocked(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Candidate | None:
         """The blocked exit of *tier* that is likeliest to be well again."""
-        best: Found | None = None
+        best: Candidate | None = None
         for name, blocked in tier.blocked.items():
             for key, at in islice(blocked.items(), DRAW_COUNT):
                 proxy = self._catalog.get(key)
@@ -508,7 +508,7 @@ def _cost(tier: Tier) -> float:
     return tier.cost
 
 
-def _standing(record: ExitRecord, outcome: Outcome | None) -> str:
+def _history(record: ExitRecord, outcome: Outcome | None) -> str:
     """How the exit of *record* stood before it failed with *outcome*."""
     if outcome is Outcome.BLOCKED and record.scope in {Scope.NETWORK, Scope.COUNTRY}:
         return BARRED

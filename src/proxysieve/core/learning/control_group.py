@@ -50,28 +50,28 @@ class Refusal(NamedTuple):
     is_presumed: bool
 
 
-class Page:
+class RefusedPage:
     """What is known of one page that was refused to somebody.
 
     Attributes:
-        suspects: Who was refused it, by exit.
+        refusals: Who was refused it, by exit.
         confirmed: The exits among them that were answered well elsewhere, when asked later.
         refused_at: When the first session that works asked for it, to be refused; infinity if none did.
     """
 
-    __slots__ = ("confirmed", "refused_at", "suspects")
+    __slots__ = ("confirmed", "refusals", "refused_at")
 
     def __init__(self) -> None:
-        self.suspects: dict[str, Refusal] = {}
+        self.refusals: dict[str, Refusal] = {}
         self.confirmed: set[str] = set()
         self.refused_at = math.inf
 
     def alike(self, sign: str) -> int:
         """How many exits of working sessions were refused it by *sign*."""
-        return sum(one.had_worked and one.sign == sign for one in self.suspects.values())
+        return sum(one.had_worked and one.sign == sign for one in self.refusals.values())
 
 
-class Tally(NamedTuple):
+class SignCounts(NamedTuple):
     """What a sign meant so far.
 
     Attributes:
@@ -93,30 +93,30 @@ class ControlGroup:
     """
 
     def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}
-        self._pages: OrderedDict[int, Page] = OrderedDict()
+        self.sign_counts: dict[str, SignCounts] = {}
+        self._pages: OrderedDict[int, RefusedPage] = OrderedDict()
         self._of_session: dict[str, set[int]] = {}
         self._own: OrderedDict[int, str] = OrderedDict()
         self._answered: deque[float] = deque(maxlen=MOST_PAGES)
 
-    def fail(self, page_number: int, suspect: Refusal) -> int:
-        """*suspect* was refused *page_number*; how many working sessions were refused it alike, this one included."""
+    def fail(self, page_number: int, refusal: Refusal) -> int:
+        """*refusal* was refused *page_number*; how many working sessions were refused it alike, this one included."""
         known = self._pages.get(page_number)
         if known is None:
-            known = self._pages[page_number] = Page()
+            known = self._pages[page_number] = RefusedPage()
         self._pages.move_to_end(page_number)
-        if suspect.had_worked:
-            known.refused_at = min(known.refused_at, suspect.asked_at)
-        before = known.suspects.get(suspect.exit_id)
-        if len(known.suspects) < MOST_REFUSALS or before:
+        if refusal.had_worked:
+            known.refused_at = min(known.refused_at, refusal.asked_at)
+        before = known.refusals.get(refusal.exit_id)
+        if len(known.refusals) < MOST_REFUSALS or before:
             if before:
                 self._clear(before.session_name, page_number)
-            known.suspects[suspect.exit_id] = suspect
-            known.confirmed.discard(suspect.exit_id)
-            self._of_session.setdefault(suspect.session_name, set()).add(page_number)
+            known.refusals[refusal.exit_id] = refusal
+            known.confirmed.discard(refusal.exit_id)
+            self._of_session.setdefault(refusal.session_name, set()).add(page_number)
         if len(self._pages) > MOST_PAGES:
             self._drop(next(iter(self._pages)))
-        return known.alike(suspect.sign)
+        return known.alike(refusal.sign)
 
     def succeed(self, page_number: int, exit_id: str, asked_at: float) -> list[Refusal]:
         """*page_number* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
@@ -125,12 +125,12 @@ class ControlGroup:
         known = self._drop(page_number) if self._pages else None
         if known is None:
             return []
-        blamed = [suspect for suspect in known.suspects.values() if suspect.exit_id != exit_id]
-        for suspect in blamed:
-            tally = self.tallies.get(suspect.sign, Tally())
-            worked_count = tally.worked_count + suspect.had_worked
-            self.tallies[suspect.sign] = tally._replace(
-                blocked_count=tally.blocked_count + 1, worked_count=worked_count
+        blamed = [refusal for refusal in known.refusals.values() if refusal.exit_id != exit_id]
+        for refusal in blamed:
+            counts = self.sign_counts.get(refusal.sign, SignCounts())
+            worked_count = counts.worked_count + refusal.had_worked
+            self.sign_counts[refusal.sign] = counts._replace(
+                blocked_count=counts.blocked_count + 1, worked_count=worked_count
             )
         return blamed
 
@@ -147,11 +147,11 @@ class ControlGroup:
         own = []
         for page_number in self._of_session.get(session, ()):
             known = self._pages[page_number]
-            for suspect in known.suspects.values():
-                if suspect.session_name == session and suspect.asked_at < asked_at:
-                    known.confirmed.add(suspect.exit_id)
-                    if self.is_own(page_number, suspect.sign):
-                        own.append((page_number, suspect.sign))
+            for refusal in known.refusals.values():
+                if refusal.session_name == session and refusal.asked_at < asked_at:
+                    known.confirmed.add(refusal.exit_id)
+                    if self.is_own(page_number, refusal.sign):
+                        own.append((page_number, refusal.sign))
         return own
 
     def is_own(self, page_number: int, sign: str) -> bool:
@@ -170,26 +170,26 @@ class ControlGroup:
         self._own[page_number] = sign
         if len(self._own) > MOST_PAGES:
             self._own.popitem(last=False)
-        tally = self.tallies.get(sign, Tally())
-        self.tallies[sign] = tally._replace(page_count=tally.page_count + 1)
-        return list(known.suspects.values())
+        counts = self.sign_counts.get(sign, SignCounts())
+        self.sign_counts[sign] = counts._replace(page_count=counts.page_count + 1)
+        return list(known.refusals.values())
 
     def is_usually_own(self, sign: str) -> bool:
         """Whether a page is likelier to bear *sign* by itself than somebody to be blocked by it."""
-        tally = self.tallies.get(sign)
-        return tally is not None and not tally.blocked_count and tally.page_count >= USUAL_COUNT
+        counts = self.sign_counts.get(sign)
+        return counts is not None and not counts.blocked_count and counts.page_count >= USUAL_COUNT
 
     def is_trusted(self, page_number: int, sign: str, *, is_weak: bool) -> bool:
-        """Whether *sign* is believed to be a block of whoever was refused *page_number*, before others tell of that page.
+        """Whether *sign* is taken for a block of whoever was refused the page, before others tell of that page.
 
         To wait costs sessions that meanwhile go past a limit which is not believed in yet.
         """
-        tally = self.tallies.get(sign, Tally())
+        counts = self.sign_counts.get(sign, SignCounts())
         if self.is_disputed(page_number, sign):
             return False
         # Those who never worked were blocked from the start, and say nothing of those who do.
-        proven = tally.worked_count if is_weak else tally.blocked_count
-        return proven >= (USUAL_COUNT if is_weak else 0) and tally.page_count * MISTAKES_WEIGHT <= proven
+        proven = counts.worked_count if is_weak else counts.blocked_count
+        return proven >= (USUAL_COUNT if is_weak else 0) and counts.page_count * MISTAKES_WEIGHT <= proven
 
     def is_disputed(self, page_number: int, sign: str) -> bool:
         """Whether *page_number* was refused by *sign* to a session that works, so that it is no news of another's."""
@@ -207,14 +207,16 @@ class ControlGroup:
 
     def fade(self, share: float) -> None:
         """Have what signs meant weigh only *share* of what it did."""
-        faded = {sign: Tally(*(int(count * share) for count in tally)) for sign, tally in self.tallies.items()}
-        self.tallies = {sign: tally for sign, tally in faded.items() if any(tally)}
+        faded = {
+            sign: SignCounts(*(int(count * share) for count in counts)) for sign, counts in self.sign_counts.items()
+        }
+        self.sign_counts = {sign: counts for sign, counts in faded.items() if any(counts)}
 
-    def _drop(self, page_number: int) -> Page | None:
+    def _drop(self, page_number: int) -> RefusedPage | None:
         known = self._pages.pop(page_number, None)
         if known is not None:
-            for suspect in known.suspects.values():
-                self._clear(suspect.session_name, page_number)
+            for refusal in known.refusals.values():
+                self._clear(refusal.session_name, page_number)
         return known
 
     def _clear(self, session: str, page_number: int) -> None:

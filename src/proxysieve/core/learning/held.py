@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-from proxysieve.core.learning.overuse import Blocked
+from proxysieve.core.learning.overuse import BlockedUse
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, SessionRecord
 
@@ -43,7 +43,7 @@ class Incident(NamedTuple):
     exit: ExitRecord
     outcome: Outcome
     at: float
-    blocked: Blocked
+    blocked: BlockedUse
     page_number: int = 0
     is_weak: bool = False
     was_unclear: bool = False
@@ -72,22 +72,22 @@ class HeldSessions:
 
     def __init__(self) -> None:
         self.held: dict[str, Incident] = {}
-        self.suspects: dict[str, Incident] = {}
+        self.rechecks: dict[str, Incident] = {}
         self.alarm_at = 0.0
         self.alarm_sign = ""
         self.probe_at = 0.0
         self.ok_asked_at = 0.0
         self._probe: int | None = None
         self._probe_count = 0
-        self._trial: int | None = None
-        self._trial_at = 0.0
+        self._recheck: int | None = None
+        self._recheck_at = 0.0
         self._failures: dict[str | int, Failed] = {}
 
     # Who may be used.
 
     def is_held(self, name: str) -> bool:
         """Whether the session called *name* is not to be used now."""
-        return name in self.held or name in self.suspects
+        return name in self.held or name in self.rechecks
 
     @property
     def is_leader_held(self) -> bool:
@@ -99,27 +99,27 @@ class HeldSessions:
         """Whether the answer to a probe is waited for."""
         return self._probe is not None
 
-    def is_trial_due(self, now: float) -> bool:
+    def is_recheck_due(self, now: float) -> bool:
         """Whether a suspect is to be used again now, to see whether it is blocked."""
-        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._trial is None and now >= self._trial_at
-        return bool(self.suspects) and is_due
+        is_due = self._probe_count % 2 == 0 if self.alarm_at else self._recheck is None and now >= self._recheck_at
+        return bool(self.rechecks) and is_due
 
-    def on_trial(self, now: float) -> dict[str, Incident]:
+    def may_recheck(self, now: float) -> dict[str, Incident]:
         """Who may be tried again where nothing else can be done: suspects when it is time, and else those held."""
-        if not self.suspects:
+        if not self.rechecks:
             return self.held
-        return self.suspects if self.alarm_at or now >= self._trial_at else {}
+        return self.rechecks if self.alarm_at or now >= self._recheck_at else {}
 
     def postpone(self, name: str, at: float) -> bool:
         """Whether the trial of *name*, which failed at *at*, tells nothing, as nobody was answered well since.
 
         Then the site may be to blame, or the detector, and the next one comes later.
         """
-        refused_at = self.suspects[name].at if name in self.suspects else 0.0
+        refused_at = self.rechecks[name].at if name in self.rechecks else 0.0
         if self.ok_asked_at > refused_at:
             return False
         pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - refused_at))
-        self._trial_at = at + min(pause, LAST_PROBE_SECONDS)
+        self._recheck_at = at + min(pause, LAST_PROBE_SECONDS)
         return True
 
     # What happens.
@@ -129,45 +129,47 @@ class HeldSessions:
         if self.alarm_at:
             self._probe = lease
         elif self.is_held(name):
-            if not (self.suspects.get(name) or self.held[name]).page_number:
-                self.suspects |= self.held
+            if not (self.rechecks.get(name) or self.held[name]).page_number:
+                self.rechecks |= self.held
                 self.held = {}
             elif name in self.held:
-                self.suspects[name] = self.held.pop(name)
-            self._trial = lease
+                self.rechecks[name] = self.held.pop(name)
+            self._recheck = lease
 
     def end(self, lease: int, at: float, *, is_ok: bool) -> bool:
         """The request of *lease* is over; whether it decides the fate of the suspects."""
-        is_trial = lease == self._trial
-        if is_trial:
-            self._trial = None
+        is_recheck = lease == self._recheck
+        if is_recheck:
+            self._recheck = None
         if lease == self._probe:
             self._probe = None
             if not is_ok and self.alarm_at:
                 self._probe_count += 1
                 pause = max(FIRST_PROBE_SECONDS, PROBE_SHARE * (at - self.alarm_at))
                 self.probe_at = at + min(pause, LAST_PROBE_SECONDS)
-        return is_trial
+        return is_recheck
 
     def hold(self, incident: Incident) -> None:
         """Wait with what *incident* tells."""
-        kept = self.suspects if self.alarm_at else self.held
+        kept = self.rechecks if self.alarm_at else self.held
         kept[incident.session.name] = incident
 
-    def suspect(self, page_number: int) -> None:
+    def recheck_page(self, page_number: int) -> None:
         """*page_number* is refused to several: those who are held for it are to be tried again elsewhere."""
         for name in [name for name, incident in self.held.items() if incident.page_number == page_number]:
-            self.suspects[name] = self.held.pop(name)
+            self.rechecks[name] = self.held.pop(name)
 
     def refine(self, name: str, asked_at: float, number: int) -> None:
         """An earlier request of the session called *name* was refused as well."""
-        for kept in (self.held, self.suspects):
+        for kept in (self.held, self.rechecks):
             incident = kept.get(name)
             if incident is not None and number < incident.blocked.number:
                 earlier = incident.blocked._replace(asked_at=asked_at, number=number)
                 kept[name] = incident._replace(blocked=earlier)
 
-    def fail(self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page_number: int = 0) -> None:
+    def fail(
+        self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page_number: int = 0
+    ) -> None:
         """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely.
 
         That several are refused one *page_number* is not unlikely at all; it counts once.
@@ -183,7 +185,7 @@ class HeldSessions:
             self._probe_count = 0
             signs = Counter(failed.sign for failed in self._failures.values())
             self.alarm_sign = signs.most_common(1)[0][0]
-            self.suspects |= self.held
+            self.rechecks |= self.held
             self.held = {}
 
     def succeed(self, asked_at: float, page_number: int = 0) -> list[Incident]:
@@ -200,10 +202,10 @@ class HeldSessions:
             self.alarm_at, self.alarm_sign, self._probe = 0.0, "", None
         if not self.held:
             return []
-        believed = [incident for incident in self.held.values() if _is_believed(incident, asked_at, page_number)]
-        for incident in believed:
+        confirmed = [incident for incident in self.held.values() if _is_confirmed(incident, asked_at, page_number)]
+        for incident in confirmed:
             del self.held[incident.session.name]
-        return believed
+        return confirmed
 
     def take_forgiven(self, asked_at: float) -> list[Incident]:
         """Those of weak refusals whose page nobody asked for again; they are held no more."""
@@ -217,45 +219,45 @@ class HeldSessions:
     def take_page(self, page_number: int) -> list[Incident]:
         """Those who were refused *page_number*; they are held for it no more."""
         taken = []
-        for kept in (self.held, self.suspects):
+        for kept in (self.held, self.rechecks):
             names = [name for name, incident in kept.items() if incident.page_number == page_number]
             taken += [kept.pop(name) for name in names]
         return taken
 
     def refused_at(self, name: str) -> float:
         """When the session called *name*, which is held, asked what it was refused."""
-        incident = self.held.get(name) or self.suspects.get(name)
+        incident = self.held.get(name) or self.rechecks.get(name)
         return incident.blocked.asked_at if incident else 0.0
 
     def page_of(self, name: str) -> int:
         """What the session called *name* was refused, that is held; 0 where that is not known."""
-        incident = self.held.get(name) or self.suspects.get(name)
+        incident = self.held.get(name) or self.rechecks.get(name)
         return incident.page_number if incident else 0
 
     def take(self, name: str) -> list[Incident]:
         """Whoever shares the fate of the suspect called *name*: it alone, if it was refused a page that is known."""
-        incident = self.suspects.get(name)
+        incident = self.rechecks.get(name)
         if incident is None or not incident.page_number:
-            return self.take_suspects()
-        return [self.suspects.pop(name)]
+            return self.take_rechecks()
+        return [self.rechecks.pop(name)]
 
-    def take_suspects(self) -> list[Incident]:
+    def take_rechecks(self) -> list[Incident]:
         """Those whose fate is decided; they are no suspects any more."""
-        suspects, self.suspects = list(self.suspects.values()), {}
-        return suspects
+        rechecks, self.rechecks = list(self.rechecks.values()), {}
+        return rechecks
 
     def take_all(self) -> list[Incident]:
         """The same, and all who are held."""
         held, self.held = list(self.held.values()), {}
-        return self.take_suspects() + held
+        return self.take_rechecks() + held
 
     def forget(self, name: str) -> None:
         """The session called *name* is gone."""
         self.held.pop(name, None)
-        self.suspects.pop(name, None)
+        self.rechecks.pop(name, None)
 
 
-def _is_believed(incident: Incident, asked_at: float, page_number: int) -> bool:
+def _is_confirmed(incident: Incident, asked_at: float, page_number: int) -> bool:
     if incident.blocked.asked_at >= asked_at:
         return False
     if incident.page_number in {0, page_number}:

@@ -9,10 +9,10 @@ import msgspec
 
 from proxysieve.core.evidence import DISPUTABLE, is_weak
 from proxysieve.core.learning.candidates import Candidates
-from proxysieve.core.learning.control_group import ControlGroup, Tally
+from proxysieve.core.learning.control_group import ControlGroup, SignCounts
 from proxysieve.core.learning.held import FAILED_ANSWER, FAILED_SESSION, HeldSessions, Incident
 from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimitsRecord
-from proxysieve.core.learning.overuse import Blocked, Overuse
+from proxysieve.core.learning.overuse import BlockedUse, Overuse
 from proxysieve.core.learning.rotation import Member, Rotation
 from proxysieve.core.learning.uses import Uses
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
@@ -46,7 +46,7 @@ class LearnerRecord(msgspec.Struct, kw_only=True):
     still: dict[str, list[Weight]] = {}
     depth: Positive = FLOOR
     latency: Moment = 0.0
-    tallies: dict[str, Tally] = {}
+    sign_counts: dict[str, SignCounts] = msgspec.field(default_factory=dict, name="tallies")
 
 
 class Learner:
@@ -90,7 +90,7 @@ class Learner:
                 rotation.use(session.name)
         else:
             self.candidates.begin(lease, proxy, at)
-            self.overuse.network_limits.note_trial(proxy.network)
+            self.overuse.network_limits.note_neighbour(proxy.network)
         self.held_sessions.use(session.name, lease)
         return number, at
 
@@ -173,7 +173,7 @@ class Learner:
         elif session.has_worked:
             self.held_sessions.fail(session.name, asked_at, FAILED_SESSION, at, sign, page_number)
 
-    def believe(self, incident: Incident, at: float) -> str:
+    def confirm(self, incident: Incident, at: float) -> str:
         """A session was refused, and that is so; why, in words."""
         proxy = self._catalog.get(incident.session.proxy_key)
         if proxy is None:
@@ -186,10 +186,10 @@ class Learner:
         networks = [member.network for member in self.working() if member.network is not None]
         return self.overuse.explain(incident.blocked, exits, networks, at)
 
-    def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> Blocked:
+    def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> BlockedUse:
         """What is to be told of a session that was refused."""
         proxy = self._catalog.get(session.proxy_key)
-        return Blocked(session.exit_id, proxy.network if proxy else "", asked_at, number, is_expected)
+        return BlockedUse(session.exit_id, proxy.network if proxy else "", asked_at, number, is_expected)
 
     def retire(self, member: Member) -> None:
         """The session of *member* is not to be used any more, for its age or because its proxy has left."""
@@ -244,11 +244,11 @@ class Learner:
             at=self.at,
             exits=self.overuse.exit_limits.record(),
             networks=self.overuse.network_limits.record(),
-            recovered={standing: recovery.recovered for standing, recovery in recoveries.items()},
-            still={standing: recovery.still for standing, recovery in recoveries.items()},
+            recovered={history: recovery.recovered for history, recovery in recoveries.items()},
+            still={history: recovery.still for history, recovery in recoveries.items()},
             depth=self.overuse.depth.proven,
             latency=self.candidates.latency,
-            tallies=self.control_group.tallies,
+            sign_counts=self.control_group.sign_counts,
         )
 
     def restore(self, record: LearnerRecord | None, exits: Iterable[tuple[str, ExitRecord]]) -> None:
@@ -268,9 +268,9 @@ class Learner:
         self.overuse.network_limits.restore(record.networks)
         self.overuse.depth.reset(record.depth)
         self.candidates.latency = record.latency
-        self.control_group.tallies = dict(record.tallies)
-        for standing, recovery in self.candidates.recoveries.items():
-            recovery.restore(record.recovered.get(standing, []), record.still.get(standing, []))
+        self.control_group.sign_counts = dict(record.sign_counts)
+        for history, recovery in self.candidates.recoveries.items():
+            recovery.restore(record.recovered.get(history, []), record.still.get(history, []))
 
     def _recall(self, exit_id: str, kept: ExitRecord | None) -> Proxy | None:
         """Take back what was *kept* of an exit; its proxy, None if that is not in the list."""

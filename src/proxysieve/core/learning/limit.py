@@ -56,7 +56,7 @@ class Limit(msgspec.Struct, gc=False):
     asked_at: Moment = 0.0
     sure: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     inside_count: Count = 0
-    trial_count: Count = 0
+    neighbour_count: Count = msgspec.field(default=0, name="trial_count")
 
     def __post_init__(self) -> None:
         if self.seconds > self.below:

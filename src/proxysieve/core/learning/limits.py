@@ -197,10 +197,10 @@ class UsageLimits:
             self.limits = [one for one in self.limits if one.subject != subject or one.since >= asked_at]
             self._grant()
 
-    def note_trial(self, network: str) -> None:
+    def note_neighbour(self, network: str) -> None:
         """A fresh exit of *network* is tried."""
         for limit in self.limits:
-            limit.trial_count += limit.subject == network
+            limit.neighbour_count += limit.subject == network
 
     def _narrow(self, uses: Uses, asked_at: float, later: int) -> None:
         """Learn from a success past a limit that its window is not as long as it might be."""
@@ -246,7 +246,7 @@ class UsageLimits:
             return "before all began anew"
         return self._past_limit(counts, uses) or self._within_limit(counts, uses, others, now)
 
-    def suspect(self, subject: str, counts: Counts, uses: Uses, now: float, out_count: int, sure: float) -> str:
+    def assume(self, subject: str, counts: Counts, uses: Uses, now: float, out_count: int, sure: float) -> str:
         """Believe in a new limit, if *subject* was used like nobody before it when it was blocked.
 
         Args:

@@ -27,7 +27,7 @@ TICK_SECONDS = 1e-6
 PROOFS_KEPT, MOST_BETWEEN_PROOFS = 50, 8
 
 
-class Blocked(NamedTuple):
+class BlockedUse(NamedTuple):
     """An exit was blocked.
 
     Attributes:
@@ -138,7 +138,7 @@ class Overuse:
         if not pace.lag:
             pace.prove(exit_id, uses, asked_at, now)
 
-    def explain(self, blocked: Blocked, exits: Iterable[Uses], networks: Iterable[Uses], now: float) -> str:
+    def explain(self, blocked: BlockedUse, exits: Iterable[Uses], networks: Iterable[Uses], now: float) -> str:
         """Learn why an exit was blocked; in words, empty where it was not for its use, or nobody knows.
 
         Args:
@@ -166,27 +166,27 @@ class Overuse:
         self._lately.clear()
         return why
 
-    def _explain_by_use(self, blocked: Blocked, exits: Iterable[Uses], networks: Iterable[Uses], now: float) -> str:
+    def _explain_by_use(self, blocked: BlockedUse, exits: Iterable[Uses], networks: Iterable[Uses], now: float) -> str:
         uses, pace = self.exits[blocked.exit_id], self.exit_limits
         counts = pace.counts(uses, blocked.asked_at - pace.lag)
         out_count = max(0, blocked.number - 1 - uses.served)
         why = pace.explain(blocked.exit_id, counts, uses, exits, now)
         if why:
             return why
-        why = pace.suspect(blocked.exit_id, counts, uses, now, out_count, SURE_OF_USE)
+        why = pace.assume(blocked.exit_id, counts, uses, now, out_count, SURE_OF_USE)
         if not blocked.network:
             return why
         sure = SURE_OF_NETWORK if why else SURE_WITHOUT_EXIT
         return self._explain_by_network(blocked, networks, now, out_count, sure) or why
 
     def _explain_by_network(
-        self, blocked: Blocked, networks: Iterable[Uses], now: float, out_count: int, sure: float
+        self, blocked: BlockedUse, networks: Iterable[Uses], now: float, out_count: int, sure: float
     ) -> str:
         network, pace = blocked.network, self.network_limits
         uses = self.uses_of_network(network)
         counts = pace.counts(uses, blocked.asked_at - pace.lag)
         why = pace.explain(network, counts, uses, networks, now)
-        why = why or pace.suspect(network, counts, uses, now, out_count, sure)
+        why = why or pace.assume(network, counts, uses, now, out_count, sure)
         return f"{why} of the network" if why else ""
 
     def _seconds_late(self) -> float:

@@ -19,14 +19,14 @@ SHRINKAGE = 1.5
 # the visitor was refused and not the exit, another visitor may pass at once; where all of a network or country is, the
 # exit is none of those that ever will. One whose last try told nothing is not blocked as far as is known.
 CHALLENGED, BARRED, UNCLEAR = "challenged", "barred", "unclear"
-STANDINGS = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97, UNCLEAR: 0.5}
+HISTORIES = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97, UNCLEAR: 0.5}
 # Those that may be well at once: what was refused, or failed, was not the exit.
 AT_ONCE = frozenset({CHALLENGED, UNCLEAR})
 # When one whose try told nothing is as good as one that was never tried; twice as long each time that it was not.
 FIRST_DUE_SECONDS, LAST_DUE_SECONDS = 60.0, 86400.0
 
 
-class Group:
+class ExitGroup:
     """The exits of one network at one cost, or of one gateway provider.
 
     Attributes:
@@ -65,10 +65,10 @@ class Tier:
     def __init__(self, cost: float) -> None:
         self.cost = cost
         self.ok = self.bad = 0
-        self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in STANDINGS}
+        self.blocked: dict[str, OrderedDict[str, float]] = {name: OrderedDict() for name in HISTORIES}
         self.idle: OrderedDict[str, None] = OrderedDict()
         self.due_seconds = FIRST_DUE_SECONDS
-        self._by_place: dict[tuple[int, int], RandomSet[Group]] = {}
+        self._by_place: dict[tuple[int, int], RandomSet[ExitGroup]] = {}
 
     @property
     def chance(self) -> float:
@@ -87,11 +87,11 @@ class Tier:
         elif rested >= self.due_seconds:
             self.due_seconds = min(2 * self.due_seconds, LAST_DUE_SECONDS)
 
-    def put(self, group: Group) -> None:
+    def put(self, group: ExitGroup) -> None:
         """Have *group* where it belongs, to be drawn from."""
         self._by_place.setdefault(group.place, RandomSet()).add(group)
 
-    def take_out(self, group: Group) -> None:
+    def take_out(self, group: ExitGroup) -> None:
         """Do not draw from *group* any more."""
         there = self._by_place.get(group.place)
         if there is not None:
@@ -99,7 +99,7 @@ class Tier:
             if not there:
                 del self._by_place[group.place]
 
-    def best_first(self) -> Iterator[RandomSet[Group]]:
+    def best_first(self) -> Iterator[RandomSet[ExitGroup]]:
         """The groups, those whose exits are likeliest to work first, equals together."""
         if len(self._by_place) == 1:
             yield from self._by_place.values()

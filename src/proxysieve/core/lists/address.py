@@ -64,7 +64,7 @@ WHOLE = 4
 LONGEST_LINE = 8_192
 
 
-class Reading(NamedTuple):
+class LineReading(NamedTuple):
     """One way to read a line.
 
     Attributes:
@@ -218,15 +218,15 @@ def _scheme(text: str) -> tuple[str, str]:
     return scheme, text[found.end() :]
 
 
-def _the_one(text: str, *, has_scheme: bool) -> Reading:
+def _the_one(text: str, *, has_scheme: bool) -> LineReading:
     """The only way to read *text*."""
-    readings = list(_readings(text))
-    if len(readings) > 1:
+    line_readings = list(_line_readings(text))
+    if len(line_readings) > 1:
         # An address is a host's, and nobody is called like one.
-        readings = [one for one in readings if not is_ip(one.username)] or readings
-    if not readings:
+        line_readings = [one for one in line_readings if not is_ip(one.username)] or line_readings
+    if not line_readings:
         raise _explained(text)
-    if len(readings) > 1:
+    if len(line_readings) > 1:
         raise _refused(
             "it can be read in two ways",
             "write it as scheme://user:password@host:port, with %3A for a colon and %40 for an @ in user and password",
@@ -234,27 +234,27 @@ def _the_one(text: str, *, has_scheme: bool) -> Reading:
     credentials, at, _ = text.rpartition("@")
     if at and not has_scheme and is_ip(credentials.rpartition(":")[0]) and address_of(credentials):
         raise _refused("what stands before the @ is a host and its port", "write user:password@host:port")
-    return readings[0]
+    return line_readings[0]
 
 
-def _readings(text: str) -> Iterator[Reading]:
+def _line_readings(text: str) -> Iterator[LineReading]:
     """All ways to read *text*."""
     credentials, at, place = text.rpartition("@")
     address = address_of(place.removesuffix("/"))
     if address and not (set("/?#") & set(credentials)):
         username, _, password = credentials.partition(":")
-        yield Reading(*address, _decoded(username), _decoded(password))
+        yield LineReading(*address, _decoded(username), _decoded(password))
     if text.count(":") < WHOLE - 1 or (address and not at):
         return
     forward = FORWARD.fullmatch(text)
     address = address_of(forward[1]) if forward and not is_bare_ipv6(text) else None
     if forward and address:
-        yield Reading(*address, forward[2], forward[3], ends_openly=True)
+        yield LineReading(*address, forward[2], forward[3], ends_openly=True)
     backward = BACKWARD.fullmatch(text)
     address = address_of(backward[3]) if backward and not is_bare_ipv6(text) else None
     # In the last place a name without a dot is most likely a user, and its port a password.
     if backward and address and (address[0].strip(".").count(".") or ":" in address[0] or address[0] == "localhost"):
-        yield Reading(*address, backward[1], backward[2])
+        yield LineReading(*address, backward[1], backward[2])
 
 
 def _decoded(part: str) -> str:

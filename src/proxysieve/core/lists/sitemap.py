@@ -45,7 +45,7 @@ def read_sitemap(text: str) -> Sitemap:
     Raises:
         ConfigError: It is XML and no sitemap.
     """
-    reading = Reading()
+    reading = SitemapParser()
     # An XML declaration stands at the very beginning, or is none.
     document = text.lstrip()
     skipped = text.count("\n", 0, len(text) - len(document))
@@ -69,7 +69,7 @@ def read_sitemap(text: str) -> Sitemap:
     return Sitemap(reading.pages, reading.sitemaps, fault)
 
 
-class Reading:
+class SitemapParser:
     """What expat says, as it goes."""
 
     def __init__(self) -> None:

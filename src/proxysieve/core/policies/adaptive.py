@@ -9,7 +9,7 @@ from proxysieve.core.learning.limits import PROOFS
 from proxysieve.core.learning.rotation import Member, Rotation
 from proxysieve.core.learning.tiers import Tier
 from proxysieve.core.model import Proxy, Reach
-from proxysieve.core.site.policy import Choice, Open, Rest, Reuse
+from proxysieve.core.site.policy import Choice, NotBefore, Open, Reuse
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 # So many of those that work go ahead of the others, and one at least.
@@ -34,7 +34,7 @@ WANT = "all sessions rest"
 FULL = "proxies carry as many requests as they may"
 
 
-class Probe:
+class LimitTest:
     """One session that goes past a limit, until it has done so often enough.
 
     Attributes:
@@ -88,17 +88,17 @@ class Adaptive:
         self._canaries: list[Member] = []
         self._began_at = 0.0
         self._leading_network = ""
-        self._probe = Probe()
+        self._limit_test = LimitTest()
         # One for what is likely to cost a session, one for what is likely to cost a request.
         self._want, self._small_want = Want(), Want()
         self._version = -1
 
     def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
         choice = self._choose(state, now, rng)
-        if isinstance(choice, Rest) and choice.why == WANT:
+        if isinstance(choice, NotBefore) and choice.why == WANT:
             self._want.begin(now)
             self._small_want.begin(now)
-        elif not isinstance(choice, Rest) or choice.why == FULL:
+        elif not isinstance(choice, NotBefore) or choice.why == FULL:
             self._want.end(now)
             self._small_want.end(now)
         return choice
@@ -121,7 +121,7 @@ class Adaptive:
             unmet -= learner.candidates.expected.get(tier.cost, 0.0) * carry
             if unmet <= 0 and not self._is_left_over(state):
                 return self._rest(learner, now, "what is being tried may be enough")
-            choice = self._probe_limit(state, learner, rotation, now, CERTAIN) or self._open(
+            choice = self._test_limit(state, learner, rotation, now, CERTAIN) or self._open(
                 state, learner, tier, now, rng
             )
             if choice is not None:
@@ -129,7 +129,7 @@ class Adaptive:
         if state.is_crowded:
             return self._rest(learner, now, FULL)
         for tier in tiers:
-            choice = self._probe_limit(state, learner, learner.rotation.get(tier.cost), now)
+            choice = self._test_limit(state, learner, learner.rotation.get(tier.cost), now)
             if choice is not None:
                 return choice
         return self._rest(learner, now, WANT)
@@ -143,9 +143,9 @@ class Adaptive:
             for member in rotation.ready.values()
         )
 
-    def _rest(self, learner: Learner, now: float, why: str) -> Rest:
+    def _rest(self, learner: Learner, now: float, why: str) -> NotBefore:
         due = [at for rotation in learner.rotation.values() if (at := rotation.next_at()) is not None]
-        return Rest(max(min([now + LOOK_AGAIN_SECONDS, *due]), now + LEAST_SECONDS), why)
+        return NotBefore(max(min([now + LOOK_AGAIN_SECONDS, *due]), now + LEAST_SECONDS), why)
 
     def _look_again(self, learner: Learner) -> None:
         version = learner.overuse.exit_limits.version + learner.overuse.network_limits.version
@@ -202,7 +202,7 @@ class Adaptive:
     @staticmethod
     def _limits_at(state: SiteState, learner: Learner, member: Member) -> float:
         """When its exit may be used, within all limits."""
-        return max(state.rests_until(member.session.exit_id), learner.overuse.exit_limits.limits_at(member.uses))
+        return max(state.cooldown_until(member.session.exit_id), learner.overuse.exit_limits.limits_at(member.uses))
 
     @staticmethod
     def _network_at(learner: Learner, member: Member) -> float:
@@ -294,7 +294,7 @@ class Adaptive:
 
     def _open(self, state: SiteState, learner: Learner, tier: Tier, now: float, rng: Random) -> Choice:
         def is_free(proxy: Proxy) -> bool:
-            if proxy.key in state.avoided or now < state.rests_until(proxy.key) or state.is_full(proxy.key):
+            if proxy.key in state.avoided or now < state.cooldown_until(proxy.key) or state.is_full(proxy.key):
                 return False
             return proxy.is_gateway or state.session_on(proxy, now) is None
 
@@ -302,7 +302,7 @@ class Adaptive:
             return is_free(proxy) and learner.bears(proxy, now)
 
         for limit in learner.overuse.network_limits.limits:
-            if limit.trial_count < NEIGHBOUR_COUNT and limit.sure < 1:
+            if limit.neighbour_count < NEIGHBOUR_COUNT and limit.sure < 1:
                 proxy = learner.candidates.neighbour(tier, limit.subject, is_free, rng)
                 if proxy is not None:
                     return Open(proxy, "a neighbour of one that was blocked")
@@ -320,23 +320,23 @@ class Adaptive:
 
     # Past what is believed.
 
-    def _probe_limit(
+    def _test_limit(
         self, state: SiteState, learner: Learner, rotation: Rotation | None, now: float, certain: float = 0.0
     ) -> Choice:
         """A request past a limit: always with the same session until it fails, and one at a time at first."""
-        probe, limited = self._probe, rotation.limited() if rotation else []
-        out_count = state.in_flight.get(probe.session, 0)
-        if not rotation or not limited or out_count >= (2 if probe.count > 1 else 1):
+        limit_test, limited = self._limit_test, rotation.limited() if rotation else []
+        out_count = state.in_flight.get(limit_test.session, 0)
+        if not rotation or not limited or out_count >= (2 if limit_test.count > 1 else 1):
             return None
         for member in self._members(learner, rotation, limited, now):
             chance, gain, span = self._odds(learner, member, now)
             if not state.is_ready(member.session, now) or gain <= LEAST_GAIN:
                 continue
             name = member.session.name
-            is_again = name == probe.session and probe.count <= PROOFS and span >= 0.98 * probe.span
+            is_again = name == limit_test.session and limit_test.count <= PROOFS and span >= 0.98 * limit_test.span
             if is_again or self._is_worth(chance, gain, len(rotation.all), now, certain):
-                probe.count = probe.count + 1 if is_again else 1
-                probe.session, probe.span = name, probe.span if is_again else span
+                limit_test.count = limit_test.count + 1 if is_again else 1
+                limit_test.session, limit_test.span = name, limit_test.span if is_again else span
                 self._want.forget()
                 return Reuse(member.session, "past a limit, to see whether it is one", Reach.PAST_LIMIT)
         return None
@@ -355,8 +355,8 @@ class Adaptive:
         # Who was used before all began anew would prove nothing.
         clear = (member for _, member in limited if all(member.uses.nth_last(limit.n) >= began_at for limit in limits))
         members = [next(clear, limited[0][1])]
-        if self._probe.session in rotation.all:
-            members.insert(0, rotation.all[self._probe.session])
+        if self._limit_test.session in rotation.all:
+            members.insert(0, rotation.all[self._limit_test.session])
         for limit in limits:
             if not limit.is_open:
                 least = now + limit.seconds - limit.seconds_for(CERTAIN)

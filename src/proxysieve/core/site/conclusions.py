@@ -28,7 +28,7 @@ class Conclusions:
         self._site_sessions = site_sessions
 
     def is_news(self, page_number: int, verdict: Verdict) -> bool:
-        """Whether *verdict* on *page_number* tells anything of a session: not if others that work were refused it before."""
+        """Whether *verdict* tells anything of a session: not if others that work were refused the page before."""
         return not (is_weak(verdict) and self._learner.control_group.is_disputed(page_number, verdict.sign))
 
     def hear(self, event: Reported, flight: Flight) -> bool:
@@ -43,7 +43,7 @@ class Conclusions:
         is_late, proxy = flight.at < record.last_bad_at, site_sessions.catalog.get(session.proxy_key)
         if event.verdict and not is_late and outcome in DISPUTABLE:
             record.scope = event.verdict.scope
-        is_trial = learner.held_sessions.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
+        is_recheck = learner.held_sessions.end(event.lease, event.at, is_ok=outcome is Outcome.OK)
         heard = None if is_late else self._heard(event, session, record)
         learner.candidates.end(event.lease, proxy, heard, record, event.at)
         if outcome is Outcome.OK:
@@ -51,12 +51,12 @@ class Conclusions:
             learner.overuse.serve(session.exit_id, flight.number)
             if is_late and flight.reach:
                 learner.overuse.bear(session.exit_id, flight.at, event.at)
-            return is_trial
+            return is_recheck
         if event.verdict and not event.verdict.is_of_proxy and flight.reach < Reach.PAST_LIMIT:
             learner.doubt(event.lease, session, event.verdict, event.page_number, flight.at, event.at)
         if is_late and outcome in REFUSALS:
             learner.held_sessions.refine(session.name, flight.at, flight.number)
-        return is_trial
+        return is_recheck
 
     def _heard(self, event: Reported, session: SessionRecord, record: ExitRecord) -> Outcome | None:
         """What *event* says of an exit that was tried; None if nothing."""
@@ -77,18 +77,18 @@ class Conclusions:
             return False
         return not self._learner.control_group.is_usually_own(event.verdict.sign)
 
-    def believe(self, flight: Flight, event: Reported) -> list[str]:
+    def conclude(self, flight: Flight, event: Reported) -> list[str]:
         """What a good answer says about others; the sessions that end with it."""
         learner = self._learner
         session, at = flight.session, event.at
         if learner.held_sessions.is_held(session.name) and flight.at > learner.held_sessions.refused_at(session.name):
             self._release_alike(session.name)
-        believed = learner.held_sessions.succeed(flight.at, event.page_number)
+        confirmed = learner.held_sessions.succeed(flight.at, event.page_number)
         for incident in learner.held_sessions.take_forgiven(flight.at):
             self._release(incident)
         if event.page_number:
-            for suspect in learner.control_group.succeed(event.page_number, session.exit_id, flight.at):
-                self._convict(suspect, at)
+            for refusal in learner.control_group.succeed(event.page_number, session.exit_id, flight.at):
+                self._convict(refusal, at)
         for page_number, sign in learner.control_group.confirm(session.name, flight.at):
             self._acquit(page_number, sign)
         proxy = self._site_sessions.catalog.get(session.proxy_key)
@@ -96,9 +96,9 @@ class Conclusions:
         learner.overuse.answer_well(network, flight.at)
         if flight.reach and proxy:
             learner.overuse.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
-        return [name for incident in believed for name in self._condemn(incident, at)]
+        return [name for incident in confirmed for name in self._condemn(incident, at)]
 
-    def hold(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
+    def hold(self, flight: Flight, event: Reported, verdict: Verdict, *, is_recheck: bool) -> list[str]:
         """Wait with the end of a session until it is known whom to believe, unless it is known already."""
         learner = self._learner
         session, outcome, at = flight.session, verdict.outcome, event.at
@@ -110,14 +110,14 @@ class Conclusions:
         incident = Incident(session, flight.exit, meant, at, blocked, page_number, is_doubtful, is_weak(verdict))
         if outcome is Outcome.THROTTLED:
             # That the site says so itself leaves no doubt.
-            learner.believe(incident, at)
+            learner.confirm(incident, at)
             if learner.held_sessions.is_held(session.name):
                 self._release_alike(session.name)
             return []
         if learner.held_sessions.is_held(session.name):
             # It was given another chance, which tells nothing while all fail, or of the same page.
             if (
-                not is_trial
+                not is_recheck
                 or learner.held_sessions.alarm_at
                 or (page_number and page_number == learner.held_sessions.page_of(session.name))
             ):
@@ -149,18 +149,20 @@ class Conclusions:
         """Whether it does not depend on the page what *verdict* means."""
         if verdict.outcome is not Outcome.BLOCKED and not is_weak(verdict):
             return True
-        return self._learner.control_group.is_trusted(page_number, verdict.sign or verdict.outcome, is_weak=is_weak(verdict))
+        return self._learner.control_group.is_trusted(
+            page_number, verdict.sign or verdict.outcome, is_weak=is_weak(verdict)
+        )
 
     def compare(self, flight: Flight, page_number: int, verdict: Verdict) -> None:
         """Ask who else was refused *page_number*."""
         learner = self._learner
         session, sign = flight.session, verdict.sign or verdict.outcome
         is_presumed = not session.has_worked and (verdict.outcome is Outcome.BLOCKED or is_weak(verdict))
-        suspect = Refusal(
+        refusal = Refusal(
             session.name, session.exit_id, session.proxy_key, sign, flight.at, session.has_worked, is_presumed
         )
-        if learner.control_group.fail(page_number, suspect) >= ALIKE_COUNT:
-            learner.held_sessions.suspect(page_number)
+        if learner.control_group.fail(page_number, refusal) >= ALIKE_COUNT:
+            learner.held_sessions.recheck_page(page_number)
         if learner.control_group.is_own(page_number, sign):
             self._acquit(page_number, sign)
 
@@ -169,33 +171,33 @@ class Conclusions:
         learner, site_sessions = self._learner, self._site_sessions
         for incident in learner.held_sessions.take_page(page_number):
             self._release(incident)
-        for suspect in learner.control_group.own(page_number, sign):
-            record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy_key)
+        for refusal in learner.control_group.own(page_number, sign):
+            record, proxy = site_sessions.exits.get(refusal.exit_id), site_sessions.catalog.get(refusal.proxy_key)
             if not record or not proxy or proxy.is_gateway:
                 continue
             if record.last is Outcome.BLOCKED:
                 record.blocked_count -= 1
                 record.unclear_count += 1
                 record.last, record.last_bad_at = Outcome.UNCLEAR, 0.0
-                site_sessions.changed.add(("exit", suspect.exit_id))
-            elif not suspect.is_presumed:
+                site_sessions.changed.add(("exit", refusal.exit_id))
+            elif not refusal.is_presumed:
                 continue
             learner.candidates.acquit(proxy, record)
 
-    def _convict(self, suspect: Refusal, at: float) -> None:
-        """Others got what was refused to *suspect*, of which nothing else is known."""
+    def _convict(self, refusal: Refusal, at: float) -> None:
+        """Others got what was refused to *refusal*, of which nothing else is known."""
         learner, site_sessions = self._learner, self._site_sessions
-        record, proxy = site_sessions.exits.get(suspect.exit_id), site_sessions.catalog.get(suspect.proxy_key)
-        if not record or not proxy or record.is_judged or suspect.proxy_key in site_sessions.session_on:
+        record, proxy = site_sessions.exits.get(refusal.exit_id), site_sessions.catalog.get(refusal.proxy_key)
+        if not record or not proxy or record.is_judged or refusal.proxy_key in site_sessions.session_on:
             return
-        if not suspect.is_presumed and not learner.control_group.others_got_through(suspect.asked_at):
+        if not refusal.is_presumed and not learner.control_group.others_got_through(refusal.asked_at):
             # The site may have been down.
             return
         record.unclear_count -= 1
         record.count(Outcome.BLOCKED)
-        record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, suspect.asked_at)
-        site_sessions.changed.add(("exit", suspect.exit_id))
-        if suspect.is_presumed:
+        record.last, record.last_bad_at = Outcome.BLOCKED, max(record.last_unclear_at, refusal.asked_at)
+        site_sessions.changed.add(("exit", refusal.exit_id))
+        if refusal.is_presumed:
             # It stands among the blocked, unless its proxy has been away meanwhile.
             learner.candidates.leave(proxy, record, at, is_news=False)
         else:
@@ -205,7 +207,9 @@ class Conclusions:
         """The session called *name* is not to blame, and nobody who was refused the same."""
         learner = self._learner
         page_number = learner.held_sessions.page_of(name)
-        for incident in learner.held_sessions.take_page(page_number) if page_number else learner.held_sessions.take_all():
+        for incident in (
+            learner.held_sessions.take_page(page_number) if page_number else learner.held_sessions.take_all()
+        ):
             self._release(incident)
 
     def _release(self, incident: Incident) -> None:
@@ -229,7 +233,7 @@ class Conclusions:
             record.count(Outcome.BLOCKED)
         record.last = incident.outcome
         self._note_settled(incident.session)
-        self._learner.believe(incident, at)
+        self._learner.confirm(incident, at)
         if record.scope is Scope.SESSION and incident.outcome is Outcome.BLOCKED:
             # Its exit was not meant; another visitor from there may pass.
             record.last = Outcome.UNCLEAR

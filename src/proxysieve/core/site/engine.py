@@ -23,7 +23,7 @@ from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
 from proxysieve.core.site.drought import DROUGHT_SECONDS
-from proxysieve.core.site.policy import DRAW_COUNT, Open, Policy, Rest, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.site.policy import DRAW_COUNT, NotBefore, Open, Policy, Reuse, draw_awake, draw_proxy, draw_working
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 # In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
@@ -68,7 +68,7 @@ class Lost(NamedTuple):
     why: str
 
 
-class Standing(NamedTuple):
+class SiteStatus(NamedTuple):
     """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear.
 
     Attributes:
@@ -76,7 +76,7 @@ class Standing(NamedTuple):
     """
 
     working: int
-    resting: int
+    cooling_down: int
     blocked: int
     dead: int
     unclear: int = 0
@@ -86,7 +86,8 @@ class Standing(NamedTuple):
         held = f", {self.held} held" if self.held else ""
         unclear = f", {self.unclear} unclear" if self.unclear else ""
         return (
-            f"{self.working} working, {self.resting} resting, {self.blocked} blocked, {self.dead} dead{held}{unclear}"
+            f"{self.working} working, {self.cooling_down} cooling down, {self.blocked} blocked, {self.dead} dead"
+            f"{held}{unclear}"
         )
 
 
@@ -151,7 +152,7 @@ class Engine:
             now: The moment, in Unix seconds.
             rng: Where all chance comes from.
             waiting: How many requests wait, this one included.
-            page: What it is for.
+            page_number: What it is for.
             avoided: The exits, by id, on which it has failed; they are used only where there is nobody else.
         """
         known = self._known_to_fail()
@@ -181,24 +182,24 @@ class Engine:
         return works or state.drought.has_untried or state.catalog.gateway_count > 0
 
     def _choose(self, now: float, rng: Random, page_number: int) -> Pick | Wait:
-        hold = self._hold(now)
-        if hold is not None:
-            return hold
+        must_wait = self._must_wait(now)
+        if must_wait is not None:
+            return must_wait
         learner = self.state.learner
-        trial = (
-            self._trial(learner.held_sessions.suspects, now, page_number)
-            if learner and learner.held_sessions.is_trial_due(now)
+        recheck = (
+            self._recheck(learner.held_sessions.rechecks, now, page_number)
+            if learner and learner.held_sessions.is_recheck_due(now)
             else None
         )
-        if trial:
-            return trial
+        if recheck:
+            return recheck
         choice = self._policy.choose(self.state, now, rng)
         if learner and not self.state.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
-            trial = self._last_trial(learner.held_sessions, now)
+            recheck = self._last_recheck(learner.held_sessions, now)
             proxy = draw_proxy(self.state, now, rng) if self.state.is_dry else None
-            if trial:
-                return trial
+            if recheck:
+                return recheck
             if proxy:
                 return self._draw(proxy, now, rng, "a probe, as nothing works")
         match choice:
@@ -206,12 +207,12 @@ class Engine:
                 return self._pick(session.name, now, why, reach=reach)
             case Open(proxy, why):
                 return self._draw(proxy, now, rng, why)
-            case Rest(until, why) if self._has_hope(now):
+            case NotBefore(until, why) if self._has_hope(now):
                 return Wait(until, why)
-            case Rest(until, why) if not self._all_rest(now):
+            case NotBefore(until, why) if not self._all_cool_down(now):
                 return Wait(until, why, is_hopeless=True)
-            case None | Rest():
-                return self._wait_for_rest(now)
+            case None | NotBefore():
+                return self._wait_for_cooldown(now)
             case _:
                 assert_never(choice)
 
@@ -231,15 +232,17 @@ class Engine:
     def _has_hope(self, now: float) -> bool:
         """Whether anybody works, and rests for no other reason than what was learned."""
         learner = self.state.learner
-        rests_until = self.state.rests_until
-        works = learner is not None and any(now >= rests_until(member.session.exit_id) for member in learner.working())
+        cooldown_until = self.state.cooldown_until
+        works = learner is not None and any(
+            now >= cooldown_until(member.session.exit_id) for member in learner.working()
+        )
         return works or bool(self.state.flights) or self.state.is_crowded
 
-    def _all_rest(self, now: float) -> bool:
+    def _all_cool_down(self, now: float) -> bool:
         """Whether there is nobody whom the site did not ask to leave alone."""
-        return all(now < self.state.rests_until(proxy.key) for proxy in self.state.catalog)
+        return all(now < self.state.cooldown_until(proxy.key) for proxy in self.state.catalog)
 
-    def _trial(self, incidents: Mapping[str, Incident], now: float, page_number: int) -> Pick | None:
+    def _recheck(self, incidents: Mapping[str, Incident], now: float, page_number: int) -> Pick | None:
         """One more request for one of those that are held, to see whether it is blocked; not for those with a name.
 
         That it is refused *page_number* is known; that would tell nothing.
@@ -247,20 +250,20 @@ class Engine:
         state = self.state
         for name, incident in incidents.items():
             session = incident.session
-            is_free = now >= state.rests_until(session.exit_id) and state.in_flight.get(name, 0) < MAX_IN_FLIGHT
+            is_free = now >= state.cooldown_until(session.exit_id) and state.in_flight.get(name, 0) < MAX_IN_FLIGHT
             is_free = is_free and not state.is_full(session.proxy_key)
             is_news = not page_number or incident.page_number != page_number
             if not session.is_named and is_free and is_news and state.is_open(session, now):
                 return self._pick(name, now, "tried again, to see whether it is blocked")
         return None
 
-    def _last_trial(self, held_sessions: HeldSessions, now: float) -> Pick | None:
+    def _last_recheck(self, held_sessions: HeldSessions, now: float) -> Pick | None:
         """The same where nothing else can be done, so that those who are held have their turn as well."""
-        trial = self._trial(held_sessions.on_trial(now), now, 0)
-        if trial or any(self.state.is_open(incident.session, now) for incident in held_sessions.suspects.values()):
-            return trial
+        recheck = self._recheck(held_sessions.may_recheck(now), now, 0)
+        if recheck or any(self.state.is_open(incident.session, now) for incident in held_sessions.rechecks.values()):
+            return recheck
         # The proxies of all suspects have left, or they have names.
-        return self._trial(held_sessions.held, now, 0)
+        return self._recheck(held_sessions.held, now, 0)
 
     def leased(self, name: str, now: float, *, is_counted: bool) -> Leased:
         """The event that the open session called *name* carries a request that nobody chose it for."""
@@ -283,7 +286,9 @@ class Engine:
         """Whether the session called *name* was refused again while nobody else is answered well."""
         learner = self.state.learner
         return (
-            learner is not None and name in learner.held_sessions.suspects and not learner.held_sessions.on_trial(now)
+            learner is not None
+            and name in learner.held_sessions.rechecks
+            and not learner.held_sessions.may_recheck(now)
         )
 
     @property
@@ -299,33 +304,33 @@ class Engine:
             return self._open_named(name, now, rng)
         if not self.state.is_open(session, now):
             return Lost(self._why_lost(session))
-        rests_until = self.state.rests_until(session.exit_id)
-        if now < rests_until:
-            proxys = self.state.why_proxy_rests(session.proxy_key, now)
+        cooldown_until = self.state.cooldown_until(session.exit_id)
+        if now < cooldown_until:
+            proxys = self.state.why_proxy_cools_down(session.proxy_key, now)
             why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
-            return Wait(rests_until, why, is_hopeless=True)
+            return Wait(cooldown_until, why, is_hopeless=True)
         if not self.state.is_ready(session, now):
             return Wait(None, "it carries all that it may")
         return self._capped(now) or self._pick(name, now, "asked for by name")
 
     def _open_named(self, name: str, now: float, rng: Random) -> Pick | Wait:
-        hold = self._hold(now)
-        if hold is not None:
-            return hold
+        must_wait = self._must_wait(now)
+        if must_wait is not None:
+            return must_wait
         # Where others get through, so will it; that another session goes there too is no harm to either.
         neighbour = draw_working(self.state, now, rng)
         proxy = self.state.catalog.get(neighbour.proxy_key) if neighbour else draw_awake(self.state, now, rng)
         if proxy is None:
-            return self._wait_for_rest(now)
+            return self._wait_for_cooldown(now)
         return self._pick(name, now, "opened by name", self._opened(proxy, now, rng, name))
 
-    def standing(self, now: float) -> Standing:
+    def status(self, now: float) -> SiteStatus:
         """How many stand where at *now*; looks at every exit that was ever used."""
-        resting = blocked = dead = unclear = 0
+        cooling_down = blocked = dead = unclear = 0
         held_sessions = self.state.learner.held_sessions if self.state.learner else HeldSessions()
         held = {
             incident.session.exit_id
-            for kept in (held_sessions.held, held_sessions.suspects)
+            for kept in (held_sessions.held, held_sessions.rechecks)
             for incident in kept.values()
         }
         for exit_id, record in self.state.exits.items():
@@ -335,15 +340,15 @@ class Engine:
             if proxy.is_gateway:
                 blocked += record.blocked_count + record.throttled_count
                 dead += record.proxy_error_count
-            elif now < record.rests_until:
-                resting += 1
+            elif now < record.cooldown_until:
+                cooling_down += 1
             elif record.last is Outcome.PROXY_ERROR:
                 dead += 1
             elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
                 blocked += 1
             elif not record.is_judged:
                 unclear += record.unclear_count > 0
-        return Standing(self.state.working.session_count, resting, blocked, dead, unclear, len(held))
+        return SiteStatus(self.state.working.session_count, cooling_down, blocked, dead, unclear, len(held))
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
@@ -351,7 +356,7 @@ class Engine:
         self.state.changed.clear()
         return changes
 
-    def _hold(self, now: float) -> Wait | None:
+    def _must_wait(self, now: float) -> Wait | None:
         """The rules that come before any policy: the site's cap, and single probes while nothing works."""
         state = self.state
         if state.learner and state.learner.held_sessions.alarm_at:
@@ -390,19 +395,19 @@ class Engine:
         due_at = self.state.site.next_at - min(apart / 2, LEEWAY_SECONDS)
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 
-    def _wait_for_rest(self, now: float) -> Wait:
+    def _wait_for_cooldown(self, now: float) -> Wait:
         state = self.state
         if not state.catalog:
             return Wait(None, "there are no proxies", is_hopeless=True)
-        rests = [record.rests_until for record in state.exits.values() if now < record.rests_until]
-        of_proxies = {key: at for key, at in state.proxy_rests.resting(now) if key in state.catalog}
+        rests = [record.cooldown_until for record in state.exits.values() if now < record.cooldown_until]
+        of_proxies = {key: at for key, at in state.proxy_cooldowns.cooling_down(now) if key in state.catalog}
         until = min([*rests, *of_proxies.values()], default=None)
         if state.flights:
             return Wait(until, "all sessions are busy or rest")
         if state.is_crowded:
             return Wait(until, "proxies carry as many requests at other sites as they may")
         if of_proxies:
-            said = Counter(sorted(state.why_proxy_rests(key, now) for key in of_proxies))
+            said = Counter(sorted(state.why_proxy_cools_down(key, now) for key in of_proxies))
             told = f"{len(of_proxies):,} of {len(state.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
             return Wait(until, told, is_hopeless=True)
         return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
@@ -422,9 +427,9 @@ class Engine:
     def _draw(self, proxy: Proxy, now: float, rng: Random, why: str) -> Pick | Wait:
         carried = None if proxy.is_gateway else self.state.session_on(proxy, now)
         is_full = self.state.is_full(proxy.key)
-        if is_full or now < self.state.rests_until(proxy.key) or (carried and not self.state.is_ready(carried, now)):
+        if is_full or now < self.state.cooldown_until(proxy.key) or (carried and not self.state.is_ready(carried, now)):
             # A rest is kept and eight requests are enough, whatever a policy asks for.
-            return self._wait_for_rest(now)
+            return self._wait_for_cooldown(now)
         if carried is not None:
             return Pick(None, Leased(now, self.state.site.lease_count, carried.name, is_draw=True), why)
         opened = self._opened(proxy, now, rng)

@@ -33,14 +33,14 @@ class Open(NamedTuple):
     why: str
 
 
-class Rest(NamedTuple):
+class NotBefore(NamedTuple):
     """Nothing before *until*, in Unix seconds, unless something happens."""
 
     until: float
     why: str
 
 
-Choice = Reuse | Open | Rest | None
+Choice = Reuse | Open | NotBefore | None
 
 
 class Policy(Protocol):
@@ -90,7 +90,9 @@ def _draw(state: SiteState, rng: Random, is_wanted: Callable[[Proxy], bool]) -> 
 
 def draw_awake(state: SiteState, now: float, rng: Random) -> Proxy | None:
     """Any proxy that rests not and may carry a request more, whatever its sessions; those that failed lately last."""
-    awake = [proxy for proxy in state.catalog if now >= state.rests_until(proxy.key) and not state.is_full(proxy.key)]
+    awake = [
+        proxy for proxy in state.catalog if now >= state.cooldown_until(proxy.key) and not state.is_full(proxy.key)
+    ]
     sound = [proxy for proxy in awake if not state.has_failed(proxy, now)]
     return rng.choice(sound or awake) if awake else None
 
@@ -107,7 +109,7 @@ def draw_working(state: SiteState, now: float, rng: Random) -> SessionRecord | N
 
 def use(proxy: Proxy, state: SiteState, now: float, why: str) -> Choice:
     """A request through *proxy* itself: by the session it carries, else a new one; None if it is not to be had."""
-    if now < state.rests_until(proxy.key) or state.is_full(proxy.key) or proxy.key in state.avoided:
+    if now < state.cooldown_until(proxy.key) or state.is_full(proxy.key) or proxy.key in state.avoided:
         return None
     session = None if proxy.is_gateway else state.session_on(proxy, now)
     if session is None:

@@ -229,5 +229,5 @@ class SiteSessions:
     def _is_long_absent(self, exit_id: str, record: ExitRecord, now: float) -> bool:
         if exit_id.partition("/")[0] in self.catalog or self._sharing[exit_id]:
             return False
-        heard_at = max(record.last_ok_at, record.last_bad_at, record.last_unclear_at, record.rests_until)
+        heard_at = max(record.last_ok_at, record.last_bad_at, record.last_unclear_at, record.cooldown_until)
         return now - heard_at > ABSENT_SECONDS

@@ -13,9 +13,10 @@ The theory of operation:
   is known whether it is to blame, and one that is throttled rests. Who was refused a page is blocked once others get
   that page, and nobody is if it is refused to them alike (*control_group*). That is for *conclusions* to say; the books
   of sessions and exits are the *site_sessions*'s.
-* A proxy that says something of itself, as that its login is wrong, *rests* with all of its exits (*proxy_rests*), and
-  its sessions with it: none of them is to blame.
-* Nothing is scheduled: a rest ends because ``now >= rests_until``, and whether nothing works is for *drought* to say.
+* A proxy that says something of itself, as that its login is wrong, *cools down* with all of its exits
+  (*proxy_cooldowns*), and its sessions with it: none of them is to blame.
+* Nothing is scheduled: a cool-down ends because ``now >= cooldown_until``, and whether nothing works is for *drought*
+  to say.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ import msgspec
 
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed, SessionOpened
 from proxysieve.core.evidence import DISPUTABLE, is_answer, is_weak
-from proxysieve.core.model import LONGEST_REST_SECONDS, Outcome, Proxy, Verdict
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
+from proxysieve.core.proxies.cooldowns import ProxyCooldowns
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
-from proxysieve.core.proxies.rests import ProxyRests
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 from proxysieve.core.site.conclusions import Conclusions
 from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought
@@ -76,7 +77,7 @@ class SiteState:
         self.avoided: Collection[str] = ()
         self.site = SiteRecord()
         self.drought = Drought(catalog)
-        self.proxy_rests = ProxyRests()
+        self.proxy_cooldowns = ProxyCooldowns()
         self._site_sessions = SiteSessions(catalog, elsewhere)
         self.sessions, self.exits = self._site_sessions.sessions, self._site_sessions.exits
         self.working, self.changed = self._site_sessions.working, self._site_sessions.changed
@@ -92,7 +93,7 @@ class SiteState:
 
     def is_full(self, key: str) -> bool:
         """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
-        if self.proxy_rests.is_full(key):
+        if self.proxy_cooldowns.is_full(key):
             return True
         proxy = self.catalog.get(key) if self.catalog.limited_count else None
         return proxy is not None and self.loads.is_full(proxy)
@@ -105,7 +106,7 @@ class SiteState:
     def is_ready(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may carry one more request at *now*."""
         return (
-            now >= self.rests_until(session.exit_id)
+            now >= self.cooldown_until(session.exit_id)
             and not (self.learner and self.learner.held_sessions.is_held(session.name))
             and self.in_flight.get(session.name, 0) < MAX_IN_FLIGHT
             and session.exit_id not in self.avoided
@@ -113,19 +114,19 @@ class SiteState:
             and self.is_open(session, now)
         )
 
-    def rests_until(self, exit_id: str) -> float:
+    def cooldown_until(self, exit_id: str) -> float:
         """Until when the exit rests, as the site asked, or with all of its proxy.
 
         At a gateway provider the first is a matter of each name.
         """
         record = self.exits.get(exit_id)
-        of_proxy = self.proxy_rests.until(exit_id.partition("/")[0])
-        return max(record.rests_until, of_proxy) if record else of_proxy
+        of_proxy = self.proxy_cooldowns.until(exit_id.partition("/")[0])
+        return max(record.cooldown_until, of_proxy) if record else of_proxy
 
-    def why_proxy_rests(self, key: str, now: float) -> str:
+    def why_proxy_cools_down(self, key: str, now: float) -> str:
         """What the proxy known by *key* said, by which it rests as a whole at *now*; empty if it does not."""
         record = self.exits.get(key)
-        return record.why if record and now < self.proxy_rests.until(key) else ""
+        return record.why if record and now < self.proxy_cooldowns.until(key) else ""
 
     @property
     def is_dry(self) -> bool:
@@ -151,7 +152,7 @@ class SiteState:
 
     def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
         """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
-        if now < self.rests_until(proxy.key) or self.is_full(proxy.key) or proxy.key in self.avoided:
+        if now < self.cooldown_until(proxy.key) or self.is_full(proxy.key) or proxy.key in self.avoided:
             return False
         session = self.session_on(proxy, now)
         return session is None or (session.has_worked and self.is_ready(session, now))
@@ -198,24 +199,24 @@ class SiteState:
             if proxy is None or record is None:
                 continue
             if record.is_answered:
-                self.proxy_rests.recall(key)
-            if proxy.is_gateway and key == exit_id and record.rests_until:
+                self.proxy_cooldowns.recall(key)
+            if proxy.is_gateway and key == exit_id and record.cooldown_until:
                 # Beside the sums of its names, a rest is one that it asked for itself.
-                self.proxy_rests.ask(key, record.rests_until)
+                self.proxy_cooldowns.ask(key, record.cooldown_until)
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
         for session in self.sessions.values():
             if session.proxy_key in proxies:
                 self._site_sessions.take_off_work(session)
-        self.proxy_rests.part(proxies)
+        self.proxy_cooldowns.part(proxies)
         if self.learner:
             self.learner.part(proxies)
         self.drought.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
         """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
-        self.proxy_rests.forget(proxies)
+        self.proxy_cooldowns.forget(proxies)
         self._recall_proxies(proxies)
         if self.learner:
             self.learner.welcome(proxies)
@@ -254,7 +255,7 @@ class SiteState:
         session.used_at = event.at
         self.in_flight[session.name] = depth
         self.loads.begin(session.proxy_key)
-        self.proxy_rests.lease(session.proxy_key, event.lease)
+        self.proxy_cooldowns.lease(session.proxy_key, event.lease)
         if self.learner:
             proxy = self.catalog.get(session.proxy_key)
             if proxy is not None:
@@ -282,9 +283,9 @@ class SiteState:
         session.used_at = event.at
         self._land(session)
         self.loads.end(session.proxy_key)
-        self.proxy_rests.land(session.proxy_key, event.lease)
+        self.proxy_cooldowns.land(session.proxy_key, event.lease)
         self.site.next_at += event.redirect_count * self.seconds_apart
-        is_trial = bool(self._conclusions and self._conclusions.hear(event, flight))
+        is_recheck = bool(self._conclusions and self._conclusions.hear(event, flight))
         if verdict is None:
             return self._close_untried(session)
         self.changed.add(("exit", session.exit_id))
@@ -292,9 +293,9 @@ class SiteState:
             return self._hear_of_proxy(flight, event.at, verdict)
         if is_answer(verdict):
             self._note_passed(session.proxy_key, flight.at)
-        record.rests_until = max(record.rests_until, min(verdict.until, event.at + LONGEST_REST_SECONDS))
+        record.cooldown_until = max(record.cooldown_until, min(verdict.until, event.at + LONGEST_COOLDOWN_SECONDS))
         if self.learner and verdict.outcome is Outcome.THROTTLED and not verdict.until:
-            record.rests_until = max(record.rests_until, event.at + THROTTLED_SECONDS)
+            record.cooldown_until = max(record.cooldown_until, event.at + THROTTLED_SECONDS)
         if verdict.outcome is Outcome.SITE_ERROR:
             # It says nothing about the exit, not even that it works.
             self._note_bad(flight, event.at, verdict)
@@ -307,10 +308,10 @@ class SiteState:
         record.last = verdict.outcome
         if verdict.outcome is Outcome.OK:
             self._succeed(flight, event.at)
-            return self._conclusions.believe(flight, event) if self._conclusions else []
+            return self._conclusions.conclude(flight, event) if self._conclusions else []
         self._note_bad(flight, event.at, verdict)
         self._note_failure(flight, event.at, verdict)
-        closed = self._fail(flight, event, verdict, is_trial=is_trial)
+        closed = self._fail(flight, event, verdict, is_recheck=is_recheck)
         if self._conclusions and event.page_number and verdict.outcome in DISPUTABLE:
             self._conclusions.compare(flight, event.page_number, verdict)
         return closed
@@ -358,7 +359,7 @@ class SiteState:
 
     def _note_passed(self, key: str, asked_at: float) -> None:
         """The site was reached through the proxy known by *key*."""
-        self.proxy_rests.passes(key, asked_at)
+        self.proxy_cooldowns.passes(key, asked_at)
         proxy = self.catalog.get(key)
         if proxy is not None:
             self.drought.note_passed(proxy)
@@ -371,10 +372,10 @@ class SiteState:
             whole.why = verdict.why
         self.changed.add(("exit", key))
         if verdict.until:
-            whole.rests_until = max(whole.rests_until, min(verdict.until, at + LONGEST_REST_SECONDS))
-            self.proxy_rests.busy(key, whole.rests_until)
+            whole.cooldown_until = max(whole.cooldown_until, min(verdict.until, at + LONGEST_COOLDOWN_SECONDS))
+            self.proxy_cooldowns.busy(key, whole.cooldown_until)
         else:
-            self.proxy_rests.refuse(key, flight.at, at)
+            self.proxy_cooldowns.refuse(key, flight.at, at)
         if flight.at >= record.failed_at:
             self._note_bad(flight, at, verdict)
             self.drought.note_failure(self.catalog.get(key), record, verdict)
@@ -402,7 +403,7 @@ class SiteState:
         else:
             record.last_bad_at = at
 
-    def _fail(self, flight: Flight, event: Reported, verdict: Verdict, *, is_trial: bool) -> list[str]:
+    def _fail(self, flight: Flight, event: Reported, verdict: Verdict, *, is_recheck: bool) -> list[str]:
         session, conclusions = flight.session, self._conclusions
         if self.sessions.get(session.name) is not session:
             return []
@@ -414,7 +415,7 @@ class SiteState:
         if not is_doubtful and not self._is_over(session, verdict.outcome):
             return []
         if conclusions and session.has_worked:
-            return conclusions.hold(flight, event, verdict, is_trial=is_trial)
+            return conclusions.hold(flight, event, verdict, is_recheck=is_recheck)
         return self._end(session, verdict)
 
     @staticmethod

@@ -47,12 +47,12 @@ def limit_uses(learner: Learner, exit_id: str, proxy: Proxy | None, now: float) 
 def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[tuple[float, str]]:
     """All that keeps an exit from being used now: until when, and why."""
     learner, record = learner_of(engine), engine.state.exits.get(exit_id)
-    proxys = engine.state.why_proxy_rests(proxy.key, now)
+    proxys = engine.state.why_proxy_cools_down(proxy.key, now)
     if proxys:
-        yield engine.state.rests_until(exit_id), f"its proxy rests: {proxys}"
+        yield engine.state.cooldown_until(exit_id), f"its proxy rests: {proxys}"
     elif record is not None:
         said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
-        yield record.rests_until, said
+        yield record.cooldown_until, said
     for use, due in limit_uses(learner, exit_id, proxy, now):
         whose = "it" if use.scope == "exit" else "its network"
         yield due, f"{whose} has used up a limit: {use.used_count} of {use.request_count}"

@@ -33,8 +33,8 @@ from proxysieve.core.story.values import (
 
 # When a blocked exit might be tried again: a minute, ten, an hour, a day.
 RECOVERY_SECONDS = (60.0, 600.0, 3600.0, 86400.0)
-# The standings that a story tells of even if there is nothing to tell.
-USUAL_STANDINGS = frozenset({"worked", "never worked", "dead"})
+# The histories that a story tells of even if there is nothing to tell.
+USUAL_HISTORIES = frozenset({"worked", "never worked", "dead"})
 # A story names this many of the best networks, and of the worst.
 NETWORK_COUNT = 3
 # What says that a session's last answer was a refusal, or none. Who is throttled rests, and that is no doubt.
@@ -43,16 +43,16 @@ DOUBTED = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 
 def summarize(engine: Engine, now: float) -> SiteSummary:
     """The site of *engine* in a line."""
-    standing = engine.standing(now)
+    status = engine.status(now)
     return SiteSummary(
         site=engine.site,
         last_used_at=_last_used_at(engine, learner_of(engine)),
         request_count=engine.state.site.lease_count,
         session_count=len(engine.state.sessions),
-        working_count=standing.working,
-        resting_count=standing.resting,
-        blocked_count=standing.blocked,
-        dead_count=standing.dead,
+        working_count=status.working,
+        cooling_down_count=status.cooling_down,
+        blocked_count=status.blocked,
+        dead_count=status.dead,
     )
 
 
@@ -63,7 +63,7 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
     for this, and not one that is at work.
     """
     state, learner, catalog = engine.state, learner_of(engine), engine.state.catalog
-    standing, networks = engine.standing(now), _networks(engine, learner)
+    status, networks = engine.status(now), _networks(engine, learner)
     listed = [one for one in state.exits if one.partition("/")[0] in catalog]
     unclear = [one for one in listed if one in catalog and not state.exits[one].is_judged]
     return SiteStory(
@@ -74,10 +74,10 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
         answer_seconds=learner.candidates.latency,
         proxy_count=len(catalog),
         gateway_count=catalog.gateway_count,
-        working_count=standing.working,
-        resting_count=standing.resting,
-        blocked_count=standing.blocked,
-        dead_count=standing.dead,
+        working_count=status.working,
+        cooling_down_count=status.cooling_down,
+        blocked_count=status.blocked,
+        dead_count=status.dead,
         unclear_count=len(unclear),
         untried_count=sum(not proxy.is_gateway and proxy.key not in state.exits for proxy in catalog),
         unlisted_count=len(state.exits) - len(listed),
@@ -93,21 +93,21 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
         networks=_pace(engine, learner.overuse.network_limits, "network"),
         recoveries=[
             RecoveryStory(
-                standing=name,
+                history=name,
                 after_seconds=RECOVERY_SECONDS,
                 chances=[recovery.chance(seconds) for seconds in RECOVERY_SECONDS],
                 recheck_count=sum(recovery.recovered) + sum(recovery.still),
                 recovered_count=sum(recovery.recovered),
             )
             for name, recovery in learner.candidates.recoveries.items()
-            if name in USUAL_STANDINGS
+            if name in USUAL_HISTORIES
             or learner.candidates.has_blocked(name)
             or sum(recovery.recovered + recovery.still) > 0
         ],
         held_sessions=list(_held_sessions(engine, learner)),
         signs=[
-            SignStory(sign=sign, blocked_count=tally.blocked_count, page_count=tally.page_count)
-            for sign, tally in sorted(learner.control_group.tallies.items(), key=lambda item: -sum(item[1]))
+            SignStory(sign=sign, blocked_count=counts.blocked_count, page_count=counts.page_count)
+            for sign, counts in sorted(learner.control_group.sign_counts.items(), key=lambda item: -sum(item[1]))
         ],
         alarm_at=learner.held_sessions.alarm_at or None,
         # The last, as policies note in their limits what they are about to try.
@@ -129,7 +129,7 @@ def tell_sessions(engine: Engine, now: float, rng: Random, most: int = 0) -> lis
 
     def rank(session: SessionRecord) -> tuple[bool, bool, bool, int, float, str]:
         record = state.exits.get(session.exit_id) or ExitRecord()
-        is_refused, rests = not session.has_worked or record.last in DOUBTED, now < record.rests_until
+        is_refused, rests = not session.has_worked or record.last in DOUBTED, now < record.cooldown_until
         return not state.is_open(session, now), is_refused, rests, -session.ok_count, -record.last_ok_at, session.name
 
     best = sorted(state.sessions.values(), key=rank)
@@ -224,7 +224,7 @@ def _limit(engine: Engine, limit: Limit, scope: str) -> LimitStory:
         learned_at=limit.since,
         learned_from=learned_from,
         blocked_within_count=limit.inside_count,
-        neighbour_count=limit.trial_count,
+        neighbour_count=limit.neighbour_count,
     )
 
 
@@ -282,7 +282,7 @@ def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: flo
         last_ok_at=record.last_ok_at or None,
         last_bad_at=max(record.last_bad_at, record.last_unclear_at) or None,
         last_bad_why=record.why,
-        rests_until=record.rests_until if record.rests_until > now else None,
+        cooldown_until=record.cooldown_until if record.cooldown_until > now else None,
         uses=[use for use, _ in limit_uses(learner, exit_id, proxy, now)],
         sessions=[one.name for one in sessions],
         permission=exit_permission(engine, exit_id, proxy, now),
@@ -295,15 +295,15 @@ def _standing(
 ) -> str:
     if proxy is not None and proxy.is_gateway and is_sum:
         return "provider"
-    if now < record.rests_until:
-        return "resting"
+    if now < record.cooldown_until:
+        return "cooling down"
     if any(one.has_worked and not one.lost for one in sessions) or record.last is Outcome.OK:
         return "working"
     if record.last is Outcome.PROXY_ERROR:
         return "dead"
     if record.is_judged:
         return "blocked"
-    return "unclear" if record.unclear_count else "never tried"
+    return "unclear" if record.unclear_count else "untried"
 
 
 def _chance(learner: Learner, proxy: Proxy | None, standing: str, now: float) -> float | None:

@@ -81,14 +81,14 @@ class RecoveryStory(msgspec.Struct, frozen=True, kw_only=True):
     """How likely a blocked exit is to work again.
 
     Attributes:
-        standing: What it was before: ``worked``, ``never worked`` or ``dead``; ``challenged`` where the visitor was
+        history: What it was before: ``worked``, ``never worked`` or ``dead``; ``challenged`` where the visitor was
             refused and not its exit, ``barred`` where all of its network or country is.
         chances: After each of the ``after_seconds`` of the story.
         recheck_count: How many were tried again; old ones weigh less, so that it may be a fraction.
         recovered_count: How many of those worked.
     """
 
-    standing: str
+    history: str
     after_seconds: tuple[float, ...]
     chances: list[float]
     recheck_count: float
@@ -158,7 +158,7 @@ class SiteStory(msgspec.Struct, frozen=True, kw_only=True):
     proxy_count: int
     gateway_count: int
     working_count: int
-    resting_count: int
+    cooling_down_count: int
     blocked_count: int
     dead_count: int
     unclear_count: int
@@ -209,11 +209,11 @@ class ExitStory(msgspec.Struct, frozen=True, kw_only=True):
         proxy: Empty where it is not in the list.
         proxy_key: The hash that stores know it by.
         session_name: What it is called at a gateway provider; empty for a plain proxy, and for a provider's sums.
-        standing: ``working``, ``resting``, ``blocked``, ``dead``, ``unclear``, ``never tried`` or ``provider``.
+        standing: ``working``, ``cooling down``, ``blocked``, ``dead``, ``unclear``, ``untried`` or ``provider``.
         chance: How likely it is to work, if it does not; None if it does, or its proxy is unknown.
         last: What the last answer that counts said; empty if there is none.
         last_bad_why: What the last bad answer was.
-        rests_until: None if it does not rest.
+        cooldown_until: None if it does not cool down.
         uses: How much of each limit is used up.
         sessions: The names of those that are open on it.
     """
@@ -234,7 +234,7 @@ class ExitStory(msgspec.Struct, frozen=True, kw_only=True):
     last_ok_at: float | None
     last_bad_at: float | None
     last_bad_why: str
-    rests_until: float | None
+    cooldown_until: float | None
     uses: list[LimitUse]
     sessions: list[str]
     permission: Permission
@@ -279,6 +279,6 @@ class SiteSummary(msgspec.Struct, frozen=True, kw_only=True):
     request_count: int
     session_count: int
     working_count: int
-    resting_count: int
+    cooling_down_count: int
     blocked_count: int
     dead_count: int

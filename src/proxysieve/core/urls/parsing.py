@@ -52,7 +52,7 @@ A_SCHEME = re.compile(r"https?://|data:", re.IGNORECASE)
 OF_LISTS = re.compile(r"[\s,;|=]")
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """Where the request for a URL is sent to.
 
     Attributes:
@@ -135,7 +135,7 @@ def as_sent(url: str) -> str:
     return _own(url).sent()
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str) -> Endpoint:
     """Where *url* is asked for.
 
     Raises:
@@ -143,10 +143,10 @@ def place_of(url: str) -> Place:
     """
     usual = USUAL.match(url)
     if usual and len(url) < USUAL_LENGTH and url.isascii():
-        return Place(usual[1], usual[2], DEFAULT_PORTS[usual[1]])
+        return Endpoint(usual[1], usual[2], DEFAULT_PORTS[usual[1]])
     parts = _own(url)
     host = parts.host.strip("[]").removesuffix(".")
-    return Place(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme])
+    return Endpoint(parts.scheme, host, parts.port or DEFAULT_PORTS[parts.scheme])
 
 
 def joined(base: str, location: str) -> str:

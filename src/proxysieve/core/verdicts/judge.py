@@ -37,7 +37,7 @@ from proxysieve.core.verdicts.proxy_answers import (
     with_reason,
 )
 from proxysieve.core.verdicts.retry_after import retry_after
-from proxysieve.core.verdicts.signs import SHORT_LENGTH, Reading, Scan, Sign, Table
+from proxysieve.core.verdicts.signs import SHORT_LENGTH, Scan, SearchedExchange, Sign, Table
 
 SignFunction = Callable[[Exchange], Verdict | None]
 # Is told what failed, by its name, and how.
@@ -201,7 +201,7 @@ class Judge:
         answer = answer_to_connect(exchange.proxy_answer, exchange.at)
         yield from _said(wants_credentials(answer))
         yield from _said(wants_payment(answer))
-        reading = Reading(answer, self._scan)
+        reading = SearchedExchange(answer, self._scan)
         signs = [one for one in (*self._table.of_headers(answer), *self._table.of_body(reading)) if one.is_proxys]
         of_others, of_itself = (
             [with_reason(one, answer) for one in _verdicts(answer, signs, outcomes)]
@@ -228,7 +228,7 @@ class Judge:
         return ()
 
     def _usual_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
-        reading = Reading(exchange, self._scan)
+        reading = SearchedExchange(exchange, self._scan)
         # One look at each; the order of the stages is that of how sure they are.
         headers, in_body = list(self._table.of_headers(exchange)), list(self._table.of_body(reading))
         yield from _said(wants_credentials(exchange))
@@ -251,7 +251,7 @@ class Judge:
     def _on_the_way(self, exchange: Exchange) -> Iterator[Verdict]:
         """What the redirects say by marks, each as an answer of its own."""
         for hop in on_the_way(exchange):
-            reading = Reading(hop, self._scan)
+            reading = SearchedExchange(hop, self._scan)
             signs = [*self._table.of_headers(hop), *self._table.of_address(hop), *self._table.of_body(reading)]
             yield from _verdicts(hop, signs, {*REFUSALS, Outcome.PROXY_ERROR})
 
@@ -260,7 +260,7 @@ class Judge:
         is_sure = any(one.outcome in REFUSALS and one.sign not in self._off for one in by_status)
         return said.outcome is Outcome.BLOCKED and said.sign not in self._off and not is_sure
 
-    def _content(self, reading: Reading) -> Verdict | None:
+    def _content(self, reading: SearchedExchange) -> Verdict | None:
         """What a page says that bears no mark."""
         exchange = reading.exchange
         if exchange.status == 200 and exchange.body == b"":
@@ -273,7 +273,7 @@ class Judge:
             return refusal_word(reading)
         return self._in_words(reading, words, is_error=is_error) or refusal_word(reading)
 
-    def _in_words(self, reading: Reading, words: set[str], *, is_error: bool) -> Verdict | None:
+    def _in_words(self, reading: SearchedExchange, words: set[str], *, is_error: bool) -> Verdict | None:
         """What *words* on a page come to, if it is about nothing else; with an error it may be longer."""
         exchange, content = reading.exchange, reading.content
         is_about_something = bool(words & self._words.content)
@@ -378,7 +378,7 @@ def empty(exchange: Exchange) -> Verdict | None:
     return Verdict(outcome=Outcome.UNCLEAR, why=why, sign="empty-body", confidence=GUESSED)
 
 
-def refusal_word(reading: Reading) -> Verdict | None:
+def refusal_word(reading: SearchedExchange) -> Verdict | None:
     """A page that says no more than that it is refused, in the words of its status."""
     if reading.content.size > REFUSAL_WORD_BYTES or reading.content.visible.strip(" .!") not in REFUSAL_WORDS:
         return None

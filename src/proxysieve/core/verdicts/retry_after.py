@@ -8,7 +8,7 @@ from calendar import timegm
 from collections.abc import Iterator
 from email.utils import parsedate_tz
 
-from proxysieve.core.model import LONGEST_REST_SECONDS, Exchange
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Exchange
 
 # What a site means that says something else; the usual window of a limit.
 UNREAD_SECONDS = 60.0
@@ -32,11 +32,11 @@ ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)[t ](\d\d):(\d\d)(?::(\d\d))?(?:\.\
 def retry_after(exchange: Exchange) -> float:
     """The moment before which the site asked not to be asked again; 0 where it did not (RFC 9110, 10.2.3).
 
-    Of several waits the longest is kept, up to :data:`LONGEST_REST_SECONDS`; what cannot be read stands for a minute.
+    Of several waits the longest is kept, up to ``LONGEST_COOLDOWN_SECONDS``; what cannot be read stands for a minute.
     """
     values = [value.strip() for key, value in exchange.headers if key == "retry-after"]
     waits = [wait for value in values if value for wait in _waits(value[:READ_CHARACTERS].lower(), exchange.at)]
-    return exchange.at + min(max(0.0, *waits), LONGEST_REST_SECONDS) if waits else 0.0
+    return exchange.at + min(max(0.0, *waits), LONGEST_COOLDOWN_SECONDS) if waits else 0.0
 
 
 def _waits(value: str, at: float) -> Iterator[float]:
@@ -69,10 +69,10 @@ def _span(text: str, at: float) -> float | None:
         return None
     if len(spans) == 1 and not spans[0][1]:
         for moment in (spans[0][0], spans[0][0] / 1000):
-            if abs(moment - at) <= LONGEST_REST_SECONDS:
+            if abs(moment - at) <= LONGEST_COOLDOWN_SECONDS:
                 return math.ceil(moment - at)
     seconds = sign * sum(number * UNITS[unit] for number, unit in spans)
-    return math.ceil(max(-LONGEST_REST_SECONDS, min(seconds, LONGEST_REST_SECONDS)))
+    return math.ceil(max(-LONGEST_COOLDOWN_SECONDS, min(seconds, LONGEST_COOLDOWN_SECONDS)))
 
 
 def _moment(text: str) -> float | None:

@@ -49,7 +49,7 @@ class Make(msgspec.Struct, kw_only=True):
     is_slight: bool
 
 
-class Answer(NamedTuple):
+class ExitAnswer(NamedTuple):
     """What one exit was told.
 
     Attributes:
@@ -65,7 +65,7 @@ class Comparison:
     """The answers to one request, each through another exit."""
 
     def __init__(self) -> None:
-        self._answers: list[Answer] = []
+        self._answers: list[ExitAnswer] = []
         self._makes: list[Make] = []
 
     def add(self, exchange: Exchange, verdict: Verdict, *, is_expected: bool = False) -> None:
@@ -79,7 +79,7 @@ class Comparison:
         # Who says that it is good knows better; silence is what may be doubted.
         may_doubt = verdict is OK and not is_expected and is_page(exchange)
         self._answers.append(
-            Answer(verdict, exchange.status, self._make_of(traits_of(exchange)) if may_doubt else None)
+            ExitAnswer(verdict, exchange.status, self._make_of(traits_of(exchange)) if may_doubt else None)
         )
 
     def verdicts(self) -> list[Verdict]:
@@ -138,7 +138,7 @@ class Comparison:
         return made
 
 
-def _rank(answer: Answer) -> Rank:
+def _rank(answer: ExitAnswer) -> Rank:
     if answer.verdict.outcome is not Outcome.OK:
         return Rank.NONE
     if not 200 <= answer.status < 300:
@@ -147,7 +147,7 @@ def _rank(answer: Answer) -> Rank:
     return Rank.SLIGHT if is_slight else Rank.PAGE
 
 
-def _beside(answer: Answer, rank: Rank, best: Rank) -> Verdict:
+def _beside(answer: ExitAnswer, rank: Rank, best: Rank) -> Verdict:
     """What *answer* comes to where others got the *best*."""
     verdict, got = answer.verdict, "others got the page" if best > Rank.WORD else "others were answered"
     if rank is best:

@@ -221,7 +221,7 @@ class Table:
         """Those of its status alone."""
         return self._by_status.get(exchange.status, ())
 
-    def of_body(self, reading: Reading) -> Iterator[Sign]:
+    def of_body(self, reading: SearchedExchange) -> Iterator[Sign]:
         """Those that the body bears, in their order."""
         found = reading.found
         for place in sorted({place for number in found for place in self._by_text.get(number, ())}):
@@ -231,7 +231,7 @@ class Table:
                 yield sign
 
 
-class Reading:
+class SearchedExchange:
     """An exchange while it is being judged: what was looked up once is not looked up again.
 
     Args:

@@ -8,10 +8,10 @@ from typing import BinaryIO
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.decoding import is_text
 from proxysieve.judging.saved.kinds import refuse_other_kinds
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Answer, Given, first
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer, first
 
 
-def read_body(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_body(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The whole of *file*, with what is *given* of it.
 
     Raises:
@@ -25,4 +25,4 @@ def read_body(file: BinaryIO, given: Given) -> Iterator[Answer]:
                 "neither text nor any form of a response: give another file, or say what it is with "
                 "--header 'Content-Type: …'"
             )
-    yield Answer(status=given.status, headers=given.headers, body=body, url=given.url)
+    yield SavedAnswer(status=given.status, headers=given.headers, body=body, url=given.url)

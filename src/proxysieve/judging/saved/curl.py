@@ -31,7 +31,7 @@ from proxysieve.judging.saved.raw_http import (
     parse,
     read_printed,
 )
-from proxysieve.judging.saved.response import Answer, Given, is_short
+from proxysieve.judging.saved.response import Given, SavedAnswer, is_short
 
 # What curl says before it asks.
 INFO = (
@@ -115,7 +115,7 @@ def is_curl(head: bytes) -> bool:
     return CURL_ANSWER.search(head) is not None and CURL_REQUEST.search(head) is not None
 
 
-def read_curl(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The last answer in a transcript.
 
     Raises:
@@ -137,7 +137,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[Answer]:
     elif heads:
         answer = parse(b"".join([*(head.raw for head in heads if not head.is_of_proxy), body]), url)
     elif body.strip() and not CURL_INFO.search(data) and not asked_again:
-        answer = Answer(status=given.status, headers=given.headers, body=body, url=url)
+        answer = SavedAnswer(status=given.status, headers=given.headers, body=body, url=url)
     else:
         raise ConfigError(NO_ANSWER)
     if heads and heads[-1].method == b"HEAD" and answer.failure is None:
@@ -191,11 +191,13 @@ def _without_own(data: bytes) -> bytes:
     return data
 
 
-def _of_proxy(head: Head, url: str) -> Answer:
+def _of_proxy(head: Head, url: str) -> SavedAnswer:
     answer = parse(head.raw, url)
     if answer.status in TUNNELLED:
         raise ConfigError(NO_ANSWER)
-    return Answer(status=answer.status, headers=answer.headers, url=url, note=REFUSED, failure=Failure.PROXY_REFUSED)
+    return SavedAnswer(
+        status=answer.status, headers=answer.headers, url=url, note=REFUSED, failure=Failure.PROXY_REFUSED
+    )
 
 
 def _url(data: bytes) -> str:

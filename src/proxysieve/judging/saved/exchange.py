@@ -18,7 +18,7 @@ from proxysieve.judging.saved.raw_http import (
     parse,
     read_printed,
 )
-from proxysieve.judging.saved.response import Answer, Given
+from proxysieve.judging.saved.response import Given, SavedAnswer
 
 REQUEST_HEAD = re.compile(
     rb"^" + METHOD + rb" \S+ HTTP/\d(?:\.\d)?\r?\n(?:" + FIELD + rb"\r?\n)+(?=\r?\n)", re.MULTILINE
@@ -32,7 +32,7 @@ def is_exchange(head: bytes) -> bool:
     return REQUEST_HEAD.match(head, start) is not None or STATUS_LINE.match(head, start) is not None
 
 
-def read_exchange(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_exchange(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The answer to the last question that has one.
 
     Raises:

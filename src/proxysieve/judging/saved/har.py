@@ -12,7 +12,7 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.beside import Beside
-from proxysieve.judging.saved.response import BODILESS, Answer, Given, Headers, is_short, is_status, lowered
+from proxysieve.judging.saved.response import BODILESS, Given, Headers, SavedAnswer, is_short, is_status, lowered
 
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 # What stands before it, some programs write as well.
@@ -88,7 +88,7 @@ def is_har(head: bytes) -> bool:
     return START.match(head) is not None or (is_object and START_BEHIND.search(head) is not None)
 
 
-def read_har(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_har(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """Each answer of *file*. Entries without one are left out: they were cancelled, or met an error.
 
     Raises:
@@ -97,7 +97,7 @@ def read_har(file: BinaryIO, given: Given) -> Iterator[Answer]:
     yield from answers_of(file.read(MOST_BYTES + 1), Beside(given.folder).read)
 
 
-def answers_of(data: bytes, bodies: Bodies) -> Iterator[Answer]:
+def answers_of(data: bytes, bodies: Bodies) -> Iterator[SavedAnswer]:
     """Those in the HAR file *data*, with *bodies* from beside it.
 
     Raises:
@@ -111,11 +111,11 @@ def answers_of(data: bytes, bodies: Bodies) -> Iterator[Answer]:
             yield _answer(entry, bodies)
 
 
-def _answer(entry: HarEntry, bodies: Bodies) -> Answer:
+def _answer(entry: HarEntry, bodies: Bodies) -> SavedAnswer:
     response = entry.response
     body, note = _body(entry, bodies)
     headers = lowered((pair.name, pair.value or "") for pair in response.headers)
-    return Answer(
+    return SavedAnswer(
         status=response.status,
         headers=headers
         if response.content.text is None or response.content.encoding

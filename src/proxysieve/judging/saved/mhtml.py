@@ -13,7 +13,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.response import Answer, Given, lowered
+from proxysieve.judging.saved.response import Given, SavedAnswer, lowered
 
 # Pictures are in it as well, and behind the page.
 MOST_BYTES = 200_000_000
@@ -65,7 +65,7 @@ def is_mhtml(head: bytes) -> bool:
     return bool(start and MARKS.search(start[1]))
 
 
-def read_mhtml(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_mhtml(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The page in *file*: its frames, styles and pictures are parts as well, and are left out.
 
     Raises:
@@ -79,7 +79,7 @@ def read_mhtml(file: BinaryIO, given: Given) -> Iterator[Answer]:
     body = _decoded(page)
     note = page.note or (DAMAGED if _is_damaged(page) else "" if body.strip() else EMPTY)
     kind = _value(page.headers, "Content-Type")
-    yield Answer(
+    yield SavedAnswer(
         status=given.status,
         headers=(*lowered([("date", _value(whole.headers, "Date")), ("content-type", kind)]), *given.headers),
         body=body if body.strip() else None,

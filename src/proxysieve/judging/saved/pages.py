@@ -10,7 +10,14 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.beside import Beside
-from proxysieve.judging.saved.response import HIGHEST_STATUS, LOWEST_STATUS, MOST_BODY_BYTES, Answer, Given, lowered
+from proxysieve.judging.saved.response import (
+    HIGHEST_STATUS,
+    LOWEST_STATUS,
+    MOST_BODY_BYTES,
+    Given,
+    SavedAnswer,
+    lowered,
+)
 
 # JSON writes a byte in six at the most.
 MOST_LINE_BYTES = 6 * MOST_BODY_BYTES + 1_000_000
@@ -51,7 +58,7 @@ def is_pages(file: BinaryIO) -> bool:
     return _decode(file.readline(MOST_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)) is not None
 
 
-def read_pages(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_pages(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """Each page of *file*, a line at a time.
 
     Raises:
@@ -72,8 +79,8 @@ def read_pages(file: BinaryIO, given: Given) -> Iterator[Answer]:
         # A line without an end is being written, or was when its run was killed.
 
 
-def _answer(page: PageRecord, body: bytes | None) -> Answer:
-    return Answer(
+def _answer(page: PageRecord, body: bytes | None) -> SavedAnswer:
+    return SavedAnswer(
         status=page.status,
         headers=lowered(page.headers.items()),
         body=body,

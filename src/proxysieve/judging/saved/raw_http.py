@@ -14,9 +14,9 @@ from proxysieve.judging.saved.response import (
     BODILESS,
     MOST_BODY_BYTES,
     REDIRECTS,
-    Answer,
     Given,
     Headers,
+    SavedAnswer,
     first,
     is_short,
     lowered,
@@ -61,7 +61,7 @@ def is_raw_http(head: bytes) -> bool:
     return STATUS_LINE.match(head) is not None
 
 
-def read_raw_http(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_raw_http(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The last of the responses in *file*."""
     yield parse(file.read(MOST_BYTES), given.url)
 
@@ -80,7 +80,7 @@ def read_printed(file: BinaryIO) -> bytes:
     return data
 
 
-def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
+def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
     """The last of the responses in *data*: those before it are redirects, interim, or of a proxy's CONNECT.
 
     Args:
@@ -105,7 +105,7 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> Answer:
         at = body_at
     else:
         decoded = TOO_MANY
-    return Answer(
+    return SavedAnswer(
         status=status,
         headers=headers,
         body=decoded.body,

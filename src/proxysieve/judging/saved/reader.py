@@ -25,7 +25,7 @@ from proxysieve.judging.saved.kinds import HEAD_BYTES
 from proxysieve.judging.saved.mhtml import is_mhtml, read_mhtml
 from proxysieve.judging.saved.pages import is_pages, read_pages
 from proxysieve.judging.saved.raw_http import is_raw_http, read_raw_http
-from proxysieve.judging.saved.response import Answer, Given, Saved, saved
+from proxysieve.judging.saved.response import Given, Saved, SavedAnswer, saved
 from proxysieve.judging.saved.warc import is_warc, read_warc
 from proxysieve.judging.saved.wget import is_wget, read_wget
 from proxysieve.judging.saved.zipped import is_zip, read_zip
@@ -49,7 +49,7 @@ class Format(NamedTuple):
         nothing: What to say of one without any response; empty where there always is one.
     """
 
-    read: Callable[[BinaryIO, Given], Iterator[Answer]]
+    read: Callable[[BinaryIO, Given], Iterator[SavedAnswer]]
     begins: Callable[[bytes], bool] = lambda _: False
     nothing: str = ""
 

@@ -59,7 +59,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     is_whole: bool = True
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SavedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a format says of a response.
 
     Attributes:
@@ -84,7 +84,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
-def saved(answer: Answer, file: str, saved_at: float, *, is_one_of_many: bool) -> Saved:
+def saved(answer: SavedAnswer, file: str, saved_at: float, *, is_one_of_many: bool) -> Saved:
     """*answer* as it is judged, with no more of its body than a judge would take in.
 
     Args:
@@ -140,7 +140,7 @@ def readable(url: str) -> str:
     return url
 
 
-def _target(url: str, answer: Answer) -> str:
+def _target(url: str, answer: SavedAnswer) -> str:
     """Where a redirect leads that nobody followed: that is as telling as where others ended."""
     location = first(answer.headers, "location")
     return joined(url, location) if answer.status in REDIRECTS and location else ""

@@ -15,7 +15,7 @@ from warcio.archiveiterator import WARCIterator  # type: ignore[import-untyped]
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import MOST_BYTES, is_raw_http, parse
-from proxysieve.judging.saved.response import Answer, Given
+from proxysieve.judging.saved.response import Given, SavedAnswer
 
 MARK = b"WARC/"
 # Writers need some hundred bytes for what stands above a record.
@@ -28,7 +28,7 @@ def is_warc(head: bytes) -> bool:
     return head.startswith(MARK)
 
 
-def read_warc(file: BinaryIO, _: Given) -> Iterator[Answer]:
+def read_warc(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
     """Each HTTP response of *file*, a record at a time.
 
     Raises:
@@ -42,7 +42,7 @@ def read_warc(file: BinaryIO, _: Given) -> Iterator[Answer]:
             yield _answer(record, block)
 
 
-def _answer(record: Any, block: bytes) -> Answer:  # noqa: ANN401 - warcio has no types
+def _answer(record: Any, block: bytes) -> SavedAnswer:  # noqa: ANN401 - warcio has no types
     """The response of a *record* whose content is *block*."""
     headers = record.rec_headers
     # Older crawlers write addresses as <address>.

@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import BLANKS, FIELD, MOST_HEADS, NO_ANSWER, STATUS, parse, read_printed
-from proxysieve.judging.saved.response import Answer, Given
+from proxysieve.judging.saved.response import Given, SavedAnswer
 
 WGET_FIRST = re.compile(BLANKS + rb"(?:--\d{4}-\d\d-\d\d \d\d:\d\d:\d\d--  (\S+)|(?<=  )" + STATUS + rb")")
 # What was cut of its lines is none of the body either.
@@ -28,7 +28,7 @@ def is_wget(head: bytes) -> bool:
     return WGET_FIRST.match(head) is not None
 
 
-def read_wget(file: BinaryIO, given: Given) -> Iterator[Answer]:
+def read_wget(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     """The last answer in it.
 
     Raises:

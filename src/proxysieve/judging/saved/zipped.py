@@ -11,7 +11,7 @@ from zipfile import BadZipFile, LargeZipFile, ZipFile
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.beside import MOST_TOTAL_BYTES
 from proxysieve.judging.saved.har import MOST_BYTES, answers_of
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Answer, Given
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer
 
 MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # At the end of a zip file stands how large the list of its files is; a comment may follow.
@@ -28,7 +28,7 @@ def is_zip(head: bytes) -> bool:
     return head.startswith(MARKS)
 
 
-def read_zip(file: BinaryIO, _: Given) -> Iterator[Answer]:
+def read_zip(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
     """Each answer of the HAR file in the zip file *file*.
 
     Raises:

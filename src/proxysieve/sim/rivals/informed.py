@@ -119,7 +119,7 @@ class Shelf:
         return room_at <= now
 
 
-class SiteQueue:
+class SiteExits:
     """One site's exits, cheapest first."""
 
     def __init__(self, world: World, site: Site, rng: Random) -> None:
@@ -212,7 +212,7 @@ class Informed(Remembering):
     """Looks into the world's limits and quotas, and nowhere else."""
 
     def __init__(self, world: World, rng: Random) -> None:
-        self._site_queues = [SiteQueue(world, site, rng) for site in world.sites]
+        self._site_queues = [SiteExits(world, site, rng) for site in world.sites]
         self._asked: dict[int, tuple[Known, float]] = {}
         self._ticket = 0
 

@@ -19,7 +19,7 @@ MAX_BAD_INITS = 8
 WAIT_SECONDS = 1.0
 
 
-class Queue:
+class SessionQueue:
     """The sessions of one site, by their numbers."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Zyte(Remembering):
     def __init__(self, world: World, rng: Random) -> None:
         self._addresses = world.exits.addresses
         self._rng = rng
-        self._queues = [Queue() for _ in world.sites]
+        self._queues = [SessionQueue() for _ in world.sites]
         self._exits: list[int] = []
 
     def start(self, site: int, now: float) -> Go | Later:

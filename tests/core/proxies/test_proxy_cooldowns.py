@@ -14,7 +14,7 @@ from tests.core.worlds import DAY, START, World, gateway, plain, plains, verdict
 from proxysieve.core.events import Leased, Reported
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY
-from proxysieve.core.proxies.rests import FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS, ProxyRests
+from proxysieve.core.proxies.cooldowns import FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS, ProxyCooldowns
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.engine import Pick, Wait
 
@@ -42,7 +42,7 @@ def ask(world: World, said: Verdict) -> SessionRecord:
 
 
 def rests_at(world: World, proxy: Proxy, now: float) -> bool:
-    return now < world.engine.state.rests_until(proxy.key)
+    return now < world.engine.state.cooldown_until(proxy.key)
 
 
 def asked_until(world: World, said: Verdict, seconds: float) -> list[float]:
@@ -111,7 +111,7 @@ def test_sessions_that_work_outlast_the_rest_of_their_proxy(kind: str) -> None:
         assert world.engine.state.learner is not None
         assert not world.engine.state.learner.held_sessions.is_held(session.name)
         assert isinstance(world.choose(), Wait)
-        world.now = world.engine.state.rests_until(session.exit_id)
+        world.now = world.engine.state.cooldown_until(session.exit_id)
         assert world.session(world.lease()) is session
 
 
@@ -139,7 +139,7 @@ def test_a_hiccup_of_a_proxy_that_works_costs_a_second() -> None:
     world.work(1)
 
     asked = asked_until(world, WRONG_LOGIN, 600)
-    world.now = world.engine.state.rests_until(gateway(1).key)
+    world.now = world.engine.state.cooldown_until(gateway(1).key)
     world.send(Outcome.OK)
     again = asked_until(world, WRONG_LOGIN, 4)
 
@@ -158,14 +158,14 @@ def test_who_refused_is_asked_again_by_a_single_question(policy: str, kind: str,
     world.send(Outcome.OK)
     ask(world, WRONG_LOGIN)
     for _ in range(3):
-        world.now = world.engine.state.rests_until(proxy.key) + DAY
+        world.now = world.engine.state.cooldown_until(proxy.key) + DAY
         leased = world.lease()
         assert isinstance(world.choose(waiting=50), Wait)
         assert not isinstance(world.choose_named("alice"), Pick)
         world.pass_time(1)
         world.apply(Reported(world.now, leased.lease, said))
 
-    world.now = world.engine.state.rests_until(proxy.key) + DAY
+    world.now = world.engine.state.cooldown_until(proxy.key) + DAY
     world.send(Outcome.OK)
     assert {world.lease().lease for _ in range(3)} == {world.engine.state.site.lease_count - n for n in (1, 2, 3)}
 
@@ -177,7 +177,7 @@ def test_a_refusal_among_thousands_of_good_answers_costs_next_to_nothing() -> No
     while good < 5_000:
         flights = [world.take(pick) for _ in range(8) if isinstance(pick := world.choose(8), Pick)]
         if not flights:
-            world.now = world.engine.state.rests_until(gateway(1).key)
+            world.now = world.engine.state.cooldown_until(gateway(1).key)
             continue
         world.pass_time(1)
         for leased in flights:
@@ -196,7 +196,7 @@ def test_those_who_were_out_together_are_refused_once() -> None:
     for leased in flights:
         tell(world, leased, WRONG_LOGIN)
 
-    assert world.engine.state.rests_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
+    assert world.engine.state.cooldown_until(gateway(1).key) == START + 1 + FIRST_REST_UNUSED_SECONDS
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -217,7 +217,7 @@ def test_who_is_busy_is_asked_no_more_at_once_than_it_bears(policy: str, waiting
             world.report(flights.pop(0), Outcome.OK)
             good += 1
         else:
-            world.now = world.engine.state.rests_until(gateway(1).key)
+            world.now = world.engine.state.cooldown_until(gateway(1).key)
 
     assert refused < 100
     # One comes back in a second here, of those that are out.
@@ -248,7 +248,7 @@ def test_what_comes_through_beside_a_refusal_makes_it_a_hiccup() -> None:
 
     world.report(second, Outcome.BLOCKED)
 
-    assert world.engine.state.rests_until(gateway(1).key) == START + 1 + FIRST_REST_SECONDS
+    assert world.engine.state.cooldown_until(gateway(1).key) == START + 1 + FIRST_REST_SECONDS
 
 
 def test_a_list_that_says_something_new_of_a_proxy_has_it_asked_again() -> None:
@@ -345,7 +345,7 @@ def test_a_named_session_waits_for_its_proxy() -> None:
 )
 def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
     """Whatever happens, and what was asked for is never cut short."""
-    rests, now, asked = ProxyRests(), START, 0.0
+    rests, now, asked = ProxyCooldowns(), START, 0.0
     rng = Random(1)
     for step, seconds in steps:
         now += seconds
@@ -364,4 +364,4 @@ def test_a_rest_ends_within_a_day(steps: list[tuple[str, float]]) -> None:
             case _:
                 rests.forget(["a"])
         assert asked <= rests.until("a") <= max(asked, now + DAY)
-        assert dict(rests.resting(now)) == ({"a": rests.until("a")} if rests.until("a") > now else {})
+        assert dict(rests.cooling_down(now)) == ({"a": rests.until("a")} if rests.until("a") > now else {})

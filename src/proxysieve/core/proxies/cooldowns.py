@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from proxysieve.core.model import LONGEST_REST_SECONDS
+from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS
 
 FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 1.0, 3600.0
 # How much more a proxy that was busy carries once as many were answered as it carries.
@@ -41,7 +41,7 @@ class Refused(NamedTuple):
     times: int
 
 
-class ProxyRests:
+class ProxyCooldowns:
     """The proxies of one site that rest as a whole, by their keys."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class ProxyRests:
         refused = self._refused.get(key)
         return max(self._asked.get(key, 0.0), refused.until if refused else 0.0)
 
-    def resting(self, now: float) -> Iterator[tuple[str, float]]:
+    def cooling_down(self, now: float) -> Iterator[tuple[str, float]]:
         """The keys of the proxies that rest at *now*, and until when each does."""
         for key in self._asked.keys() | self._refused.keys():
             until = self.until(key)
@@ -116,7 +116,7 @@ class ProxyRests:
 
     def _seconds(self, key: str, times: int) -> float:
         first = FIRST_REST_SECONDS if key in self._passed else FIRST_REST_UNUSED_SECONDS
-        return float(min(first * 2.0 ** min(times - 1, MOST_DOUBLINGS), LONGEST_REST_SECONDS))
+        return float(min(first * 2.0 ** min(times - 1, MOST_DOUBLINGS), LONGEST_COOLDOWN_SECONDS))
 
     def recall(self, key: str) -> None:
         """Something came through the proxy in an earlier run."""
