@@ -34,7 +34,7 @@ from proxysieve.core.model import Failure
 from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.errors import ConfigError
 from proxysieve.relay import Relay, open_relay
-from proxysieve.sessions.session import Session as Visitor
+from proxysieve.sessions.session import Session as PoolSession
 
 # Sessions end by what the pool learns, and not by the clock.
 NEVER = timedelta(days=36_500)
@@ -136,9 +136,9 @@ class ContextController(BrowserController):
     async def _open_context(self, options: Mapping[str, Any] | None, proxy_info: ProxyInfo | None) -> Any:  # noqa: ANN401
         """Open it, with its first page."""
         if isinstance(proxy_info, CrawleeProxyInfo):
-            visitor = proxy_info.session.visitor
-            if any(visitor.proxy_login):
-                self._relay = await open_relay(visitor.proxy, visitor.exit)
+            pool_session = proxy_info.session.pool_session
+            if any(pool_session.proxy_login):
+                self._relay = await open_relay(pool_session.proxy, pool_session.exit)
                 proxy_info = CrawleeProxyInfo(proxy_info.session, self._relay.url)
         try:
             page: Any = await self._browser.new_page(options, proxy_info)
@@ -200,7 +200,7 @@ class SessionPlugin(BrowserPlugin):
 
     def __init__(
         self,
-        visitor: Visitor,
+        pool_session: PoolSession,
         plugin: PlaywrightBrowserPlugin,
         browser: Callable[[], Awaitable[BrowserController]],
         let_go: Callable[[SessionPlugin, ContextController], None],
@@ -208,7 +208,7 @@ class SessionPlugin(BrowserPlugin):
         self.AUTOMATION_LIBRARY = f"{plugin.AUTOMATION_LIBRARY} {next(self._numbers)}"
         # Two pages at once would open two contexts.
         self.opening = asyncio.Lock()
-        self.counting = Counting(visitor.note_requests)
+        self.counting = Counting(pool_session.note_requests)
         self._plugin = plugin
         self._browser = browser
         self._let_go = let_go
@@ -317,7 +317,7 @@ class CrawleeBrowserPool(BrowserPool):
         if browser_plugin is not None or not isinstance(proxy_info, CrawleeProxyInfo):
             raise ConfigError("this browser pool opens pages for sessions of the pool: give the crawler all options")
         session = proxy_info.session
-        plugin = session.visitor.client(self._open_plugin)
+        plugin = session.pool_session.client(self._open_plugin)
         if plugin not in self._open_plugins:
             self._open_plugins.append(plugin)
         async with plugin.opening:
@@ -338,8 +338,8 @@ class CrawleeBrowserPool(BrowserPool):
         self._open_plugins[:] = [self._plugin]
         self._browser = None
 
-    def _open_plugin(self, visitor: Visitor) -> SessionPlugin:
-        return SessionPlugin(visitor, self._plugin, self._launched, self._let_go)
+    def _open_plugin(self, pool_session: PoolSession) -> SessionPlugin:
+        return SessionPlugin(pool_session, self._plugin, self._launched, self._let_go)
 
     async def _launched(self) -> BrowserController:
         async with self._launching:

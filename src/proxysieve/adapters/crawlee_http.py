@@ -120,7 +120,7 @@ class FingerprintHttpClient(HttpClient):
             timeout_seconds=min(longest, timeout.total_seconds()) if timeout else longest,
             max_bytes=self._settings.max_bytes,
         )
-        return CrawleeResponse(await self._settings.client.send(request, session_of(asked.get("session")).visitor))
+        return CrawleeResponse(await self._settings.client.send(request, session_of(asked.get("session")).pool_session))
 
     @asynccontextmanager
     async def stream(self, url: str, **asked: Unpack[RequestOptions]) -> AsyncIterator[HttpResponse]:
@@ -177,9 +177,9 @@ class CrawleeHttpClient(HttpClient):
     async def _send_alone(self, url: str, method: HttpMethod, asked: RequestOptions) -> HttpResponse:
         await self._sessions.open()
         async for attempt in self._sessions.pool.attempts(url, method=method):
-            async with attempt as visitor:
+            async with attempt as pool_session:
                 session = CrawleeSession()
-                session.stand_for(visitor)
+                session.stand_for(pool_session)
                 through: RequestOptions = {**_by(session, asked), "proxy_info": CrawleeProxyInfo.of(session)}
                 try:
                     response = await self._inner.send_request(url, **through)
@@ -222,7 +222,7 @@ def _by(session: CrawleeSession, asked: RequestOptions) -> RequestOptions:
 def _ready(session: Session | None) -> CrawleeSession:
     """*session*, which has got one of the pool's."""
     own = session_of(session)
-    _ = own.visitor
+    _ = own.pool_session
     return own
 
 

@@ -27,7 +27,7 @@ from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.pool import session_pool as ours
 from proxysieve.pool.errors import NoSessionAvailable
 from proxysieve.pool.site_queue import Lease
-from proxysieve.sessions.session import Session as Visitor
+from proxysieve.sessions.session import Session as PoolSession
 
 log = logging.getLogger("proxysieve")
 
@@ -55,7 +55,7 @@ class CrawleeSession(Session):
     def __init__(self, *, wanted: str = "", **settings: Any) -> None:  # noqa: ANN401 - Crawlee's
         super().__init__(**ENDLESS | settings)
         self.wanted = wanted
-        self._visitor: Visitor | None = None
+        self._pool_session: PoolSession | None = None
         self._lease: Lease | None = None
         self._request: Request | None = None
         self._is_out = False
@@ -67,11 +67,11 @@ class CrawleeSession(Session):
         self.stand_for(lease.session)
         self._lease, self._request, self._is_out = lease, request, True
 
-    def stand_for(self, visitor: Visitor) -> None:
-        """Become *visitor*, for a request that somebody else reports."""
-        self._visitor = visitor
-        self._id, self._user_data = visitor.name, visitor.data
-        self._cookies = SessionCookies(visitor.cookies)
+    def stand_for(self, pool_session: PoolSession) -> None:
+        """Become *pool_session*, for a request that somebody else reports."""
+        self._pool_session = pool_session
+        self._id, self._user_data = pool_session.name, pool_session.data
+        self._cookies = SessionCookies(pool_session.cookies)
 
     def refuse(self, error: ProxySieveError, request: Request) -> None:
         """There is no session for *request*, and asking again would not bring one."""
@@ -79,7 +79,7 @@ class CrawleeSession(Session):
         self._refusal = error
 
     @property
-    def visitor(self) -> Visitor:
+    def pool_session(self) -> PoolSession:
         """The pool's session.
 
         Raises:
@@ -87,9 +87,9 @@ class CrawleeSession(Session):
         """
         if self._refusal is not None:
             raise self._refusal
-        if self._visitor is None:
+        if self._pool_session is None:
             raise ProxySieveError("this session has no proxy yet: give the crawler all of the options")
-        return self._visitor
+        return self._pool_session
 
     @property
     def request(self) -> Request:
@@ -159,7 +159,7 @@ class CrawleeSession(Session):
 
     def __repr__(self) -> str:
         # Crawlee's own shows the cookies.
-        return f"<CrawleeSession {self.id} via {self._visitor.proxy if self._visitor else 'nothing yet'}>"
+        return f"<CrawleeSession {self.id} via {self._pool_session.proxy if self._pool_session else 'nothing yet'}>"
 
 
 class CrawleeSessionPool(SessionPool):
@@ -251,8 +251,8 @@ class CrawleeSessionPool(SessionPool):
 
     def note_besides(self, session: CrawleeSession, url: str) -> None:
         """*session* goes for *url* without having been leased for it; of what is its site's, the cap is to know."""
-        if self.pool.site_of(url) == session.visitor.site:
-            session.visitor.note_requests()
+        if self.pool.site_of(url) == session.pool_session.site:
+            session.pool_session.note_requests()
 
     def _lend(self, session: CrawleeSession) -> CrawleeSession:
         self._lent[session.id] = session
@@ -287,7 +287,7 @@ class CrawleeProxyInfo(ProxyInfo):
     @classmethod
     def of(cls, session: CrawleeSession) -> CrawleeProxyInfo:
         """The proxy of *session*."""
-        return cls(session, session.visitor.proxy_url)
+        return cls(session, session.pool_session.proxy_url)
 
     def __repr__(self) -> str:
         # Crawlee's own shows the password.

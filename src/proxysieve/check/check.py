@@ -227,9 +227,9 @@ class Check:
             proxy for proxy in self._options.proxies for _ in range(self._options.names if proxy.is_gateway else 1)
         ]
         self._rng.shuffle(exits)
-        return map(self._visitor, exits)
+        return map(self._new_session, exits)
 
-    def _visitor(self, proxy: Proxy) -> Session:
+    def _new_session(self, proxy: Proxy) -> Session:
         name = exit_name(proxy, self._rng)
         record = SessionRecord(
             name=name,

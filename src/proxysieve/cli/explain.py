@@ -152,7 +152,7 @@ def _site_lines(story: SiteStory) -> Iterator[str]:
         yield from _limit_lines(pace, story.at)
     yield from _proven_lines(story)
     yield from _recovery_lines(story.recoveries)
-    yield from _contrast_lines(story.signs)
+    yield from _sign_lines(story.signs)
     yield from _doubt_lines(story)
     yield from _next_lines(story.next, story.at)
 
@@ -228,7 +228,7 @@ def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
         yield f"{'':<{LABEL_WIDTH}}{one.history:<18}{chances}  {based}"
 
 
-def _contrast_lines(signs: list[SignStory]) -> Iterator[str]:
+def _sign_lines(signs: list[SignStory]) -> Iterator[str]:
     for one in signs[:CONTRASTS_SHOWN]:
         said = []
         if one.blocked_count:

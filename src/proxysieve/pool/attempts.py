@@ -237,7 +237,7 @@ class Attempts:
         *,
         method: str = "GET",
         signs: tuple[SignFunction, ...] = (),
-        is_pinned: bool = False,
+        is_named: bool = False,
         is_aside: bool = False,
         failed_on: set[str] | None = None,
         max_tries: int | None = None,
@@ -249,7 +249,7 @@ class Attempts:
         self.tries: list[Tried] = []
         self._lease = lease
         self._settings = settings
-        self._is_pinned = is_pinned
+        self._is_named = is_named
         self._budget = Budget(
             settings.attempts,
             max_tries,
@@ -300,7 +300,7 @@ class Attempts:
         is_to_change = wants_another(verdict.outcome)
         if is_to_change:
             self._failed_on.add(lease.exit_id)
-        has_others = is_to_change and not self._is_pinned and lease.has_others(self._failed_on)
+        has_others = is_to_change and not self._is_named and lease.has_others(self._failed_on)
         counted = self._budget.spend(verdict, had_worked=lease.had_worked, has_others=has_others)
         tried = Tried(
             session=lease.session.name,
@@ -324,7 +324,7 @@ class Attempts:
         # A block costs a named session the exit from which it worked, and another one is not wanted; to ask the same
         # again helps as little.
         is_refused = verdict.outcome is Outcome.BLOCKED or is_weak(verdict)
-        is_lost = self._is_pinned and lease.had_worked and is_refused
+        is_lost = self._is_named and lease.had_worked and is_refused
         self._next = Over() if is_lost else self._budget.follow(exchange, verdict, now)
         return self._give_up(exchange, verdict, self._next if isinstance(self._next, Over) else Over())
 
@@ -466,7 +466,7 @@ class Sender(ABC):
             self._settings,
             method=method,
             signs=signs,
-            is_pinned=bool(self._session_name),
+            is_named=bool(self._session_name),
             max_tries=max_tries,
         )
 

@@ -279,12 +279,12 @@ class SiteQueue:
         if verdict.sign == UNLIKE and settled.outcome is Outcome.OK:
             self.accept(exchange)
         elif verdict.outcome is Outcome.BLOCKED and settled is not verdict:
-            self._suspect(session, exchange, verdict, "calls pages blocks to sessions that work elsewhere")
+            self._question(session, exchange, verdict, "calls pages blocks to sessions that work elsewhere")
         elif verdict.outcome is Outcome.BLOCKED and alarm is None and self.engine.alarm_sign == verdict.sign:
-            self._suspect(session, exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
+            self._question(session, exchange, verdict, "refuses sessions that worked a moment ago, all over the pool")
         elif verdict.outcome is Outcome.BLOCKED and self.engine.is_postponed(session.name, self.clock.now()):
             why = "refuses who worked a moment ago, while nobody else is answered well"
-            self._suspect(session, exchange, verdict, why)
+            self._question(session, exchange, verdict, why)
         return settled
 
     def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
@@ -327,7 +327,7 @@ class SiteQueue:
         # Its answer may have set cookies, and its user data.
         self._kept.note_use(session.name)
 
-    def _suspect(self, session: Session, exchange: Exchange, verdict: Verdict, why: str) -> None:
+    def _question(self, session: Session, exchange: Exchange, verdict: Verdict, why: str) -> None:
         """Say that a sign may be mistaken, and show by what; nobody is given up for it meanwhile."""
         if verdict.sign in self.suspicions:
             return

@@ -22,7 +22,7 @@ from proxysieve.testbed.pages import Pages
 from proxysieve.testbed.proxies import PASSWORD, USER, Dialer, ForwardProxy, Gate, plain_gate, provider_gate
 from proxysieve.testbed.site import Site
 from proxysieve.testbed.stun import StunServer
-from proxysieve.testbed.truth import ProxyTally, Truth
+from proxysieve.testbed.truth import ProxyCounts, Truth
 from proxysieve.testbed.world import Exit, World, lay_out
 
 _SITE_ADDRESS = "127.0.0.1"
@@ -147,7 +147,7 @@ class Testbed(Bed):
         self._stun = StunServer()
         self._mirror = MirrorPages(self._stun)
         self._site = Site(world, pages=self._pages, bans=self._bans, mirror=self._mirror, clock=clock)
-        self._tally = ProxyTally()
+        self._counts = ProxyCounts()
         self._connections = Connections()
         self._resources = contextlib.ExitStack()
 
@@ -173,9 +173,9 @@ class Testbed(Bed):
             answer_counts=dict(self._site.hits.answer_counts),
             banned_exits=[address for address in addresses if self._bans.is_banned(address, now)],
             burned_exits=[address for address in addresses if self._bans.was_burned(address)],
-            connection_count=dict(self._tally.connection_count),
-            tunnel_count=dict(self._tally.tunnel_count),
-            proxy_answers={int(status): count for status, count in self._tally.answers.items()},
+            connection_count=dict(self._counts.connection_count),
+            tunnel_count=dict(self._counts.tunnel_count),
+            proxy_answers={int(status): count for status, count in self._counts.answers.items()},
             direct_connection_count=self._site.callers.total() - sum(map(self._site.callers.__getitem__, addresses)),
             mirrors=list(self._mirror.mirrors),
             stun_senders=dict(self._stun.packet_counts),
@@ -234,7 +234,7 @@ class Testbed(Bed):
         host, port = listener.getsockname()
         name = f"{host}:{port}"
         proxy = ForwardProxy(
-            name=name, gate=gate, dialer=dialer, tally=self._tally, slow_seconds=self.world.slow_seconds
+            name=name, gate=gate, dialer=dialer, counts=self._counts, slow_seconds=self.world.slow_seconds
         )
         kind = exit_.kind if exit_ else "plain"
         if kind == "refusing":

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from proxysieve.testbed import socks
 from proxysieve.testbed.certificates import SITE_HOST
 from proxysieve.testbed.connections import Caller, announcement
-from proxysieve.testbed.truth import ProxyTally
+from proxysieve.testbed.truth import ProxyCounts
 from proxysieve.testbed.wire import (
     BURST_BYTES,
     RefusalError,
@@ -102,16 +102,16 @@ class Dialer:
 class ForwardProxy:
     """One listening proxy."""
 
-    def __init__(self, *, name: str, gate: Gate, dialer: Dialer, tally: ProxyTally, slow_seconds: float) -> None:
+    def __init__(self, *, name: str, gate: Gate, dialer: Dialer, counts: ProxyCounts, slow_seconds: float) -> None:
         self._name = name
         self._gate = gate
         self._dialer = dialer
-        self._tally = tally
+        self._counts = counts
         self._slow_seconds = slow_seconds
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: Caller) -> None:
         """Serve one client, in the protocol that its first byte tells."""
-        self._tally.connection_count[self._name] += 1
+        self._counts.connection_count[self._name] += 1
         first = await reader.readexactly(1)
         if first == socks.VERSION:
             await self._serve_socks5(reader, writer)
@@ -120,7 +120,7 @@ class ForwardProxy:
 
     async def hang(self, reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: Caller) -> None:
         """Accept a client and never answer."""
-        self._tally.connection_count[self._name] += 1
+        self._counts.connection_count[self._name] += 1
         await _read_to_the_end(reader)
 
     async def _serve_http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, start: bytes) -> None:
@@ -150,13 +150,13 @@ class ForwardProxy:
     async def _serve_socks5(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         exit_ = await socks.authenticate(reader, writer, self._gate)
         if exit_ is None:
-            self._tally.answers[HTTPStatus.PROXY_AUTHENTICATION_REQUIRED] += 1
+            self._counts.answers[HTTPStatus.PROXY_AUTHENTICATION_REQUIRED] += 1
             return
         authority = await socks.read_authority(reader)
         try:
             upstream = await self._open(exit_, authority or "", reader)
         except RefusalError as error:
-            self._tally.answers[error.status] += 1
+            self._counts.answers[error.status] += 1
             writer.write(socks.reply(socks.GENERAL_FAILURE))
             return
         try:
@@ -184,7 +184,7 @@ class ForwardProxy:
                 return _Upstream(exit_=exit_, authority=authority, reader=reader, writer=writer)
 
     async def _tunnel(self, upstream: _Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tally.tunnel_count[self._name] += 1
+        self._counts.tunnel_count[self._name] += 1
         upstream.relay_to(writer)
         while burst := await reader.read(BURST_BYTES):
             await self._slow_down(upstream.exit)
@@ -195,7 +195,7 @@ class ForwardProxy:
             await asyncio.sleep(self._slow_seconds)
 
     async def _refuse(self, writer: asyncio.StreamWriter, status: HTTPStatus) -> None:
-        self._tally.answers[status] += 1
+        self._counts.answers[status] += 1
         asks = status is HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
         headers = (("Proxy-Authenticate", 'Basic realm="testbed"'),) if asks else ()
         response = Response(status=status, headers=headers, body=f"{status.phrase}\n".encode())

@@ -176,7 +176,7 @@ class Site:
             return Answer(kind="challenged", response=self.clearances.challenge(visit))
         if not self._world.bound_cookies:
             return self._serve_unless_flaky(visit)
-        cookie = self._visitor_cookie(visit)
+        cookie = self._session_cookie(visit)
         presented = visit.request.cookie("visitor")
         if presented is None:
             answer = self._serve_unless_flaky(visit)
@@ -191,7 +191,7 @@ class Site:
             return Answer(kind="error", response=Response(status=500, headers=HTML, body=error_page()))
         return self._paths.get(visit.page, nothing)(visit)
 
-    def _visitor_cookie(self, visit: Visit) -> str:
+    def _session_cookie(self, visit: Visit) -> str:
         bound_to = (self._world.seed, visit.exit, visit.request.header("user-agent"))
         return hashlib.blake2b(repr(bound_to).encode(), digest_size=12).hexdigest()
 

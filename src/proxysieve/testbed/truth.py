@@ -150,7 +150,7 @@ class HitLedger:
         return list(self._known_fingerprints)
 
 
-class ProxyTally:
+class ProxyCounts:
     """The proxies' counts of what they did themselves."""
 
     def __init__(self) -> None:
