@@ -1,4 +1,4 @@
-"""Writes docs/cli.md: what every command says of itself, and what may stand in a configuration file."""
+"""Writes docs/reference/cli.md: what every command says of itself, and what may stand in a configuration file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from proxysieve.cli import main
 from proxysieve.cli.config import keys_of
 
-PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 WIDTH = 80
 HEAD = """\
 # Command line

@@ -18,7 +18,7 @@ from proxysieve.cli import SECTIONS, main
 from proxysieve.testbed import TestbedProcess, World
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 # What commands write, and other blocks read.
@@ -117,7 +117,7 @@ def test_the_reference_is_what_the_commands_say() -> None:
 def test_the_index_has_every_page() -> None:
     """Once."""
     index = ROOT / "docs" / "README.md"
-    pages = {page.name for page in index.parent.glob("*.md")} - {index.name}
+    pages = {str(page.relative_to(index.parent)) for page in index.parent.rglob("*.md")} - {index.name}
 
     assert sorted(LINK.findall(index.read_text())) == sorted(pages)
 

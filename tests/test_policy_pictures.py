@@ -1,4 +1,4 @@
-"""The pictures of docs/policy.md."""
+"""The pictures of docs/inside/policy.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SPACE = "{http://www.w3.org/2000/svg}"
-NAMES = re.findall(r"\]\((policy-\w+\.svg)\)", (ROOT / "docs" / "policy.md").read_text())
+NAMES = re.findall(r"\]\((policy-\w+\.svg)\)", (ROOT / "docs" / "inside" / "policy.md").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_shows_all_pictures_that_the_script_draws(drawn: Path) -> None:
     """And no others; a link that leads nowhere is found by the tests of the documentation."""
     assert sorted(NAMES) == sorted(path.name for path in drawn.iterdir())
-    assert sorted(NAMES) == sorted(path.name for path in (ROOT / "docs").glob("policy-*.svg"))
+    assert sorted(NAMES) == sorted(path.name for path in (ROOT / "docs" / "inside").glob("policy-*.svg"))
 
 
 @pytest.mark.parametrize("name", NAMES)

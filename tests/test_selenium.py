@@ -31,7 +31,7 @@ def needs_chromium() -> None:
 
 def run_block(directory: Path, bed: TestbedProcess) -> str:
     """What the documented program prints, with the testbed's site in place of shop.example."""
-    (found,) = BLOCK.findall((ROOT / "docs" / "how-to-selenium.md").read_text())
+    (found,) = BLOCK.findall((ROOT / "docs" / "use" / "selenium.md").read_text())
     (directory / "proxies.txt").write_text("\n".join(bed.proxy_lines))
     code = found.replace("https://shop.example/item", f"{bed.site_url}/page")
     environment = os.environ | {"PYTHONPATH": f"{STAND_INS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}

@@ -53,8 +53,8 @@ WORDS = {word for name in NAMES for word in words_of(name)}
 
 
 def glossary() -> list[str]:
-    """The terms that ``docs/concepts.md`` explains."""
-    page = (ROOT / "docs" / "concepts.md").read_text()
+    """The terms that ``docs/reference/concepts.md`` explains."""
+    page = (ROOT / "docs" / "reference" / "concepts.md").read_text()
     tables = page[page.index("## The words") : page.index("## Verdicts")]
     cells = re.findall(r"^\| ([^|]+?) \|", tables, re.MULTILINE)
     return [term for cell in cells for term in cell.split(", ") if cell not in {"word", "standing", "---"}]

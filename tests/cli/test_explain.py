@@ -287,7 +287,7 @@ class TestCommand:
 
     def test_the_documentation_names_every_key(self) -> None:
         """All of them, wherever they stand in the object."""
-        page = (Path(__file__).parent.parent.parent / "docs" / "explain.md").read_text()
+        page = (Path(__file__).parent.parent.parent / "docs" / "reference" / "explain.md").read_text()
         kinds: list[type[msgspec.Struct]] = [
             SiteStory, TierStory, NetworkStory, LimitsStory, LimitStory, ProvenStory, RecoveryStory, HeldStory,
             SignStory, NextStory, SessionStory, ExitStory, LimitUse, Permission,

@@ -12,7 +12,7 @@ from proxysieve import ConfigError
 from proxysieve.sim import load_scenario, shipped_scenarios
 from proxysieve.sim.scenario import Bans, Exits, Limit, Noise, Runs, Scenario, Vendor, parse_scenario
 
-LIST = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+LIST = (Path(__file__).parents[2] / "docs" / "inside" / "simulator.md").read_text()
 
 
 def parse(text: str) -> Scenario:
@@ -158,7 +158,7 @@ def test_39_scenarios_are_shipped_each_with_a_name_and_a_line_of_its_own() -> No
 
 
 def test_every_shipped_scenario_is_listed_once() -> None:
-    """In docs/simulator.md, in one group or the other, with what it says."""
+    """In docs/inside/simulator.md, in one group or the other, with what it says."""
     listed = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \|$", LIST.partition("## The scenarios")[2], re.MULTILINE))
 
     assert listed == {name: one.says for name, one in shipped_scenarios().items()}

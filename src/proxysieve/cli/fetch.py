@@ -170,7 +170,8 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
         max_in_flight=50   requests at once through it, over all sites
 
     \b
-    Files and web addresses are read again while the job runs (docs/proxies.md).
+    Files and web addresses are read again while the job runs
+    (docs/reference/proxies.md).
 
     \b
     Exit status: 0 every URL has its page or is skipped for robots.txt,

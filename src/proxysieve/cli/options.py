@@ -127,7 +127,7 @@ signs_option = option(
     multiple=True,
     type=click.Path(),
     metavar="FILE",
-    help="Signs of your own, or which ones to switch off; may be repeated (docs/judge.md).",
+    help="Signs of your own, or which ones to switch off; may be repeated (docs/reference/judge.md).",
 )
 cookie_file_option = option(
     "--cookie-file",

@@ -112,6 +112,6 @@ def test_more_sessions_than_names_have_their_own_names_all_the_same() -> None:
 @EACH
 def test_each_stands_in_the_documentation(provider: Provider) -> None:
     """With its line as the table has it."""
-    page = Path(__file__).parents[3] / "docs" / "how-to-a-provider.md"
+    page = Path(__file__).parents[3] / "docs" / "use" / "provider.md"
 
     assert f"| [{provider.name}]({provider.source}) | `{provider.line}` |" in page.read_text(encoding="utf-8")

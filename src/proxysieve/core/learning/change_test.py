@@ -1,4 +1,4 @@
-"""Whether a site has changed its rules all of a sudden. docs/policy.md has the mathematics."""
+"""Whether a site has changed its rules all of a sudden. docs/inside/policy.md has the mathematics."""
 
 from __future__ import annotations
 

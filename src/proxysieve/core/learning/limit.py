@@ -1,4 +1,4 @@
-"""The counters that the adaptive policy learns with. docs/policy.md has the mathematics."""
+"""The counters that the adaptive policy learns with. docs/inside/policy.md has the mathematics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How likely a blocked exit is to have recovered, by the time since. docs/policy.md has the mathematics."""
+"""How likely a blocked exit is to have recovered, by the time since. docs/inside/policy.md has the mathematics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The adaptive policy: few tries, no overuse, nothing given up too early. docs/policy.md has the mathematics."""
+"""The adaptive policy: few tries, no overuse, nothing given up too early. docs/inside/policy.md has the mathematics."""
 
 from __future__ import annotations
 
