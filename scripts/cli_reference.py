@@ -1,4 +1,4 @@
-"""Writes docs/reference/cli.md: what every command says of itself, and what may stand in a configuration file."""
+"""Writes docs/reference/cli.md: the help of every command, and the keys of a configuration file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ WIDTH = 80
 HEAD = """\
 # Command line
 
-Made from the commands by `make docs`; a test holds it to them.
+`make docs` writes this page from the commands.
 
-Every command takes `--help`, and what prints for people prints JSON for machines with `--json`. Exit status 2 means
-that the input is at fault: one sentence says what, and what to do.
+Every command has `--help`. Most commands print JSON for machines with `--json`. Exit status 2 means that the input is
+wrong: a sentence says what is wrong, and what to do.
 """
 CONFIG = """\
 ## Options from a file
 
-`--config proxysieve.toml` takes options from a file. What several commands take alike stands at the top, what belongs
-to one command in the table of its name, by the names that the options have here, without the dashes before them. An
-option that may be repeated takes a list. Paths start from the directory of the file, and the command line counts for
-more. Whatever has no place is an error.
+`--config proxysieve.toml` reads options from a file. Options of several commands are at its top, and options of one
+command in the table with its name. They have the same names as here, without the dashes. An option that may be repeated
+takes a list. Paths are relative to the directory of the file. The command line counts for more than the file. An
+unknown option is an error.
 
 ```toml
 proxies = ["proxies.txt"]
