@@ -1,1 +1,1 @@
-"""TRANSLATES: one file a client, which looks like what the client's users know."""
+"""TRANSLATES: one file for each client, which looks like what the users of that client know."""

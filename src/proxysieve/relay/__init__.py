@@ -1,4 +1,4 @@
-"""LEADS: ports on loopback that log in to proxies for browsers, which cannot, or not without a trace.
+"""LEADS: ports on loopback that log in to proxies for browsers. These cannot do so, or not without a trace.
 
 Chromium cannot log in to a SOCKS5 proxy at all. At others it can only ask its user, whom Playwright stands in for by
 holding up every request; that switches the cache off, and adds ``Cache-Control`` and ``Pragma`` to what a site sees.
