@@ -1,8 +1,8 @@
 """Whether nothing works at a site: what failed of each tier of proxies since it was last answered well.
 
-A tier is *exhausted* once as good as all of it has failed, and the site is in a *drought* once every tier is and nothing
-works. Three counts tell, each over the proxies of one cost, so that a cheap tier that hangs does not hide that the
-expensive one was never tried:
+A tier is *exhausted* once as good as all of it has failed, and the site is in a *drought* once every tier is and
+nothing works. Three counts tell, each over the proxies of one cost, so that a cheap tier that hangs does not hide that
+the expensive one was never tried:
 
 * All exits failed, however they did.
 * A thousand exits were refused. A proxy that does not answer says nothing of the others: tries that never reached the
