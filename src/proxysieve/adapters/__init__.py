@@ -1,1 +1,1 @@
-"""TRANSLATES: one file for each client, which looks like what the users of that client know."""
+"""TRANSLATES: the pool for users of Crawlee and Playwright, with the names that they know."""
