@@ -1,1 +1,1 @@
-"""TRANSLATES: one file a client, which looks like what the client's users know."""
+"""TRANSLATES: the pool for users of Crawlee and Playwright, with the names that they know."""

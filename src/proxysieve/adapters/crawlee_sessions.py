@@ -1,7 +1,8 @@
 """Our pool in the place of Crawlee's session pool and of its proxy configuration.
 
 Crawlee takes a session before it says what for, and asks for its proxy afterwards, with the request. So what it takes
-is empty, and becomes one of our sessions when the proxy is asked for.
+is empty, and becomes one of our sessions when the proxy is asked for. Crawlee reports most sessions, but not all: the
+end of a request's task gives back a lease that nobody reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""One Chromium that runs: found, started so that it shows nothing that it should not, and ended for certain."""
+"""One Chromium that runs: found, started so that it shows nothing that it should not, and ended for certain.
+
+Its own proxy leads to a port where nobody listens; only contexts have real ones. So nothing leaves that is no
+session's, whatever a new version of Chromium asks for by itself.
+"""
 
 from __future__ import annotations
 

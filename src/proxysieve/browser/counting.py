@@ -1,4 +1,9 @@
-"""Counts what the pages of a session ask of its site, as the cap is one on all that a site is asked for."""
+"""Counts what the pages of a session ask of its site, as the cap is one on all that a site is asked for.
+
+It is counted and not held up: only routes could hold it up, which no browser of people has. So the next page waits
+until the count is made up for. The context counts, as no page hears the first answer of a window that it opens; and it
+counts answers, as what was left out never gets one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Follows a page on its way: by what document it came to be, until when that changes, and past checks that lead on."""
+"""Follows a page on its way: by what document it came to be, until when that changes, and past checks that lead on.
+
+Our pages and Crawlee's are followed here alike, but read in two ways. Ours are led as far as the first byte and read by
+Chromium's own protocol, downloads included. Crawlee's are led as their users say, and read as Firefox and WebKit can
+be, too: there another document has come when it stands in the page, and not before.
+"""
 
 from __future__ import annotations
 

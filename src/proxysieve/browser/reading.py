@@ -1,4 +1,8 @@
-"""Tells what a page brought as a client does: the answer to its main document, with the document as it is by now."""
+"""Tells what a page brought as a client does: the answer to its main document, with the document as it is by now.
+
+The DOM is judged, and not the document as it came. A captcha that a script puts up is seen only there, and a check that
+cleared by itself is gone there. The status is that of the last main document.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TALKS: commands of a few lines each."""
+"""TALKS: the commands, a few lines each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The connections of one session, over which its requests go out."""
+"""The connections of one session, over which its requests go out.
+
+Each session has connections of its own: in one pool for all, sessions on one proxy would share connections and tickets
+of TLS.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 A handle takes 130 KB and some 50 microseconds to dress, so the idle ones are kept, whichever session they served. What
 belongs to a session (connections, tickets of TLS) is not theirs.
+
+Only Chromes resume TLS. libcurl adds ``pre_shared_key`` to the ClientHello, as Chrome does. Firefox takes
+``session_ticket`` out at the same time, and Safari never resumes: no browser sends what libcurl would send for them.
 """
 
 from __future__ import annotations

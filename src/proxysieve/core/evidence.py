@@ -1,6 +1,8 @@
 """What a verdict proves: whether the site itself said it, and whether it may be the page's own.
 
-A block is evidence, a ban is a conclusion, and a broken proxy is neither.
+A block is evidence, a ban is a conclusion, and a broken proxy is neither. ``unclear`` is a verdict of its own: without
+TLS a time-out or a 502 may be the proxy's or the site's. Taken for a block, it would lose working sessions in every
+outage; taken for nothing, it would keep hung proxies for ever.
 """
 
 from __future__ import annotations

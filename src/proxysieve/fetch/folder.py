@@ -1,4 +1,8 @@
-"""A directory with a file for each page, and an index of them."""
+"""A directory with a file for each page, and an index of them.
+
+The index is the file that grows. A body waits beside it under the offset of its line: the journal that says how much of
+the index counts says which bodies do.
+"""
 
 from __future__ import annotations
 

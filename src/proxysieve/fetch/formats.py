@@ -1,4 +1,8 @@
-"""How pages stand in an output: what every format can do, and the plainest of them."""
+"""How pages stand in an output: what every format can do, and the plainest of them.
+
+Every output is a file that only grows, so one journal of byte counts suits all formats, and a format only translates.
+Each record of a gzip file is a member of its own, so that it can be cut off like a line.
+"""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """The journal of a job: which pages stand in its output, and where each of them ends.
 
-One JSON array a line, written after what it speaks of has reached the disk. So whatever cuts a job short, the output
-holds every page of the journal whole, and behind the last of them at most what the next run cuts off and fetches again.
+It is a file of lines and no database: it is written in batches and read once. Each line is a JSON array, written after
+what it speaks of has reached the disk. So whatever cuts a job short, the output holds every page of the journal whole,
+and behind the last of them at most what the next run cuts off and fetches again.
 
 The last field of each line is a checksum of that line and of all above it. So a line that was changed, or lost, or
-stands twice, or elsewhere, is noticed, whoever did it; what is lost at the end alone is not, and costs another fetch.
-A kill leaves a last line without an end, which is dropped. Nothing else is: what follows a line that cannot be believed
-may be true, and an output that is cut by half a journal loses pages. That holds for what a power cut may leave as well,
-a block of zeros with lines behind it: it looks as any other damage, and so is not ours to judge.
+stands twice, or elsewhere, is noticed, whoever did it; what is lost at the end alone is not, and costs another fetch. A
+kill leaves a last line without an end, which is dropped. Any other damage is an error, also what a power cut may leave
+(zeros with lines behind them): an output that is cut by half a journal loses pages, so the user decides.
 """
 
 from __future__ import annotations

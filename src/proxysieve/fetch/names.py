@@ -1,4 +1,8 @@
-"""File names for pages: safe on every file system, and another one for every URL."""
+"""File names for pages: safe on every file system, and another one for every URL.
+
+All end in a digest, also where they need none. Names that are made unique only where two meet depend on what came
+first, and would have to be remembered.
+"""
 
 from __future__ import annotations
 

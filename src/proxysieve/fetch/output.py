@@ -1,4 +1,8 @@
-"""The output of a job: pages, what failed, and the journal of both, in any format exactly once."""
+"""The output of a job: pages, what failed, and the journal of both, in any format exactly once.
+
+After a write has failed, nothing more is written: the next run cuts off what a full disk left half-written. To go on
+would build on it, and lose pages.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""JUDGES: the tables of signs loaded, what a caller expects of a page, and responses that were saved."""
+"""JUDGES: loads the tables of signs, and reads what a caller expects of a page, and saved responses."""

@@ -1,4 +1,9 @@
-"""The judge with its table of signs loaded, and with the fastest way to search bodies that the machine has."""
+"""The judge with its table of signs loaded, and with the fastest way to search bodies that the machine has.
+
+Hyperscan searches for all texts at once: for 120 texts in 15 KB it took 4 to 6 microseconds, an Aho-Corasick automaton
+(ahocorasick_rs) 32 to 48, and one search after the other 450 to 600. It has wheels for Linux and macOS. Elsewhere a
+filter by four-byte pieces and a search in turn do the same in about a millisecond.
+"""
 
 from __future__ import annotations
 

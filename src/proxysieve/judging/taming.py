@@ -11,6 +11,10 @@ tags are read here in one pass, which ends what a browser would end, and
 
 What is written is in step with who parses it, because nothing is written that could be read in two ways (no comment, no
 text of a script, no odd quote) and all that is begun is ended.
+
+Taming takes some 4 ms for 80 KB, ten times as long as parsing; three of four real pages need none. A thread would not
+help, as selectolax keeps the interpreter's lock. A process that can be killed would make verdicts depend on how busy
+the machine is.
 """
 
 from __future__ import annotations

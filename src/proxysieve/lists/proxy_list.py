@@ -1,7 +1,7 @@
 """The proxies of all sources together, each once, and what becomes of them while a pool is open.
 
 Reading and comparing is done in threads of its own, as a list may have a million lines; what changed is taken over in
-the event loop, piece by piece.
+the event loop, piece by piece. Those who join come first, so that there is no moment without proxies.
 """
 
 from __future__ import annotations

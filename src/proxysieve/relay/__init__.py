@@ -1,7 +1,11 @@
-"""LEADS: ports on loopback that log in to proxies for browsers, which cannot, or not without a trace.
+"""LEADS: ports on loopback that log in to proxies for browsers. These cannot do so, or not without a trace.
 
 Chromium cannot log in to a SOCKS5 proxy at all. At others it can only ask its user, whom Playwright stands in for by
 holding up every request; that switches the cache off, and adds ``Cache-Control`` and ``Pragma`` to what a site sees.
+
+A relay adds two messages of SOCKS5, or a header, and passes on the rest. Libraries make the request themselves, which
+would hide the proxy's own answer or the browser's own headers. h11 accepts more than browsers send, and does not keep
+what it read as it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The clients of sessions: one each, with tunnels of its own, closed with its session."""
+"""The clients of sessions: one each, with tunnels of its own, closed with its session.
+
+Each client of an ended session is closed in a task of its own. Closing takes a while, and curl_cffi's swallows the
+cancellation of whoever waits for it.
+"""
 
 from __future__ import annotations
 

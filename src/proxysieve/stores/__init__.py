@@ -1,4 +1,4 @@
-"""KEEPS: records and claims, four verbs."""
+"""KEEPS records and claims, by four methods."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """The default store: a directory with one SQLite database, written by one process at a time.
 
 The process that writes holds a lock on a file beside the database. The system lets go of it when the process ends,
-however it ends, so a crash leaves nothing behind that would keep the next run waiting.
+however it ends. So claims need not expire, and the next run need not wait.
 
-Each record has a checksum over its site, kind, key and value. One that is not as it was saved is believed by nobody:
-who looks leaves it out, and who claims the store sets it aside, in a table of its own. A database whose own structure
-is damaged is refused, as SQLite may read anything out of it.
+SQLite checks the structure of its pages, and not what stands in them: it notices one in fifty random flipped bits. So
+each record has a CRC-32 over its site, kind, key and value. Who looks leaves a damaged record out; who claims the store
+sets it aside, in a table of its own, and rewrites all in one transaction, as a damaged key breaks the order of a table.
+A database whose structure is damaged is refused: to repair it may bring deleted records back.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""BRIDGES: the same for callers without ``await``, by one event loop in the background."""
+"""BRIDGES: the pool for callers without ``await``, by one event loop in the background."""

@@ -2,6 +2,9 @@
 
 JA4 follows FoxIO's specification (BSD 3-Clause):
 https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md
+
+The hello is peeked at before TLS reads it. The socket counts as readable once a whole record is there
+(``SO_RCVLOWAT``), so nothing is taken from TLS and nothing has to be put back.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Coherent visitors: browsers whose headers, client hints and TLS all tell the same story.
+"""The fingerprints on offer: browsers whose headers, client hints and TLS all tell the same story.
 
 TLS and HTTP/2 are curl_cffi's for its impersonation target; headers are those of the family (:mod:`families`). Tests
 compare all of it, read off the wire, with what real browsers were seen to send, so that an upgrade of curl_cffi cannot
-make an identity contradict itself. Offered are the newest targets that hold, and none older than half a year: browsers
-update themselves.
+make a fingerprint contradict itself. Offered are the newest targets that hold, and none older than half a year:
+browsers update themselves.
 
 The headers say the platform. Chrome and Firefox bring their own TLS along, which is the same on Windows and macOS
 (github.com/manaforged/leyline-http, docs on profiles: Chrome 145 to 154 and Firefox 148 to 156, captured on both).
@@ -11,6 +11,10 @@ The headers say the platform. Chrome and Firefox bring their own TLS along, whic
 Not every target of curl_cffi 0.17 is a browser that people use. `chrome152` sends no GREASE among its signature
 algorithms, as each Chrome since 152 does, and its trust anchors in another order each time; `firefox153` and
 `firefox155` were recorded from a script's request, with another weight in HTTP/2.
+
+A session of an old fingerprint goes on as the next version of the same browser on the same platform, which sites see
+all the time. Never as an older one, on another platform, or as another kind of browser: that would be somebody else
+with the same cookies, and a plain proxy carries one session a site. Such sessions end when their site is opened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Where the next working session may come from: fresh exits, idle ones, and blocked ones that may be well again."""
+"""Where the next working session may come from: fresh exits, idle ones, and blocked ones that may be well again.
+
+An exit whose try told nothing is *unclear*: neither fresh nor blocked. Taken for fresh, a list of hung proxies was
+tried for ever, in the place of all that came after it. Taken for blocked, an outage of ten seconds cost a tier for
+hours.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Whether a site has changed its rules all of a sudden. docs/inside/policy.md has the mathematics."""
+"""Whether a site has changed its rules all of a sudden. docs/inside/policy.md has the mathematics.
+
+It is a test and not a rate of forgetting: what forgets fast enough for a limit that tightens forgets what is proven
+while nothing changes. Forgetting is left with what changes by the day.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,13 @@
 """Whom to believe: is an exit blocked, or is it the site, or the detector, that fails for all?
 
 A session that worked and is blocked is only *held* at first. It is believed to be blocked once a question that was
-asked later is answered well elsewhere. When independent exits begin to fail together, the failures become so unlikely
-that it is an *alarm*: single requests probe the site, and whoever is held waits. If one of those held works again,
-nobody was to blame; if others work and it does not, all of them were.
+asked later is answered well elsewhere: a second when all is well, and an outage teaches nothing. Penalties that are
+taken back later would have been counted by then. When independent exits begin to fail together, the failures become so
+unlikely that it is an *alarm*: single requests probe the site, and whoever is held waits. If one of those held works
+again, nobody was to blame; if others work and it does not, all of them were.
+
+A recheck condemns nobody while nobody else is answered well. With fewer than five sessions there is no alarm, and a
+detector that is mistaken about all pages would have condemned one after the other.
 """
 
 from __future__ import annotations

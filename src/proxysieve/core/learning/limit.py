@@ -1,4 +1,9 @@
-"""The counters that the adaptive policy learns with. docs/inside/policy.md has the mathematics."""
+"""A limit of a site: at most n uses within a window, of which only an interval is known.
+
+A block says exactly how many uses were too many, and only bounds the window. A grid of windows in factors of two would
+make 12 in 47 s into 12 in 32 s or in 64 s: bans, or a quarter of the speed lost. So n is a number, and the window an
+interval that probes and blocks narrow from both ends.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """How hard exits, or networks, may be used: a frontier that only canaries cross, and limits that blocks tell of.
 
 * The *frontier*: for windows from a second to hours, the highest count of uses that is proven, by three successes at or
-  above it. Only canaries go beyond, so a limit that nobody knows yet costs one session and not all.
+  above it. Only canaries go beyond, so a limit that nobody knows yet costs one session and not all. Windows in powers
+  of two are enough: the counts of the next longer one hold too, and where a limit hides, a block makes it exact.
 * The *limits*: not more than *n* uses within a window that is longer than *above* and at most *below* seconds. A block
-  beyond the frontier tells n, and that its n + 1 uses came too fast. Who has room under *below* is within the limit;
-  a probe that goes past it narrows what is unknown of the window.
+  beyond the frontier tells n, and that its n + 1 uses came too fast. Who has room under *below* is within the limit; a
+  probe that goes past it narrows what is unknown of the window. Somebody else may have caused the block. The limit
+  holds for all until a probe, all the same: to wait costs time only, and to go on costs an exit for each block.
 """
 
 from __future__ import annotations

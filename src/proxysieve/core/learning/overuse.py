@@ -1,4 +1,10 @@
-"""How the site wears its exits down: who was used when, what that proved, and what blocks were for."""
+"""How hard exits are used: who was used when, what that proved, and what blocks were for.
+
+The network is learned beside the exit, not instead: what the exit's own use explains is not asked of its network,
+except as a guess that neighbours can clear. Late bans are found and not assumed. Most sites have none, and to wait with
+each proof would slow down the start of every crawl. So the delay is 0 until the counts of blocked exits agree at
+another.
+"""
 
 from __future__ import annotations
 

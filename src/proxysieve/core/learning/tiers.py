@@ -2,6 +2,9 @@
 
 Exits are taken together by *group*: those of one network at one cost, or one gateway provider. How likely a fresh one
 is to work is a Beta count of its group, shrunk towards what is known of all exits at that cost.
+
+A challenge spares the exit by a curve and not by a rule: many sites challenge addresses, whoever comes. So another
+session may try from there at once, with a chance of a half at first, which follows what becomes of those tries.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Lists: the bytes of what people have into lines, entries and addresses, and what is wrong with them, in words."""
+"""Reads the bytes of lists into lines, entries and addresses, and says what is wrong with them."""

@@ -1,1 +1,1 @@
-"""RANKS: which session carries the next request. A policy reads the facts and changes nothing."""
+"""RANKS: which session carries the next request. A policy reads the state of the site; events change it."""

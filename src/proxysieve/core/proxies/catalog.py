@@ -1,4 +1,9 @@
-"""The proxies that there are: configuration, shared by all sites, kept by none of them."""
+"""The proxies that there are: configuration, shared by all sites, kept by none of them.
+
+A site looks proxies up here instead of holding them. So a proxy costs nothing at sites that never used it, even with a
+thousand sites or a million proxies. While a pool is open, each engine is told who left and who came (``part``,
+``welcome``): sessions that cannot be used must not count as working.
+"""
 
 from __future__ import annotations
 

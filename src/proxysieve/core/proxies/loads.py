@@ -1,4 +1,8 @@
-"""How many requests each proxy carries just now, over all sites: what providers' plans limit."""
+"""How many requests each proxy carries just now, over all sites: what providers' plans limit.
+
+The sum over all sites counts, so it is shared like the catalog. A request that must wait for it waits without an end,
+and the pool wakes it: the answer that makes room may come at another site.
+"""
 
 from __future__ import annotations
 

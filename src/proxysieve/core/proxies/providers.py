@@ -1,4 +1,8 @@
-"""Gateway providers: what each makes of a session's name. The table comes from outside (``providers.toml``)."""
+"""Gateway providers: what each makes of a session's name. The table comes from outside (``providers.toml``).
+
+A gateway ignores a name that it cannot read, without a word. Then cookies travel from address to address. So the table
+says which names a provider takes and for how long it keeps the exit, and a session ends before its exit may.
+"""
 
 from __future__ import annotations
 

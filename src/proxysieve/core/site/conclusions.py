@@ -3,6 +3,9 @@
 A session that worked and is refused is only held (*held_sessions*), and who was refused a page waits for what others
 get there (*control_group*). Here evidence becomes conclusions: one session is released, another condemned, an exit of
 which nothing was known is convicted or acquitted. Only a policy that learns has it; else each answer stands for itself.
+
+An exit that never worked is not tried again after a weak refusal: to try each twice would double the waste where most
+are banned. It is called blocked only once another exit gets the page, and is as fresh as before if nobody does.
 """
 
 from __future__ import annotations

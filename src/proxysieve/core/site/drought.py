@@ -1,12 +1,15 @@
 """Whether nothing works at a site: what failed of each tier of proxies since it was last answered well.
 
-A tier is *exhausted* once as good as all of it has failed, and the site is in a *drought* once every tier is and nobody
-works. Three counts tell, each over the proxies of one cost:
+A tier is *exhausted* once as good as all of it has failed, and the site is in a *drought* once every tier is and
+nothing works. Three counts tell, each over the proxies of one cost, so that a cheap tier that hangs does not hide that
+the expensive one was never tried:
 
 * All exits failed, however they did.
 * A thousand exits were refused. A proxy that does not answer says nothing of the others: tries that never reached the
   site count only once every proxy of the tier was tried.
-* Answers in a row were no good, three for each exit: some may never be drawn, as they rest or carry other sessions.
+* Answers in a row were no good, three for each exit: some are never drawn, as they cool down or carry other sessions.
+
+It holds under every policy: the classic tries for ever, and its tries cost a page no attempt.
 """
 
 from __future__ import annotations

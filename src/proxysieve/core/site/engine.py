@@ -1,4 +1,8 @@
-"""One site: events in, decisions out. The rules that hold whatever the policy are here."""
+"""One site: events in, decisions out. The rules that hold whatever the policy are here.
+
+A page avoids the exits on which it failed, and waits for nobody: they are used if no other exit may be used now. To
+wait at the head of the queue would hold up all the others.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,11 @@
 
 It keeps the books for what events change; what events mean is for *state*, and what follows for
 others is for *conclusions*.
+
+* A session that nobody named is saved once it has worked. So a crash leaves no half-known sessions that would occupy
+  proxies.
+* Sessions whose proxy left the list are kept and not used. Lists are edited by hand, and providers' lists come and go.
+  Only what is known of their exits is forgotten, after 30 days.
 """
 
 from __future__ import annotations

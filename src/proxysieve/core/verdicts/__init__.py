@@ -1,1 +1,1 @@
-"""What came back: an exchange into a verdict."""
+"""What came back: it makes a verdict of an exchange."""
