@@ -1,7 +1,7 @@
 """What a robots.txt asks of us (RFC 9309), read and asked in bounded time whatever stands in it.
 
 Parsers that keep every group, and ask one rule after the other, can be made to work for minutes by a file of 500 kB
-(protego, which Scrapy uses, is one; docs/inside/benchmarks.md has the figures). Here a line is looked at once, only our own
+(protego, which Scrapy uses, is one; docs/inside/benchmarks.md has the figures). Here a line is looked at once, only our
 group is kept, and rules without wildcards are looked up. Many rules with wildcards are asked in steps of a millisecond
 in the event loop: a thread would take the loop 5 ms each time it lets go of the interpreter.
 """
