@@ -12,7 +12,7 @@ from playwright.async_api import Response as PageResponse
 
 from proxysieve.core.model import Answer, Failure
 from proxysieve.core.urls.parsing import AROUND
-from proxysieve.core.urls.redirects import STATUSES, Asked, Hop, follow
+from proxysieve.core.urls.redirects import STATUSES, Hop, follow
 from proxysieve.errors import ConfigError
 
 
@@ -97,7 +97,7 @@ def _after(way: Sequence[Answer]) -> Hop | Failure | None:
     last = way[-1]
     locations = (value for name, value in last.headers if name == "location" and value.strip(AROUND))
     try:
-        return follow(Asked(url=last.url), way[0].url, last.status, next(locations, ""), len(way) - 1)
+        return follow(Hop(url=last.url), way[0].url, last.status, next(locations, ""), len(way) - 1)
     except ConfigError:
         # It came from a place that only a browser asks, as what a script opens may be: the browser's own rules hold.
         return None

@@ -17,7 +17,7 @@ from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Answer, Failure
 from proxysieve.core.urls.channels import channel_of
 from proxysieve.core.urls.parsing import as_sent
-from proxysieve.core.urls.redirects import Asked, follow
+from proxysieve.core.urls.redirects import Hop, follow
 from proxysieve.core.verdicts.failures import SendFailed
 from proxysieve.core.verdicts.failures.curl import curl_failure
 from proxysieve.errors import ConfigError
@@ -94,7 +94,7 @@ class Walk:
             SendFailed: It ends without one.
         """
         request = self._request
-        asked = Asked(
+        asked = Hop(
             url=request.url,
             method=request.method.upper(),
             has_body=request.content is not None,
@@ -117,9 +117,9 @@ class Walk:
             self.hops.append(Answer(url=asked.url, status=reading.status, headers=reading.headers(), body=body))
             if isinstance(hop, Failure):
                 raise self._failed(hop)
-            asked = hop.asked()
+            asked = hop
 
-    async def _ask(self, asked: Asked) -> AnswerReader:
+    async def _ask(self, asked: Hop) -> AnswerReader:
         request = self._request
         try:
             url = as_sent(asked.url)
@@ -148,7 +148,7 @@ class Walk:
             self._cookies.take(url, set_cookies)
         return reading
 
-    def _own_headers(self, asked: Asked) -> tuple[tuple[str, str], ...]:
+    def _own_headers(self, asked: Hop) -> tuple[tuple[str, str], ...]:
         """What is sent on top of the browser's own."""
         request = self._request
         if not (request.headers or asked.referer):

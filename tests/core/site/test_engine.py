@@ -1022,6 +1022,16 @@ class TestRecords:
         assert {one.site for one in changes} == {"shop.example"}
         assert world.engine.take_changes() == []
 
+    def test_changes_come_in_an_order_of_their_own(self) -> None:
+        """By kind and key: hashes differ from process to process, and a store may keep the order."""
+        world = World(plains(5))
+        world.work(5)
+
+        changes = [(one.kind, one.key) for one in world.engine.take_changes()]
+
+        assert len(changes) == 11
+        assert changes == sorted(changes)
+
     def test_a_session_is_kept_only_once_it_worked(self) -> None:
         """What was merely tried leaves the exit's record and no session."""
         world = World(plains(3))

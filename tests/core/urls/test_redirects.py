@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from proxysieve.core.model import Failure
 from proxysieve.core.urls.parsing import place_of
-from proxysieve.core.urls.redirects import MOST_HOPS, Asked, Hop, follow
+from proxysieve.core.urls.redirects import MOST_HOPS, Hop, follow
 
 PAGE = "https://shop.example/item"
 
 
-def hop(asked: Asked, status: int, location: str, *, first_url: str = "", count: int = 0) -> Hop:
+def hop(asked: Hop, status: int, location: str, *, first_url: str = "", count: int = 0) -> Hop:
     """The next request, which there must be."""
     found = follow(asked, first_url or asked.url, status, location, count)
     assert isinstance(found, Hop)
@@ -23,13 +23,13 @@ def hop(asked: Asked, status: int, location: str, *, first_url: str = "", count:
 @pytest.mark.parametrize("status", [200, 201, 300, 304, 305, 306, 309, 404, 0])
 def test_another_status_is_no_redirect(status: int) -> None:
     """Though it says where something is (RFC 9110, 10.2.2)."""
-    assert follow(Asked(url=PAGE), PAGE, status, "/new", 0) is None
+    assert follow(Hop(url=PAGE), PAGE, status, "/new", 0) is None
 
 
 @pytest.mark.parametrize("location", ["", " ", "\t"])
 def test_a_redirect_to_nowhere_is_an_answer(location: str) -> None:
     """Browsers show its page."""
-    assert follow(Asked(url=PAGE), PAGE, 302, location, 0) is None
+    assert follow(Hop(url=PAGE), PAGE, 302, location, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def test_a_redirect_to_nowhere_is_an_answer(location: str) -> None:
 )
 def test_the_method_changes_as_the_fetch_standard_says(status: int, method: str, next_method: str) -> None:
     """And the body goes with it, or not at all."""
-    found = hop(Asked(url=PAGE, method=method, has_body=True), status, "/new")
+    found = hop(Hop(url=PAGE, method=method, has_body=True), status, "/new")
 
     assert (found.method, found.has_body) == (next_method, method == next_method)
 
 
 def test_a_body_that_was_not_sent_is_not_sent_later() -> None:
     """A 303 has dropped it, and a 307 behind it brings none back."""
-    see_other = hop(Asked(url=PAGE, method="POST", has_body=True), 303, "/done")
+    see_other = hop(Hop(url=PAGE, method="POST", has_body=True), 303, "/done")
 
-    assert hop(see_other.asked(), 307, "/there").has_body is False
+    assert hop(see_other, 307, "/there").has_body is False
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_body_that_was_not_sent_is_not_sent_later() -> None:
 )
 def test_what_is_no_web_page_is_not_followed(location: str) -> None:
     """Nobody asks a proxy for it."""
-    assert follow(Asked(url=PAGE), PAGE, 302, location, 0) is Failure.MISLED
+    assert follow(Hop(url=PAGE), PAGE, 302, location, 0) is Failure.MISLED
 
 
 @pytest.mark.parametrize(
@@ -75,21 +75,21 @@ def test_what_is_no_web_page_is_not_followed(location: str) -> None:
 )
 def test_a_public_page_leads_to_no_private_place(location: str) -> None:
     """Behind the proxy it is somebody else's network."""
-    assert follow(Asked(url=PAGE), PAGE, 302, location, 0) is Failure.PRIVATE
+    assert follow(Hop(url=PAGE), PAGE, 302, location, 0) is Failure.PRIVATE
 
 
 def test_a_private_page_may_lead_to_private_places_and_public_ones() -> None:
     """Whoever asks for it means that network. From a public page on the way it leads back to it."""
     first = "http://127.0.0.1:8080/"
 
-    assert hop(Asked(url=first), 302, "http://10.0.0.1/").url == "http://10.0.0.1/"
-    away = hop(Asked(url=first), 302, "http://sso.example/")
-    assert hop(away.asked(), 302, first, first_url=first).url == first
+    assert hop(Hop(url=first), 302, "http://10.0.0.1/").url == "http://10.0.0.1/"
+    away = hop(Hop(url=first), 302, "http://sso.example/")
+    assert hop(away, 302, first, first_url=first).url == first
 
 
 def test_so_many_redirects_are_followed_and_no_more() -> None:
     """Also to the URL itself, which may have set a cookie."""
-    asked = Asked(url=PAGE)
+    asked = Hop(url=PAGE)
 
     assert hop(asked, 302, PAGE, count=MOST_HOPS - 1).url == PAGE
     assert follow(asked, PAGE, 302, PAGE, MOST_HOPS) is Failure.REDIRECTS
@@ -97,7 +97,7 @@ def test_so_many_redirects_are_followed_and_no_more() -> None:
 
 def test_a_hop_has_the_fragment_of_the_page_and_no_login_of_the_redirect() -> None:
     """The first is as browsers do; the second would be sent as somebody's."""
-    found = hop(Asked(url=f"{PAGE}#reviews"), 301, "//eve:pw@www.shop.example/new")
+    found = hop(Hop(url=f"{PAGE}#reviews"), 301, "//eve:pw@www.shop.example/new")
 
     assert found.url == "https://www.shop.example/new#reviews"
 
@@ -114,7 +114,7 @@ def test_a_hop_has_the_fragment_of_the_page_and_no_login_of_the_redirect() -> No
 )
 def test_an_origin_is_scheme_host_and_port(location: str, is_same: bool) -> None:  # noqa: FBT001 - a row
     """A referer goes there whole, and headers that let somebody in are for one of them."""
-    assert (place_of(hop(Asked(url=PAGE), 302, location).url).origin == place_of(PAGE).origin) is is_same
+    assert (place_of(hop(Hop(url=PAGE), 302, location).url).origin == place_of(PAGE).origin) is is_same
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_an_origin_is_scheme_host_and_port(location: str, is_same: bool) -> None
 )
 def test_a_referer_is_told_as_browsers_do(referer: str, location: str, told: str) -> None:
     """By strict-origin-when-cross-origin, their default."""
-    assert hop(Asked(url=PAGE, referer=referer), 302, location).referer == told
+    assert hop(Hop(url=PAGE, referer=referer), 302, location).referer == told
 
 
 @settings(deadline=None)
 @given(st.text(max_size=30), st.sampled_from(["GET", "POST"]), st.integers(0, 25))
 def test_any_location_is_followed_or_has_a_failure(location: str, method: str, count: int) -> None:
     """Whatever a site sends."""
-    found = follow(Asked(url=PAGE, method=method), PAGE, 302, location, count)
+    found = follow(Hop(url=PAGE, method=method), PAGE, 302, location, count)
 
     assert found is None or isinstance(found, Hop | Failure)

@@ -355,8 +355,8 @@ class Engine:
         return SiteStatus(self.state.working.session_count, cooling_down, blocked, dead, unclear, len(held))
 
     def take_changes(self) -> list[Record]:
-        """What must be saved since this was asked last."""
-        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in self.state.changed]
+        """What must be saved since this was asked last, in the same order in every process."""
+        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in sorted(self.state.changed)]
         self.state.changed.clear()
         return changes
 

@@ -22,12 +22,13 @@ TURN_POSTS = frozenset({301, 302})
 SEE_OTHER = 303
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was answered, as far as a redirect changes it.
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a chain of redirects, as far as a redirect changes it; the first one too.
 
     Attributes:
-        has_body: Whether a body was sent with it.
-        referer: The header that was sent; empty if there was none.
+        url: With its fragment, which is inherited, and without a login that the redirect names.
+        has_body: Whether a body is sent with it; if not, the headers about a body (``Content-*``) are not sent either.
+        referer: The header to send; empty for none.
     """
 
     url: str
@@ -36,26 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     referer: str = ""
 
 
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """The request that follows a redirect.
-
-    Attributes:
-        url: With its fragment, which is inherited, and without a login that the redirect names.
-        has_body: Whether the same body is sent again; else the headers that tell of one (``Content-*``) go with it.
-        referer: The header to send; empty for none.
-    """
-
-    url: str
-    method: str
-    has_body: bool
-    referer: str
-
-    def asked(self) -> Asked:
-        """The same as what was asked, for the redirect after it."""
-        return Asked(url=self.url, method=self.method, has_body=self.has_body, referer=self.referer)
-
-
-def follow(asked: Asked, first_url: str, status: int, location: str, count: int) -> Hop | Failure | None:
+def follow(asked: Hop, first_url: str, status: int, location: str, count: int) -> Hop | Failure | None:
     """What comes after an answer.
 
     Args:
