@@ -27,7 +27,8 @@ from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Outcome, Verdict
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.choices import Pick
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Open, Policy
 from proxysieve.core.site.state import SiteState
 from proxysieve.pool.session_pool import POLICIES

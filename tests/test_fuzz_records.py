@@ -20,7 +20,8 @@ from proxysieve.core.events import Reported
 from proxysieve.core.model import Exchange, Outcome, Scope, Verdict
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.choices import Pick
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.story.telling import tell_site
 from proxysieve.core.verdicts.judge import Judge
 from proxysieve.core.verdicts.likeness import Likeness, traits_of

@@ -13,7 +13,8 @@ from proxysieve.core.learning.limits import UsageLimitsRecord
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back
-from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.choices import Pick
+from proxysieve.core.site.engine import Engine
 
 MOMENTS = st.floats(-1e11, 1e11)
 

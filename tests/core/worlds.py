@@ -15,7 +15,8 @@ from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
-from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.site.choices import Lost, Pick, Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Policy
 from proxysieve.core.site.sessions import Flight
 

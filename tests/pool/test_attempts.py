@@ -33,7 +33,7 @@ from proxysieve import (
 )
 from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Scope
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.pool.attempts import Headers
 from proxysieve.pool.session_pool import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World

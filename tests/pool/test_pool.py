@@ -35,7 +35,7 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.stores.memory import MemoryStore
 from proxysieve.stores.sqlite import SqliteStore
 from proxysieve.testbed import BlockStyle, Limit, Testbed, TestbedProcess, World

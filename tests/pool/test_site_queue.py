@@ -30,9 +30,9 @@ from proxysieve import (
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
-from proxysieve.core.site.engine import SiteStatus
 from proxysieve.core.site.policy import Choice, NotBefore
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.pool.session_pool import POLICIES
 

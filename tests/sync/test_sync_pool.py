@@ -28,7 +28,7 @@ from proxysieve import (
     StoreError,
     SyncSessionPool,
 )
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.testbed import Limit, TestbedProcess, World
 
 

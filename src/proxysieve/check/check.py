@@ -19,7 +19,7 @@ from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import LEEWAY_SECONDS
+from proxysieve.core.site.rate_cap import LEEWAY_SECONDS
 from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.failures import failed_exchange, words_of
 from proxysieve.core.verdicts.logins import redacted_answer, without_login_in

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from proxysieve.core.model import Outcome, Tried
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 
 
 class JobCounts:

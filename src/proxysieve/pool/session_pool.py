@@ -27,8 +27,9 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Engine, SiteStatus
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.judging.samples import Samples
 from proxysieve.judging.tables import OwnSign, make_judge

@@ -19,7 +19,9 @@ from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
 from proxysieve.core.robots.asking import fact_in
-from proxysieve.core.site.engine import Engine, Lost, Pick, SiteStatus, Wait
+from proxysieve.core.site.choices import Lost, Pick, Wait
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import Judge, SignFunction
 from proxysieve.core.verdicts.likeness import UNLIKE, Likeness, LikenessRecord, traits_of
 from proxysieve.core.verdicts.logins import redacted_answer

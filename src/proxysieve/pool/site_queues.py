@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.errors import StoreError
 from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.site_of import former_names

@@ -12,7 +12,8 @@ from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import Record
-from proxysieve.core.site.engine import Engine, Wait
+from proxysieve.core.site.choices import Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Policy
 from proxysieve.core.site.retry import wants_another
 from proxysieve.sim.exits import ExitTable, Group

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Verdict
-from proxysieve.core.site.engine import SiteStatus
+from proxysieve.core.site.status import SiteStatus
 from proxysieve.lists.proxy_list import Proxies
 from proxysieve.pool.attempts import Attempt, Attempts, Headers, Page, Sender
 from proxysieve.pool.named_session import NamedSession

@@ -13,7 +13,7 @@ from proxysieve.core.learning.learner import HALF_LIFE_SECONDS
 from proxysieve.core.learning.tiers import BARRED, CHALLENGED
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord
-from proxysieve.core.site.engine import Lost, Pick
+from proxysieve.core.site.choices import Lost, Pick
 
 BARE = Verdict(outcome=Outcome.UNCLEAR, why="status 403", sign="status-403")
 EMPTY = Verdict(outcome=Outcome.UNCLEAR, why="status 200 with an empty body", sign="empty-body")

@@ -15,7 +15,7 @@ from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.site.engine import Pick
+from proxysieve.core.site.choices import Pick
 
 
 def learner_of(world: World) -> Learner:

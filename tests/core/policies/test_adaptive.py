@@ -17,7 +17,7 @@ from proxysieve.core.model import Outcome, Proxy, Reach
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import Pick, Wait
+from proxysieve.core.site.choices import Pick, Wait
 from proxysieve.core.site.state import MAX_IN_FLIGHT, THROTTLED_SECONDS
 
 Answer = Callable[[str, float], Outcome | None]

@@ -11,7 +11,8 @@ from tests.core.worlds import BAD, World, gateway, is_name, plain, plains
 
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
-from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.choices import Pick
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.state import MAX_IN_FLIGHT
 
 TRIES = 4000

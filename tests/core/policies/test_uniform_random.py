@@ -10,7 +10,7 @@ import pytest
 from tests.core.worlds import World, gateway, plains
 
 from proxysieve.core.model import Outcome
-from proxysieve.core.site.engine import Pick
+from proxysieve.core.site.choices import Pick
 
 TRIES = 4000
 

@@ -14,7 +14,8 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.providers import Provider, exit_name, fill_in
-from proxysieve.core.site.engine import Engine, Pick
+from proxysieve.core.site.choices import Pick
+from proxysieve.core.site.engine import Engine
 from proxysieve.lists.providers import usual_providers
 from proxysieve.lists.proxy_list import read_proxies
 

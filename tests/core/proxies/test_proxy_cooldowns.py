@@ -16,7 +16,7 @@ from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY
 from proxysieve.core.proxies.cooldowns import FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS, ProxyCooldowns
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import Pick, Wait
+from proxysieve.core.site.choices import Pick, Wait
 
 WRONG_LOGIN = Verdict(outcome=Outcome.PROXY_ERROR, why="status 407: wrong", sign="proxy-credentials", scope=Scope.PROXY)
 USED_UP = Verdict(outcome=Outcome.PROXY_ERROR, why="status 402: used up", sign="proxy-payment", scope=Scope.PROXY)

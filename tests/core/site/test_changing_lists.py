@@ -18,7 +18,8 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.site.choices import Lost, Pick, Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.sessions import SESSION_SECONDS
 
 ALL_POLICIES = [*sorted(POLICIES), "adaptive"]

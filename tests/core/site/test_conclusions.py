@@ -10,7 +10,7 @@ from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.site.engine import Pick
+from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.state import SiteState
 
 WEAK = Verdict(outcome=Outcome.UNCLEAR, why="a bare 403", sign="status-403")

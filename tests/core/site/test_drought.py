@@ -13,8 +13,8 @@ from tests.core.worlds import DAY, START, World, dry_up, gateway, plain, plains
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.records import ExitRecord
+from proxysieve.core.site.choices import Wait
 from proxysieve.core.site.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS, Drought
-from proxysieve.core.site.engine import Wait
 
 SILENT = (
     Verdict(outcome=Outcome.UNCLEAR, why="timed out", sign="timeout"),

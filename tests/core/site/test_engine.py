@@ -19,10 +19,12 @@ from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
 from proxysieve.core.records import ExitRecord, Record
+from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS
-from proxysieve.core.site.engine import Engine, Lost, Pick, SiteStatus, Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Choice, Open
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
+from proxysieve.core.site.status import SiteStatus
 
 EACH_POLICY = pytest.mark.parametrize("policy", sorted(POLICIES))
 EVERY_POLICY = pytest.mark.parametrize("policy", [*sorted(POLICIES), "adaptive"])

@@ -23,7 +23,9 @@ from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import LEEWAY_SECONDS, Engine, Lost, Pick, Wait
+from proxysieve.core.site.choices import Lost, Pick, Wait
+from proxysieve.core.site.engine import Engine
+from proxysieve.core.site.rate_cap import LEEWAY_SECONDS
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 PROXIES = [plain(0), plain(1), plain(2), gateway(0)]
@@ -70,6 +72,7 @@ class AnyHistory(RuleBasedStateMachine):
     @initialize(max_rate=st.sampled_from([0.0, 0.0, 2.0]), seed=st.integers(0, 99))
     def start(self, max_rate: float, seed: int) -> None:
         self.world = World(PROXIES, self.policy, max_rate=max_rate, seed=seed)
+        self.seconds_apart = 1 / max_rate if max_rate else 0.0
         self.twin = self.new_twin(max_rate)
         self.page_number, self.sign = 0, ""
         self.scope: Scope | None = None
@@ -170,7 +173,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(count=st.sampled_from([1, 3]))
     def ask(self, count: int) -> None:
         state = self.world.engine.state
-        due_at = max(state.site.next_at, self.world.now) + count * state.seconds_apart
+        due_at = max(state.site.next_at, self.world.now) + count * self.seconds_apart
         self.apply(Asked(self.world.now, count))
         assert state.site.next_at == due_at
 

@@ -10,89 +10,27 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 import msgspec
 
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.evidence import DISPUTABLE, is_weak, own_verdict
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS, ChangedFingerprints, follow
+from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.learning.held import HeldSessions, Incident
-from proxysieve.core.learning.learner import LearnerRecord
 from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.proxies.providers import exit_name
-from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
-from proxysieve.core.site.drought import DROUGHT_SECONDS
+from proxysieve.core.records import Record, SessionRecord
+from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.policy import DRAW_COUNT, NotBefore, Open, Policy, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.site.probes import wait_for_probe
+from proxysieve.core.site.saved import load, take_changes
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
-
-# In a drought single probes go out, a second after the first failure and then ever more seldom, up to an hour.
-FIRST_PROBE_SECONDS = 1.0
-LAST_PROBE_SECONDS = 3600.0
-# A sleeper wakes late by some milliseconds, and may catch up that much.
-LEEWAY_SECONDS = 0.05
-KINDS: Mapping[str, type[SiteRecord | ExitRecord | SessionRecord | LearnerRecord]] = {
-    "site": SiteRecord,
-    "exit": ExitRecord,
-    "session": SessionRecord,
-    "lore": LearnerRecord,
-}
-ALARM = "independent exits began to fail together"
-
-
-class Pick(NamedTuple):
-    """Go ahead: apply *opened*, if there is one, and *leased*, and send the request."""
-
-    opened: SessionOpened | None
-    leased: Leased
-    why: str
-
-
-class Wait(NamedTuple):
-    """Nothing now.
-
-    Attributes:
-        until: When to ask again, in Unix seconds, unless something changes before; None: when something does.
-        why: In words.
-        is_hopeless: Whether nothing but time can change it, so that a caller may want to give up.
-    """
-
-    until: float | None
-    why: str
-    is_hopeless: bool = False
-
-
-class Lost(NamedTuple):
-    """A session with a name of its own has lost its exit, for this reason."""
-
-    why: str
-
-
-class SiteStatus(NamedTuple):
-    """How many stand where at the site: sessions that work, exits that rest, that are blocked, dead, or unclear.
-
-    Attributes:
-        held: Sessions that worked and were refused, and it is not known yet whether they are to blame.
-    """
-
-    working: int
-    cooling_down: int
-    blocked: int
-    dead: int
-    unclear: int = 0
-    held: int = 0
-
-    def __str__(self) -> str:
-        held = f", {self.held} held" if self.held else ""
-        unclear = f", {self.unclear} unclear" if self.unclear else ""
-        return (
-            f"{self.working} working, {self.cooling_down} cooling down, {self.blocked} blocked, {self.dead} dead"
-            f"{held}{unclear}"
-        )
+from proxysieve.core.site.status import SiteStatus, status_of
 
 
 class Engine:
@@ -103,8 +41,8 @@ class Engine:
         catalog: The proxies that there are; shared with other sites, and free to change.
         policy: How to rank what is known.
         max_rate: Requests a second over all sessions; 0 for no cap.
-        identities: The visitors that sessions may be.
-        hearsay: What other sites say of exits; shared with them.
+        fingerprints: Those that sessions may have.
+        elsewhere: What other sites say of exits; shared with them.
         loads: How many requests proxies carry; shared with them, too.
         records: What a store kept of the site.
         now: When they are read, in Unix seconds: what lies ahead of it is brought back.
@@ -132,8 +70,7 @@ class Engine:
         self.state = SiteState(catalog, max_rate=max_rate, elsewhere=heard if learns else None, loads=loads)
         self._policy = policy
         self._fingerprints = fingerprints
-        self.changed_fingerprints = ChangedFingerprints(Counter(), Counter())
-        self._load(records, now)
+        self.changed_fingerprints = load(self.state, records, fingerprints, now)
 
     def apply(self, event: Event) -> list[str]:
         """Take *event* in; the names of the sessions that ended with it."""
@@ -330,73 +267,18 @@ class Engine:
 
     def status(self, now: float) -> SiteStatus:
         """How many stand where at *now*; looks at every exit that was ever used."""
-        cooling_down = blocked = dead = unclear = 0
-        held_sessions = self.state.learner.held_sessions if self.state.learner else HeldSessions()
-        held = {
-            incident.session.exit_id
-            for kept in (held_sessions.held, held_sessions.rechecks)
-            for incident in kept.values()
-        }
-        for exit_id, record in self.state.exits.items():
-            proxy = self.state.catalog.get(exit_id.partition("/")[0])
-            if proxy is None or exit_id in held:
-                continue
-            if proxy.is_gateway:
-                blocked += record.blocked_count + record.throttled_count
-                dead += record.proxy_error_count
-            elif now < record.cooldown_until:
-                cooling_down += 1
-            elif record.last is Outcome.PROXY_ERROR:
-                dead += 1
-            elif record.last in {Outcome.BLOCKED, Outcome.THROTTLED}:
-                blocked += 1
-            elif not record.is_judged:
-                unclear += record.unclear_count > 0
-        return SiteStatus(self.state.working.session_count, cooling_down, blocked, dead, unclear, len(held))
+        return status_of(self.state, now)
 
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last, in the same order in every process."""
-        changes = [Record(self.site, kind, key, self._encode(kind, key)) for kind, key in sorted(self.state.changed)]
-        self.state.changed.clear()
-        return changes
+        return take_changes(self.site, self.state)
 
     def _must_wait(self, now: float) -> Wait | None:
-        """The rules that come before any policy: the site's cap, and single probes while nothing works."""
-        state = self.state
-        if state.learner and state.learner.held_sessions.alarm_at:
-            return self._probe(state.learner.held_sessions, now)
-        if not state.is_dry or now - state.site.last_bad_at >= DROUGHT_SECONDS:
-            return self._capped(now)
-        if state.flights:
-            return Wait(None, "nothing works; waiting for the answer to a probe")
-        pause = FIRST_PROBE_SECONDS * 2.0 ** min(state.drought.probe_count, 30)
-        probe_at = state.site.last_bad_at + min(pause, LAST_PROBE_SECONDS)
-        return Wait(probe_at, self._why_dry(), is_hopeless=True) if now < probe_at else self._capped(now)
-
-    def _probe(self, held_sessions: HeldSessions, now: float) -> Wait | None:
-        alarm = f"{ALARM}, most by the sign {held_sessions.alarm_sign}" if held_sessions.alarm_sign else ALARM
-        if held_sessions.is_probing:
-            return Wait(None, f"{alarm}; waiting for the answer to a probe")
-        if now < held_sessions.probe_at:
-            return Wait(held_sessions.probe_at, alarm, is_hopeless=True)
-        return self._capped(now)
-
-    def _why_dry(self) -> str:
-        state = self.state
-        failing = [record.why for record in state.failures()]
-        if not failing:
-            return f"the last {state.drought.bad_count} answers were the site's own errors"
-        why, _ = Counter(failing).most_common(1)[0]
-        count = state.drought.failing_count
-        if count == 1:
-            return f"the only exit tried since the last good answer does not work: {why}"
-        return f"none of the {count} exits tried since the last good answer works, most often: {why}"
+        """The rules that come before any policy: single probes while nothing works, and the rate cap."""
+        return wait_for_probe(self.state, now) or self._capped(now)
 
     def _capped(self, now: float) -> Wait | None:
-        apart = self.state.seconds_apart
-        if not apart:
-            return None
-        due_at = self.state.site.next_at - min(apart / 2, LEEWAY_SECONDS)
+        due_at = self.state.rate_cap.due_at(self.state.site)
         return Wait(due_at, "the site's rate cap") if now < due_at else None
 
     def _wait_for_cooldown(self, now: float) -> Wait:
@@ -465,81 +347,3 @@ class Engine:
         if session.proxy_key not in self.state.catalog:
             return "its proxy is no longer in the list"
         return "its provider may have given the exit to somebody else by now"
-
-    def _load(self, records: Iterable[Record], now: float) -> None:
-        state = self.state
-        sessions, kept = [], None
-        for record in records:
-            if record.kind not in KINDS:
-                continue
-            value = decode(record.value, KINDS[record.kind])
-            if bring_back(value, now) and (record.kind != "lore" or state.learner):
-                # Else a day's rest would begin anew with every run.
-                state.changed.add((record.kind, record.key))
-            match value:
-                case SiteRecord():
-                    state.site = value
-                case ExitRecord():
-                    state.exits[record.key] = value
-                case SessionRecord():
-                    sessions.append(value)
-                case LearnerRecord():
-                    kept = value
-        if state.learner:
-            state.learner.restore(kept, state.exits.items())
-        state.restore([session for session in sessions if self._is_still_itself(session)])
-
-    def _is_still_itself(self, session: SessionRecord) -> bool:
-        """Whether *session* can go on; one that was another kind of visitor ends, and its exit gets another."""
-        fingerprint = follow(session.fingerprint, self._fingerprints)
-        browser = session.fingerprint.browser
-        if fingerprint == session.fingerprint:
-            return True
-        if fingerprint is None:
-            self.changed_fingerprints.ended[browser] += 1
-            if session.is_named:
-                # It is not saved: a pool that shows that browser finds it as it was.
-                session.lost = session.lost or f"it is a visitor by {browser}, and this pool's are by another browser"
-                return True
-            self.state.changed.add(("session", session.name))
-            return False
-        if not fingerprint.engine:
-            # A real browser's are always the version that runs.
-            self.changed_fingerprints.updated[browser] += 1
-        session.fingerprint = fingerprint
-        self.state.changed.add(("session", session.name))
-        return True
-
-    def _encode(self, kind: str, key: str) -> bytes | None:
-        value = self._value(kind, key)
-        return None if value is None else msgspec.json.encode(value)
-
-    def _session_to_keep(self, name: str) -> SessionRecord | None:
-        session, learner = self.state.sessions.get(name), self.state.learner
-        if (
-            session
-            and session.lost
-            and learner
-            and learner.held_sessions.alarm_at
-            and learner.held_sessions.is_held(name)
-        ):
-            # Doubts are not kept, so nobody would ever tell the next run that the site was to blame.
-            return msgspec.structs.replace(session, lost="")
-        return session
-
-    def _value(self, kind: str, key: str) -> msgspec.Struct | None:
-        state = self.state
-        match kind:
-            case "site":
-                return msgspec.structs.replace(state.site, failing=state.drought.record())
-            case "session":
-                return self._session_to_keep(key)
-            case "lore":
-                return state.learner.record() if state.learner else None
-            case _:
-                record = state.exits.get(key)
-                if record is not None and state.learner:
-                    record = msgspec.structs.replace(
-                        record, used_at=state.learner.overuse.used_at(key) or record.used_at
-                    )
-                return record

@@ -36,6 +36,7 @@ from proxysieve.core.proxies.loads import Loads
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 from proxysieve.core.site.conclusions import Conclusions
 from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought
+from proxysieve.core.site.rate_cap import RateCap
 from proxysieve.core.site.sessions import Flight, SiteSessions, age
 
 # A browser opens six connections to a host; what a site really bears is for a policy to learn.
@@ -85,7 +86,7 @@ class SiteState:
         self._conclusions = Conclusions(self.learner, self._site_sessions) if self.learner else None
         self.flights: dict[int, Flight] = {}
         self.in_flight: dict[str, int] = {}
-        self.seconds_apart = 1 / max_rate if max_rate else 0.0
+        self.rate_cap = RateCap(max_rate)
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
         """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
@@ -265,14 +266,14 @@ class SiteState:
         site.lease_count = event.lease + 1
         site.last_proxy = session.proxy_key
         if not event.is_counted:
-            site.next_at = max(site.next_at, event.at) + self.seconds_apart
+            self.rate_cap.count(site, event.at)
         self.changed.add(("site", ""))
         closed = self._site_sessions.close_over_age(event.at)
         self._site_sessions.forget_absent(event.at)
         return closed
 
     def _count(self, event: Asked) -> list[str]:
-        self.site.next_at = max(self.site.next_at, event.at) + event.count * self.seconds_apart
+        self.rate_cap.count(self.site, event.at, event.count)
         return []
 
     def _report(self, event: Reported) -> list[str]:
@@ -284,7 +285,7 @@ class SiteState:
         self._land(session)
         self.loads.end(session.proxy_key)
         self.proxy_cooldowns.land(session.proxy_key, event.lease)
-        self.site.next_at += event.redirect_count * self.seconds_apart
+        self.rate_cap.count_redirects(self.site, event.redirect_count)
         is_recheck = bool(self._conclusions and self._conclusions.hear(event, flight))
         if verdict is None:
             return self._close_untried(session)

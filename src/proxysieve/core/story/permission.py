@@ -9,7 +9,8 @@ from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.uses import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import SessionRecord
-from proxysieve.core.site.engine import Engine, Lost, Pick, Wait
+from proxysieve.core.site.choices import Lost, Pick, Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.state import MAX_IN_FLIGHT
 from proxysieve.core.story.values import HELD_BACK, LimitUse, Permission
 

@@ -12,7 +12,8 @@ from proxysieve.core.learning.limit import Limit
 from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimits
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
-from proxysieve.core.site.engine import Engine, Pick, Wait
+from proxysieve.core.site.choices import Pick, Wait
+from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.state import MAX_IN_FLIGHT
 from proxysieve.core.story.permission import exit_permission, learner_of, limit_uses, session_permission
 from proxysieve.core.story.values import (
