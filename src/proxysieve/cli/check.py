@@ -104,7 +104,7 @@ def check(
     What it shows:
         works                    a good answer, a 404 included; the fastest first
         blocked, throttled       refused by the site: by what sign
-        unclear                  no answer, or one that does not tell whose fault it is
+        unclear                  no answer, or one that proves nothing
         the site's own errors    a 500 and the like
         dead                     the proxy itself failed
 

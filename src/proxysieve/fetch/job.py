@@ -24,7 +24,6 @@ from proxysieve.pool.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool.events import PoolEvent, ProxiesJoined, TryEnded
 from proxysieve.pool.session_pool import SessionPool
 from proxysieve.pool.settings import Count, Settings
-from proxysieve.site_of import site_of
 
 log = logging.getLogger("proxysieve")
 
@@ -98,7 +97,7 @@ class Job:
         todo = [url for url in urls if not self._output.has(url)]
         self._resumed_pages = sum(map(self._output.has_page, urls))
         self._resumed_failed = len(urls) - len(todo) - self._resumed_pages
-        self._queue = UrlQueue(todo, site_of, options.concurrency)
+        self._queue = UrlQueue(todo, options.site, options.concurrency)
         self._worker_count = min(options.concurrency, len(todo))
         self._pages = self._failed = self._skipped = 0
         self._stalled: dict[str, NoSessionAvailable] = {}

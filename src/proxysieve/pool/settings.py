@@ -79,6 +79,8 @@ class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        # They do not show their values, as a mapping does.
+        msgspec.structs.force_setattr(self, "headers", OwnHeaders.of(self.headers))
         for name, limit in limits(type(self)).items():
             value = getattr(self, name)
             is_number = isinstance(value, Real)
