@@ -159,8 +159,10 @@ class Check:
         self._started_at = self._clock.now()
         self._comparison = Comparison()
         self._told: list[Told] = []
-        self._works: dict[Proxy, None] = {}
-        self._total = sum(options.names if proxy.is_gateway else 1 for proxy in options.proxies)
+        self._works: set[Proxy] = set()
+        self._exits = [proxy for proxy in options.proxies for _ in range(options.names if proxy.is_gateway else 1)]
+        # Neighbours in a list are often in one network, and the site should not see one network after the other.
+        self._rng.shuffle(self._exits)
         self._good_count = 0
         self._is_interrupted = False
         self._workers: asyncio.Task[None] | None = None
@@ -187,33 +189,21 @@ class Check:
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(self._total, len(self._told), self._good_count, self._clock.now() - self._started_at)
+        return Progress(len(self._exits), len(self._told), self._good_count, self._clock.now() - self._started_at)
 
     def working(self) -> list[Proxy]:
         """The proxies that work, in the order of the list; call it after the end."""
         return [proxy for proxy in self._options.proxies if proxy in self._works]
 
     async def _run_workers(self) -> None:
-        exits = self._exits()
+        exits = map(self._new_session, self._exits)
         try:
             async with asyncio.TaskGroup() as workers:
-                for _ in range(min(self._options.concurrency, self._total)):
+                for _ in range(min(self._options.concurrency, len(self._exits))):
                     workers.create_task(self._try_all(exits))
         except BaseExceptionGroup as group:
             # An error of one worker ends all of them.
             raise group.exceptions[0] from None
-
-    def _exits(self) -> Iterator[Session]:
-        """A new session for each exit, in random order.
-
-        Neighbours in a list are often in one network. So the site does not see one network after the other, and a
-        check that is interrupted has seen a sample.
-        """
-        exits = [
-            proxy for proxy in self._options.proxies for _ in range(self._options.names if proxy.is_gateway else 1)
-        ]
-        self._rng.shuffle(exits)
-        return map(self._new_session, exits)
 
     def _new_session(self, proxy: Proxy) -> Session:
         name = exit_name(proxy, self._rng)
@@ -275,16 +265,12 @@ class Check:
         )
 
     def _report(self) -> CheckReport:
-        verdicts = self._comparison.verdicts()
-        results = [_checked(told, verdict) for told, verdict in zip(self._told, verdicts, strict=True)]
-        self._works = {
-            told.session.proxy: None
-            for told, verdict in zip(self._told, verdicts, strict=True)
-            if verdict.outcome is Outcome.OK
-        }
-        counts = Counter(verdict.outcome for verdict in verdicts)
+        judged = list(zip(self._told, self._comparison.verdicts(), strict=True))
+        results = [_checked(told, verdict) for told, verdict in judged]
+        self._works = {told.session.proxy for told, verdict in judged if verdict.outcome is Outcome.OK}
+        counts = Counter(one.verdict for one in results)
         return CheckReport(
-            exits=self._total,
+            exits=len(self._exits),
             tried=len(results),
             works=counts[Outcome.OK],
             blocked=counts[Outcome.BLOCKED],

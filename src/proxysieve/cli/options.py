@@ -167,17 +167,9 @@ header_option = option(
 )
 
 
-def proxies_options(function: Function) -> Function:
-    """Give *function* the options ``--proxies`` and ``--proxy``; it gets both as one :class:`ProxyList`."""
-    return _with_proxies(function, is_needed=True)
-
-
-def optional_proxies_options(function: Function) -> Function:
-    """The same for a command that needs no proxies; without them it gets None."""
-    return _with_proxies(function, is_needed=False)
-
-
 def _with_proxies(function: Function, *, is_needed: bool) -> Function:
+    """Give *function* the options ``--proxies`` and ``--proxy``; it gets both as one :class:`ProxyList`."""
+
     @option(
         "--proxies",
         is_shared=True,
@@ -208,6 +200,11 @@ def _with_proxies(function: Function, *, is_needed: bool) -> Function:
         return function(*args, proxies=ProxyList(*proxies, lines=proxy) if is_given else None, **options)
 
     return with_proxies  # type: ignore[return-value] # click adds to it
+
+
+proxies_options = partial(_with_proxies, is_needed=True)
+# For a command that needs no proxies; without them it gets None.
+optional_proxies_options = partial(_with_proxies, is_needed=False)
 
 
 def _check_kinds(sources: Sequence[str], lines: Sequence[str]) -> None:

@@ -140,7 +140,8 @@ class SessionPool(Sender):
     def _check_open(self) -> int:
         """The fence of the claim on the store, which it has while it is open."""
         if self._fence is None:
-            raise self._not_open()
+            any_more, within = ("", "in") if self._saver is None else (" any more", "within its")
+            raise ProxySieveError(f"the pool is not open{any_more}: use it {within} async with")
         return self._fence
 
     async def _take(self, change: Change) -> None:
@@ -255,11 +256,6 @@ class SessionPool(Sender):
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
         return self._site_queues.working_count
-
-    def _not_open(self) -> ProxySieveError:
-        if self._saver is None:
-            return ProxySieveError("the pool is not open: use it in async with")
-        return ProxySieveError("the pool is not open any more: use it within its async with")
 
     async def _site_queue(self, url: str) -> SiteQueue:
         return await self._site_queue_of(self.site_of(url))
