@@ -31,7 +31,7 @@ from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.policy import Open, Policy
 from proxysieve.core.site.state import SiteState
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.settings import POLICIES
 from proxysieve.stores.sqlite import DATABASE, SqliteStore
 
 SITE = "shop.example"

@@ -55,7 +55,7 @@ def play(world: World, policy: str, seed: int) -> Run:
             policy=policy,
             concurrency=CONCURRENCY,
             max_rate=0,
-            timeout=TIMEOUT_SECONDS,
+            timeout_seconds=TIMEOUT_SECONDS,
             seed=seed,
         )
         report = asyncio.run(asyncio.wait_for(Job(options).run(), LONGEST_SECONDS))

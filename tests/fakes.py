@@ -10,6 +10,7 @@ from proxysieve import Client, Exchange, Request, Response, Session, SessionPool
 from proxysieve.clock import Clock
 from proxysieve.core.site.state import SiteState
 from proxysieve.judging.tables import OwnSign
+from proxysieve.pool.events import PoolEvent, TryEnded
 
 URL = "http://shop.example/"
 SITE = "shop.example"
@@ -68,13 +69,18 @@ class Options(TypedDict, total=False):
     likeness: bool
     signs: Sequence[OwnSign]
     site: Callable[[str], str]
-    on_tried: Callable[[str, Tried], None]
+    on_event: Callable[[PoolEvent], object]
 
 
 def pool_of(count: int, client: Client | None = None, **options: Unpack[Options]) -> SessionPool:
     """A pool without a cap, of *count* proxies, at which *client* or else every page is good."""
     settled: Options = {"store": "memory:", "max_rate": 0, "seed": 1, **options}
     return SessionPool(lines(count), client=client or Scripted(answers(200)), **settled)
+
+
+def tries_in(events: Sequence[PoolEvent]) -> list[Tried]:
+    """The tries that a pool told of."""
+    return [event.tried for event in events if isinstance(event, TryEnded)]
 
 
 def facts_of(pool: SessionPool) -> SiteState:

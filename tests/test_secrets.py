@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxysieve import ConfigError, GaveUp, NamedSession, NoSessionAvailable, ProxySieveError, SessionPool, Tried
+from proxysieve import ConfigError, GaveUp, NamedSession, NoSessionAvailable, ProxySieveError, SessionPool
 from proxysieve.clock import SystemClock
 from proxysieve.lists.proxy_list import read_proxies
+from proxysieve.pool.events import PoolEvent
 from proxysieve.testbed import Testbed, World
 
 # The testbed's proxies ask for user and "pass", which may stand in any message; a proxy that never gets to ask,
@@ -58,20 +59,14 @@ async def test_a_password_never_shows_when_proxies_fail(
 ) -> None:
     """Log at its most talkative, errors with their causes, records of tries: none of them has it."""
     caplog.set_level(logging.DEBUG)
-    heard: list[Tried] = []
+    heard: list[PoolEvent] = []
     world = msgspec.structs.replace(FAILING[kind], https=https)
     async with Testbed(world) as bed:
         lines = with_secret(bed.proxy_lines if scheme == "http" else bed.socks5_lines)
-        pool = SessionPool(
-            lines,
-            store="memory:",
-            timeout_seconds=0.3,
-            max_wait_seconds=0,
-            on_tried=lambda _, tried: heard.append(tried),
-        )
+        pool = SessionPool(lines, store="memory:", timeout_seconds=0.3, max_wait_seconds=0, on_event=heard.append)
         async with pool:
             error = await fail(pool, bed.page_url(1))
-            shown = [repr(pool), repr(pool._settings), repr(pool._site_queues), repr(pool.statuses())]
+            shown = [repr(pool), repr(pool.settings), repr(pool._site_queues), repr(pool.statuses())]
             named = pool.session("seven", site=bed.site_url.partition("//")[2])
             named_error = await fail_once(named, bed.page_url(1))
 

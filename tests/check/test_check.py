@@ -13,7 +13,7 @@ from playwright.async_api import Error as BrowserError
 from tests.fakes import InTurn, Scripted, answers, lines
 
 from proxysieve import ConfigError, Request, Response, Session
-from proxysieve.check.check import Check, CheckOptions, CheckReport, Rotation
+from proxysieve.check.check import Check, CheckOptions, CheckReport, Pace
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.lists.address import parse_proxy
@@ -28,7 +28,7 @@ TIMEOUT = 2.0
 
 async def check(bed: Testbed, url: str = "", **changes: object) -> CheckReport:
     """What a check of all proxies of *bed* comes to."""
-    settings = {"max_rate": 0.0, "timeout": TIMEOUT, "seed": 1, "client": client_of(bed)} | changes
+    settings = {"max_rate": 0.0, "timeout_seconds": TIMEOUT, "seed": 1, "client": client_of(bed)} | changes
     proxies = [parse_proxy(line) for line in bed.proxy_lines]
     options = {"url": url or bed.page_url(1), "proxies": proxies} | settings
     return await Check(CheckOptions(**options)).run()  # type: ignore[arg-type] # named there
@@ -54,7 +54,7 @@ async def test_every_style_of_block_is_told_from_a_page() -> None:
     styles = tuple(style for style in get_args(BlockStyle) if style not in SCRIPTED_STYLES)
     world = World(proxies=90, networks=90, banned_share=0.6, block_styles=styles, page_bytes=6_000, seed=5)
     async with Testbed(world) as bed:
-        report = await check(bed, timeout=10.0)
+        report = await check(bed, timeout_seconds=10.0)
         met = by_kind(bed, report)
 
     assert met == {
@@ -99,7 +99,7 @@ async def test_a_dead_proxy_is_no_blocked_one(*, https: bool) -> None:
 async def test_a_slow_proxy_works_and_comes_last() -> None:
     """The best ones first."""
     async with Testbed(World(proxies=8, slow=2, slow_seconds=0.3)) as bed:
-        report = await check(bed, timeout=10.0)
+        report = await check(bed, timeout_seconds=10.0)
         slow = [
             str(parse_proxy(line)) for line, one in zip(bed.proxy_lines, bed.exits, strict=True) if one.kind == "slow"
         ]
@@ -196,7 +196,7 @@ async def test_signs_of_ones_own_are_asked(tmp_path: Path) -> None:
 async def test_an_answer_that_takes_ever_more_bytes_is_cut() -> None:
     """It is no page, and one proxy's whim must not fill the memory."""
     async with Testbed(World(proxies=1, networks=1)) as bed:
-        report = await check(bed, f"{bed.site_url}/big?bytes=90000000", timeout=10.0)
+        report = await check(bed, f"{bed.site_url}/big?bytes=90000000", timeout_seconds=10.0)
 
     (result,) = report.results
     assert (result.verdict, result.sign, result.bytes) == (Outcome.SITE_ERROR, "too-large", 0)
@@ -308,7 +308,7 @@ async def test_no_more_are_under_way_than_wanted() -> None:
 
 async def test_turns_keep_to_the_cap(clock: VirtualClock) -> None:
     """Those that redirects took included; who comes late has missed no more than a few milliseconds' worth."""
-    turns, taken = Rotation(10.0, clock), list[float]()
+    turns, taken = Pace(10.0, clock), list[float]()
     start = clock.now()
 
     async def take(count: int) -> None:
@@ -330,7 +330,7 @@ async def test_turns_keep_to_the_cap(clock: VirtualClock) -> None:
 
 async def test_redirects_put_off_all_who_wait(clock: VirtualClock) -> None:
     """Also those who asked for a turn before."""
-    turns, taken = Rotation(1.0, clock), list[float]()
+    turns, taken = Pace(1.0, clock), list[float]()
     start = clock.now()
 
     async def take() -> None:
@@ -348,7 +348,7 @@ async def test_redirects_put_off_all_who_wait(clock: VirtualClock) -> None:
 
 async def test_without_a_cap_nobody_waits(clock: VirtualClock) -> None:
     """Time stands still here."""
-    turns = Rotation(0.0, clock)
+    turns = Pace(0.0, clock)
 
     for _ in range(1_000):
         await turns.take()

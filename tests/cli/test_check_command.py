@@ -279,7 +279,7 @@ def test_the_help_fits() -> None:
         [sys.executable, "-m", "proxysieve", "check", "--help"], capture_output=True, text=True, check=True
     )
 
-    assert "robots.txt is not read" in done.stdout
+    assert "does not read robots.txt" in done.stdout
     assert "Example:" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 

@@ -78,7 +78,7 @@ class Crawl:
 
 async def crawl(world: World, page_count: int, folder: Path, **changes: object) -> Crawl:
     """Fetch the first pages of a site of *world*, with a store and an output in *folder*."""
-    settings: dict[str, Any] = {"max_rate": 0.0, "timeout": 5.0, "robots": False, "seed": 1, **changes}
+    settings: dict[str, Any] = {"max_rate": 0.0, "timeout_seconds": 5.0, "robots": False, "seed": 1, **changes}
     out, store = folder / "pages.jsonl", folder / "store"
     async with Testbed(world) as bed:
         urls = bed.page_urls(page_count)

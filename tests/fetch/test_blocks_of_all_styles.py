@@ -49,7 +49,7 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """One crawl for all that is asserted of it: with more requests at once than there are exits, and no thrift."""
     world = msgspec.structs.replace(WORLD, outages=(OUTAGES[request.param],))
     folder = tmp_path_factory.mktemp("crawl")
-    return asyncio.run(crawl(world, PAGE_COUNT, folder, concurrency=80, thrift=0.1, max_wait=5.0))
+    return asyncio.run(crawl(world, PAGE_COUNT, folder, concurrency=80, thrift=0.1, max_wait_seconds=5.0))
 
 
 def test_the_site_showed_what_it_has(crawled: Crawl) -> None:
@@ -107,7 +107,7 @@ async def test_a_block_page_that_nobody_knows_is_saved_once_at_most(tmp_path: Pa
     """At the second address the same page is no page, and then it is known how the site's own pages look."""
     world = World(proxies=40, networks=40, banned_share=0.5, block_styles=("unknown",), page_bytes=4_000)
 
-    done = await crawl(world, 200, tmp_path, concurrency=40, thrift=0.1, max_wait=5.0)
+    done = await crawl(world, 200, tmp_path, concurrency=40, thrift=0.1, max_wait_seconds=5.0)
 
     assert done.truth.answer_counts["blocked"] > 1
     assert len(done.wrong()) <= 1

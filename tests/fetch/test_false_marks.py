@@ -25,9 +25,9 @@ WORLD = World(
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param({"concurrency": 50, "thrift": 0.1, "max_wait": 0.0}, id="many at work, no patience"),
-        pytest.param({"concurrency": 50, "thrift": 0.1, "max_wait": 1.5}, id="many at work"),
-        pytest.param({"concurrency": 5, "max_wait": 1.5}, id="few at work"),
+        pytest.param({"concurrency": 50, "thrift": 0.1, "max_wait_seconds": 0.0}, id="many at work, no patience"),
+        pytest.param({"concurrency": 50, "thrift": 0.1, "max_wait_seconds": 1.5}, id="many at work"),
+        pytest.param({"concurrency": 5, "max_wait_seconds": 1.5}, id="few at work"),
     ],
 )
 async def test_a_false_mark_costs_no_session_that_worked(tmp_path: Path, settings: dict[str, float]) -> None:

@@ -18,7 +18,7 @@ from proxysieve.sessions.session import Session
 from proxysieve.testbed import Testbed, World
 
 NOT_PAGE_1 = "User-agent: *\nDisallow: /page/1\n"
-QUICK = {"store": "memory:", "max_rate": 0.0, "timeout": 2.0, "max_wait": 0.0}
+QUICK = {"store": "memory:", "max_rate": 0.0, "timeout_seconds": 2.0, "max_wait_seconds": 0.0}
 
 
 class FakeClient:
@@ -221,7 +221,7 @@ async def test_what_ends_for_another_reason_than_its_attempts_tells_that_too(tmp
             return Response(url=request.url, status=500, headers=(("retry-after", "90"),), body=b"busy")
 
     urls = ["https://shop.example/1"]
-    report = await Job(options(tmp_path, urls, ["p:1"], client=Busy(), robots=False, deadline=60.0)).run()
+    report = await Job(options(tmp_path, urls, ["p:1"], client=Busy(), robots=False, deadline_seconds=60.0)).run()
 
     (failed,) = records(tmp_path / "pages.failed.jsonl")
     assert (report.failed, report.requests) == (1, 1)
@@ -235,7 +235,9 @@ async def test_pages_that_have_to_queue_for_longer_than_their_deadline_are_fetch
         return 404 if request.url.endswith("/robots.txt") else 200
 
     urls = [f"https://{origin}.shop.example/{number}" for number in range(3) for origin in "ab"]
-    job = Job(options(tmp_path, urls, ["p:1"], client=FakeClient(answer), concurrency=6, max_rate=40.0, deadline=0.02))
+    job = Job(
+        options(tmp_path, urls, ["p:1"], client=FakeClient(answer), concurrency=6, max_rate=40.0, deadline_seconds=0.02)
+    )
 
     report = await job.run()
 

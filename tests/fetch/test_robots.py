@@ -31,8 +31,8 @@ NOT_PAGE_1 = "User-agent: *\nDisallow: /page/1\n"
 
 def job_of(tmp_path: Path, urls: list[str], proxies: list[str], **changes: object) -> Job:
     settings: dict[str, Any] = {
-        "out": tmp_path / "pages.jsonl", "store": "memory:", "max_rate": 0.0, "max_wait": 0.0, "timeout": LONG_SECONDS,
-        "seed": 1, **changes,
+        "out": tmp_path / "pages.jsonl", "store": "memory:", "max_rate": 0.0, "max_wait_seconds": 0.0,
+        "timeout_seconds": LONG_SECONDS, "seed": 1, **changes,
     }  # fmt: skip
     return Job(JobOptions(urls=read_urls(urls, "urls"), proxies=proxies, **settings))
 
@@ -97,7 +97,7 @@ async def test_it_is_found_among_many_that_refuse_and_many_that_hang(tmp_path: P
 async def test_a_list_of_hanging_proxies_ends_in_one_time_out(tmp_path: Path) -> None:
     """All are asked side by side, and what was met is said: the job does not wait for one after the other."""
     async with Testbed(World(proxies=30, hanging=30)) as bed:
-        job = job_of(tmp_path, bed.page_urls(40), bed.proxy_lines, timeout=0.5)
+        job = job_of(tmp_path, bed.page_urls(40), bed.proxy_lines, timeout_seconds=0.5)
         report = await asyncio.wait_for(job.run(), LONG_SECONDS)
 
     (stalled,) = report.stalled
@@ -192,7 +192,7 @@ async def test_no_more_requests_are_under_way_than_was_asked_for(tmp_path: Path,
     urls = [f"http://{site}/{number}" for number in range(6) for site in sites]
     client = Answering(respond)
     proxies = [f"10.0.0.{number}:8000" for number in range(10)]
-    job = job_of(tmp_path, urls, proxies, client=client, concurrency=concurrency, timeout=0.1)
+    job = job_of(tmp_path, urls, proxies, client=client, concurrency=concurrency, timeout_seconds=0.1)
 
     running = asyncio.create_task(job.run())
     while sum("fine" in url and not url.endswith("robots.txt") for url in client.sent) < 30 and not running.done():

@@ -15,7 +15,8 @@ from proxysieve import Proxy, ProxyList, Request, Response, Session, SessionPool
 from proxysieve.clock import VirtualClock, settle
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.events import PoolEvent, ProxiesJoined
+from proxysieve.pool.settings import POLICIES
 from proxysieve.testbed import Testbed, World
 
 SECRET = "s3cr3t-t0ken"
@@ -67,7 +68,8 @@ async def test_who_joins_is_used_and_who_left_is_not(
 ) -> None:
     """From the second look on at which the file is as it is; what they carried ends, and the log says how many."""
     caplog.set_level(logging.INFO, "proxysieve")
-    async with pool_on(path, clock, policy=policy) as pool:
+    heard: list[PoolEvent] = []
+    async with pool_on(path, clock, policy=policy, on_event=heard.append) as pool:
         await pool.get(URL)
         async with pool.acquire(URL) as lease:
             write(path, line(2), line(3), line(4))
@@ -77,6 +79,7 @@ async def test_who_joins_is_used_and_who_left_is_not(
 
         assert not any("proxy-0" in page.proxy or "proxy-1" in page.proxy for page in pages)
         assert f"{path}: 3 proxies joined, 2 left; there are 3 now" in caplog.messages
+        assert ProxiesJoined(3) in heard
 
 
 async def test_who_comes_back_is_the_same_visitor(path: Path, clock: VirtualClock) -> None:
@@ -366,8 +369,9 @@ async def test_a_job_goes_on_with_the_list_that_took_the_place_of_its_own(tmp_pa
             robots=False,
             concurrency=4,
             seed=1,
+            clock=clock,
         )
-        job = Job(options, clock=clock)
+        job = Job(options)
         running = asyncio.create_task(job.run())
         await until(clock, lambda: job.progress().done >= 60, 0.05)
 
@@ -413,13 +417,14 @@ async def test_a_job_takes_up_a_site_at_which_nothing_worked(tmp_path: Path, clo
         out=tmp_path / "pages.jsonl",
         store="memory:",
         client=Sites(),
-        max_wait=5,
+        max_wait_seconds=5,
         max_rate=0,
         robots=False,
         concurrency=8,
         likeness=False,
+        clock=clock,
     )
-    job = Job(options, clock=clock)
+    job = Job(options)
     running = asyncio.create_task(job.run())
     await until(clock, lambda: "hard.example" in job._stalled)
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 from curl_cffi import CurlECode
 from curl_cffi.requests import AsyncSession, RequestsError
-from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
+from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of, tries_in
 
 from proxysieve import (
     Attempt,
@@ -35,7 +35,8 @@ from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Scope
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.pool.attempts import Headers
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.events import PoolEvent, TryEnded
+from proxysieve.pool.settings import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World
 
 
@@ -129,14 +130,11 @@ async def test_a_page_tells_how_many_attempts_it_took(clock: VirtualClock) -> No
 
 async def test_every_try_is_told_as_it_happens(clock: VirtualClock) -> None:
     """The function handed in hears of each, with its site."""
-    heard: list[tuple[str, Tried]] = []
-    async with pool_of(
-        9, InTurn(999, 200), clock=clock, on_tried=lambda site, tried: heard.append((site, tried))
-    ) as pool:
+    heard: list[PoolEvent] = []
+    async with pool_of(9, InTurn(999, 200), clock=clock, on_event=heard.append) as pool:
         page = await pool.get(URL)
 
-    assert [tried for _, tried in heard] == list(page.tries)
-    assert {site for site, _ in heard} == {SITE}
+    assert heard == [TryEnded(SITE, tried) for tried in page.tries]
 
 
 async def test_a_block_of_a_named_session_ends_its_request(clock: VirtualClock) -> None:
@@ -772,17 +770,15 @@ async def test_other_clients_bring_every_page(by: By) -> None:
 async def test_a_dead_proxy_is_judged_by_the_error_of_the_client(by: By, kind: str) -> None:
     """It is the proxy's fault, or at least not the site's, and the client's own error is the cause of ours."""
     world = World(proxies=1, networks=1, **{kind: 1})  # type: ignore[arg-type] # both are counts
-    tries: list[Tried] = []
+    heard: list[PoolEvent] = []
     async with (
         Testbed(world) as bed,
-        SessionPool(
-            bed.proxy_lines, store="memory:", max_wait_seconds=0, on_tried=lambda _, tried: tries.append(tried)
-        ) as pool,
+        SessionPool(bed.proxy_lines, store="memory:", max_wait_seconds=0, on_event=heard.append) as pool,
     ):
         with pytest.raises(ProxySieveError):
             await get_by(by, pool, bed.page_url(1))
 
-    (tried,) = tries
+    (tried,) = tries_in(heard)
     assert tried.status == 0
     assert tried.verdict is (Outcome.PROXY_ERROR if kind == "refusing" else Outcome.UNCLEAR)
 
@@ -812,7 +808,7 @@ def make_requests(session: Session) -> requests.Session:
 def test_requests_brings_every_page() -> None:
     """The synchronous client is judged in the same way, its errors included."""
     bodies = []
-    tries: list[Tried] = []
+    heard: list[PoolEvent] = []
     with (
         TestbedProcess(MIXED) as bed,
         SyncSessionPool(
@@ -821,7 +817,7 @@ def test_requests_brings_every_page() -> None:
             max_rate=0,
             policy="classic",
             max_sessions=10,
-            on_tried=lambda _, tried: tries.append(tried),
+            on_event=heard.append,
         ) as pool,
     ):
         for url in bed.page_urls(15):
@@ -832,8 +828,8 @@ def test_requests_brings_every_page() -> None:
                     bodies.append(response.content)
 
         assert bodies == [bed.page_body(number) for number in range(15)]
-        assert {tried.verdict for tried in tries} >= {Outcome.OK, Outcome.BLOCKED}
-        assert not any(tried.counted for tried in tries)
+        assert {tried.verdict for tried in tries_in(heard)} >= {Outcome.OK, Outcome.BLOCKED}
+        assert not any(tried.counted for tried in tries_in(heard))
 
 
 async def test_what_cannot_be_helped_is_tried_once(clock: VirtualClock) -> None:

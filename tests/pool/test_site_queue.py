@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 from tests.core.verdicts.made_up_sites import Make, block_page
-from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of
+from tests.fakes import BLOCK, OK, SITE, URL, InTurn, Scripted, answers, facts_of, pool_of, tries_in
 
 from proxysieve import (
     Exchange,
@@ -24,7 +24,6 @@ from proxysieve import (
     Response,
     Session,
     SessionPool,
-    Tried,
     Verdict,
 )
 from proxysieve.clock import VirtualClock, settle
@@ -34,7 +33,8 @@ from proxysieve.core.site.policy import Choice, NotBefore
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import SignFunction
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.events import PoolEvent
+from proxysieve.pool.settings import POLICIES
 
 
 class Held:
@@ -729,15 +729,15 @@ def kinds_changed(pool: SessionPool) -> set[str]:
 
 async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) -> None:
     """It is unlike the site's pages, so another session gets the page."""
-    shop, tries = Shop(), list[Tried]()
-    async with pool_of(5, shop, clock=clock, on_tried=lambda _, tried: tries.append(tried)) as pool:
+    shop, heard = Shop(), list[PoolEvent]()
+    async with pool_of(5, shop, clock=clock, on_event=heard.append) as pool:
         known = await get_pages(pool, 30)
         shop.refused = {known[-1].proxy}
 
         pages = await get_pages(pool, 20)
 
     assert STRANGE not in [page.body for page in pages]
-    doubted = [tried for tried in tries if tried.verdict is Outcome.UNCLEAR]
+    doubted = [tried for tried in tries_in(heard) if tried.verdict is Outcome.UNCLEAR]
     assert {tried.proxy for tried in doubted} == shop.refused
     assert {tried.why for tried in doubted} <= {f"unlike the {count} good pages seen here" for count in ("30", "30+")}
 

@@ -32,6 +32,7 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.core.site.engine import Engine
+from proxysieve.pool.events import PoolEvent
 from proxysieve.sessions.storage import CookieRecord, cookie_of, dump_cookies, load_cookies
 from proxysieve.stores.sqlite import SqliteStore
 
@@ -265,9 +266,9 @@ async def test_looks_are_chosen_before_a_pool_is_used() -> None:
 
 async def test_a_session_that_ended_leaves_its_attempt_without_a_word() -> None:
     """The request takes another one: no try is told, no attempt is used, and nobody is blamed."""
-    told: list[Tried] = []
+    told: list[PoolEvent] = []
     ended = SessionEnded("one", "the site refused another page of it")
-    async with pool_of(2, InTurn(ended, ended, 200), attempts=1, on_tried=lambda _, tried: told.append(tried)) as pool:
+    async with pool_of(2, InTurn(ended, ended, 200), attempts=1, on_event=told.append) as pool:
         page = await pool.get(URL, max_tries=1)
         standing = await pool.status(SITE)
 

@@ -432,7 +432,7 @@ async def test_what_a_site_set_outlives_the_file(tmp_path: Path) -> None:
             async with SessionPool(bed.proxy_lines, store=store, cookies=path, max_rate=0) as pool:
                 async for attempt in pool.attempts(bed.page_url(1)):
                     async with attempt as session:
-                        page = await pool._settings.client.send(Request(url=bed.page_url(1)), session)
+                        page = await pool.settings.client.send(Request(url=bed.page_url(1)), session)
                         jars.append({cookie.name: cookie.value for cookie in session.cookies})
                         attempt.check(page.status, page.headers, page.body)
 

@@ -262,7 +262,7 @@ async def fetch(pool: SessionPool, urls: list[str]) -> list[Page]:
 async def test_cookies_are_kept_over_a_restart(tmp_path: Path, *, https: bool) -> None:
     """The session goes on with the cookies that the site gave it, also where the first save came before them."""
     async with Testbed(World(proxies=1, networks=1, https=https)) as bed:
-        client = client_of(bed) if https else None
+        client = client_of(bed) if https else CurlClient()
         async with SessionPool(bed.proxy_lines, store=tmp_path / "store", client=client) as pool:
             first = await pool.get(f"{bed.site_url}/cookie")
         async with SessionPool(bed.proxy_lines, store=tmp_path / "store", client=client) as pool:
@@ -388,7 +388,7 @@ async def test_cookies_survive_being_written_and_read() -> None:
         SessionPool(bed.proxy_lines, store="memory:") as pool,
         pool.acquire(bed.site_url) as lease,
     ):
-        await pool._settings.client.send(Request(url=f"{bed.site_url}/cookie"), lease.session)
+        await pool.settings.client.send(Request(url=f"{bed.site_url}/cookie"), lease.session)
         jar = lease.session.cookies
         lease.drop()
 

@@ -18,7 +18,7 @@ from proxysieve.core.model import Outcome
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.site.policy import Choice, Open
 from proxysieve.core.site.state import SiteState
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.settings import POLICIES
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.engines import Engines, plain_proxy

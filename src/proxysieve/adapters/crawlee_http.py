@@ -85,7 +85,7 @@ class FingerprintHttpClient(HttpClient):
 
     def __init__(self, pool: SessionPool) -> None:
         super().__init__()
-        self._settings = pool.settings
+        self._settings, self._headers = pool.settings, pool.headers
 
     async def crawl(
         self,
@@ -115,7 +115,7 @@ class FingerprintHttpClient(HttpClient):
         request = built_in.Request(
             url=url,
             method=asked.get("method", "GET"),
-            headers=merged(self._settings.headers.at(url), asked.get("headers") or {}),
+            headers=merged(self._headers.at(url), asked.get("headers") or {}),
             content=asked.get("payload"),
             timeout_seconds=min(longest, timeout.total_seconds()) if timeout else longest,
             max_bytes=self._settings.max_bytes,

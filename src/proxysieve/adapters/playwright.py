@@ -90,7 +90,7 @@ class PlaywrightBrowser:
             GaveUp: The tries are used up for another reason.
             NoSessionAvailable: Nothing works, and nothing is due soon.
         """
-        pool, headers = self._pool, self._pool.settings.headers.at(url)
+        pool, headers = self._pool, self._pool.headers.at(url)
         request = Request(url=url, headers=headers, timeout_seconds=timeout_seconds, expect=expect)
         sender = pool.session(session, site=pool.site_of(url)) if session else pool
         attempts = sender.attempts(url, expect=expect, max_tries=max_tries)

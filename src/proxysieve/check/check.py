@@ -1,4 +1,4 @@
-"""A check: every proxy is asked once for the same page, and nothing is kept of it."""
+"""A check: it asks each proxy once for the same page, and keeps nothing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from os import PathLike
-from random import Random, SystemRandom
 from typing import NamedTuple
 
 import msgspec
 
-from proxysieve.clients.curl import CurlClient
-from proxysieve.clients.protocol import Client, Request
-from proxysieve.clock import Clock, SystemClock
+from proxysieve.clients.protocol import Request
+from proxysieve.clock import Clock
 from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.providers import exit_name
@@ -25,58 +22,48 @@ from proxysieve.core.verdicts.failures import failed_exchange, words_of
 from proxysieve.core.verdicts.logins import redacted_answer, without_login_in
 from proxysieve.core.verdicts.side_by_side import Comparison
 from proxysieve.judging.expect import expects
-from proxysieve.judging.tables import OwnSign, make_judge
+from proxysieve.judging.tables import make_judge
+from proxysieve.pool.settings import Count, Positive, RequestSettings
 from proxysieve.sessions.clients import Clients
-from proxysieve.sessions.cookie_file import cookies_at, read_cookies
-from proxysieve.sessions.own_headers import OwnHeaders
+from proxysieve.sessions.cookie_file import cookies_at
 from proxysieve.sessions.session import Session
 from proxysieve.site_of import site_of
 
 log = logging.getLogger("proxysieve")
 
-# A page of news or of a shop is smaller; whoever answers without end is no page.
+# Pages of news sites and shops are smaller. An endless answer is no page.
 MOST_BYTES = 10_000_000
 
 
-class CheckOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """All that makes up a check; the command line's options, by their names.
+class CheckOptions(RequestSettings, frozen=True, kw_only=True):
+    """All that makes up a check: what is listed here, and how requests are sent.
 
     Attributes:
         names: How many session names to try of each gateway provider.
-        timeout: Seconds for one try.
-        max_rate: Requests a second to the site; 0 for no cap.
-        expect: What a good page has.
-        signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
-        headers: The user's own, on top of those that an identity sends by itself.
-        cookies: The file with those that every session starts with; none if empty.
-        client: Sends the requests; the built-in one by default.
+        concurrency: Requests under way at most.
+        expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
     """
 
     url: str
     proxies: Sequence[Proxy]
-    names: int = 1
-    concurrency: int = 300
-    max_rate: float = 30.0
-    timeout: float = 10.0
+    names: Count = 1
+    # As many go out before the first of them has timed out, so that proxies that hang do not slow a check down.
+    concurrency: Count = 300
+    timeout_seconds: Positive = 10.0
     expect: str = ""
-    signs: tuple[OwnSign, ...] = ()
-    headers: OwnHeaders = OwnHeaders()
-    cookies: str | PathLike[str] = ""
-    seed: int | None = None
-    client: Client | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was met through one exit.
+    """What came through one exit.
 
     Attributes:
         proxy: Without the password.
         name: The session name that was tried, of a gateway provider.
-        browser: What it looked like: the target that was impersonated.
+        browser: The browser that the session imitated.
         why: The sign that decided, in words.
         status: HTTP status, 0 when no answer came.
-        title: Of the page that came, in lower case.
-        bytes: The size of what came, decoded.
+        title: Of the page, in lower case.
+        bytes: The size of the decoded body.
         seconds: How long it took.
         retry_after: Seconds that the site asked to wait.
     """
@@ -97,14 +84,14 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check came to.
+    """The result of a check.
 
     Attributes:
-        exits: How many were to be tried: proxies, and session names of providers.
-        tried: How many were, each once.
-        works: Through how many the site gave a good answer; what else was met is counted below.
+        exits: How many there are: proxies, and session names of providers.
+        tried: How many were tried, each once.
+        works: How many brought a good answer; the other verdicts are counted below.
         remarks: What else a person should know, in words.
-        results: The good ones first, then what else was met, each the fastest first.
+        results: The good ones first, then by verdict; within each, the fastest first.
     """
 
     exits: int
@@ -131,7 +118,7 @@ class Progress(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What one exit was told, before it is compared."""
+    """The answer through one exit, before it is compared."""
 
     session: Session
     status: int
@@ -152,36 +139,36 @@ ORDER = (
 
 
 class Check:
-    """A check under way; one check runs once. It reads and writes no store.
+    """A check; it runs once, and uses no store.
 
     Raises:
-        ConfigError: It is no URL, or a sign or an expectation cannot be used.
+        ConfigError: An option is wrong.
     """
 
-    def __init__(self, options: CheckOptions, *, clock: Clock | None = None) -> None:
+    def __init__(self, options: CheckOptions) -> None:
         self._options = options
         self._site = site_of(options.url)
-        self._headers = options.headers.bound_to([options.url]).at(options.url)
+        self._headers = options.own_headers([options.url]).at(options.url)
         self._judge = make_judge(options.signs)
         self._signs = (expects(options.expect),) if options.expect else ()
-        self._clock = clock or SystemClock()
-        cookies = read_cookies(options.cookies, self._clock.now()) if options.cookies else ()
-        self._cookies = cookies_at(self._site, cookies, site_of)
-        self._client = options.client or CurlClient()
+        self._clock = options.clock
+        self._cookies = cookies_at(self._site, options.first_cookies(), site_of)
         self._clients = Clients(options.concurrency)
-        self._rng = Random(SystemRandom().getrandbits(64) if options.seed is None else options.seed)
-        self._turns = Rotation(options.max_rate, self._clock)
+        self._rng = options.random()
+        self._pace = Pace(options.max_rate, self._clock)
         self._started_at = self._clock.now()
         self._comparison = Comparison()
         self._told: list[Told] = []
-        self._works: dict[Proxy, None] = {}
-        self._total = sum(options.names if proxy.is_gateway else 1 for proxy in options.proxies)
+        self._works: set[Proxy] = set()
+        self._exits = [proxy for proxy in options.proxies for _ in range(options.names if proxy.is_gateway else 1)]
+        # Neighbours in a list are often in one network, and the site should not see one network after the other.
+        self._rng.shuffle(self._exits)
         self._good_count = 0
         self._is_interrupted = False
         self._workers: asyncio.Task[None] | None = None
 
     async def run(self) -> CheckReport:
-        """Ask through every proxy, and say what came of it."""
+        """Ask through every proxy. Returns the report."""
         self._workers = asyncio.create_task(self._run_workers())
         if self._is_interrupted:
             self._workers.cancel()
@@ -195,39 +182,28 @@ class Check:
         return self._report()
 
     def interrupt(self) -> None:
-        """Send nothing more, and wait for nothing that is under way."""
+        """Send nothing more, and do not wait for requests under way."""
         self._is_interrupted = True
         if self._workers:
             self._workers.cancel()
 
     def progress(self) -> Progress:
         """How far it is."""
-        return Progress(self._total, len(self._told), self._good_count, self._clock.now() - self._started_at)
+        return Progress(len(self._exits), len(self._told), self._good_count, self._clock.now() - self._started_at)
 
     def working(self) -> list[Proxy]:
-        """The proxies that work, in their order, once the check has ended."""
+        """The proxies that work, in the order of the list; call it after the end."""
         return [proxy for proxy in self._options.proxies if proxy in self._works]
 
     async def _run_workers(self) -> None:
-        exits = self._exits()
+        exits = map(self._new_session, self._exits)
         try:
             async with asyncio.TaskGroup() as workers:
-                for _ in range(min(self._options.concurrency, self._total)):
+                for _ in range(min(self._options.concurrency, len(self._exits))):
                     workers.create_task(self._try_all(exits))
         except BaseExceptionGroup as group:
-            # What ends one ends all, for the same reason.
+            # An error of one worker ends all of them.
             raise group.exceptions[0] from None
-
-    def _exits(self) -> Iterator[Session]:
-        """A fresh visitor for each exit, in no order: neighbours in a list are neighbours in a network.
-
-        So the site does not see one network after the other, and what a check that is interrupted has seen is a sample.
-        """
-        exits = [
-            proxy for proxy in self._options.proxies for _ in range(self._options.names if proxy.is_gateway else 1)
-        ]
-        self._rng.shuffle(exits)
-        return map(self._new_session, exits)
 
     def _new_session(self, proxy: Proxy) -> Session:
         name = exit_name(proxy, self._rng)
@@ -242,7 +218,7 @@ class Check:
 
     async def _try_all(self, exits: Iterator[Session]) -> None:
         for session in exits:
-            await self._turns.take()
+            await self._pace.take()
             self._clients.hold(session)
             try:
                 await self._try(session)
@@ -252,17 +228,19 @@ class Check:
 
     async def _try(self, session: Session) -> None:
         options, started_at = self._options, self._clock.now()
-        request = Request(url=options.url, headers=self._headers, timeout_seconds=options.timeout, max_bytes=MOST_BYTES)
+        request = Request(
+            url=options.url, headers=self._headers, timeout_seconds=options.timeout_seconds, max_bytes=MOST_BYTES
+        )
         try:
-            response = await self._client.send(request, session)
-        except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
+            response = await options.client.send(request, session)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the check goes on
             failed = failed_exchange(options.url, error)
             unexpected = "" if failed else f"unexpected error: {words_of(error) or type(error).__name__}"
             exchange = redacted_answer(failed or Exchange(url=options.url), session.proxy_login)
             exchange = msgspec.structs.replace(exchange, at=self._clock.now())
         else:
             exchange, unexpected = response.exchange(options.url, at=self._clock.now()), ""
-            self._turns.add(response.redirect_count)
+            self._pace.add(response.redirect_count)
         self._note(session, exchange, started_at, unexpected)
 
     def _note(self, session: Session, exchange: Exchange, started_at: float, unexpected: str) -> None:
@@ -287,16 +265,12 @@ class Check:
         )
 
     def _report(self) -> CheckReport:
-        verdicts = self._comparison.verdicts()
-        results = [_checked(told, verdict) for told, verdict in zip(self._told, verdicts, strict=True)]
-        self._works = {
-            told.session.proxy: None
-            for told, verdict in zip(self._told, verdicts, strict=True)
-            if verdict.outcome is Outcome.OK
-        }
-        counts = Counter(verdict.outcome for verdict in verdicts)
+        judged = list(zip(self._told, self._comparison.verdicts(), strict=True))
+        results = [_checked(told, verdict) for told, verdict in judged]
+        self._works = {told.session.proxy for told, verdict in judged if verdict.outcome is Outcome.OK}
+        counts = Counter(one.verdict for one in results)
         return CheckReport(
-            exits=self._total,
+            exits=len(self._exits),
             tried=len(results),
             works=counts[Outcome.OK],
             blocked=counts[Outcome.BLOCKED],
@@ -311,11 +285,11 @@ class Check:
         )
 
 
-class Rotation:
-    """When the next request may go out, at so many a second.
+class Pace:
+    """Says when the next request may go out.
 
     Args:
-        rate: How many a second; 0 for no cap.
+        rate: Requests a second; 0 for no cap.
         clock: The time.
     """
 
@@ -329,14 +303,14 @@ class Rotation:
         """Return when the caller may send one request."""
         if not self._seconds_apart:
             return
-        # One after the other, so that redirects put off all who wait.
+        # One after the other, so that redirects delay all requests that wait.
         async with self._queue:
             while (now := self._clock.now()) < self._next_at:
                 await self._clock.wait(asyncio.Event(), self._next_at)
             self._next_at = max(self._next_at, now - LEEWAY_SECONDS) + self._seconds_apart
 
     def add(self, count: int) -> None:
-        """So many more were sent than turns were taken, as redirects are: the next ones wait for them."""
+        """Count requests that were sent without asking, as redirects are: the next ones wait longer."""
         self._next_at += count * self._seconds_apart
 
 

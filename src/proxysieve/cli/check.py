@@ -1,10 +1,8 @@
-"""``proxysieve check``: which proxies of a list work at one page, and what is met through the others."""
+"""``proxysieve check``: which proxies of a list work at one page, and what comes through the others."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,12 +17,10 @@ import msgspec
 from proxysieve.check.check import Check, Checked, CheckOptions, CheckReport, Progress
 from proxysieve.check.good_list import GoodList
 from proxysieve.cli.config import config_option
-from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit
+from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit, run
 from proxysieve.cli.judge import named, shown_url
 from proxysieve.cli.options import (
-    Count,
     command,
-    concurrency_option,
     cookie_file_option,
     expect_option,
     header_option,
@@ -34,6 +30,7 @@ from proxysieve.cli.options import (
     quiet_option,
     rate_option,
     section,
+    setting_option,
     signs_option,
     timeout_option,
     warn,
@@ -44,7 +41,7 @@ from proxysieve.core.model import Outcome, Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import Proxies, read_proxies
 
-# Of those that work, and of each thing that the others met. A list of this size is shown whole.
+# How many are shown of those that work, and of each other result. A list up to SHORT_LIST is shown whole.
 GOOD_SHOWN, EXAMPLES_SHOWN, SHORT_LIST = 20, 3, 25
 TITLES_SHOWN, TITLE_LENGTH = 3, 40
 HEADINGS = {
@@ -75,16 +72,13 @@ INDENT = "  "
 )
 @section(
     "Pace",
-    option(
-        "--names",
-        default=1,
-        type=Count(min=1),
-        metavar="COUNT",
+    setting_option(
+        CheckOptions,
+        "names",
         help="Session names to try of each gateway provider, a fresh one each: its exits differ.",
     ),
-    timeout_option(10.0),
-    # As many as go out before the first of them has timed out, so that proxies that hang do not slow it down.
-    concurrency_option(300),
+    timeout_option(CheckOptions),
+    setting_option(CheckOptions, "concurrency", help="Requests under way at most."),
     rate_option,
 )
 @section("Good pages", expect_option, signs_option)
@@ -100,19 +94,19 @@ def check(
 ) -> None:
     """Ask for URL once through each proxy, and show which of them work there.
 
-    Answers are judged as those of a job are, and then compared: where others got the page, a bare 403 was a block.
-    Nothing is kept of it, except the list that --save writes.
+    A check judges answers as a job does, and then compares them: if others got the page, a bare 403 was a block.
+    It keeps nothing, except the list that --save writes.
 
-    robots.txt is not read: this is one request a proxy, for one page that you name by hand, as with curl. It does not
-    tell who runs a proxy, nor whether it changes what goes through it without TLS.
+    It does not read robots.txt: it sends one request a proxy, for one page that you name, as curl does. It does not
+    tell who runs a proxy, nor whether a proxy changes what goes through it without TLS.
 
     \b
     What it shows:
         works                    a good answer, a 404 included; the fastest first
         blocked, throttled       refused by the site: by what sign
-        unclear                  no answer, or one that may be anybody's fault
+        unclear                  no answer, or one that proves nothing
         the site's own errors    a 500 and the like
-        dead                     the proxy itself did not do its work
+        dead                     the proxy itself failed
 
     \b
     Exit status: 0 at least one works, 1 none works, 2 the input is at fault,
@@ -128,7 +122,8 @@ def check(
     warn([*problems, *options["headers"].unused_at([url])])
     raise_file_limit()
     job = Check(CheckOptions(url=url, proxies=usable, **options))
-    report = asyncio.run(_run(job, show=not quiet))
+    showing = None if quiet else show_steps(lambda: describe(job.progress()), "proxies")
+    report = asyncio.run(run(job.run(), job.interrupt, showing))
     saved = save_working(good_list, job.working(), is_whole=not report.interrupted) if good_list else None
     if as_json:
         echo_json({"url": shown_url(url), **msgspec.structs.asdict(report), "saved": saved.proxy_count if saved else 0})
@@ -147,40 +142,24 @@ def check(
 
 
 def _sources() -> tuple[Sequence[str], Sequence[str]]:
-    """The files and the lines that were named, as what is saved is what stands there."""
+    """The files and lines that the user named; --save copies from them."""
     named_by_user = click.get_current_context().params
     return named_by_user.get("proxies", ()), named_by_user.get("proxy", ())
 
 
-async def _run(job: Check, *, show: bool) -> CheckReport:
-    """Run *job* to its end or to the first Ctrl-C, showing its progress if it is to be *show*n."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, job.interrupt)
-    progress = asyncio.create_task(show_steps(lambda: describe(job.progress()), "proxies")) if show else None
-    try:
-        return await job.run()
-    finally:
-        if progress:
-            progress.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await progress
-
-
 def describe(now: Progress) -> tuple[int, int, str]:
-    """How many are done, of how many, and what else is worth saying."""
+    """How many are done, of how many, and the rest of the progress line."""
     rate = now.done / now.seconds if now.seconds else 0.0
     left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
     return now.done, now.total, f"{rate:.1f}/s, {left} left, {now.good:,} good so far"
 
 
 class Saved(NamedTuple):
-    """What came of saving a list.
+    """The result of saving a list.
 
     Attributes:
         story: How many there are and where, or why there are none.
-        proxy_count: How many they are.
-        error: What went wrong; the results are shown all the same.
+        error: What went wrong; the results are shown nevertheless.
     """
 
     story: str
@@ -189,7 +168,7 @@ class Saved(NamedTuple):
 
 
 def save_working(good_list: GoodList, working: Sequence[Proxy], *, is_whole: bool) -> Saved:
-    """Save *working*; what is there is replaced only by a check that came to its end, and found something."""
+    """Save *working*. A file that exists is replaced only if the check came to its end and found something."""
     name, is_new = good_list.path.name, good_list.is_new
     if not working or not (is_whole or is_new):
         why = "the check was interrupted" if working else "nothing works"
@@ -203,7 +182,7 @@ def save_working(good_list: GoodList, working: Sequence[Proxy], *, is_whole: boo
 
 
 def show_check(report: CheckReport, *, is_all: bool) -> None:
-    """Print what was met, the good ones first and what it comes to last."""
+    """Print the results, the good ones first and the summary last."""
     is_all = is_all or len(report.results) <= SHORT_LIST
     for outcome, heading in HEADINGS.items():
         results = [one for one in report.results if one.verdict is outcome]
@@ -219,7 +198,7 @@ def show_check(report: CheckReport, *, is_all: bool) -> None:
 
 
 def _show_groups(results: Sequence[Checked], *, is_all: bool) -> None:
-    """Print what was met, the most frequent first, each with a few of those who met it."""
+    """Print the other results, the most frequent first, each with a few examples."""
     groups: defaultdict[str, list[Checked]] = defaultdict(list)
     for one in results:
         groups[_met(one)].append(one)
@@ -243,7 +222,7 @@ def _asked_to_wait(group: Sequence[Checked]) -> str:
 
 
 def _show_rows(results: Sequence[Checked], most: int, *, is_all: bool) -> None:
-    # To say that there is one more takes the line that it would take.
+    # A line "and 1 more" would be as long as the one that it stands for.
     shown = results if is_all or len(results) == most + 1 else results[:most]
     for one in shown:
         echo(_row(one))
@@ -259,7 +238,7 @@ def _row(one: Checked) -> str:
 
 
 def _cut(text: str, length: int) -> str:
-    """*text* without its middle, if it is too long: both ends of an address tell more."""
+    """*text* without its middle if it is too long: the ends of an address tell more."""
     if len(text) <= length:
         return text
     end = (length - 1) * 2 // 3
@@ -304,7 +283,7 @@ def _show_summary(report: CheckReport) -> None:
 
 
 def _pages(titles: Counter[str]) -> Iterator[str]:
-    """What came back where it works, for a person to see whether it is the page."""
+    """The titles of the good answers, so that a person sees whether it is the page."""
     for title, count in titles.most_common(TITLES_SHOWN):
         yield title if len(titles) == 1 else f"{count:,} x {title}"
     if len(titles) > TITLES_SHOWN:

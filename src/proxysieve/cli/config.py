@@ -1,7 +1,7 @@
 """``--config``: options from a file.
 
-What several commands take alike stands at the top of it, what belongs to one command in the table of its name. So
-every option has one place, and whatever has none is a slip of the pen.
+Options that mean the same for several commands stand at the top of it; the others stand in the table of their command.
+So every option has one place, and anything else is an error.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from proxysieve.cli.options import Option, option
 from proxysieve.errors import ConfigError
 from proxysieve.text_file import STANDARD_INPUT
 
-# What is about the file itself, or ends the program before there is anything to set.
+# Options that make no sense in a file.
 NOT_FOR_FILES = frozenset({"config", "help", "version"})
 KEEPS_NOTHING = "memory:"
 
 
 def _use(ctx: click.Context, _: click.Parameter, path: str | None) -> str | None:
-    """Have what the file at *path* says as the defaults of the command."""
+    """Make what the file at *path* says the defaults of the command."""
     if path:
         group = ctx.find_root().command
         assert isinstance(group, click.Group)  # noqa: S101 - every command is one of a group
@@ -46,10 +46,10 @@ config_option = option(
 def read_config(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
     """What the file at *path* says for each command of *group*, by the names of its parameters.
 
-    Paths in it start from the directory that it is in.
+    Relative paths in it start from its own directory.
 
     Raises:
-        ConfigError: It cannot be read, or something in it has no place there.
+        ConfigError: It cannot be read, or something in it has no place.
     """
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -73,14 +73,14 @@ def read_config(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
 
 
 def keys_of(group: click.Group) -> tuple[dict[str, click.Parameter], dict[str, dict[str, click.Parameter]]]:
-    """What may stand in a file by its keys: at the top of it, and in the table of each command."""
+    """What may stand in a file, by its keys: at the top, and in the table of each command."""
     commands = group.commands
     shared = {key: one for command in commands.values() for key, one in _options(command, is_shared=True).items()}
     return shared, {name: _options(command, is_shared=False) for name, command in commands.items()}
 
 
 def _options(command: click.Command, *, is_shared: bool) -> dict[str, click.Parameter]:
-    """What of *command* may stand in a file, by the keys that it has there."""
+    """The options of *command* that may stand in a file, by their keys."""
     return {
         key: param
         for param in command.params
@@ -147,7 +147,7 @@ def _single(path: Path, key: str, value: object, param: click.Parameter) -> obje
     if not is_good:
         raise ConfigError(f"{path}: {key!r} is {type(value).__name__}, expected {wanted}")
     if isinstance(value, str) and isinstance(param.type, click.Path | click.File) and _is_path(value):
-        # What ends in a slash is a directory.
+        # A slash at the end means a directory.
         return str(path.parent / value) + "/" * value.endswith("/")
     return value
 

@@ -1,4 +1,4 @@
-"""``proxysieve demo``: the main job on a site of its own that bans, and what it would have cost without sessions."""
+"""``proxysieve demo``: the main job on a local site that bans, and what it costs without sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run
+from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run_job
 from proxysieve.cli.options import command
 from proxysieve.cli.printing import echo, echo_lines
 from proxysieve.cli.show import LABEL_WIDTH, show_report
@@ -35,7 +35,7 @@ TIMEOUT_SECONDS = 3.0
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy's run in the demo's world."""
+    """The run of one policy."""
 
     report: Report
     truth: Truth
@@ -46,8 +46,8 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
 def demo() -> None:
     """Watch the main job: a site that bans, 100 proxies of which 75 are banned, 300 pages.
 
-    All of it is real and on this machine: a website, forward proxies, sockets. The same job is done with plain
-    random rotation for comparison. Nothing leaves the machine, and there is no cap on the rate (--max-rate 0).
+    All of it is real and on this machine: a website, forward proxies, sockets. It does the same job with a random
+    proxy for each request, to compare. Nothing leaves the machine, and there is no cap on the rate (--max-rate 0).
 
     \b
     Example:
@@ -67,7 +67,7 @@ def demo() -> None:
 
 
 def play(policy: str, directory: Path) -> Played:
-    """Do the job with *policy* in a fresh world."""
+    """Do the job with *policy* in a new world."""
     out = directory / f"{policy}.jsonl"
     with TestbedProcess(WORLD) as bed:
         if bed.announces_exits and policy == "adaptive":
@@ -83,9 +83,9 @@ def play(policy: str, directory: Path) -> Played:
             policy=policy,
             concurrency=CONCURRENCY,
             max_rate=0,
-            timeout=TIMEOUT_SECONDS,
+            timeout_seconds=TIMEOUT_SECONDS,
         )
-        report = asyncio.run(run(Job(options), show=True))
+        report = asyncio.run(run_job(Job(options)))
         if report.interrupted:
             sys.exit(INTERRUPTED)
         pages = map(msgspec.json.decode, out.read_bytes().splitlines())

@@ -1,4 +1,4 @@
-"""``proxysieve fetch``: the main job on the user's own input."""
+"""``proxysieve fetch``: the main job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import contextlib
 import resource
 import signal
 import sys
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -15,10 +16,7 @@ import msgspec
 from proxysieve.cli.browsing import PAGES_AT_ONCE, Browsing, browser_options, make_browser, take_browsing
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import (
-    Count,
-    Number,
     command,
-    concurrency_option,
     cookie_file_option,
     expect_option,
     header_option,
@@ -28,6 +26,7 @@ from proxysieve.cli.options import (
     quiet_option,
     rate_option,
     section,
+    setting_option,
     signs_option,
     store_option,
     timeout_option,
@@ -40,15 +39,16 @@ from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.lists.proxy_list import ProxyList
-from proxysieve.pool.session_pool import POLICIES
+from proxysieve.pool.settings import POLICIES, defaults
 from proxysieve.text_file import STANDARD_INPUT
 
 INCOMPLETE = 1
-# What shells expect of a program that was ended by Ctrl-C.
+# The exit status that shells expect after Ctrl-C.
 INTERRUPTED = 130
-# macOS gives a process 256 open files unless it asks for more, and takes no wish for endlessly many.
+R = TypeVar("R")
+# macOS allows 256 open files unless a process asks for more, and refuses an unlimited number.
 MOST_FILES = 10_240
-REQUESTS_AT_ONCE = 50
+REQUESTS_AT_ONCE = defaults(JobOptions)["concurrency"]
 
 
 @command(short_help="Fetch pages through proxies, each exactly once.")
@@ -77,21 +77,26 @@ REQUESTS_AT_ONCE = 50
 )
 @section(
     "Pace",
-    concurrency_option(None, f"Requests under way at most: {REQUESTS_AT_ONCE}, or {PAGES_AT_ONCE} with --browser."),
+    setting_option(
+        JobOptions,
+        "concurrency",
+        default=None,
+        help=f"Requests under way at most: {REQUESTS_AT_ONCE}, or {PAGES_AT_ONCE} with --browser.",
+    ),
     rate_option,
-    option(
-        "--robots/--no-robots",
-        default=True,
-        help="Whether to obey robots.txt, for the URLs of the list; where redirects lead is not looked up.",
+    setting_option(
+        JobOptions,
+        "robots",
+        help="Whether to obey robots.txt for the URLs of the list; it is not read for the targets of redirects.",
     ),
 )
 @section(
     "Good pages",
     expect_option,
     signs_option,
-    option(
-        "--likeness/--no-likeness",
-        default=True,
+    setting_option(
+        JobOptions,
+        "likeness",
         help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as "
         "at another address.",
     ),
@@ -99,51 +104,36 @@ REQUESTS_AT_ONCE = 50
 @browser_options
 @section(
     "Patience",
-    option(
-        "--attempts",
-        default=5,
-        type=Count(min=1),
-        metavar="COUNT",
+    setting_option(
+        JobOptions,
+        "attempts",
         help="How often a page may fail on sessions that had worked: twice as often where it was throttled. By the "
         "site's own error it may fail three times at most.",
     ),
-    timeout_option(30.0),
-    option(
-        "--deadline",
-        default=600.0,
-        type=Number(min=0),
-        metavar="SECONDS",
-        help="Seconds after which a page is not tried again; 0 for no such limit.",
+    timeout_option(JobOptions),
+    setting_option(
+        JobOptions, "deadline_seconds", help="Seconds after which a page is not tried again; 0 for no such limit."
     ),
-    option(
-        "--max-wait",
-        default=30.0,
-        type=Number(min=0),
-        metavar="SECONDS",
-        help="Seconds to wait for something to be due where nothing works.",
-    ),
+    setting_option(JobOptions, "max_wait_seconds", help="Seconds to wait for something to be due where nothing works."),
 )
 @section(
     "Picking sessions",
-    option(
-        "--policy",
-        default="adaptive",
+    setting_option(
+        JobOptions,
+        "policy",
         type=click.Choice(sorted(POLICIES)),
         metavar="NAME",
         help="adaptive, which learns what the site bears; classic, round_robin or uniform_random.",
     ),
-    option(
-        "--thrift",
-        default=1.0,
-        type=Number(min=0, min_open=True),
+    setting_option(
+        JobOptions,
+        "thrift",
         metavar="FACTOR",
         help="For adaptive: 2 tries half as many new proxies at once, which spares some and takes longer.",
     ),
-    option(
-        "--max-sessions",
-        default=100,
-        type=Count(min=1),
-        metavar="COUNT",
+    setting_option(
+        JobOptions,
+        "max_sessions",
         help="For classic: how many working sessions to aim at. Lower uses the working ones sooner and more, higher "
         "keeps looking.",
     ),
@@ -163,7 +153,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
         http://user-session-{session}:password@gateway:port
                                            {session} where a provider wants a name
                                            for each session's exit
-    Behind a blank:
+    After a space:
         cost=20            what a request costs, if not 1
         name=berlin-1      what to call it, instead of by its address
         ttl_seconds=600    for how long a session keeps its exit
@@ -192,10 +182,7 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
     browsing = take_browsing(options)
     options["concurrency"] = options["concurrency"] or (PAGES_AT_ONCE if browsing.browser else REQUESTS_AT_ONCE)
     job_options = JobOptions(urls=url_list, proxies=proxies, **options)
-    if browsing.browser:
-        report = asyncio.run(browse(browsing, job_options, show=not quiet))
-    else:
-        report = asyncio.run(run(Job(job_options), show=not quiet))
+    report = asyncio.run(_fetch(browsing, job_options, show=not quiet))
     if as_json:
         echo_json(report)
     elif quiet:
@@ -210,20 +197,28 @@ def fetch(urls: tuple[str, ...], proxies: ProxyList, *, as_json: bool, quiet: bo
         sys.exit(INCOMPLETE)
 
 
-async def browse(browsing: Browsing, options: JobOptions, *, show: bool) -> Report:
-    """Run the job that *options* make up, by a browser."""
+async def _fetch(browsing: Browsing, options: JobOptions, *, show: bool) -> Report:
+    if not browsing.browser:
+        return await run_job(Job(options), show=show)
     async with make_browser(browsing, options.concurrency) as client:
-        return await run(Job(msgspec.structs.replace(options, client=client)), show=show)
+        return await run_job(Job(msgspec.structs.replace(options, client=client)), show=show)
 
 
-async def run(job: Job, *, show: bool) -> Report:
-    """Run *job* to its end or to the first Ctrl-C, showing its progress if it is to be *show*n."""
+async def run_job(job: Job, *, show: bool = True) -> Report:
+    """Run *job*, and show its progress."""
+    return await run(job.run(), job.interrupt, show_progress(job) if show else None)
+
+
+async def run(
+    work: Coroutine[Any, Any, R], interrupt: Callable[[], None], showing: Coroutine[Any, Any, None] | None
+) -> R:
+    """Do *work* to its end, with *showing* beside it; Ctrl-C calls *interrupt*."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, job.interrupt)
-    progress = asyncio.create_task(show_progress(job)) if show else None
+        loop.add_signal_handler(number, interrupt)
+    progress = asyncio.create_task(showing) if showing else None
     try:
-        return await job.run()
+        return await work
     finally:
         if progress:
             progress.cancel()
@@ -232,7 +227,7 @@ async def run(job: Job, *, show: bool) -> Report:
 
 
 def raise_file_limit() -> None:
-    """Let the process open as many files as the system allows it: every session has connections of its own."""
+    """Let the process open as many files as the system allows: each session has its own connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""Options that several commands have, each said once, and how help shows them."""
+"""Options that several commands have, and how help shows them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from proxysieve.cli.printing import echo, printable_lines
 from proxysieve.core.lists.address import parse_proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import ProxyList
+from proxysieve.pool.settings import RequestSettings, Settings, defaults, limits
 from proxysieve.sessions.own_headers import OwnHeaders, parse_header
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -22,12 +23,12 @@ GENERAL = "Options"
 
 
 class Option(click.Option):
-    """An option that knows where it stands.
+    """An option that knows its place.
 
     Attributes:
-        section: Of the help.
-        is_shared: Whether all commands that have it take it alike, so that its place in a configuration file is not
-            in the table of one of them.
+        section: The section of the help.
+        is_shared: Whether it means the same for all its commands. Then it stands at the top of a configuration file,
+            and not in the table of a command.
     """
 
     def __init__(self, *args: Any, is_shared: bool = False, **settings: Any) -> None:  # noqa: ANN401 - click's
@@ -37,12 +38,12 @@ class Option(click.Option):
 
 
 class Number(click.FloatRange):
-    """A number within a range, and neither "nan" nor "inf", of which nothing can be counted."""
+    """A number within a range; "nan" and "inf" are none."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
-        """The number that *value* is."""
+        """*value* as a number."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
@@ -59,7 +60,7 @@ class Command(click.Command):
     """A command whose help has its options in sections."""
 
     def get_help(self, ctx: click.Context) -> str:
-        """The help, in which a configuration file may have put its own defaults."""
+        """The help; its defaults may come from a configuration file."""
         return printable_lines(super().get_help(ctx))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -80,7 +81,7 @@ command = partial(click.command, cls=Command)
 
 
 def section(title: str, *options: Callable[[Any], Any]) -> Callable[[Function], Function]:
-    """Give a command *options* that stand together under *title* in its help."""
+    """Give a command *options*, which stand under *title* in its help."""
 
     def decorate(function: Function) -> Function:
         before = len(_params_of(function))
@@ -99,20 +100,26 @@ def _params_of(function: Callable[..., Any]) -> list[click.Parameter]:
     return params
 
 
-_store_option = partial(
-    option, "--store", is_shared=True, default=".proxysieve", type=click.Path(), metavar="DIRECTORY"
-)
+def setting_option(owner: type[RequestSettings], name: str, **more: Any) -> Callable[[Function], Function]:  # noqa: ANN401 - click's
+    """The option for the setting *name* of *owner*, with the default and the limit that it has there."""
+    flag, default = name.removesuffix("_seconds").replace("_", "-"), defaults(owner)[name]
+    limit = limits(owner).get(name)
+    if limit:
+        kind: Any = Count if isinstance(default, int) else Number
+        more.setdefault("type", kind(min=limit.ge if limit.gt is None else limit.gt, min_open=limit.gt is not None))
+        more.setdefault("metavar", "SECONDS" if name.endswith("_seconds") else "COUNT")
+    return option(f"--{flag}/--no-{flag}" if default is True else f"--{flag}", name, **{"default": default} | more)
+
+
+_store_option = partial(setting_option, Settings, "store", is_shared=True, type=click.Path(), metavar="DIRECTORY")
 store_option = _store_option(help="Where what is learned is kept; memory: keeps nothing.")
 kept_store_option = _store_option(help="Where a job keeps what it learns.")
 quiet_option = option("--quiet", is_flag=True, help="Print nothing but errors, and what --json asks for.")
 json_option = option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-rate_option = option(
-    "--max-rate",
-    default=30.0,
-    type=Number(min=0),
-    metavar="RATE",
-    help="Requests a second to a site, over all sessions; 0 for no cap.",
+rate_option = setting_option(
+    RequestSettings, "max_rate", metavar="RATE", help="Requests a second to a site, over all sessions; 0 for no cap."
 )
+timeout_option = partial(setting_option, name="timeout_seconds", help="Seconds for one try.")
 expect_option = option(
     "--expect",
     is_shared=True,
@@ -136,25 +143,10 @@ cookie_file_option = option(
     default="",
     show_default=False,
     type=click.Path(),
+    callback=lambda _, __, path: path or (),
     metavar="FILE",
     help="Cookies that every session starts with: cookies.txt, or JSON.",
 )
-
-
-def timeout_option(seconds: float) -> Callable[[Function], Function]:
-    """The option ``--timeout``; a command says what is usual for it."""
-    return option(
-        "--timeout",
-        default=seconds,
-        type=Number(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Seconds for one try.",
-    )
-
-
-def concurrency_option(count: int | None, what: str = "Requests under way at most.") -> Callable[[Function], Function]:
-    """The option ``--concurrency``, likewise; *what* says its default where that is not one number."""
-    return option("--concurrency", default=count, type=Count(min=1), metavar="COUNT", help=what)
 
 
 def _read_headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> OwnHeaders:
@@ -166,7 +158,7 @@ header_option = option(
     "headers",
     is_shared=True,
     multiple=True,
-    # A configuration file may have secrets in it, which help would show.
+    # Help would show secrets from a configuration file.
     show_default=False,
     callback=_read_headers,
     metavar="'[SITE=]NAME: VALUE'",
@@ -175,20 +167,9 @@ header_option = option(
 )
 
 
-def proxies_options(function: Function) -> Function:
-    """Give *function* the options ``--proxies`` and ``--proxy``, and hand both to it as one *proxies*.
-
-    What it gets can be read by :func:`~proxysieve.lists.proxy_list.read_proxies`, and opened by a pool.
-    """
-    return _with_proxies(function, is_needed=True)
-
-
-def optional_proxies_options(function: Function) -> Function:
-    """The same for a command that can do without; then it gets None."""
-    return _with_proxies(function, is_needed=False)
-
-
 def _with_proxies(function: Function, *, is_needed: bool) -> Function:
+    """Give *function* the options ``--proxies`` and ``--proxy``; it gets both as one :class:`ProxyList`."""
+
     @option(
         "--proxies",
         is_shared=True,
@@ -218,11 +199,16 @@ def _with_proxies(function: Function, *, is_needed: bool) -> Function:
         _check_kinds(proxies, proxy)
         return function(*args, proxies=ProxyList(*proxies, lines=proxy) if is_given else None, **options)
 
-    return with_proxies  # type: ignore[return-value] # click's options leave their mark on it
+    return with_proxies  # type: ignore[return-value] # click adds to it
+
+
+proxies_options = partial(_with_proxies, is_needed=True)
+# For a command that needs no proxies; without them it gets None.
+optional_proxies_options = partial(_with_proxies, is_needed=False)
 
 
 def _check_kinds(sources: Sequence[str], lines: Sequence[str]) -> None:
-    """Tell a list from one proxy before a list is looked for at the address of a proxy."""
+    """Raise if a list was given as a proxy, or a proxy as a list."""
     if any(map(_is_one_proxy, sources)):
         raise ConfigError("--proxies names a list, and this is one proxy: give it with --proxy")
     for line in lines:
@@ -241,7 +227,7 @@ def _is_one_proxy(source: str) -> bool:
 
 
 def warn(problems: list[str]) -> None:
-    """Tell of the first lines that were left out, on the standard error."""
+    """Print the first problems to the standard error."""
     for problem in problems[:PROBLEMS_SHOWN]:
         echo(f"left out: {problem}", err=True)
     if len(problems) > PROBLEMS_SHOWN:

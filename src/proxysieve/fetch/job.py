@@ -10,10 +10,6 @@ from os import PathLike
 from traceback import format_tb
 from typing import NamedTuple
 
-import msgspec
-
-from proxysieve.clients.protocol import Client
-from proxysieve.clock import Clock, SystemClock
 from proxysieve.core.model import Outcome, Tried
 from proxysieve.core.verdicts.failures import words_of
 from proxysieve.errors import ProxySieveError
@@ -23,69 +19,48 @@ from proxysieve.fetch.report import JobCounts, Report, Stalled, sum_up
 from proxysieve.fetch.robots import Robots
 from proxysieve.fetch.urls import UrlList
 from proxysieve.judging.expect import expects
-from proxysieve.judging.tables import OwnSign
 from proxysieve.lists.proxy_list import Proxies
 from proxysieve.pool.errors import GaveUp, NoSessionAvailable
+from proxysieve.pool.events import PoolEvent, ProxiesJoined, TryEnded
 from proxysieve.pool.session_pool import SessionPool
-from proxysieve.sessions.own_headers import OwnHeaders
-from proxysieve.site_of import site_of
+from proxysieve.pool.settings import Count, Settings
 
 log = logging.getLogger("proxysieve")
 
-# What came in is brought to the disk this often, or when so much has gathered.
+# Pages are written to the disk this often, or when so many bytes have come in.
 COMMIT_SECONDS = 0.5
 COMMIT_BYTES = 8_000_000
-# Where pages come faster than the disk takes them, they wait for it beyond this.
+# Beyond this, pages wait for the disk.
 MOST_BYTES = 4 * COMMIT_BYTES
-# How long requests under way may take to end after an interrupt; the user waits for it.
+# How long requests under way may still take after an interrupt, while the user waits.
 GRACE_SECONDS = 4.0
 
 
-class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """All that makes up a job; the command line's options, by their names.
+class JobOptions(Settings, frozen=True, kw_only=True):
+    """All that makes up a job: what is listed here, and the settings of its pool.
 
     Attributes:
         out: The output, by a name that says its format (:mod:`proxysieve.fetch.layout`).
-        deadline: Seconds after which a page is not tried again; 0 for no such limit.
-        max_wait: Seconds to wait for something to be due where nothing works.
-        timeout: Seconds for one try.
-        expect: Text that a good page contains.
-        looks: Whether a page is doubted that looks like no good page of its site.
-        signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
-        headers: The user's own, on top of those that an identity sends by itself.
-        cookies: The file with those that every session starts with; none if empty.
-        client: Sends the requests; the built-in one by default.
+        concurrency: Requests under way at most.
+        expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
+        robots: Whether to obey robots.txt.
+        retry_failed: Whether to take up again what failed in an earlier run.
     """
 
     urls: UrlList
     proxies: Proxies
     out: str | PathLike[str]
-    store: str | PathLike[str] = ".proxysieve"
-    policy: str = "adaptive"
-    max_sessions: int = 100
-    thrift: float = 1.0
-    concurrency: int = 50
-    max_rate: float = 30.0
-    attempts: int = 5
-    deadline: float = 600.0
-    max_wait: float = 30.0
-    timeout: float = 30.0
+    concurrency: Count = 50
     expect: str = ""
-    likeness: bool = True
-    signs: tuple[OwnSign, ...] = ()
     robots: bool = True
     retry_failed: bool = False
-    headers: OwnHeaders = OwnHeaders()
-    cookies: str | PathLike[str] = ""
-    seed: int | None = None
-    client: Client | None = None
 
 
 class Progress(NamedTuple):
     """How far a job is; cheap to ask for.
 
     Attributes:
-        news: What it is doing before pages can come; empty where they can.
+        news: What it does before pages can come; empty after that.
     """
 
     total: int
@@ -98,19 +73,23 @@ class Progress(NamedTuple):
 
 
 class Job:
-    """A job under way; one job runs once.
+    """A job; it runs once.
 
     Raises:
-        ConfigError: An option is wrong, or the output cannot be written, or is that of something else.
+        ConfigError: An option is wrong, or the output cannot be written or belongs to something else.
     """
 
-    def __init__(self, options: JobOptions, *, clock: Clock | None = None) -> None:
+    def __init__(self, options: JobOptions) -> None:
         self._options = options
-        self._tally = JobCounts()
-        self._clock = clock or SystemClock()
+        self._counts = JobCounts()
+        self._clock = options.clock
         self._started_at = self._clock.now()
-        # What is wrong with the options is said before a file is made.
-        self._made_pool = self._make_pool()
+        # Wrong options raise before a file is made.
+        self._made_pool = SessionPool(
+            options.proxies,
+            **{name: getattr(options, name) for name in Settings.__struct_fields__}
+            | {"headers": options.own_headers(options.urls.urls), "on_event": self._hear},
+        )
         if options.expect:
             expects(options.expect)
         self._output = Output(options.out, retry_failed=options.retry_failed)
@@ -118,7 +97,7 @@ class Job:
         todo = [url for url in urls if not self._output.has(url)]
         self._resumed_pages = sum(map(self._output.has_page, urls))
         self._resumed_failed = len(urls) - len(todo) - self._resumed_pages
-        self._queue = UrlQueue(todo, site_of, options.concurrency)
+        self._queue = UrlQueue(todo, options.site, options.concurrency)
         self._worker_count = min(options.concurrency, len(todo))
         self._pages = self._failed = self._skipped = 0
         self._stalled: dict[str, NoSessionAvailable] = {}
@@ -133,7 +112,7 @@ class Job:
         self._must_commit = asyncio.Event()
 
     async def run(self) -> Report:
-        """Fetch what is still to be fetched; what came of it.
+        """Fetch what is not fetched yet. Returns the report.
 
         Raises:
             ConfigError: There is no usable proxy, or the output cannot be written.
@@ -147,7 +126,7 @@ class Job:
             return self.report()
 
     def interrupt(self) -> None:
-        """Send nothing more, and give requests under way a few seconds to end; none if said twice."""
+        """Send nothing more, and let requests under way end within a few seconds; a second call ends them at once."""
         if self._is_interrupted:
             self._cancel()
             return
@@ -159,20 +138,20 @@ class Job:
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cancel)
 
     def progress(self) -> Progress:
-        """How far the job is."""
+        """How far the job is now."""
         return Progress(
             total=len(self._options.urls.urls),
             done=self._done,
             finished=self._pages + self._failed + self._skipped,
             seconds=self._clock.now() - self._started_at,
-            wasted_per_page=self._tally.wasted / max(1, self._pages),
+            wasted_per_page=self._counts.wasted / max(1, self._pages),
             working=self._pool.working_count if self._pool else 0,
             news=self._robots.news if self._robots else "",
         )
 
     def report(self) -> Report:
-        """The figures as they are now; looks at every exit that was used."""
-        tally, outcomes = self._tally, self._tally.outcomes
+        """The figures as they are now. This counts every exit that was used."""
+        counts, outcomes = self._counts, self._counts.outcomes
         standing = sum_up(self._pool.statuses() if self._pool else {})
         pending = self._queue.pending()
         left_out = getattr(self._options.client, "left_out", None)
@@ -184,8 +163,8 @@ class Job:
             skipped=self._skipped,
             pending=len(self._options.urls.urls) - self._done,
             resumed=self._resumed_pages + self._resumed_failed,
-            requests=tally.requests,
-            wasted_per_page=round(tally.wasted / max(1, self._pages), 4),
+            requests=counts.requests,
+            wasted_per_page=round(counts.wasted / max(1, self._pages), 4),
             blocked=outcomes[Outcome.BLOCKED],
             throttled=outcomes[Outcome.THROTTLED],
             proxy_errors=outcomes[Outcome.PROXY_ERROR],
@@ -208,7 +187,7 @@ class Job:
                 Stalled(site=site, why=error.why, pending=pending.get(site, 0), retry_at=error.retry_at)
                 for site, error in self._stalled.items()
             ],
-            reasons=[(outcome, why, count) for (outcome, why), count in tally.reasons.most_common()],
+            reasons=[(outcome, why, count) for (outcome, why), count in counts.reasons.most_common()],
             left_out=left_out.count if left_out else 0,
             saved_bytes=left_out.saved_bytes if left_out else 0,
         )
@@ -217,32 +196,16 @@ class Job:
     def _done(self) -> int:
         return self._resumed_pages + self._resumed_failed + self._pages + self._failed + self._skipped
 
-    def _make_pool(self) -> SessionPool:
-        options = self._options
-        return SessionPool(
-            options.proxies,
-            store=options.store,
-            policy=options.policy,
-            max_sessions=options.max_sessions,
-            thrift=options.thrift,
-            max_rate=options.max_rate,
-            attempts=options.attempts,
-            deadline_seconds=options.deadline,
-            max_wait_seconds=options.max_wait,
-            timeout_seconds=options.timeout,
-            likeness=options.likeness,
-            signs=options.signs,
-            headers=options.headers.bound_to(options.urls.urls),
-            cookies=options.cookies or (),
-            client=options.client,
-            clock=self._clock,
-            seed=options.seed,
-            on_tried=self._tally.note,
-            on_joined=self._take_up,
-        )
+    def _hear(self, event: PoolEvent) -> None:
+        match event:
+            case TryEnded(tried=tried):
+                self._counts.note(tried)
+            case ProxiesJoined():
+                self._take_up()
+        self._options.on_event(event)
 
-    def _take_up(self, _: int) -> None:
-        """There are new proxies: the sites at which nothing worked are worth another look."""
+    def _take_up(self) -> None:
+        """There are new proxies, so try again the sites at which nothing worked."""
         if self._busy_count and self._queue.take_up():
             self._stalled.clear()
             for _ in range(self._worker_count - self._busy_count):
@@ -273,7 +236,7 @@ class Job:
                 for _ in range(self._worker_count):
                     self._hire()
         except BaseExceptionGroup as group:
-            # What ends one ends all, for the same reason.
+            # An error of one worker ends all of them.
             raise group.exceptions[0] from None
 
     async def _fetch_all(self, pool: SessionPool) -> None:
@@ -289,7 +252,7 @@ class Job:
                 await self._fetch(url, pool)
             except NoSessionAvailable as error:
                 if error.is_overdue:
-                    # With many under way at a low rate, a turn may come later than that; the page lost nothing.
+                    # With many requests at a low rate, a page may have to queue for longer; it used up nothing.
                     self._queue.put_off(url)
                     continue
                 self._queue.put_back(url)
@@ -310,9 +273,9 @@ class Job:
             self._fail(url, f"{why}; {error.why}" if error.why else why, error.attempts)
         except ProxySieveError:
             raise
-        except Exception as error:  # noqa: BLE001 - of ours or the client's, and the other pages must not pay for it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other pages go on
             why = f"unexpected error: {words_of(error) or type(error).__name__}"
-            log.error("%s: %s", url, why)  # noqa: TRY400 - with a traceback come all of its words, secrets among them
+            log.error("%s: %s", url, why)  # noqa: TRY400 - a traceback would show secrets
             log.debug("where it came from:\n%s", "".join(format_tb(error.__traceback__)))
             self._fail(url, why, ())
         else:

@@ -18,7 +18,7 @@ class JobCounts:
         self.outcomes: Counter[Outcome] = Counter()
         self.reasons: Counter[tuple[Outcome, str]] = Counter()
 
-    def note(self, site: str, tried: Tried) -> None:  # noqa: ARG002 - a job's figures are of all its sites
+    def note(self, tried: Tried) -> None:
         """Count a try."""
         self.outcomes[tried.verdict] += 1
         if tried.verdict is not Outcome.OK:

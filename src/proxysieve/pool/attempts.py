@@ -1,4 +1,4 @@
-"""The retry idiom: an attempt is a request with one session, and a block in it leads to the next attempt."""
+"""The loop of attempts: each is a request with one session, and if it is blocked, the next one follows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proxysieve.clients.protocol import Client, Request
-from proxysieve.clock import Clock
+from proxysieve.clients.protocol import Request
 from proxysieve.core.evidence import is_weak
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
@@ -23,46 +22,23 @@ from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.errors import ProxySieveError, SessionEnded
 from proxysieve.judging.expect import expects
 from proxysieve.pool.errors import Blocked, GaveUp, NoSessionAvailable
+from proxysieve.pool.events import TryEnded
+from proxysieve.pool.settings import Settings
 from proxysieve.pool.site_queue import Lease, SiteQueue, page_number
-from proxysieve.sessions.own_headers import OwnHeaders, check_headers, merged
+from proxysieve.sessions.own_headers import check_headers, merged
 from proxysieve.sessions.session import Session
 
-# A page at which so many sessions end is taken for the reason: it may crash each browser that shows it.
+# If so many sessions end at a page, the page is the reason: it may crash every browser that shows it.
 MOST_ENDED = 10
 
-# Of a request's headers, those that say nothing of the browser.
+# Headers that say nothing of the browser.
 OF_TRANSPORT = frozenset({"Accept-Encoding", "Connection", "TE"})
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-OnTried = Callable[[str, Tried], None]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How requests are sent and tried again.
-
-    Attributes:
-        attempts: How often a request may fail on sessions that had worked; the other causes' budgets follow from it.
-        deadline_seconds: How long after its start a request may still be tried again, or wait; 0 for no such limit.
-        max_wait_seconds: How long to wait for something to be due where nothing works.
-        timeout_seconds: For one try, redirects included.
-        max_bytes: How large a decoded body may be.
-        headers: The user's own, by the sites that they are for.
-        on_tried: Is told of every try, with its site.
-    """
-
-    client: Client
-    clock: Clock
-    attempts: int
-    deadline_seconds: float
-    max_wait_seconds: float
-    timeout_seconds: float
-    max_bytes: int
-    headers: OwnHeaders
-    on_tried: OnTried
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A good answer, and how it was had.
+    """A good answer, and how it came.
 
     Attributes:
         final_url: Where redirects ended.
@@ -71,10 +47,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         fetched_at: Unix seconds.
         session: The name of the session that got it.
         proxy: Without the password.
-        seconds: How long the try took that brought it.
-        attempts: How many attempts it used, for whatever cause, this one included.
+        seconds: How long its try took.
+        attempts: How many attempts it used, this one included.
         tries: Everything that was sent for it, in order.
-        request_headers: By which the session showed what browser it is; its cookies are not among them.
+        request_headers: Those that tell the browser; cookies are not among them.
     """
 
     url: str
@@ -101,7 +77,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt:
-    """One try of a request. Enter it to get a session, and say what came back before leaving it."""
+    """One try of a request. Enter it to get a session, and report what came back before you leave it."""
 
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
@@ -129,17 +105,17 @@ class Attempt:
         url: str = "",
         redirect_count: int = 0,
     ) -> None:
-        """Go on if this is a good answer, a 404 included; else leave the attempt, and the next one follows.
+        """Go on if this is a good answer (a 404 is one). Otherwise leave the attempt; the next one follows.
 
         Args:
             status: HTTP status.
             headers: In any case.
-            body: The page, whole; text is taken as UTF-8. Left out, it is not looked at, and no captcha found in it.
+            body: The whole page; a text is encoded as UTF-8. Without it, a captcha is not found.
             url: Where redirects ended, if there were any.
-            redirect_count: How many more requests they took, which count against the site's cap.
+            redirect_count: How many requests they took; these count for max_rate too.
 
         Raises:
-            GaveUp: The answer is no good. It is caught on the way out as long as attempts are left.
+            GaveUp: The answer is not good. The attempt catches it as long as another one follows.
         """
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         exchange = Exchange(
@@ -180,13 +156,13 @@ class Attempt:
         return verdict
 
     def follow_up(self, exchange: Exchange, *, is_counted: bool = False) -> Verdict:
-        """What the session went on to ask for by itself, once the attempt is reported; see :class:`Lease`."""
+        """Report what the session asked for by itself after the attempt was reported; see :class:`Lease`."""
         if self._lease is None or not self._is_reported:
             raise ProxySieveError("what follows an answer is reported after it: check() or report() it first")
         return self._lease.follow_up(exchange, is_counted=is_counted)
 
     def keep(self) -> None:
-        """Have the session's cookies and data saved, where they changed since the report."""
+        """Save the session's cookies and data, if they changed since the report."""
         if self._lease is not None:
             self._lease.keep()
 
@@ -197,10 +173,10 @@ class Attempt:
             return False
         has_ended = isinstance(error, SessionEnded)
         if self._is_reported:
-            # What an answer said, its session's end does not change.
+            # The answer counts, although the session ended.
             return self._leave_reported(None if has_ended else error) or has_ended
         if has_ended and self._attempts.takes_another_session():
-            # It says nothing of this request, and costs it nothing.
+            # This says nothing of the request, and costs it nothing.
             self._lease.drop()
             return True
         failed = None if error is None else failed_exchange(self._attempts.url, error)
@@ -219,13 +195,11 @@ class Attempt:
 
 
 class Attempts:
-    """The attempts of one request, until one of them is good or they are used up. Iterate over it.
+    """The attempts of one request, until one is good or all are used up. Iterate over it.
 
     Attributes:
-        url: What is asked for.
-        method: By which.
-        signs: By which its answers are judged, after all others.
-        is_aside: Whether it is no page, so that its answers say nothing of the sessions.
+        signs: Judge its answers, after all other signs.
+        is_aside: Whether it asks for no page, so that its answers say nothing of the sessions.
         tries: Everything that was sent so far.
     """
 
@@ -257,17 +231,17 @@ class Attempts:
             started_at=settings.clock.now(),
         )
         self._failed: tuple[Exchange, Verdict] | None = None
-        # What follows the last try; none where the first is still to come.
+        # What follows the last try; None before the first.
         self._next: Again | Over | None = None
         self._last_session = ""
-        # The exits on which it failed, in any order.
+        # The exits on which it failed.
         self._failed_on: set[str] = set() if failed_on is None else failed_on
         self._ended_count = 0
         self._attempt: Attempt | None = None
 
     @property
     def used(self) -> int:
-        """How many attempts were used up, for whatever cause."""
+        """How many attempts were used up."""
         return self._budget.used
 
     @property
@@ -276,7 +250,7 @@ class Attempts:
         return not isinstance(self._next, Over)
 
     def takes_another_session(self) -> bool:
-        """Whether another one follows without a word where one ended; not where all of them do."""
+        """Whether to go on with another session after one ended; not if too many of them end here."""
         self._ended_count += 1
         return self._ended_count < MOST_ENDED
 
@@ -295,7 +269,7 @@ class Attempts:
             raise
 
     def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
-        """Take note of a try; the error that it would end in, unless it was good."""
+        """Record a try. Returns the error that the request would end with now; None if the try was good."""
         now = self._settings.clock.now()
         is_to_change = wants_another(verdict.outcome)
         if is_to_change:
@@ -316,13 +290,12 @@ class Attempts:
         )
         self.tries.append(tried)
         self._last_session = lease.session.name
-        self._settings.on_tried(lease.session.site, tried)
+        self._settings.on_event(TryEnded(lease.session.site, tried))
         if verdict.outcome is Outcome.OK:
             self._failed, self._next = None, Over()
             return None
         self._failed = exchange, verdict
-        # A block costs a named session the exit from which it worked, and another one is not wanted; to ask the same
-        # again helps as little.
+        # A blocked named session has lost its exit. Another session is not wanted, and the same one would be refused.
         is_refused = verdict.outcome is Outcome.BLOCKED or is_weak(verdict)
         is_lost = self._is_named and lease.had_worked and is_refused
         self._next = Over() if is_lost else self._budget.follow(exchange, verdict, now)
@@ -348,43 +321,44 @@ class Attempts:
 
 
 class Sender(ABC):
-    """The three ways to send requests, from the easiest to the barest: get, attempts, acquire."""
+    """The three ways to send requests, from the easiest to the barest: get, attempts, acquire.
+
+    Attributes:
+        settings: The options of the pool.
+        headers: The user's own, by the sites that they are for.
+    """
 
     def __init__(self, settings: Settings, *, session: str = "") -> None:
-        self._settings = settings
+        self.settings = settings
         self._session_name = session
-
-    @property
-    def settings(self) -> Settings:
-        """How requests are sent and tried again."""
-        return self._settings
+        self.headers = settings.own_headers()
 
     @abstractmethod
     async def _site_queue(self, url: str) -> SiteQueue:
-        """The desk of the site that *url* belongs to."""
+        """The queue of the site that *url* belongs to."""
 
     async def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, expect: str = "", max_tries: int | None = None
     ) -> Page:
-        """Fetch *url* with the pool's own client, by as many sessions as it takes.
+        """Fetch *url* with the pool's client, through as many sessions as it takes.
 
         Args:
             url: http or https.
-            headers: On top of the pool's, and of those that the identity sends by itself. They are for the URL's site
-                alone, and secrets among them for its host.
+            headers: On top of the pool's and the browser's own. They go to the URL's site alone, and secrets among
+                them to its host alone.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
-            max_tries: How often it may be sent at the most, those tries included that use up no attempt.
+            max_tries: How often it may be sent at most; tries that use up no attempt count too.
 
         Raises:
-            Blocked: The site refused the last attempt that the request had, of a session that had worked before.
-            GaveUp: The attempts are used up, or the time is, and the last failed for another reason.
-            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
-            ConfigError: It is no URL, or a header is not the user's to say.
+            Blocked: The site refused the last attempt.
+            GaveUp: The attempts or the time are used up, and the last attempt failed for another reason.
+            NoSessionAvailable: Nothing works and nothing is due soon, or other requests came first until the deadline.
+            ConfigError: It is no URL, or a header is not allowed.
         """
-        settings = self._settings
+        settings = self.settings
         request = Request(
             url=url,
-            headers=merged(settings.headers.at(url), check_headers(headers or {})),
+            headers=merged(self.headers.at(url), check_headers(headers or {})),
             timeout_seconds=settings.timeout_seconds,
             max_bytes=settings.max_bytes,
             expect=expect,
@@ -394,24 +368,24 @@ class Sender(ABC):
     async def get_aside(
         self, url: str, timeout_seconds: float, *, waiting: int = 1, failed_on: set[str] | None = None
     ) -> Page:
-        """Fetch *url* by one try, where it is no page and tells nothing of pages, as robots.txt is none.
+        """Fetch *url*, which is no page (robots.txt, say), by one try.
 
-        Whatever comes of it, the session stands as before, unless the proxy failed.
+        The standing of the session does not change, unless the proxy failed.
 
         Args:
             url: http or https.
             timeout_seconds: How long it may take.
             waiting: How many requests wait for the answer.
-            failed_on: The exits, by id, on which it has failed; used again only where there is nobody else. Whoever
-                fails comes to stand there.
+            failed_on: The ids of exits on which it has failed; these are used again only if there is no other. If the
+                try fails, its exit is added.
 
         Raises:
             GaveUp: It failed.
-            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
+            NoSessionAvailable: Nothing works and nothing is due soon, or other requests came first until the deadline.
         """
-        settings = self._settings
+        settings = self.settings
         request = Request(
-            url=url, headers=settings.headers.at(url), timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
+            url=url, headers=self.headers.at(url), timeout_seconds=timeout_seconds, max_bytes=settings.max_bytes
         )
         attempts = Attempts(
             url,
@@ -424,7 +398,7 @@ class Sender(ABC):
         return await self._send(request, attempts)
 
     async def _send(self, request: Request, attempts: Attempts) -> Page:
-        settings, url = self._settings, request.url
+        settings, url = self.settings, request.url
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
@@ -448,22 +422,21 @@ class Sender(ABC):
     def attempts(self, url: str, *, method: str = "GET", expect: str = "", max_tries: int | None = None) -> Attempts:
         """The attempts to send a request to *url* with any client: ``async for``, then ``async with``.
 
-        Leaving an attempt by an error of a known client counts as what the client says, and by a ``TimeoutError``,
-        whoever's it is, as a time-out. Any other error is the caller's: it goes through, and says nothing about the
-        session.
+        An error of a known client that leaves the block is judged, and a ``TimeoutError`` counts as a time-out. Any
+        other error is yours: it goes through, and says nothing about the session.
 
         Args:
             url: What will be asked for.
-            method: By which. What is not idempotent, as POST is not, is sent again only if the site has surely not
-                taken it in; for that, do not let the client follow redirects by itself.
+            method: One that is not idempotent, like POST, is sent again only if the site has surely not processed it.
+                For that, the client must not follow redirects by itself.
             expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
-            max_tries: How often it may be sent at the most, those tries included that use up no attempt.
+            max_tries: How often it may be sent at most; tries that use up no attempt count too.
         """
         signs = (expects(expect),) if expect else ()
         return Attempts(
             url,
             lambda prefer, until, avoided: self._lease(url, prefer, until, avoided),
-            self._settings,
+            self.settings,
             method=method,
             signs=signs,
             is_named=bool(self._session_name),
@@ -472,24 +445,24 @@ class Sender(ABC):
 
     @asynccontextmanager
     async def acquire(self, url: str) -> AsyncIterator[Lease]:
-        """A lease for one request to *url*: send it with ``lease.session``, then ``lease.report(exchange)``.
+        """A lease for one request to *url*: send it with ``lease.session``, then call ``lease.report(exchange)``.
 
         Raises:
-            NoSessionAvailable: Nothing works, and nothing is due soon; or others came first until the deadline.
+            NoSessionAvailable: Nothing works and nothing is due soon, or other requests came first until the deadline.
         """
         async with await self.lease(url) as lease:
             yield lease
 
     async def lease(self, url: str, *, prefer: str = "", avoided: Collection[str] = ()) -> Lease:
-        """The same for those whose request has no block of its own; it must be reported or dropped, and once.
+        """The same without a block: you must report or drop the lease, once.
 
         Args:
             url: What will be asked for.
-            prefer: The name of a session to use if it may carry one more request just then; else it is any.
-            avoided: The exits (each a lease's ``exit_id``) on which the request has failed: they are used again only
-                where there is nobody else.
+            prefer: The name of a session to use if it may carry one more request now; otherwise any is used.
+            avoided: The exits (each a lease's ``exit_id``) on which the request has failed; these are used again only
+                if there is no other.
         """
-        settings = self._settings
+        settings = self.settings
         until = settings.clock.now() + settings.deadline_seconds if settings.deadline_seconds else None
         return await self._lease(url, prefer, until, avoided)
 
@@ -505,7 +478,7 @@ class Sender(ABC):
         return await site_queue.lease(
             self._session_name,
             prefer=prefer,
-            max_wait_seconds=self._settings.max_wait_seconds,
+            max_wait_seconds=self.settings.max_wait_seconds,
             until=until,
             page=page_number(url),
             avoided=avoided,
@@ -514,7 +487,7 @@ class Sender(ABC):
 
 
 def _shown(fingerprint: Fingerprint, url: str, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The headers by which *fingerprint* shows itself at *url*, with what the caller's *own* make of them."""
+    """The headers of *fingerprint* at *url*, as the user's *own* change them."""
     shown = headers_over(fingerprint, channel_of(url))
     changed = {name.lower(): value for name, value in own.items()}
     return tuple((name, changed.get(name.lower(), value)) for name, value in shown.items() if name not in OF_TRANSPORT)

@@ -1,4 +1,4 @@
-"""Every site's desk: opened when it is asked for, saved with the others, left when nothing goes on at it."""
+"""The queues of all sites: each is opened when it is needed, and closed when nothing happens at its site."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.site_of import former_names
 from proxysieve.stores import Store
 
-# More sites than these are kept in the store alone while nothing goes on at them; one costs about 8 KB.
-OPEN_DESKS = 1_000
+# Beyond this, sites at which nothing happens are kept in the store alone; an open one costs about 8 KB.
+OPEN_SITES = 1_000
 
 
 class SiteQueues(Mapping[str, SiteQueue]):
-    """The desks that are open, by their sites.
+    """The queues that are open, by their sites.
 
     Args:
-        store: Where what they learn is kept.
-        make: A desk for a site, by what the store kept of it.
+        store: Keeps what they learn.
+        make: Makes the queue of a site from what the store kept of it.
     """
 
     def __init__(self, store: Store, make: Callable[[str, Sequence[Record]], SiteQueue]) -> None:
@@ -46,10 +46,10 @@ class SiteQueues(Mapping[str, SiteQueue]):
         return len(self._site_queues)
 
     async def at(self, site: str) -> SiteQueue:
-        """The desk of *site*.
+        """The queue of *site*.
 
         Raises:
-            StoreError: What is kept of the site cannot be read.
+            StoreError: The records of the site cannot be read.
         """
         site_queue = self._site_queues.get(site)
         if site_queue is None:
@@ -71,7 +71,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
         return site_queue
 
     async def _renamed(self, site: str) -> list[Record]:
-        """What the store keeps of *site* by a name that an earlier version gave it; the next save gives it today's."""
+        """What the store keeps of *site* under the name of an earlier version. The next save renames it."""
         for name in former_names(site):
             former = await self._store.load(name)
             if former:
@@ -81,10 +81,10 @@ class SiteQueues(Mapping[str, SiteQueue]):
         return []
 
     async def save(self, fence: int) -> None:
-        """Save what was learned, by the claim that has this *fence*.
+        """Save what was learned, under the claim with this *fence*.
 
         Raises:
-            StoreError: It cannot be saved; it stays in memory, and is tried again with the next save.
+            StoreError: It cannot be saved. It stays in memory until the next save.
         """
         async with self._saving:
             changes = [record for site_queue in self._site_queues.values() for record in site_queue.take_changes()]
@@ -92,7 +92,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
             if not changes and not moved:
                 return
             try:
-                # What has changed since it was moved counts.
+                # The changes come last, as they are newer.
                 await self._store.save([*moved, *changes], fence)
             except BaseException:
                 self._moved = moved + self._moved
@@ -101,9 +101,9 @@ class SiteQueues(Mapping[str, SiteQueue]):
                 raise
 
     def leave_idle(self) -> None:
-        """Leave to the store the sites where nothing goes on, while too many are open."""
-        surplus = len(self._site_queues) - OPEN_DESKS
-        # While changes are being saved, a desk that has some looks idle.
+        """Close queues of sites at which nothing happens, while too many are open."""
+        surplus = len(self._site_queues) - OPEN_SITES
+        # During a save, a queue with unsaved changes seems to have none.
         if surplus > 0 and not self._saving.locked():
             idle = [site for site, site_queue in self._site_queues.items() if site_queue.is_idle]
             for site in idle[:surplus]:
@@ -112,7 +112,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
                 site_queue.close()
 
     def wake(self) -> None:
-        """Have all who wait ask again."""
+        """Have all requests that wait ask again."""
         for site_queue in self._site_queues.values():
             site_queue.wake()
 
@@ -123,7 +123,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
             site_queue.drain()
 
     def statuses(self) -> dict[str, SiteStatus]:
-        """How many stand where, at each site that was used."""
+        """How many sessions and exits have each standing, at each site that was used."""
         return self._left | {site: site_queue.status() for site, site_queue in self._site_queues.items()}
 
     @property

@@ -1,11 +1,13 @@
-"""The same pool for synchronous callers: one background loop does the work, and callers hand over to it."""
+"""The same pool for callers without ``await``: they hand their work to a loop in the background."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+
+import msgspec
 
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Exchange, Verdict
@@ -14,6 +16,7 @@ from proxysieve.lists.proxy_list import Proxies
 from proxysieve.pool.attempts import Attempt, Attempts, Headers, Page, Sender
 from proxysieve.pool.named_session import NamedSession
 from proxysieve.pool.session_pool import SessionPool
+from proxysieve.pool.settings import Settings, takes
 from proxysieve.pool.site_queue import Lease
 from proxysieve.sessions.session import Session
 from proxysieve.sync.loop import Loop
@@ -64,7 +67,7 @@ class SyncLease:
         return self._loop.call(lambda: self._lease.report(exchange))
 
     def drop(self) -> None:
-        """Give the lease back without a word on the session: what happened was not its doing."""
+        """Give the lease back. Nothing is learned of the session, as it was not to blame."""
         self._loop.call(self._lease.drop)
 
 
@@ -103,11 +106,12 @@ class SyncSender:
 class SyncSessionPool(SyncSender):
     """:class:`~proxysieve.pool.session_pool.SessionPool` with the same arguments and names, for use in ``with``.
 
-    It may be shared by threads.
+    Threads may share it.
     """
 
-    def __init__(self, proxies: Proxies, **options: Any) -> None:  # noqa: ANN401 - SessionPool's own
-        pool = SessionPool(proxies, **options)
+    @takes(Settings)
+    def __init__(self, proxies: Proxies, settings: Settings) -> None:
+        pool = SessionPool(proxies, **msgspec.structs.asdict(settings))
         super().__init__(Loop(), pool)
         self._pool = pool
 
@@ -126,7 +130,7 @@ class SyncSessionPool(SyncSender):
         self.close()
 
     def close(self) -> None:
-        """Save what was learned, and close everything. Twice does no harm."""
+        """Save what was learned, and close everything. A second call does nothing."""
         if not self._loop.is_open:
             return
         try:
@@ -135,12 +139,12 @@ class SyncSessionPool(SyncSender):
             self._loop.close()
 
     def use_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
-        """Have all sessions be one of *fingerprints*; see ``SessionPool.use_fingerprints``."""
+        """Give every session one of *fingerprints*; see ``SessionPool.use_fingerprints``."""
         self._loop.call(lambda: self._pool.use_fingerprints(fingerprints))
 
     @contextmanager
     def relay(self, session: Session) -> Iterator[str]:
-        """A way to the proxy of *session* for a browser, which needs no login: ``with`` gives its URL."""
+        """A way to the proxy of *session* that needs no login: ``with`` gives its URL."""
         with self._loop.entered(self._pool.relay(session)) as url:
             yield url
 
@@ -149,7 +153,7 @@ class SyncSessionPool(SyncSender):
         return SyncNamedSession(self._loop, self._pool.session(name, site=site))
 
     def status(self, site: str) -> SiteStatus:
-        """How many sessions and exits stand where at *site* now."""
+        """How many sessions and exits have each standing at *site* now."""
         return self._loop.run(self._pool.status(site))
 
     def __repr__(self) -> str:
@@ -169,7 +173,7 @@ class SyncNamedSession(SyncSender):
         self._session = session
 
     def renew(self) -> None:
-        """Let go of the exit, identity, cookies and data; the next request opens the session anew."""
+        """Drop the exit, fingerprint, cookies and data. The next request opens the session anew."""
         self._loop.run(self._session.renew())
 
     def __repr__(self) -> str:
