@@ -11,6 +11,8 @@ from typing import Any
 
 from playwright.async_api import CDPSession, Error, Page
 
+from proxysieve.browser.redirecting import headers_in
+
 PDF = "application/pdf"
 
 
@@ -33,7 +35,7 @@ async def download_pdfs(page: Page) -> None:
 async def _go_on(commands: CDPSession, paused: dict[str, Any]) -> None:
     answer: dict[str, Any] = {"requestId": paused["requestId"]}
     headers = paused.get("responseHeaders", [])
-    if any(one["name"].lower() == "content-type" and one["value"].lower().startswith(PDF) for one in headers):
+    if any(kind.lower().startswith(PDF) for name, kind in headers_in(headers) if name == "content-type"):
         others = [one for one in headers if one["name"].lower() != "content-disposition"]
         answer["responseHeaders"] = [*others, {"name": "Content-Disposition", "value": "attachment"}]
         answer["responseCode"] = paused["responseStatusCode"]

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.browser.redirecting import hops_before
+from proxysieve.browser.redirecting import headers_in, hops_before
 from proxysieve.clients.protocol import MOST_AT_ONCE, Response
 
 # What Chromium makes of nothing.
@@ -46,7 +46,7 @@ async def read(
     Raises:
         playwright.async_api.Error: It is larger.
     """
-    headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
+    headers = headers_in(await main.headers_array())
     body = downloaded
     if body is None:
         body = await _body(page, commands, main, dict(headers).get("content-type", ""), max_bytes)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from playwright.async_api import CDPSession, Error, Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.core.model import Answer, Failure
+from proxysieve.core.model import Answer, Failure, Headers, in_lower_case
 from proxysieve.core.urls.parsing import AROUND
 from proxysieve.core.urls.redirects import STATUSES, Asked, Hop, follow
 from proxysieve.errors import ConfigError
@@ -58,7 +58,7 @@ class Redirecting:
     def _is_refused(self, paused: dict[str, Any]) -> bool:
         document = str(paused.get("networkId", paused["requestId"]))
         way = self._ways.pop(document, [])
-        headers = tuple((one["name"].lower(), one["value"]) for one in paused.get("responseHeaders", ()))
+        headers = headers_in(paused.get("responseHeaders", ()))
         way.append(Answer(url=paused["request"]["url"], status=paused.get("responseStatusCode", 0), headers=headers))
         after = _after(way)
         if isinstance(after, Failure):
@@ -66,6 +66,11 @@ class Redirecting:
         elif after is not None:
             self._ways[document] = way
         return isinstance(after, Failure)
+
+
+def headers_in(fields: Iterable[Mapping[str, Any]]) -> Headers:
+    """What a browser tells of headers, as an answer has it."""
+    return in_lower_case((field["name"], field["value"]) for field in fields)
 
 
 def is_redirect(response: PageResponse) -> bool:
@@ -80,7 +85,7 @@ async def hops_before(request: PageRequest) -> tuple[Answer, ...]:
     while before is not None:
         answer = await before.response()
         if answer is not None:
-            headers = tuple((one["name"].lower(), one["value"]) for one in await answer.headers_array())
+            headers = headers_in(await answer.headers_array())
             hops.append(Answer(url=answer.url, status=answer.status, headers=headers))
         before = before.redirected_from
     return tuple(reversed(hops))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from proxysieve.core.model import Answer, Exchange
+from proxysieve.core.model import Answer, Exchange, Headers
 from proxysieve.errors import ConfigError
 from proxysieve.sessions.own_headers import NAME
 from proxysieve.sessions.session import Session
@@ -68,7 +68,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes
     redirect_count: int = 0
     hops: tuple[Answer, ...] = ()

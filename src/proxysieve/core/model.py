@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from proxysieve.core.content import Content
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
@@ -198,6 +201,20 @@ class Failure(enum.StrEnum):
     UNSENDABLE = "the client cannot send it"
 
 
+Headers = tuple[tuple[str, str], ...]
+
+
+def in_lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
+    """*headers* with their names in lower case, as all code below expects them."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def first_value(headers: Headers, name: str) -> str:
+    """The first value of the header *name* (lower case), or an empty string."""
+    return next((value for key, value in headers if key == name), "")
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came back before what was asked for: a redirect on the way, or a proxy's word on a CONNECT.
 
@@ -211,15 +228,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     status: int
     reason: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     body: bytes = b""
 
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""
-        return next((value for key, value in self.headers if key == name), "")
+        return first_value(self.headers, name)
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One request with its answer or failure, reduced to what a verdict needs.
 
     Attributes:
@@ -238,7 +255,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     final_url: str = ""
     status: int = 0
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     body: bytes | None = None
     failure: Failure | None = None
     at: float = 0.0
@@ -246,9 +263,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     hops: tuple[Answer, ...] = ()
     proxy_answer: Answer | None = None
 
+    @cached_property
+    def content(self) -> Content:
+        """The body as a judge reads it: decoded once for all who ask."""
+        return Content(self.body or b"", self.header("content-type"))
+
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""
-        return next((value for key, value in self.headers if key == name), "")
+        return first_value(self.headers, name)
 
 
 class Reach(enum.IntEnum):

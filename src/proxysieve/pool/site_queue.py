@@ -48,9 +48,18 @@ class Lease:
     """
 
     def __init__(
-        self, site_queue: SiteQueue, number: int, session: Session, *, exit_id: str, had_worked: bool, started_at: float
+        self,
+        site_queue: SiteQueue,
+        number: int,
+        session: Session,
+        wanted: LeaseRequest,
+        *,
+        exit_id: str,
+        had_worked: bool,
+        started_at: float,
     ) -> None:
         self.exit_id = exit_id
+        self._wanted = wanted
         self._site_queue = site_queue
         self._number = number
         self._is_out = True
@@ -63,16 +72,16 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         verdict = self._site_queue.judge_page(exchange, extra_signs)
-        return self._site_queue.take_back(self._number, self.session, verdict, exchange)
+        return self._site_queue.take_back(self._number, self.session, verdict, exchange, self._page_of(exchange))
 
     def report_aside(self, exchange: Exchange) -> Verdict:
         """Judge *exchange*, which brought no page, as robots.txt is none: only what came before the site is learned."""
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         return self._site_queue.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
     def follow_up(self, exchange: Exchange, *extra_signs: SignFunction, is_counted: bool = False) -> Verdict:
@@ -83,14 +92,24 @@ class Lease:
         """
         if self._is_out:
             raise ProxySieveError("what follows an answer is reported after it")
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         verdict = self._site_queue.judge_page(exchange, extra_signs)
-        return self._site_queue.take_in(self.session, verdict, exchange, is_counted=is_counted)
+        page = self._page_of(exchange)
+        return self._site_queue.take_in(self.session, verdict, exchange, page, is_counted=is_counted)
 
-    def take_note(self, exchange: Exchange) -> Exchange:
-        """*exchange* with the moment of its answer, if that is missing, and without the login at its proxy."""
+    def completed(self, exchange: Exchange, method: str = "") -> Exchange:
+        """*exchange* with its method and the time of its answer, and without the login at its proxy."""
         exchange = redacted_answer(exchange, self.session.proxy_login)
-        return msgspec.structs.replace(exchange, at=exchange.at or self._site_queue.clock.now())
+        method = method or exchange.method
+        if exchange.at and exchange.method == method:
+            return exchange
+        return msgspec.structs.replace(exchange, at=exchange.at or self._site_queue.clock.now(), method=method)
+
+    def _page_of(self, exchange: Exchange) -> int:
+        """The number of what *exchange* asked for; 0 for other methods, as the URL does not say what they asked for."""
+        if exchange.method.upper() != "GET":
+            return 0
+        return self._wanted.page if exchange.url == self._wanted.url else page_number(exchange.url)
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""
@@ -131,6 +150,7 @@ class LeaseRequest(NamedTuple):
 
     name: str
     prefer: str
+    url: str
     page: int
     avoided: Collection[str]
     behind: int
@@ -195,14 +215,14 @@ class SiteQueue:
         prefer: str = "",
         max_wait_seconds: float,
         until: float | None = None,
-        page: int = 0,
+        url: str = "",
         avoided: Collection[str] = (),
         behind: int = 0,
     ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
-            page: What it is for.
+            url: What it is for.
             avoided: The exits, by id, on which the request has failed; used again only where there is nobody else.
             behind: How many more requests wait for the answer.
             name: Of a session, to use that one and no other.
@@ -214,6 +234,7 @@ class SiteQueue:
         Raises:
             NoSessionAvailable: Nothing is due within that time, or the named session has lost its exit.
         """
+        wanted = LeaseRequest(name, prefer, url, page_number(url), avoided, behind)
         queue, asked_at = self._queues[name], self.clock.now()
         place = queue.enter()
         patience = Patience(asked_at, max_wait_seconds, until)
@@ -225,7 +246,7 @@ class SiteQueue:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, patience, LeaseRequest(name, prefer, page, avoided, behind))
+            pick = await self._pick(queue, patience, wanted)
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -243,6 +264,7 @@ class SiteQueue:
             self,
             leased.lease,
             session,
+            wanted,
             exit_id=record.exit_id,
             had_worked=record.has_worked,
             started_at=leased.at,
@@ -265,10 +287,8 @@ class SiteQueue:
         if self._likeness and exchange.body:
             self._likeness.accept(traits_of(exchange))
 
-    def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
-        """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
-        # What other methods ask for is not told by the address.
-        page = page_number(exchange.url) if exchange.method.upper() == "GET" else 0
+    def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange, page: int) -> Verdict:
+        """The request of *lease* brought *exchange*, which was judged; the verdict after the control group's word."""
         alarm = self.engine.alarm_sign
         # What is known of the page already says nothing of the session, nor of others who were refused it.
         known = self.engine.settle(page, verdict)
@@ -295,14 +315,16 @@ class SiteQueue:
         log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
         return verdict
 
-    def take_in(self, session: Session, verdict: Verdict, exchange: Exchange, *, is_counted: bool) -> Verdict:
+    def take_in(
+        self, session: Session, verdict: Verdict, exchange: Exchange, page: int, *, is_counted: bool
+    ) -> Verdict:
         """The same for a request that *session* made without a lease."""
         if self._sessions.get(session.name) is not session:
             return verdict
         leased = self.engine.leased(session.name, self.clock.now(), is_counted=is_counted)
         self._apply(leased)
         self._clients.hold(session)
-        return self.take_back(leased.lease, session, verdict, exchange)
+        return self.take_back(leased.lease, session, verdict, exchange, page)
 
     def count(self, request_count: int) -> None:
         """The site was asked for so many things more, by whomever: they count against its cap from now on."""

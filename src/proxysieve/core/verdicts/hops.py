@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.urls.redirects import MOST_HOPS
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.signs import ADDRESS, LONGEST_ADDRESS
 
 # What the last part of a path is called that asks who somebody is, without its ending.

@@ -26,7 +26,6 @@ import msgspec
 
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.records import Count
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.repeats import Repeats
 from proxysieve.core.verdicts.traits import Kind, PageTraits, literal_of
 
@@ -326,7 +325,7 @@ def is_page(exchange: Exchange) -> bool:
 
 def traits_of(exchange: Exchange) -> PageTraits:
     """How the page looks that came back."""
-    return PageTraits(Content(exchange.body or b"", exchange.header("content-type")))
+    return PageTraits(exchange.content)
 
 
 def _roughly(count: int) -> str:

@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import msgspec
 
+from proxysieve.core.content import unescape
 from proxysieve.core.model import Exchange
-from proxysieve.core.verdicts.content import unescape
 
 LEFT_OUT = b"***"
 # What is shorter stands in any text by accident, so only words of it are left out.

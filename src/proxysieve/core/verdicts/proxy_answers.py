@@ -17,7 +17,6 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.hops import is_in_clear
 from proxysieve.core.verdicts.retry_after import retry_after
 
@@ -153,8 +152,7 @@ def reason(answer: Exchange) -> str:
 def _on_page(answer: Exchange) -> str:
     if not answer.body or answer.header("content-encoding"):
         return ""
-    content = Content(answer.body, answer.header("content-type"))
-    text = content.title or content.visible
+    text = answer.content.title or answer.content.visible
     # What is no text is no reason.
     return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text
 

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import msgspec
 
+from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Scope
-from proxysieve.core.verdicts.content import Content
 from proxysieve.errors import ConfigError
 
 # The numbers of the texts that stand in a body.
@@ -242,20 +242,20 @@ class SearchedExchange:
     def __init__(self, exchange: Exchange, scan: Scan) -> None:
         self.exchange = exchange
         self._scan = scan
-        self._type = exchange.header("content-type").lower()
 
-    @cached_property
+    @property
     def content(self) -> Content:
         """The body."""
-        return Content(self.exchange.body or b"", self._type)
+        return self.exchange.content
 
     @cached_property
     def found(self) -> frozenset[int]:
         """The numbers of the texts that stand in it."""
-        if not self.exchange.body or (self._type.startswith(UNREAD_TYPES) and not self._is_error):
+        content = self.content
+        if not content.size or (content.content_type.startswith(UNREAD_TYPES) and not self._is_error):
             return frozenset()
-        found = frozenset(self._scan(self.content.searched))
-        unescaped = self.content.unescaped
+        found = frozenset(self._scan(content.searched))
+        unescaped = content.unescaped
         return found.union(self._scan(unescaped)) if unescaped else found
 
     @property

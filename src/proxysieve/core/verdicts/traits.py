@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from proxysieve.core.verdicts.content import Content
+from proxysieve.core.content import Content
 
 # What all pages of a site share stands near the top.
 READ_BYTES = 131_072

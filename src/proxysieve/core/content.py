@@ -72,12 +72,14 @@ class Content:
 
     Attributes:
         size: Of all of it, in bytes.
+        content_type: In lower case.
         searched: The part that marks are looked for in, as UTF-8.
     """
 
     def __init__(self, body: bytes, content_type: str = "") -> None:
         self.size = len(body)
-        self.searched = _as_utf8(body[:SEARCHED_BYTES], _charset_of(content_type))
+        self.content_type = content_type.lower()
+        self.searched = _as_utf8(body[:SEARCHED_BYTES], _charset_of(self.content_type))
 
     @property
     def unescaped(self) -> bytes:
@@ -251,7 +253,7 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
 
 
 def _charset_of(content_type: str) -> str:
-    _, _, charset = content_type.lower().partition("charset=")
+    _, _, charset = content_type.partition("charset=")
     return charset.partition(";")[0].strip(" \"'")
 
 
