@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from playwright.async_api import CDPSession, Error, Page
+from playwright.async_api import Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
+from proxysieve.browser.holding import DOCUMENTS, GoOn, hold_up
 from proxysieve.core.model import Answer, Failure, Headers, in_lower_case
 from proxysieve.core.urls.parsing import AROUND
 from proxysieve.core.urls.redirects import STATUSES, Asked, Hop, follow
@@ -29,31 +29,16 @@ class Redirecting:
         self.hops: tuple[Answer, ...] = ()
         # Those of each document that is on its way.
         self._ways: dict[str, list[Answer]] = {}
-        self._going: set[asyncio.Task[None]] = set()
 
     async def attend(self, page: Page) -> None:
         """Judge the redirects of *page* from here on."""
-        # What else is held up by the same session would be forgotten.
-        commands = await page.context.new_cdp_session(page)
+        await hold_up(page, DOCUMENTS, decide=self._go_on)
 
-        def go_on(paused: dict[str, Any]) -> None:
-            task = asyncio.create_task(self._go_on(commands, paused))
-            self._going.add(task)
-            task.add_done_callback(self._going.discard)
-
-        commands.on("Fetch.requestPaused", go_on)
-        await commands.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Response"}]})
-
-    async def _go_on(self, commands: CDPSession, paused: dict[str, Any]) -> None:
-        held = {"requestId": paused["requestId"]}
-        try:
-            if self._is_refused(paused):
-                # What is aborted leaves the page that is there as it is.
-                await commands.send("Fetch.failRequest", {**held, "errorReason": "Aborted"})
-            else:
-                await commands.send("Fetch.continueRequest", held)
-        except Error:
-            return  # the page is gone
+    def _go_on(self, paused: dict[str, Any]) -> GoOn:
+        if self._is_refused(paused):
+            # What is aborted leaves the page that is there as it is.
+            return "Fetch.failRequest", {"errorReason": "Aborted"}
+        return "Fetch.continueRequest", {}
 
     def _is_refused(self, paused: dict[str, Any]) -> bool:
         document = str(paused.get("networkId", paused["requestId"]))

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.urls.redirects import MOST_HOPS
-from proxysieve.core.verdicts.signs import ADDRESS, LONGEST_ADDRESS
+from proxysieve.core.verdicts.signs import LONGEST_ADDRESS, host_and_path
 
 # What the last part of a path is called that asks who somebody is, without its ending.
 LOGINS = frozenset(
@@ -76,11 +76,8 @@ def is_in_clear(exchange: Exchange) -> bool:
 
 def _page_of(url: str) -> tuple[str, str]:
     """Host and path of *url*, in lower case; a slash at the path's end, and ``www.``, make no other page."""
-    address = ADDRESS.match(url[:LONGEST_ADDRESS])
-    if address is None:
-        return "", ""
-    host = address[1].rpartition("@")[2].partition(":")[0].lower()
-    return host.removeprefix("www.").removesuffix("."), address[2].partition("?")[0].lower().rstrip("/")
+    host, path = host_and_path(url)
+    return host.removeprefix("www.").removesuffix("."), path.partition("?")[0].lower().rstrip("/")
 
 
 def _is_login(path: str) -> bool:

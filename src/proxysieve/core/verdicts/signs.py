@@ -303,11 +303,14 @@ def _is_titled(titles: tuple[str, ...], title: str) -> bool:
     return any(title.startswith(one[:-1]) if one.endswith("*") else title == one for one in titles)
 
 
-def _is_at(wanted: tuple[str, ...], url: str) -> bool:
+def host_and_path(url: str) -> tuple[str, str]:
+    """The host of *url* in lower case, and its path with the query; both empty where it has none."""
     address = ADDRESS.match(url[:LONGEST_ADDRESS])
-    if address is None:
-        return False
-    host, path = address[1].rpartition("@")[2].partition(":")[0].lower(), address[2]
+    return (address[1].rpartition("@")[2].partition(":")[0].lower(), address[2]) if address else ("", "")
+
+
+def _is_at(wanted: tuple[str, ...], url: str) -> bool:
+    host, path = host_and_path(url)
     return any(
         (one.startswith("*") or f"{host}/".startswith(one[: one.find("/") + 1]))
         and path.startswith(one[one.find("/") :])
