@@ -1,1 +1,1 @@
-"""TRANSLATES: one file a client, which looks like what the client's users know."""
+"""TRANSLATES: one file a client, with what the client's users know."""

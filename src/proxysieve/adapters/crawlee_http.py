@@ -1,4 +1,4 @@
-"""HTTP clients as Crawlee takes them: one sends as our sessions look, and one has any client's answers judged."""
+"""HTTP clients for Crawlee: one sends with the fingerprint of our sessions, one has any client's answers judged."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from proxysieve.core.verdicts.failures import failed_exchange
 from proxysieve.pool.session_pool import SessionPool
 from proxysieve.sessions.own_headers import merged
 
-# Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
-# request ends by itself a little before.
+# Crawlee ends a navigation from outside when its time is over, which says nothing about the proxy. So a request ends
+# by itself a little earlier.
 SHARE_OF_TIME = 0.95
 
 
@@ -132,8 +132,8 @@ class FingerprintHttpClient(HttpClient):
 class CrawleeHttpClient(HttpClient):
     """Has the answers of another client judged by the pool, once a request.
 
-    What a handler sends besides goes through the same session, and is not judged. What is asked for without a session,
-    as a ``robots.txt`` is, gets one of its own.
+    Other requests of a handler go through the same session, and are not judged. A request without a session, such as
+    for ``robots.txt``, gets its own.
 
     Args:
         sessions: Where the sessions come from.
@@ -239,7 +239,7 @@ async def _told(session: CrawleeSession, url: str, method: str) -> AsyncIterator
 
 
 def crawlee_failed(url: str, method: str, error: BaseException) -> Exchange | None:
-    """What *error* of one of Crawlee's clients ended; they wrap what they were told in two of their own."""
+    """The exchange that an *error* of Crawlee's clients ended; they wrap errors in two of their own."""
     for one in (error, error.__cause__):
         failed = None if one is None else failed_exchange(url, one, method=method)
         if failed is not None:

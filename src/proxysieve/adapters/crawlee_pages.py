@@ -1,4 +1,4 @@
-"""What a page comes to that Crawlee leads somewhere: scripts change it, and checks lead on by themselves."""
+"""What comes of a page that Crawlee navigates: scripts change it, and checks lead on by themselves."""
 
 from __future__ import annotations
 

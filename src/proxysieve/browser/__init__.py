@@ -1,1 +1,1 @@
-"""RENDERS: sessions as visitors by a real Chromium, a context each, in browsers that are replaced when they fail."""
+"""RENDERS: pages in a real Chromium. Each session has a context; a browser that fails is replaced."""

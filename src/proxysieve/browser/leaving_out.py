@@ -1,7 +1,7 @@
-"""Leaves out what weighs much and says little: pictures, films and fonts; and tells how many bytes that saved.
+"""Leaves out pictures, films and fonts, which are large and say little, and tells how many bytes that saved.
 
-What is not loaded cannot be weighed. So now and then a page is loaded whole, and what is left out of the others is
-taken to weigh as much, kind by kind, as what was loaded at that site.
+What is not loaded cannot be weighed. So now and then a page is loaded whole. What is left out of the others is taken to
+weigh as much, kind by kind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from proxysieve.browser.options import ResourceKind
 
 # One page of so many is loaded whole.
 WHOLE_ONE_OF = 50
-# So many of a site's first, as long as nothing was weighed: robots.txt may be among them, and blocks.
+# And so many of a site's first pages until something is weighed: robots.txt and blocks may be among them.
 WHOLE_AT_FIRST = 5
 # As Chromium calls them.
 KINDS: dict[ResourceKind, str] = {"image": "Image", "media": "Media", "font": "Font"}

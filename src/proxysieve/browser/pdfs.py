@@ -1,7 +1,6 @@
-"""Has PDFs downloaded, byte for byte, where Chromium would show them in a viewer, which is a page of its own.
+"""Has Chromium download PDFs, byte for byte, where it would show them in a viewer.
 
-A preference would do so, too, but sites can read it. This shows nothing: what is changed is how the answer is taken,
-once it is there.
+A preference would do so too, but sites can read it. They cannot see this: only the answer is changed, once it is there.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from proxysieve.errors import ConfigError
 
 
 class Redirecting:
-    """The redirects of one page, each of which is held up for a moment at its answer: of that no site sees anything.
+    """The redirects of one page. Each is held up for a moment at its answer; no site sees that.
 
     Attributes:
-        refused: Why the last one that was not followed was not.
+        refused: Why the last refused one was not followed.
         hops: Those that led to it, itself the last.
     """
 
@@ -89,5 +89,5 @@ def _after(way: Sequence[Answer]) -> Hop | Failure | None:
     try:
         return follow(Asked(url=last.url), way[0].url, last.status, next(locations, ""), len(way) - 1)
     except ConfigError:
-        # It came from a place that only a browser asks, as what a script opens may be: the browser's own rules hold.
+        # Only a browser asks there, such as for what a script opens: the browser's own rules hold.
         return None

@@ -1,7 +1,7 @@
-"""Sends the user's own headers along with what a page asks of the site that they are for, and of nobody else.
+"""Sends the user's own headers with what a page asks of the site that they are for, and of nobody else.
 
-Each request is asked about by itself, and so is each that a redirect makes of it: what Playwright's own routing adds to
-the first goes on to wherever a redirect leads.
+Each request is decided by itself, also after a redirect: what Playwright's own routing adds to a request would follow
+every redirect.
 """
 
 from __future__ import annotations

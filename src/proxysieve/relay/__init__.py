@@ -1,7 +1,7 @@
 """LEADS: ports on loopback that log in to proxies for browsers, which cannot, or not without a trace.
 
-Chromium cannot log in to a SOCKS5 proxy at all. At others it can only ask its user, whom Playwright stands in for by
-holding up every request; that switches the cache off, and adds ``Cache-Control`` and ``Pragma`` to what a site sees.
+Chromium cannot log in to a SOCKS5 proxy at all. At other proxies it asks its user. Playwright answers in the user's
+place by holding up every request, which turns the cache off and adds ``Cache-Control`` and ``Pragma`` headers.
 """
 
 from __future__ import annotations
