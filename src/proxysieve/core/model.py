@@ -1,4 +1,4 @@
-"""The values that cross borders: proxies, identities, exchanges, verdicts. None of them ever changes."""
+"""The values that all parts share: proxies, exchanges, verdicts. None of them ever changes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from proxysieve.core.content import Content
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
-# What needs no quoting in a URL, and what needs no parser of addresses: looking takes a fraction of the time, and a
-# list may have a million lines.
+# Letters that need no quoting in a URL, and addresses that need no parser: a regular expression takes a fraction of the
+# time, and a list may have a million lines.
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
@@ -34,8 +34,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
 
     Attributes:
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
-        username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
-            gives every session name an exit of its own.
+        username: In clear. ``{session}`` in it, or in the password, makes the proxy a gateway, which gives every
+            session name its own exit.
         cost: Of a request, in any unit that is the same for all proxies of a list. Neither it nor those that follow
             make another proxy.
         name: What it is called wherever it is shown, instead of by its address; printable, without blanks and ``@``.
@@ -165,7 +165,7 @@ def _network_of(host: str) -> str:
     if usual:
         return f"{usual[1]}0/24"
     try:
-        # A list may have a million lines; being refused as an address takes several times as long as this look.
+        # A list may have a million lines, and to refuse a name as an address takes several times as long as this test.
         address = ip_address(host) if ":" in host or host[-1:].isdigit() else None
     except ValueError:
         return ""
@@ -177,12 +177,12 @@ def _network_of(host: str) -> str:
     return f"{IPv4Address(int(address) >> 8 << 8)}/24" if address else ""
 
 
-# What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.
+# The longest cooldown, whatever the site said: clocks and headers may be wrong.
 LONGEST_COOLDOWN_SECONDS = 86400.0
 
 
 class Failure(enum.StrEnum):
-    """Why there is no answer, told apart by how far the request came."""
+    """Why there is no answer, by how far the request came."""
 
     PROXY_UNREACHABLE = "the proxy could not be reached"
     PROXY_REFUSED = "the proxy refused"
@@ -274,12 +274,12 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Reach(enum.IntEnum):
-    """How far a request goes beyond what is known to be borne."""
+    """How far a request goes beyond what the site is known to allow."""
 
     PROVEN = 0  # not at all
-    UNPROVEN = 1  # within all limits that are believed in, but nobody has gone so far yet
+    UNPROVEN = 1  # within all known limits, but nobody has gone so far yet
     AHEAD = 2  # ahead of the others, to find out how far they may go
-    PAST_LIMIT = 3  # past a limit that is believed in, to find out whether it is one
+    PAST_LIMIT = 3  # past a known limit, to find out whether it still holds
 
 
 class Outcome(enum.StrEnum):
@@ -299,8 +299,8 @@ class Scope(enum.StrEnum):
     EXIT = "exit"  # the address
     NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
     COUNTRY = "country"  # all addresses of a country, or of all but some
-    SESSION = "session"  # this visitor: its cookies, browser or TLS; another one from the same exit may pass
-    PROXY = "proxy"  # whoever comes through the proxy, by whichever exit of it: its login, its plan
+    SESSION = "session"  # this session: its cookies, browser or TLS; another one from the same exit may pass
+    PROXY = "proxy"  # all requests through the proxy, by any exit of it: its login, its plan
     RESOURCE = "resource"  # what was asked for: it is refused to everybody
 
 

@@ -1,8 +1,8 @@
-"""Coherent visitors: browsers whose headers, client hints and TLS all tell the same story.
+"""The fingerprints that sessions can have: headers, client hints and TLS agree in each.
 
 TLS and HTTP/2 are curl_cffi's for its impersonation target; headers are those of the family (:mod:`families`). Tests
-compare all of it, read off the wire, with what real browsers were seen to send, so that an upgrade of curl_cffi cannot
-make an identity contradict itself. Offered are the newest targets that hold, and none older than half a year: browsers
+compare all of it, as it is sent, with what real browsers were seen to send, so that an upgrade of curl_cffi cannot
+make a fingerprint contradict itself. Offered are the newest targets that hold, none older than half a year: browsers
 update themselves.
 
 The headers say the platform. Chrome and Firefox bring their own TLS along, which is the same on Windows and macOS
@@ -78,7 +78,7 @@ NEAREST_TO_CHROMIUM = "chrome152"
 def real_chromium(
     user_agent: str, accept_language: str, client_hints: Sequence[tuple[str, str]], engine: str = "chromium"
 ) -> Fingerprint:
-    """The identity of a Chromium that runs here, by what it says of itself.
+    """The fingerprint of a Chromium that runs here, by what it says of itself.
 
     Where a client sends a session's requests in its place, it imitates the nearest Chrome.
     """
@@ -92,7 +92,7 @@ def real_chromium(
 
 
 def follow(fingerprint: Fingerprint, fingerprints: Sequence[Fingerprint]) -> Fingerprint | None:
-    """What a visitor that was *fingerprint* looks like where visitors are *fingerprints* now.
+    """Which of *fingerprints* a session gets that had *fingerprint* before.
 
     A browser that is no longer among them was updated meanwhile, as its users' are: a real one to the version that
     runs, an imitation to the next version of the same browser on the same platform. None where it would be another kind
