@@ -96,7 +96,7 @@ def follow(fingerprint: Fingerprint, fingerprints: Sequence[Fingerprint]) -> Fin
 
     A browser that is no longer among them was updated meanwhile, as its users' are: a real one to the version that
     runs, an imitation to the next version of the same browser on the same platform. None where it would be another kind
-    of visitor, whom cookies bound to a browser would not know again.
+    of browser, which cookies bound to a browser would not know again.
     """
     of_kind = [one for one in fingerprints if one.engine == fingerprint.engine]
     if fingerprint in of_kind:

@@ -12,7 +12,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -30,6 +30,12 @@ LEAST_BASE64 = 8
 ESCAPES = re.compile(rb"((?:\\u[0-9a-fA-F]{4})+)|\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
 # A text may be escaped several times, so escapes are resolved so often.
 ROUNDS = 3
+# What resolves escapes, by the letter with which each begins.
+RESOLVERS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"%": unquote_to_bytes,
+    b"\\": lambda text: ESCAPES.sub(_unescaped, text),
+    b"&": lambda text: unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace"),
+}
 # Enough for the proxies of a crawl that refuse at about the same time.
 LOGINS_KEPT = 256
 
@@ -124,24 +130,21 @@ def _pieces(text: bytes, spans: list[tuple[int, int]]) -> Iterator[bytes]:
 
 def _readings(text: bytes) -> Iterator[bytes]:
     """*text* with its escapes resolved, step by step, in lower case."""
-    read = text
-    if b"\0" in read:
+    if b"\0" in text:
         # UTF-16 has them around each letter.
-        read = read.replace(b"\0", b"")
-        yield read.lower()
-    for _ in range(ROUNDS):
-        before = read
-        if b"%" in read:
-            read = unquote_to_bytes(read)
-            yield read.lower()
-        if b"\\" in read:
-            read = ESCAPES.sub(_unescaped, read)
-            yield read.lower()
-        if b"&" in read:
-            read = unescape(read.decode("utf-8", "replace")).encode("utf-8", "replace")
-            yield read.lower()
-        if read == before:
-            return
+        text = text.replace(b"\0", b"")
+        yield text.lower()
+    # The login itself may have one of these letters, which then is no escape.
+    for kept in (b"", *RESOLVERS):
+        read = text if kept in text else b""
+        for _ in range(ROUNDS):
+            before = read
+            for letter, resolve in RESOLVERS.items():
+                if letter != kept and letter in read:
+                    read = resolve(read)
+                    yield read.lower()
+            if read == before:
+                break
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
