@@ -228,8 +228,9 @@ def seconds_of(judge: Judge, exchange: Exchange, count: int) -> list[float]:
     """The processor time that each of *count* verdicts took."""
     taken = []
     for _ in range(count):
+        anew = msgspec.structs.replace(exchange)  # an exchange keeps what was read of it
         started_at = time.thread_time()
-        judge.judge(exchange)
+        judge.judge(anew)
         taken.append(time.thread_time() - started_at)
     return taken
 
@@ -332,8 +333,9 @@ def shortest_milliseconds(read: Read, exchange: Exchange) -> float:
     """The shorter of two times, as the machine has other things to do."""
     taken = []
     for _ in range(2):
+        anew = msgspec.structs.replace(exchange)
         started_at = time.thread_time()
-        read(exchange)
+        read(anew)
         taken.append(1e3 * (time.thread_time() - started_at))
     return min(taken)
 

@@ -144,7 +144,7 @@ WRONG = {
     "signs-no-toml": option("--signs own.toml", "own.toml", own_toml="sign ="),
     "signs-unknown-key": option("--signs own.toml", "own.toml", own_toml="[[sign]]\ncolour = 'red'"),
     "header-without-value": option("--header topsecret", "not a header: expected 'Name: value'"),
-    "header-of-the-identity": option("--header User-Agent:topsecret", "part of what a session looks like"),
+    "header-of-the-identity": option("--header User-Agent:topsecret", "part of the fingerprint"),
     "header-cookie": option("--header Cookie:topsecret", "--cookie-file"),
     "cookies-not-there": option("--cookie-file none.txt", "none.txt cannot be read: No such file"),
     "cookies-of-one-line": option("--cookie-file own.txt", "line 1: no cookie", own_txt="login=topsecret"),

@@ -67,8 +67,8 @@ def test_what_is_no_header_is_not_repeated(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("User-Agent", "curl/8", "part of what a session looks like"),
-        ("sec-ch-ua-platform", '"Linux"', "part of what a session looks like"),
+        ("User-Agent", "curl/8", "part of the fingerprint"),
+        ("sec-ch-ua-platform", '"Linux"', "part of the fingerprint"),
         ("Cookie", "a=b", "--cookie-file"),
         ("Host", "other.example", "for the client to say"),
         ("Content-Length", "3", "for the client to say"),

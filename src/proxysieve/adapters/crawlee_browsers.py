@@ -1,7 +1,7 @@
 """A browser pool as Crawlee takes it: one browser, in which each of our sessions has a context of its own.
 
-Crawlee's takes any browser for any page, and so any proxy. Here a page is opened by a plugin that stands for its
-session, and whose context ends with that session: when it is retired, when it is blocked, when its proxy has left.
+Crawlee's takes any browser for any page, and so any proxy. Here a plugin stands for each session. It opens the pages of
+the session in one context, which ends with the session: when it is retired or blocked, or when its proxy has left.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ LONGEST_MS = 30_000
 class ContextController(BrowserController):
     """The context of one session, in a browser that others have contexts in as well.
 
-    Where the session's proxy wants a login, a relay logs in, open for as long as the context: SOCKS5 proxies let no
-    browser in otherwise, and at others Playwright would hold up every request, without a cache, as no browser does.
+    Where the session's proxy wants a login, a relay logs in, and stays open as long as the context. Browsers cannot log
+    in to SOCKS5 proxies; at others Playwright would hold up every request, without a cache. No browser does that.
 
     Args:
         browser: Opens a context with its first page.
@@ -190,7 +190,7 @@ class SessionPlugin(BrowserPlugin):
         counting: Of what the session's pages ask of its site.
 
     Args:
-        visitor: The session.
+        pool_session: The session.
         plugin: Of the browser of all.
         browser: That browser, launched if it is not running.
         let_go: Has the browser pool forget a plugin, and its controller.
@@ -413,12 +413,12 @@ def _judge_navigation(page: Any, session: CrawleeSession, plugin: SessionPlugin)
         try:
             try:
                 seconds = (options.get("timeout") or LONGEST_MS) / 1000
-                with plugin.counting.loading(page, url) as tally, Navigation.of(page, seconds) as navigation:
+                with plugin.counting.loading(page, url) as count, Navigation.of(page, seconds) as navigation:
                     response = await go(url, **options)
                     if response is not None:
                         response, exchange = await navigation.end(response, url, request.method)
                         # Of redirects, the exchange tells.
-                        tally.take(exchange.redirect_count)
+                        count.take(exchange.redirect_count)
             except Exception as error:
                 # A download aborts the navigation, and has come all the same.
                 failure = None if "ERR_ABORTED" in str(error) else plugin.why_it_failed(error)

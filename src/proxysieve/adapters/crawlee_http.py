@@ -1,4 +1,4 @@
-"""HTTP clients as Crawlee takes them: one sends as our sessions look, and one has any client's answers judged."""
+"""HTTP clients for Crawlee: one sends with the fingerprint of our sessions, one has any client's answers judged."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from crawlee.http_clients import HttpClient, HttpCrawlingResult, HttpResponse
 from crawlee.proxy_configuration import ProxyInfo
 from crawlee.sessions import Session
 from crawlee.statistics import Statistics
-from msgspec.structs import replace
 
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.clients import protocol as built_in
-from proxysieve.core.model import Answer, Exchange, Failure
+from proxysieve.core.model import Answer, Exchange, Failure, in_lower_case
 from proxysieve.core.verdicts.failures import failed_exchange
 from proxysieve.pool.session_pool import SessionPool
 from proxysieve.sessions.own_headers import merged
 
-# Crawlee ends a navigation from outside when its time is over, which says nothing of the proxy that took it; so a
-# request ends by itself a little before.
+# Crawlee ends a navigation from outside when its time is over, which says nothing about the proxy. So a request ends
+# by itself a little earlier.
 SHARE_OF_TIME = 0.95
 
 
@@ -133,8 +132,8 @@ class FingerprintHttpClient(HttpClient):
 class CrawleeHttpClient(HttpClient):
     """Has the answers of another client judged by the pool, once a request.
 
-    What a handler sends besides goes through the same session, and is not judged. What is asked for without a session,
-    as a ``robots.txt`` is, gets one of its own.
+    Other requests of a handler go through the same session, and are not judged. A request without a session, such as
+    for ``robots.txt``, gets its own.
 
     Args:
         sessions: Where the sessions come from.
@@ -160,7 +159,8 @@ class CrawleeHttpClient(HttpClient):
             result = await self._inner.crawl(
                 request, session=own, proxy_info=proxy_info, statistics=statistics, timeout=_shorter(timeout)
             )
-        own.settle(await _exchange(request.url, request.method, result.http_response, request.loaded_url or ""))
+        response = result.http_response
+        own.settle(_exchange(request.url, request.method, response, await response.read(), request.loaded_url or ""))
         return result
 
     async def send_request(self, url: str, **asked: Unpack[RequestOptions]) -> HttpResponse:
@@ -171,7 +171,7 @@ class CrawleeHttpClient(HttpClient):
         async with _told(own, url, method):
             response = await self._inner.send_request(url, **_by(own, asked))
         if own.is_out:
-            own.settle(await _exchange(url, method, response))
+            own.settle(_exchange(url, method, response, await response.read()))
         return response
 
     async def _send_alone(self, url: str, method: HttpMethod, asked: RequestOptions) -> HttpResponse:
@@ -183,7 +183,7 @@ class CrawleeHttpClient(HttpClient):
                 through: RequestOptions = {**_by(session, asked), "proxy_info": CrawleeProxyInfo.of(session)}
                 try:
                     response = await self._inner.send_request(url, **through)
-                    exchange = await _exchange(url, method, response)
+                    exchange = _exchange(url, method, response, await response.read())
                 except Exception as error:
                     failed = crawlee_failed(url, method, error)
                     if failed is None:
@@ -199,7 +199,7 @@ class CrawleeHttpClient(HttpClient):
         async with _told(own, url, method):
             response = await streamed.__aenter__()
         try:
-            own.settle(Exchange(url=url, method=method, status=response.status_code, headers=_pairs(response)))
+            own.settle(_exchange(url, method, response, None))
             yield response
         finally:
             await streamed.__aexit__(None, None, None)
@@ -239,31 +239,27 @@ async def _told(session: CrawleeSession, url: str, method: str) -> AsyncIterator
 
 
 def crawlee_failed(url: str, method: str, error: BaseException) -> Exchange | None:
-    """What *error* of one of Crawlee's clients ended; they wrap what they were told in two of their own."""
+    """The exchange that an *error* of Crawlee's clients ended; they wrap errors in two of their own."""
     for one in (error, error.__cause__):
-        failed = failed_exchange(url, one) if one is not None else None
+        failed = None if one is None else failed_exchange(url, one, method=method)
         if failed is not None:
-            return replace(failed, method=method)
+            return failed
     if isinstance(error, ProxyError):
         return Exchange(url=url, method=method, failure=Failure.PROXY_REFUSED)
     return Exchange(url=url, method=method, failure=Failure.TIMEOUT) if isinstance(error, TimeoutError) else None
 
 
-async def _exchange(url: str, method: str, response: HttpResponse, loaded_url: str = "") -> Exchange:
+def _exchange(url: str, method: str, response: HttpResponse, body: bytes | None, loaded_url: str = "") -> Exchange:
     return Exchange(
         url=url,
         method=method,
         final_url=loaded_url,
         status=response.status_code,
-        headers=_pairs(response),
-        body=await response.read(),
+        headers=in_lower_case(response.headers),
+        body=body,
         redirect_count=getattr(response, "redirect_count", 0),
         hops=getattr(response, "hops", ()),
     )
-
-
-def _pairs(response: HttpResponse) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), value) for name, value in response.headers.items())
 
 
 def _shorter(timeout: timedelta | None) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""What a page comes to that Crawlee leads somewhere: scripts change it, and checks lead on by themselves."""
+"""What comes of a page that Crawlee navigates: scripts change it, and checks lead on by themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.async_api import Error, Frame, Page, Response
 from proxysieve.browser.following import Following, is_check
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.reading import while_it_navigates
-from proxysieve.browser.redirecting import hops_before, not_to_be_followed
+from proxysieve.browser.redirecting import headers_in, hops_before, not_to_be_followed
 from proxysieve.browser.waiting import in_time
 from proxysieve.core.model import Exchange, Failure
 
@@ -81,7 +81,7 @@ class Navigation:
         refused = not_to_be_followed(hops)
         if refused is not None:
             return Exchange(url=url, method=method, failure=refused, redirect_count=len(hops), hops=hops)
-        headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
+        headers = headers_in(await main.headers_array())
         return Exchange(
             url=url,
             method=method,

@@ -32,9 +32,9 @@ from proxysieve.sessions.session import Session as PoolSession
 
 log = logging.getLogger("proxysieve")
 
-# When a session ends is for the pool to say.
+# The pool says when a session ends.
 ENDLESS: dict[str, Any] = {"max_age": timedelta(days=36_500), "max_usage_count": sys.maxsize}
-# What the crawler goes on with: a good page, or trouble of the site's own, which no other session would be spared.
+# The crawler goes on with a good page, and with an error of the site's own, which every session would meet.
 PASSABLE = frozenset({Outcome.OK, Outcome.SITE_ERROR})
 # Reserved for what does not exist (RFC 2606), so that nothing is sent without a proxy where there is none.
 NOWHERE = "http://no-session.invalid:1"
@@ -108,8 +108,8 @@ class CrawleeSession(Session):
         """Say what came of the request.
 
         Raises:
-            SessionError: Another session is called for. It costs the request a rotation if this one had worked: what
-                looking for good ones costs is the pool's affair, and ends when nothing is left to be found.
+            SessionError: Another session is needed. That costs the request a rotation only if this one had worked: what
+                the search for good ones costs is the pool's business.
         """
         lease, request = self._lease, self.request
         if lease is None or not self._is_out:
@@ -339,7 +339,7 @@ class CrawleeProxyConfiguration(ProxyConfiguration):
 
 
 def _at_end_of_task(session: CrawleeSession) -> None:
-    """However the request ends, its lease is given back: Crawlee marks a session in most cases, but not in all."""
+    """Give the lease back however the request ends: Crawlee does not tell its sessions in all cases."""
     task = asyncio.current_task()
     if task is not None:
         task.add_done_callback(lambda _: session.end())

@@ -32,7 +32,7 @@ class SessionPage(Page):
     """Playwright's page, with the session that it is a page of.
 
     Attributes:
-        session: Which visitor looks at it.
+        session: The session that it belongs to.
         answer: What its main document was answered, and what it shows.
     """
 
@@ -46,7 +46,7 @@ class SessionPage(Page):
         What another site was asked for says nothing of the session, and is not judged.
 
         Raises:
-            Blocked: The site refuses this visitor by now. All pages of the session are closed.
+            Blocked: The site refuses this session now. All pages of the session are closed.
         """
         return await self._judge(self)
 
@@ -122,8 +122,8 @@ async def browser(
 ) -> AsyncIterator[PlaywrightBrowser]:
     """A Chromium whose contexts are the sessions of *pool*; for ``async with``.
 
-    All sessions of the pool are visitors by this browser from then on, those of its own client as well; so it is
-    opened before the pool is used.
+    From then on all sessions of the pool have this browser's fingerprint, also in its own client. So open it before you
+    use the pool.
 
     Args:
         pool: Open.

@@ -55,7 +55,7 @@ DISABLED = (
     "DestroyProfileOnBrowserClose",
 )
 FLAGS = (
-    # Browsers that are driven say so to every page otherwise.
+    # Otherwise a driven browser says so to every page.
     "--disable-blink-features=AutomationControlled",
     # WebRTC would go by UDP past the proxy, and show this machine's own address.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -63,7 +63,7 @@ FLAGS = (
     # Frames of other sites, as those that checks of vendors run in, would see the real screen instead of the session's:
     # what is emulated does not reach into other processes.
     "--disable-site-isolation-trials",
-    # Names are for the proxies to resolve.
+    # The proxies resolve names.
     "--dns-prefetch-disable",
     f"--disable-features={','.join(DISABLED)}",
 )
@@ -98,7 +98,7 @@ def find_chromium(kind: BrowserType, executable: str = "") -> str:
         ConfigError: There is none, or it is not Chromium that was asked for.
     """
     if kind.name != "chromium":
-        raise ConfigError(f"sessions are visitors by Chromium, not by {kind.name}: hand over playwright.chromium")
+        raise ConfigError(f"sessions run in Chromium, not in {kind.name}: hand over playwright.chromium")
     if executable:
         found = shutil.which(executable)
         if found is None:
@@ -116,7 +116,7 @@ class Chromium:
     """A browser that runs.
 
     Attributes:
-        identity: What its visitors look like: the version and the platform that it has.
+        fingerprint: Of its sessions, with the version and the platform that it has.
         page_count: How many pages were opened in it.
         context_count: How many contexts are open in it.
     """

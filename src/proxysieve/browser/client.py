@@ -49,7 +49,7 @@ class BrowserClient:
 
     @property
     def fingerprints(self) -> Sequence[Fingerprint]:
-        """The visitors that there can be."""
+        """The fingerprints that its sessions can have."""
         return self._open_renderer.fingerprints
 
     @property

@@ -1,4 +1,4 @@
-"""The cookies of a visitor, which its context shares with the session's other clients."""
+"""The cookies of a session, which its context shares with the session's other clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from proxysieve.sessions.stdlib_cookies import LOCALHOST, SAME_SITE, STDLIBS_LOC
 
 log = logging.getLogger("proxysieve")
 
-# Playwright's word for a cookie that ends with the browser's session, which ours outlive.
+# Playwright's word for a cookie that ends with the browser's session. Ours live longer.
 NEVER = -1
 # A cookie that ends then is deleted.
 LONG_AGO = 1

@@ -40,8 +40,8 @@ class RequestCount:
 class Counting:
     """What the pages of one session ask of its site, as the network sees it.
 
-    Whoever loads a page tells with its answer what that took. What is asked for at any other time is told at once: by
-    clicks and scripts, by windows that a page opens, by pages that are no one's.
+    While a page loads, the caller tells the count with its answer. At any other time requests are told at once: those
+    of clicks and scripts, of windows that a page opens, and of pages that nobody loads.
 
     Args:
         tell: Is told how many requests more went to the site.
@@ -59,24 +59,24 @@ class Counting:
 
     @contextmanager
     def loading(self, page: Page, url: str) -> Iterator[RequestCount]:
-        """While *page* loads what is at *url*. What is not taken of the tally is told in the end, whatever that is."""
+        """While *page* loads *url*, count apart. What the caller does not take is told in the end."""
         self._sites.add(site_of(url))
-        tally = self._loads[page] = RequestCount()
+        count = self._loads[page] = RequestCount()
         try:
-            yield tally
+            yield count
         finally:
             del self._loads[page]
-            if rest := tally.take():
-                self._tell(rest)
+            if left := count.take():
+                self._tell(left)
 
     def _count(self, cached: set[str], response: PageResponse) -> None:
         """Count what was asked for; what was left out, or lay in the cache, the site has not seen."""
         if not self._is_from_site(cached, response):
             return
         page = page_of(response)
-        tally = self._loads.get(page) if page is not None else None
-        if tally is not None:
-            tally.add()
+        count = self._loads.get(page) if page is not None else None
+        if count is not None:
+            count.add()
         else:
             self._tell(1)
 

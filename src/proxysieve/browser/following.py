@@ -28,7 +28,7 @@ from proxysieve.judging.tables import make_judge
 T = TypeVar("T")
 State = Literal["load", "domcontentloaded"]
 
-# For so long nothing may change in a page that is there.
+# A page is ready when nothing has changed in it for so long.
 QUIET_MS = 200
 UNTIL_QUIET = """((quiet, most) => new Promise(done => {
     const finish = () => { observer.disconnect(); done(); };
@@ -37,7 +37,7 @@ UNTIL_QUIET = """((quiet, most) => new Promise(done => {
     observer.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
     setTimeout(finish, most);
 }))"""
-# A check that comes back as often lets nobody pass.
+# A check that comes back so often lets nobody pass.
 CHECKS_IN_A_ROW = 3
 # How long the browser has to tell by which redirects it came to where nothing came.
 TELL_SECONDS = 5.0
@@ -49,8 +49,8 @@ class Following:
     Attributes:
         main: The answer to its last main document; None before the first.
         before: The answer to the one before.
-        has_come: To be set once there is another document to look at. That is for those to say who read it: by its
-            answer, where it may be no page at all; else when it takes the place of the one that would be read.
+        has_come: The caller sets it once there is another document to read: when its answer comes, if it may be no
+            page at all; else when it takes the place of the last one.
 
     Args:
         ask: Has the page answer a question in JavaScript.
@@ -111,7 +111,7 @@ class Following:
                     return
 
     async def past_checks(self, look: Callable[[], Awaitable[T]], is_check: Callable[[T], bool]) -> T:
-        """What *look* sees; where it *is_check*, another document is given the time to come, and looked at."""
+        """What *look* sees. Where that *is_check*, another document gets the time to come, and is read too."""
         for _ in range(CHECKS_IN_A_ROW):
             # What comes from here on may be what is seen, or not.
             self.has_come.clear()
@@ -128,6 +128,6 @@ class Following:
 
 
 def is_check(exchange: Exchange) -> bool:
-    """Whether a page is a check of this visitor, which may let it pass by itself."""
+    """Whether a page is a check that may let the session pass by itself."""
     verdict = make_judge().judge(exchange)
     return verdict.outcome in REFUSALS and verdict.scope is Scope.SESSION

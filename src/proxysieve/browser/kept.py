@@ -1,4 +1,4 @@
-"""What a visitor keeps, between a session and a context: cookies and storage."""
+"""What is kept between a session and its context: cookies and storage."""
 
 from __future__ import annotations
 

@@ -1,24 +1,25 @@
-"""Leaves out what weighs much and says little: pictures, films and fonts; and tells how many bytes that saved.
+"""Leaves out pictures, films and fonts, which are large and say little, and tells how many bytes that saved.
 
-What is not loaded cannot be weighed. So now and then a page is loaded whole, and what is left out of the others is
-taken to weigh as much, kind by kind, as what was loaded at that site.
+What is not loaded cannot be weighed. So now and then a page is loaded whole. What is left out of the others is taken to
+weigh as much, kind by kind.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from playwright.async_api import CDPSession, Error, Page
 from playwright.async_api import Request as PageRequest
 
+from proxysieve.browser.holding import GoOn, hold_up
 from proxysieve.browser.options import ResourceKind
 
 # One page of so many is loaded whole.
 WHOLE_ONE_OF = 50
-# So many of a site's first, as long as nothing was weighed: robots.txt may be among them, and blocks.
+# And so many of a site's first pages until something is weighed: robots.txt and blocks may be among them.
 WHOLE_AT_FIRST = 5
 # As Chromium calls them.
 KINDS: dict[ResourceKind, str] = {"image": "Image", "media": "Media", "font": "Font"}
@@ -51,28 +52,24 @@ class LeftOut:
             return
         self._pages[site] += 1
         if self._is_to_be_weighed(site):
-            page.on("requestfinished", lambda request: self._do(self._weigh(site, request)))
+            page.on("requestfinished", lambda request: self._start(self._weigh(site, request)))
             return
-        commands.on("Fetch.requestPaused", lambda paused: self._do(self._leave_out(site, commands, paused)))
+
+        def leave_out(paused: dict[str, Any]) -> GoOn:
+            self._count[site, paused["resourceType"].lower()] += 1
+            return "Fetch.failRequest", {"errorReason": "BlockedByClient"}
+
         patterns = [{"resourceType": KINDS[kind]} for kind in sorted(self._kinds)]
-        await commands.send("Fetch.enable", {"patterns": patterns})
+        await hold_up(page, *patterns, decide=leave_out, commands=commands)
 
     def _is_to_be_weighed(self, site: str) -> bool:
         is_weighed = any(self._weighed[site, kind] for kind in self._kinds)
         return self._pages[site] % WHOLE_ONE_OF == 0 if is_weighed else self._pages[site] <= WHOLE_AT_FIRST
 
-    def _do(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _leave_out(self, site: str, commands: CDPSession, paused: dict[str, Any]) -> None:
-        self._count[site, paused["resourceType"].lower()] += 1
-        answer = {"requestId": paused["requestId"], "errorReason": "BlockedByClient"}
-        try:
-            await commands.send("Fetch.failRequest", answer)
-        except Error:
-            return  # the page is gone
 
     async def _weigh(self, site: str, request: PageRequest) -> None:
         kind = request.resource_type
@@ -81,7 +78,7 @@ class LeftOut:
         try:
             sizes = await request.sizes()
         except Error:
-            return  # likewise
+            return  # the page is gone
         self._weighed[site, kind] += 1
         self._bytes[site, kind] += sizes["responseBodySize"] + sizes["responseHeadersSize"]
 

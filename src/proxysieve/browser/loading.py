@@ -18,7 +18,7 @@ from proxysieve.browser.reading import ask, drop, read, take
 from proxysieve.browser.redirecting import Redirecting, is_redirect
 from proxysieve.browser.waiting import in_time
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.core.model import Answer, Exchange, Failure
+from proxysieve.core.model import Answer, Failure
 from proxysieve.judging.expect import expects
 
 # What a page is waited for; pictures and streams may come later, or never end.
@@ -154,7 +154,7 @@ class Loading:
         if self._lacks is None or main is None:
             return True
         shown = await read(self.page, self._commands, main, None, self._request.max_bytes)
-        return self._lacks(Exchange(url=self._request.url, status=shown.status, body=shown.body)) is None
+        return self._lacks(shown.exchange(self._request.url)) is None
 
     async def _told(self) -> Response:
         # A script that never ends keeps a page from ever answering.

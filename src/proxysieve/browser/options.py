@@ -23,17 +23,17 @@ OWN_LAUNCH = {
 
 
 class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a browser is run, and what its visitors are like.
+    """How a browser is run, and what its sessions have in common.
 
     Attributes:
         executable: The Chromium to run; by default Playwright's own, or else the system's.
         headless: Whether its windows are on no screen.
-        locale: Which language its visitors read.
-        timezone: Where the clocks of new visitors are, such as ``Europe/Berlin``; where this machine's is, if empty.
+        locale: The language of its sessions.
+        timezone: Of new sessions, such as ``Europe/Berlin``; this machine's if empty.
         leave_out: What is not loaded, to spare the proxies' bytes.
         max_pages: How many pages are open at once; each takes some 50 to 100 MB.
-        max_contexts: How many sessions stay open without a page; those not used for longest are closed, and what they
-            keep is kept.
+        max_contexts: How many sessions stay open without a page. Those unused for longest are closed, and their data
+            is saved.
         pages_a_context: After so many a session's context is made anew, of what it keeps.
         pages_a_browser: After so many another browser takes over, as they grow.
         settle_seconds: How long a page may take, once it is loaded, until it changes no more.
@@ -77,6 +77,6 @@ class BrowserOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """What a visitor reads, the best first: the locale, its language, and English, which browsers add."""
+        """The languages of a session, the best first: the locale, its language, and English, which browsers add."""
         primary = self.locale.partition("-")[0]
         return tuple(dict.fromkeys((self.locale, primary, "en-US", "en")))

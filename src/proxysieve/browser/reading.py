@@ -14,7 +14,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Download, Error, Page
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.browser.redirecting import hops_before
+from proxysieve.browser.redirecting import headers_in, hops_before
 from proxysieve.clients.protocol import MOST_AT_ONCE, Response
 
 # What Chromium makes of nothing.
@@ -50,7 +50,7 @@ async def read(
     Raises:
         playwright.async_api.Error: It is larger.
     """
-    headers = tuple((one["name"].lower(), one["value"]) for one in await main.headers_array())
+    headers = headers_in(await main.headers_array())
     body = downloaded
     if body is None:
         body = await _body(page, commands, main, dict(headers).get("content-type", ""), max_bytes)
@@ -103,17 +103,17 @@ async def _body(page: Page, commands: CDPSession, main: PageResponse, content_ty
 
 async def _shown(commands: CDPSession, max_bytes: int) -> str:
     """The document as it is now."""
-    # What comes from the browser comes at once, and nothing else has its turn meanwhile.
+    # An answer of the browser is read at once, and nothing else runs meanwhile.
     _mind_size(int(await ask(commands, LENGTH) or 0), min(max_bytes, MOST_AT_ONCE))
-    # Asked of Chromium itself, because Playwright brings scripts of its own into each page for it, and the first time
-    # in a page that takes a tenth of a second.
+    # Chromium itself is asked: Playwright would bring its own scripts into the page, which takes a tenth of a second
+    # at first.
     told = await commands.send("DOM.getDocument", {"depth": 0})
     shown = await commands.send("DOM.getOuterHTML", {"nodeId": told["root"]["nodeId"]})
     return str(shown["outerHTML"])
 
 
 async def ask(commands: CDPSession, question: str) -> Any:  # noqa: ANN401 - whatever a page answers
-    """Have the page answer in a world apart from its scripts, which may have made anything of the language."""
+    """Ask the page apart from its scripts, which may have changed the language."""
     tree = await commands.send("Page.getFrameTree")
     made = await commands.send("Page.createIsolatedWorld", {"frameId": tree["frameTree"]["frame"]["id"]})
     where = {"contextId": made["executionContextId"], "awaitPromise": True, "returnByValue": True}
@@ -123,7 +123,7 @@ async def ask(commands: CDPSession, question: str) -> Any:  # noqa: ANN401 - wha
 
 @contextmanager
 def while_it_navigates() -> Iterator[None]:
-    """Go on where a page was left for the next one in the middle of a question."""
+    """Go on if the page was left for the next one during a question."""
     try:
         yield
     except Error as error:

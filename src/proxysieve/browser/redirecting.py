@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from playwright.async_api import CDPSession, Error, Page
+from playwright.async_api import Page
 from playwright.async_api import Request as PageRequest
 from playwright.async_api import Response as PageResponse
 
-from proxysieve.core.model import Answer, Failure
+from proxysieve.browser.holding import DOCUMENTS, GoOn, hold_up
+from proxysieve.core.model import Answer, Failure, Headers, in_lower_case
 from proxysieve.core.urls.parsing import AROUND
 from proxysieve.core.urls.redirects import STATUSES, Hop, follow
 from proxysieve.errors import ConfigError
 
 
 class Redirecting:
-    """The redirects of one page, each of which is held up for a moment at its answer: of that no site sees anything.
+    """The redirects of one page. Each is held up for a moment at its answer; no site sees that.
 
     Attributes:
-        refused: Why the last one that was not followed was not.
+        refused: Why the last refused one was not followed.
         hops: Those that led to it, itself the last.
     """
 
@@ -29,36 +29,21 @@ class Redirecting:
         self.hops: tuple[Answer, ...] = ()
         # Those of each document that is on its way.
         self._ways: dict[str, list[Answer]] = {}
-        self._going: set[asyncio.Task[None]] = set()
 
     async def attend(self, page: Page) -> None:
         """Judge the redirects of *page* from here on."""
-        # What else is held up by the same session would be forgotten.
-        commands = await page.context.new_cdp_session(page)
+        await hold_up(page, DOCUMENTS, decide=self._go_on)
 
-        def go_on(paused: dict[str, Any]) -> None:
-            task = asyncio.create_task(self._go_on(commands, paused))
-            self._going.add(task)
-            task.add_done_callback(self._going.discard)
-
-        commands.on("Fetch.requestPaused", go_on)
-        await commands.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Response"}]})
-
-    async def _go_on(self, commands: CDPSession, paused: dict[str, Any]) -> None:
-        held = {"requestId": paused["requestId"]}
-        try:
-            if self._is_refused(paused):
-                # What is aborted leaves the page that is there as it is.
-                await commands.send("Fetch.failRequest", {**held, "errorReason": "Aborted"})
-            else:
-                await commands.send("Fetch.continueRequest", held)
-        except Error:
-            return  # the page is gone
+    def _go_on(self, paused: dict[str, Any]) -> GoOn:
+        if self._is_refused(paused):
+            # What is aborted leaves the page that is there as it is.
+            return "Fetch.failRequest", {"errorReason": "Aborted"}
+        return "Fetch.continueRequest", {}
 
     def _is_refused(self, paused: dict[str, Any]) -> bool:
         document = str(paused.get("networkId", paused["requestId"]))
         way = self._ways.pop(document, [])
-        headers = tuple((one["name"].lower(), one["value"]) for one in paused.get("responseHeaders", ()))
+        headers = headers_in(paused.get("responseHeaders", ()))
         way.append(Answer(url=paused["request"]["url"], status=paused.get("responseStatusCode", 0), headers=headers))
         after = _after(way)
         if isinstance(after, Failure):
@@ -66,6 +51,11 @@ class Redirecting:
         elif after is not None:
             self._ways[document] = way
         return isinstance(after, Failure)
+
+
+def headers_in(fields: Iterable[Mapping[str, Any]]) -> Headers:
+    """What a browser tells of headers, as an answer has it."""
+    return in_lower_case((field["name"], field["value"]) for field in fields)
 
 
 def is_redirect(response: PageResponse) -> bool:
@@ -80,7 +70,7 @@ async def hops_before(request: PageRequest) -> tuple[Answer, ...]:
     while before is not None:
         answer = await before.response()
         if answer is not None:
-            headers = tuple((one["name"].lower(), one["value"]) for one in await answer.headers_array())
+            headers = headers_in(await answer.headers_array())
             hops.append(Answer(url=answer.url, status=answer.status, headers=headers))
         before = before.redirected_from
     return tuple(reversed(hops))
@@ -99,5 +89,5 @@ def _after(way: Sequence[Answer]) -> Hop | Failure | None:
     try:
         return follow(Hop(url=last.url), way[0].url, last.status, next(locations, ""), len(way) - 1)
     except ConfigError:
-        # It came from a place that only a browser asks, as what a script opens may be: the browser's own rules hold.
+        # Only a browser asks there, such as for what a script opens: the browser's own rules hold.
         return None

@@ -85,8 +85,8 @@ class Renderer:
 
     Attributes:
         left_out: What was not loaded, and what that saved.
-        slots: How many pages may be opened still. To be taken before a session is asked for: one that waits for its
-            page is out of turn by the time it gets one.
+        slots: How many more pages may be opened. Take one before you ask for a session: a session that waits for its
+            page may be the wrong one by then.
     """
 
     def __init__(self, kind: BrowserType, options: BrowserOptions) -> None:
@@ -99,7 +99,7 @@ class Renderer:
 
     @property
     def fingerprints(self) -> Sequence[Fingerprint]:
-        """The visitors that there can be."""
+        """The fingerprints that its sessions can have."""
         return (self._running.fingerprint,)
 
     async def __aenter__(self) -> Self:
@@ -158,16 +158,16 @@ class Renderer:
                     if request.headers:
                         await send_along(page, request.url, request.headers)
                 loading = Loading(page, commands, request, self._options, redirecting)
-                with seat.loading(), seat.counting.loading(page, request.url) as tally:
+                with seat.loading(), seat.counting.loading(page, request.url) as count:
                     response = await loading.load()
-                    # What a page asks for beside its document, the site bears all the same.
-                    response = replace(response, redirect_count=tally.take())
+                    # Requests beside the document count at the site too.
+                    response = replace(response, redirect_count=count.take())
                 return Visit(seat, loading, response), stack.pop_all()
         except Error as error:
             failure = failure_of(error)
             if loading is None or failure is None:
                 raise
-            # What it took of requests, the tally has told.
+            # Its requests were counted already.
             failure, words = loading.refused or failure, words_of(error)
             raise SendFailed(failure, words, hops=loading.hops, redirect_count=0) from error
 

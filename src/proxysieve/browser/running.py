@@ -1,4 +1,4 @@
-"""Sees to it that a Chromium runs: one that crashed, hangs or has grown old is replaced, and the work goes on."""
+"""Keeps a Chromium running: one that crashed, hangs or has grown old is replaced, and the work goes on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Running:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What visitors look like."""
+        """The fingerprints that sessions can have."""
         if self._current is None:
             raise ProxySieveError("the browser is not open: use it in async with")
         return self._current.fingerprint

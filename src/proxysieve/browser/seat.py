@@ -1,4 +1,4 @@
-"""A session's place in a browser: the context that is this visitor, with its proxy, and all that it keeps."""
+"""A session's place in a browser: its context, with its proxy and all that it keeps."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Seat:
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[tuple[Page, CDPSession]]:
-        """A new page of this visitor, closed in the end, and what commands the browser beneath it.
+        """A new page of the session, closed in the end, and what commands the browser beneath it.
 
         Raises:
             SessionEnded: The session was given up meanwhile, or its browser has too much to do.
@@ -236,7 +236,7 @@ class Seat:
         relay = None
         try:
             if any(self.session.proxy_login):
-                # Playwright would log in by holding up every request, without a cache, and as no browser does.
+                # Playwright would log in by holding up every request, without a cache. No browser does that.
                 relay = await open_relay(self.session.proxy, self.session.exit)
             context = await self._open_context(chromium, relay.url if relay else bare_url(self.session.proxy))
         except BaseException:

@@ -1,17 +1,17 @@
-"""Sends the user's own headers along with what a page asks of the site that they are for, and of nobody else.
+"""Sends the user's own headers with what a page asks of the site that they are for, and of nobody else.
 
-Each request is asked about by itself, and so is each that a redirect makes of it: what Playwright's own routing adds to
-the first goes on to wherever a redirect leads.
+Each request is decided by itself, also after a redirect: what Playwright's own routing adds to a request would follow
+every redirect.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from playwright.async_api import CDPSession, Error, Page
+from playwright.async_api import Page
 
+from proxysieve.browser.holding import GoOn, hold_up
 from proxysieve.sessions.own_headers import headers_for_hop, merged
 
 # In which order Chromium sends what it tells of a request by the alphabet; it adds the others by itself, behind these.
@@ -24,31 +24,16 @@ OF_OTHERS = ("sec-ch-ua-platform", "user-agent", "sec-ch-ua", "sec-ch-ua-mobile"
 
 async def send_along(page: Page, asked_url: str, headers: Mapping[str, str]) -> None:
     """Have *page* send *headers*, which are for *asked_url*, with whatever else of it they may go to."""
-    # What else is held up by the same session would be forgotten.
-    commands = await page.context.new_cdp_session(page)
-    going: set[asyncio.Task[None]] = set()
 
-    def go_on(paused: dict[str, Any]) -> None:
-        task = asyncio.create_task(
-            _go_on(commands, paused, headers_for_hop(headers, asked_url, paused["request"]["url"]))
-        )
-        going.add(task)
-        task.add_done_callback(going.discard)
-
-    commands.on("Fetch.requestPaused", go_on)
-    await commands.send("Fetch.enable", {"patterns": [{"requestStage": "Request"}]})
-
-
-async def _go_on(commands: CDPSession, paused: dict[str, Any], added: Mapping[str, str]) -> None:
-    answer: dict[str, Any] = {"requestId": paused["requestId"]}
-    if added:
+    def go_on(paused: dict[str, Any]) -> GoOn:
+        added = headers_for_hop(headers, asked_url, paused["request"]["url"])
+        if not added:
+            return "Fetch.continueRequest", {}
         sent = _in_order(merged(paused["request"]["headers"], added), paused["resourceType"])
         # They hold for this one request: a redirect makes another of it.
-        answer["headers"] = [{"name": name, "value": value} for name, value in sent]
-    try:
-        await commands.send("Fetch.continueRequest", answer)
-    except Error:
-        return  # the page is gone
+        return "Fetch.continueRequest", {"headers": [{"name": name, "value": value} for name, value in sent]}
+
+    await hold_up(page, {"requestStage": "Request"}, decide=go_on)
 
 
 def _in_order(headers: Mapping[str, str], kind: str) -> list[tuple[str, str]]:

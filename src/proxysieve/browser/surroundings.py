@@ -1,4 +1,4 @@
-"""What a visitor has around its pages: a window on a screen, a language, a clock."""
+"""What a session has around its pages: a window on a screen, a language, a clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Surroundings:
         return kept.timezone
 
     async def give_window(self, commands: CDPSession) -> None:
-        """Give a page the window that this visitor has: a real one, so that nothing about it contradicts itself."""
+        """Give a page the window of the session: a real one, so that all about it agrees."""
         window = self._window()
         told = await commands.send("Browser.getWindowForTarget")
         bounds = {"left": window.left, "top": window.top, "width": window.width, "height": window.height}
@@ -36,19 +36,19 @@ class Surroundings:
         await self.show_screen(commands)
 
     async def show_screen(self, commands: CDPSession) -> None:
-        """Tell a page of the screen and the language that this visitor has."""
+        """Tell a page of the screen and the language of the session."""
         window = self._window()
         screen = {"screenWidth": window.screen_width, "screenHeight": window.screen_height}
-        # Nought leaves to the window the size that it has.
+        # 0 leaves the window at its size.
         own = {"width": 0, "height": 0, "deviceScaleFactor": window.pixel_ratio, "mobile": False}
         await commands.send("Emulation.setDeviceMetricsOverride", own | screen)
         if not self._options.locale.startswith("en"):
-            # The languages that it reads are flags; this is how dates and numbers look, for which systems lack data.
+            # Flags set the languages. This sets how dates and numbers look, for which some systems lack data.
             await commands.send("Emulation.setLocaleOverride", {"locale": self._options.locale})
 
     def _window(self) -> BrowserWindow:
         kept = self._session.browser
         if kept.window is None:
-            # The name is drawn by chance, and is one for all that is this visitor's.
+            # The name is drawn by chance, and is the same for all of the session.
             kept.window = draw_window(Random(self._session.name), sys.platform)
         return kept.window

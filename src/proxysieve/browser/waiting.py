@@ -1,4 +1,4 @@
-"""What Playwright is waited for: not without an end, and nothing is left open that nobody waits for any more."""
+"""Waits for Playwright: never without an end, and nothing stays open that nobody waits for any more."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def in_time(seconds: float, what: str) -> AsyncIterator[None]:
 
 @contextmanager
 def while_it_closes() -> Iterator[None]:
-    """Go on where what was asked for something is closed, as a browser closes all that it has before it ends."""
+    """Go on where a page or context is closed, as a browser closes all of them before it ends."""
     try:
         yield
     except Error as error:
@@ -41,7 +41,7 @@ def while_it_closes() -> Iterator[None]:
 
 
 async def bring(opening: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[object]]) -> T:
-    """What *opening* brings. It is closed as soon as it is there if by then nobody waits for it.
+    """What *opening* brings. If nobody waits for it any more when it comes, it is closed.
 
     Playwright goes on with what was begun, whoever is cancelled.
     """

@@ -1,7 +1,7 @@
 """Opens the pages of a context in windows of their own.
 
-Playwright opens them in one window. All of them are shown to be in front, but those behind are told that the window has
-no frame.
+Playwright opens them in one window. All of them say that they are in front, but those behind see a window without a
+frame.
 """
 
 from __future__ import annotations

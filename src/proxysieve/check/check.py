@@ -17,7 +17,6 @@ from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.rate_cap import LEEWAY_SECONDS
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.failures import failed_exchange, words_of
 from proxysieve.core.verdicts.logins import redacted_answer, without_login_in
 from proxysieve.core.verdicts.side_by_side import Comparison
@@ -233,11 +232,11 @@ class Check:
         )
         try:
             response = await options.client.send(request, session)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the check goes on
-            failed = failed_exchange(options.url, error)
+        except Exception as error:  # noqa: BLE001 - one proxy's surprise must not end the check
+            now = self._clock.now()
+            failed = failed_exchange(options.url, error, at=now)
             unexpected = "" if failed else f"unexpected error: {words_of(error) or type(error).__name__}"
-            exchange = redacted_answer(failed or Exchange(url=options.url), session.proxy_login)
-            exchange = msgspec.structs.replace(exchange, at=self._clock.now())
+            exchange = redacted_answer(failed or Exchange(url=options.url, at=now), session.proxy_login)
         else:
             exchange, unexpected = response.exchange(options.url, at=self._clock.now()), ""
             self._pace.add(response.redirect_count)
@@ -251,14 +250,13 @@ class Check:
             verdict = self._judge.judge(exchange, *self._signs)
         self._comparison.add(exchange, verdict, is_expected=bool(self._signs))
         self._good_count += verdict.outcome is Outcome.OK
-        body = exchange.body or b""
-        title = Content(body, exchange.header("content-type")).title
+        title = exchange.content.title
         self._told.append(
             Told(
                 session=session,
                 status=exchange.status,
                 title=without_login_in(title, session.proxy_login) if title else "",
-                size=len(body),
+                size=exchange.content.size,
                 at=exchange.at,
                 seconds=exchange.at - started_at,
             )

@@ -28,6 +28,7 @@ from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
 from proxysieve.judging.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.saved.response import lowered
 from proxysieve.judging.tables import list_signs, make_judge
 
 NOT_OK, BAD_INPUT = 1, 2
@@ -107,7 +108,7 @@ def read_headers(_: click.Context, __: click.Parameter, lines: tuple[str, ...]) 
     pairs = [line.partition(":") for line in lines]
     if not all(colon and name.strip() for name, colon, _ in pairs):
         raise click.BadParameter("expected 'Name: value'")
-    return tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+    return lowered((name, value) for name, _, value in pairs)
 
 
 def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
@@ -315,12 +316,12 @@ def fetch_now(url: str) -> Saved:
     try:
         response = asyncio.run(send_directly(Request(url=url), FINGERPRINTS[0]))
     except Exception as error:
-        failed = failed_exchange(url, error)
+        failed = failed_exchange(url, error, at=SystemClock().now())
         if failed is None:
             raise
         if failed.hops and failed.failure not in PROXY_FAILURES:
             # They were answers, and may say why no other came.
-            return Saved(file=shown, exchange=msgspec.structs.replace(failed, at=SystemClock().now()))
+            return Saved(file=shown, exchange=failed)
         # There is no proxy that could be to blame.
         why = "the site could not be reached" if failed.failure is Failure.PROXY_UNREACHABLE else str(failed.failure)
         # The client's own words have the whole URL in them.

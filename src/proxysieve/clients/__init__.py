@@ -1,5 +1,5 @@
 """SENDS: what a client is to the pool, and the one that is built in.
 
-Unlike the adapters, which take the pool and look like their client, this one is taken by the pool, and so stands
+An adapter takes the pool and offers what its client offers. The built-in client is taken by the pool, so it stands
 below it.
 """

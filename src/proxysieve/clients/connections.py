@@ -15,7 +15,7 @@ from proxysieve.clients.handles import AnswerReader, Ask, Dress, Handle, Handles
 from proxysieve.core.verdicts.failures.curl import Progress
 from proxysieve.errors import SessionEnded
 
-# How often libcurl is asked whether it forgot something while a request is out: it has timers and sockets to tell us.
+# How often we ask libcurl while a request is out; usually its timers and sockets tell us.
 SAFEGUARD_SECONDS = 1.0
 CURL_SOCKET_TIMEOUT = -1
 
@@ -26,7 +26,7 @@ class Broken(Exception):  # noqa: N818 - it says what happened
     Attributes:
         code: libcurl's: https://curl.se/libcurl/c/libcurl-errors.html
         progress: How far it came.
-        reading: What was heard by then, such as a proxy's answer to the CONNECT.
+        reading: What came until then, such as a proxy's answer to the CONNECT.
     """
 
     def __init__(self, code: int, message: str, progress: Progress, reading: AnswerReader) -> None:
@@ -37,7 +37,7 @@ class Broken(Exception):  # noqa: N818 - it says what happened
 
 
 class NoTimer:
-    """What is never due."""
+    """A timer that never fires."""
 
     def cancel(self) -> None:
         """Nothing."""
@@ -46,8 +46,8 @@ class NoTimer:
 class Timers:
     """An event loop as curl_cffi calls it.
 
-    libcurl's word for *no timer any more* is a time of -1, at which curl_cffi would look after its connections at once:
-    once more for each request.
+    libcurl says *no timer any more* by a time of -1. curl_cffi would process its connections at once then, and so once
+    more for each request.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -57,14 +57,14 @@ class Timers:
         self._call_later = loop.call_later
 
     def call_later(self, seconds: float, call: Callable[..., object], *args: object) -> asyncio.TimerHandle | NoTimer:
-        """As of a loop; none if *seconds* are less than 0."""
+        """The same as of a loop, but no timer if *seconds* are less than 0."""
         return NoTimer() if seconds < 0 else self._call_later(seconds, call, *args)
 
 
 class Multi(AsyncCurl):
-    """libcurl's connections, which rest while no request is out.
+    """libcurl's connections, which cost nothing while no request is out.
 
-    curl_cffi's own are looked after ten times a second each, which takes 7 % of a core with 500 of them.
+    curl_cffi processes its own ten times a second each; 500 of them take 7 % of a core.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Multi(AsyncCurl):
         self.process_data(CURL_SOCKET_TIMEOUT, 0)
 
     async def _force_timeout(self) -> None:
-        """Nothing: a timer does it, while a request is out."""
+        """Do nothing: a timer does this while a request is out."""
 
     async def end(self, error: Exception) -> None:
         """Close all connections; what is out ends with *error*."""
@@ -107,7 +107,7 @@ class Multi(AsyncCurl):
 
 
 class Connections:
-    """What a session asks through; closed with it.
+    """What a session sends its requests through; closed with it.
 
     Args:
         handles: Where handles are taken from.
@@ -123,14 +123,14 @@ class Connections:
         self._is_closed = False
 
     async def ask(self, ask: Ask, dress: Dress) -> AnswerReader:
-        """What the site answers, a redirect too; none is followed.
+        """What the site answers. No redirect is followed.
 
         Raises:
             Broken: Nothing, or not all of it.
             SessionEnded: The connections are closed, or were meanwhile.
         """
         if self._is_closed:
-            # As between two hops of a redirect.
+            # For example between two redirects.
             raise self._ended()
         handle = self._handles.take(dress)
         is_reusable = False
@@ -154,12 +154,12 @@ class Connections:
             if not reading.is_cut_short:
                 code = int(error.code)
                 if code == CurlECode.WRITE_ERROR and not reading.is_too_large:
-                    # It was not we who took no more: what came could not be unpacked.
+                    # We did not stop it: libcurl could not unpack what came.
                     code = CurlECode.BAD_CONTENT_ENCODING
                 raise Broken(code, str(error), handle.progress(), reading) from error
         if not reading.is_whole:
-            # Libcurl takes the headers that it has for all there are. If they have not said yet how long the body is,
-            # that makes a 404 of a connection that was cut.
+            # Libcurl takes the headers that came for all of them. If the length of the body is not among them, a
+            # connection that was cut would count as a 404.
             raise Broken(CurlECode.PARTIAL_FILE, "cut within the headers", handle.progress(), reading)
         if reading.has_stray:
             raise Broken(CurlECode.WEIRD_SERVER_REPLY, "a header goes on from none", handle.progress(), reading)

@@ -1,7 +1,7 @@
-"""The built-in client: libcurl as curl_cffi builds it, whose TLS and HTTP/2 look like the browser of the identity.
+"""The built-in client: libcurl as curl_cffi builds it, with the TLS and HTTP/2 of the fingerprint's browser.
 
-It brings one answer at a time. Where a redirect leads, with which headers and cookies, and what a URL looks like on
-the wire is decided by the core.
+It brings one answer at a time. The core decides where a redirect leads, with which headers and cookies, and how a URL
+is written into a request.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from proxysieve.sessions.session import Session
 
 
 class CurlClient:
-    """Sends by libcurl: the connections and the cookies of a session are its own.
+    """Sends by libcurl. Each session has connections and cookies of its own.
 
     Args:
-        ca_path: A file with certificates to trust in place of the usual ones, as for a site of one's own.
+        ca_path: A file with certificates to trust in place of the usual ones, such as for your own site.
     """
 
     def __init__(self, *, ca_path: str | None = None) -> None:
@@ -65,7 +65,7 @@ async def send_directly(request: Request, fingerprint: Fingerprint) -> Response:
 
 
 class Walk:
-    """A request and where redirects lead from it, all as one visitor.
+    """A request and its redirects, all of one session.
 
     Attributes:
         hops: The redirects so far.
@@ -149,7 +149,7 @@ class Walk:
         return reading
 
     def _own_headers(self, asked: Hop) -> tuple[tuple[str, str], ...]:
-        """What is sent on top of the browser's own."""
+        """The headers that are sent on top of the browser's own."""
         request = self._request
         if not (request.headers or asked.referer):
             return ()
@@ -163,7 +163,7 @@ class Walk:
 
 
 def _proxys_answer(url: str, broken: Broken) -> Answer | None:
-    """What it answered to the CONNECT, if that is what broke."""
+    """What the proxy answered to the CONNECT, if the request failed there."""
     if broken.progress.connect_status // 100 in {0, 2}:
         return None
     reading = broken.reading

@@ -1,4 +1,4 @@
-"""libcurl's handles, dressed as browsers: what one request takes, and what is told of its answer.
+"""libcurl's handles, which send as browsers do and read the answers.
 
 A handle takes 130 KB and some 50 microseconds to dress, so the idle ones are kept, whichever session they served. What
 belongs to a session (connections, tickets of TLS) is not theirs.
@@ -27,24 +27,24 @@ from proxysieve.core.verdicts.failures.curl import Progress
 from proxysieve.sessions.own_headers import merged
 
 FOR_BODIES = frozenset({"POST", "PUT", "PATCH"})
-# More milliseconds cannot be told to libcurl everywhere.
+# On some systems libcurl takes no more milliseconds.
 LONGEST_SECONDS = 2_000_000.0
-# Of the site, in a URL; it is sent in a header.
+# A login at the site, in a URL; it is sent in a header.
 LOGIN = re.compile(r"(?<=:)//[^/@]*@")
 STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?![0-9])(.*)", re.DOTALL)
-# Of the text of a redirect: what is kept of it, and what is read so that its connection can be used again.
+# Bytes of a redirect's body: so many are kept, and so many are read so that the connection can be used again.
 KEPT_OF_REDIRECT, READ_OF_REDIRECT = 4_096, 65_536
-# Of the handles of a browser that nobody uses just now.
+# Idle handles of one browser.
 MOST_IDLE = 64
-# The browsers, each by TLS and without; and own headers, which may differ from request to request.
+# Each browser with and without TLS, and with headers of the user's own.
 MOST_DRESSES = 64
 
 
 class Dress(NamedTuple):
-    """What a handle looks like.
+    """How a handle is set up.
 
     Attributes:
-        identity: The browser.
+        fingerprint: The browser.
         channel: How it asks.
         own: Headers on top of the browser's own, or in place of them.
         ca_path: A file with certificates to trust in place of the usual ones.
@@ -57,7 +57,7 @@ class Dress(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """All that it sends, but for cookies and what tells of a body."""
+        """All headers that it sends, without cookies and those about a body."""
         return merged(headers_over(self.fingerprint, self.channel), dict(self.own))
 
     def __repr__(self) -> str:
@@ -67,10 +67,10 @@ class Dress(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """One request, as it is put on the wire.
+    """One request, as it is sent.
 
     Attributes:
-        url: Its host is in ASCII, and all letters are such as can stand in a URL.
+        url: With its host in ASCII, and all else escaped.
         cookie: The value of that header, a letter a byte; empty for none.
         seconds: How long it may take.
         max_bytes: How large the decoded body may be.
@@ -87,7 +87,7 @@ class Ask(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether a handle is as before, once its URL, proxy and cookies are another's."""
+        """Whether a handle can be used again after it, with another URL, proxy and cookies."""
         return self.method == "GET" and self.content is None and not self.has_empty_query
 
     @property
@@ -113,9 +113,9 @@ class AnswerReader:
         reason: What stands behind it.
         lines: Its headers, as they stand.
         is_whole: Whether the headers came to their end.
-        has_stray: Whether a line among them goes on from none.
-        is_cut_short: Whether no more was wanted of the text of a redirect.
-        is_too_large: Whether no more was wanted of a page.
+        has_stray: Whether a line among them continues a header that is not there.
+        is_cut_short: Whether reading stopped in the body of a redirect.
+        is_too_large: Whether reading stopped, as the page is too large.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -132,7 +132,7 @@ class AnswerReader:
         self._at_once = 0
 
     def hear(self, line: bytes) -> int:
-        """Libcurl's header callback: a line of any answer, a proxy's and interim ones before the one that counts."""
+        """Libcurl's header callback: a line of any answer, also of a proxy's or an interim one."""
         # Within headers and in trailers it is a header of that name.
         can_begin = (self.is_whole or not self.status) and not self._size
         found = STATUS_LINE.match(line) if can_begin and line.startswith(b"HTTP/") else None
@@ -157,7 +157,7 @@ class AnswerReader:
         """Libcurl's write callback: how many bytes of the body were taken, or that no more are wanted."""
         size = len(piece)
         if not self._at_once:
-            # All that libcurl has read by now comes before anything else has its turn.
+            # Nothing else runs until all that libcurl has read is processed.
             asyncio.get_running_loop().call_soon(self._breathe)
         self._size += size
         self._at_once += size
@@ -210,32 +210,32 @@ def _header(line: bytes) -> tuple[str, str]:
 
 
 class Handle:
-    """A handle in its dress, with all that is the same for each request set once.
+    """A handle for one browser. What is the same for each request is set once.
 
     Attributes:
         curl: The handle itself.
-        reading: What comes back on the request that it is out for.
+        reading: The answer to the request that it sends.
     """
 
     def __init__(self, dress: Dress) -> None:
         self.reading = AnswerReader(0)
         self._fingerprint = dress.fingerprint
         self._order: tuple[str, ...] = ()
-        # Of the last request; what is the same again is set already.
+        # Values of the last request, which need not be set again.
         self._proxy: str | None = None
         self._cookie = ""
         self._is_https = dress.channel is Channel.TLS
         self._tells_type = any(name.lower() == "content-type" for name, _ in dress.own)
         curl = self.curl = Curl()
-        # Its headers are the identity's, whose version or platform may be another.
+        # The headers come from the fingerprint, whose version or platform may differ.
         curl.impersonate(dress.fingerprint.impersonate, default_headers=False)
         # Without TLS, libcurl would offer an upgrade to HTTP/2 that no browser offers; with it, HTTP/2 as they do.
         curl.setopt(CurlOpt.HTTP_VERSION, CurlHttpVersion.V2TLS)
-        # NO_PROXY in the environment would make libcurl pass the proxy by, and show who we are.
+        # NO_PROXY in the environment would make libcurl go past the proxy, and show our own address.
         curl.setopt(CurlOpt.NOPROXY, "")
-        # The header is the browser's; this has the bodies unpacked.
+        # The header comes from the browser; this makes libcurl unpack bodies.
         curl.setopt(CurlOpt.ACCEPT_ENCODING, "")
-        # A path is the site's business, dots and all.
+        # A path stays as it is, with its dots.
         curl.setopt(CurlOpt.PATH_AS_IS, 1)
         curl.setopt(CurlOpt.SSL_SESSIONID_CACHE, int(resumes_tls(dress.fingerprint)))
         if dress.ca_path:
@@ -265,7 +265,7 @@ class Handle:
         if body is not None:
             curl.setopt(CurlOpt.POSTFIELDS, body)
             curl.setopt(CurlOpt.POSTFIELDSIZE, len(body))
-            # What libcurl would send by itself, and no browser: a body is no form unless it is said to be one.
+            # Libcurl would send these by itself; browsers do not.
             curl.setopt(CurlOpt.HTTPHEADER, [b"Expect:", *([] if self._tells_type else [b"Content-Type:"])])
         if ask.has_empty_query:
             # A proxy without a tunnel is told the site as well.
@@ -300,7 +300,7 @@ class Handle:
 
 
 class Handles:
-    """The idle handles, by their dress; taken and given back by sessions, of several event loops maybe."""
+    """The idle handles. Sessions of several event loops may take them and give them back."""
 
     def __init__(self) -> None:
         self._idle: OrderedDict[Dress, deque[Handle]] = OrderedDict()
@@ -332,7 +332,7 @@ class Handles:
 
 
 def _line(name: str, value: str) -> bytes:
-    # As libcurl wants one without a value.
+    # Libcurl writes a header without a value so.
     return f"{name}: {value}".encode() if value else f"{name};".encode()
 
 
@@ -344,7 +344,7 @@ def path_of(url: str) -> str:
 def resumes_tls(fingerprint: Fingerprint) -> bool:
     """Whether a new connection may go on with the TLS session of an earlier one.
 
-    libcurl does it as Chrome does. Safari does not do it, and Firefox leaves out another extension then, so that
-    their ClientHello would be one that no browser sends.
+    libcurl does it as Chrome does. Safari does not do it, and Firefox then leaves out another extension; for those two
+    the ClientHello would be one that no browser sends.
     """
     return fingerprint.family == "chrome"

@@ -7,15 +7,15 @@ from typing import Protocol
 
 import msgspec
 
-from proxysieve.core.model import Answer, Exchange
+from proxysieve.core.model import Answer, Exchange, Headers
 from proxysieve.errors import ConfigError
 from proxysieve.sessions.own_headers import NAME
 from proxysieve.sessions.session import Session
 
-# Of a body, unpacked. Libcurl reads 160 KB from a connection before it turns to the next one: pages get ten times as
+# Bytes of an unpacked body. Libcurl reads 160 KB from a connection before it reads another: pages get ten times as
 # large when they are unpacked, and bombs a thousand times.
 MOST_AT_ONCE = 16_777_216
-# These end a header or all that is sent, and halves of letters have no bytes.
+# These end a header or the request; half a surrogate pair cannot be encoded.
 BREAKS = re.compile(r"[\r\n\0\ud800-\udfff]")
 
 
@@ -23,8 +23,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to ask for.
 
     Attributes:
-        headers: On top of those that the identity sends by itself. They are for *url*; what else they may go to, a
-            redirect included, :func:`~proxysieve.sessions.own_headers.headers_for_hop` says.
+        headers: On top of the fingerprint's own. They are for *url*;
+            :func:`~proxysieve.sessions.own_headers.headers_for_hop` says where else they may go.
         timeout_seconds: For all of it, redirects included.
         max_bytes: How large the decoded body may be.
         expect: What a good page has, as of ``Sender.get``, for clients that can wait for it.
@@ -68,13 +68,13 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
     body: bytes
     redirect_count: int = 0
     hops: tuple[Answer, ...] = ()
 
     def exchange(self, url: str, *, method: str = "GET", at: float = 0.0) -> Exchange:
-        """What a verdict on it needs, where *url* was asked for, and the answer came at *at* (Unix seconds)."""
+        """The exchange with the request for *url*, whose answer came at *at* (Unix seconds)."""
         return Exchange(
             url=url,
             method=method,
@@ -91,14 +91,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 class Client(Protocol):
     """Sends a request as a session. It translates and never judges.
 
-    One that cannot look like every browser has an attribute ``fingerprints``: the visitors that it can be.
+    One that cannot look like every browser has an attribute ``fingerprints``: those that it can have.
     """
 
     async def send(self, request: Request, session: Session) -> Response:
         """The answer, whatever its status, with redirects followed as the same session.
 
         Raises:
-            SessionEnded: The session was given up meanwhile, for something else than this request.
+            SessionEnded: The session ended meanwhile, for another reason than this request.
             Exception: The client's own, if :func:`~proxysieve.core.verdicts.failures.failure_of` knows it.
         """
         ...

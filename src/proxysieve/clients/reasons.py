@@ -1,8 +1,8 @@
 """Why a proxy refuses a CONNECT, in its own words.
 
-libcurl tells status and headers of the refusal and drops its text, in which some providers have their reason. So the
-text is asked for once more, by hand: once for a proxy and a status, and never where the status says all, or asks to be
-left alone.
+libcurl tells the status and headers of the refusal but drops its text, where some providers give their reason. So we
+ask for the text once more by hand: once for a proxy and a status, and never where the status says enough or asks us to
+wait.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from proxysieve.core.verdicts.proxy_answers import (
 )
 from proxysieve.sessions.session import Session
 
-# The first are of the account; the others ask for time, or are of the site.
+# The first are about the account; the others ask us to wait, or are about the site.
 SAY_ALL = CREDENTIALS_STATUSES | ON_THE_WAY_STATUSES | {PAYMENT_STATUS, BUSY_STATUS}
-# Of what comes in chunks, the first is read.
+# Only the first chunk is read.
 CHUNKED = re.compile(rb"\r\nTransfer-Encoding:[^\r\n]*\bchunked\b", re.IGNORECASE)
 MOST_BYTES = 4_096
 MOST_HEAD_BYTES = 65_536
@@ -59,15 +59,15 @@ class Reasons:
         if reason(answer_to_connect(answer)):
             return answer
         if key not in self._known:
-            # Others who are refused meanwhile do not ask as well.
+            # Other requests that are refused meanwhile do not ask too.
             self._known[key] = b""
             while len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
             try:
-                # Sessions of other names at the same proxy would not know this one's, and show it.
+                # Sessions with other names at the same proxy could not recognise this login, and would show it.
                 self._known[key] = without_login(await self._text(answer, session), session.proxy_login)
             except asyncio.CancelledError:
-                # Whoever is refused next asks.
+                # The next request that is refused asks.
                 self._known.pop(key, None)
                 raise
         return msgspec.structs.replace(answer, body=self._known.get(key, b""))
@@ -86,7 +86,7 @@ class Reasons:
         lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
         if user or password:
             lines.append(f"Proxy-Authorization: Basic {login}")
-        # Whom libcurl trusts.
+        # The certificates that libcurl trusts.
         tls = ssl.create_default_context(cafile=self._ca_path or DEFAULT_CACERT) if proxy.scheme == "https" else None
         reader, writer = await asyncio.open_connection(proxy.host, proxy.port, ssl=tls, limit=MOST_HEAD_BYTES)
         try:

@@ -9,12 +9,12 @@ from proxysieve.core.model import Reach, Verdict
 
 
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):
-    """A visitor came to be.
+    """A session was opened.
 
     Attributes:
         proxy_key: Of its proxy.
         exit_name: The name it goes by at a gateway provider; empty for a plain proxy.
-        pinned: Whether its user named it, and so wants this one and no other.
+        is_named: Whether its user named it, and so wants this one and no other.
     """
 
     at: float
@@ -26,7 +26,7 @@ class SessionOpened(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionClosed(msgspec.Struct, frozen=True, gc=False):
-    """A session was given up from outside: by its user, or for its proxy's sake."""
+    """A session was ended from outside: by its user, or because of its proxy."""
 
     at: float
     session_name: str
@@ -37,7 +37,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
-        reach: How far it goes beyond what is known to be borne.
+        reach: How far it goes beyond what the site is known to allow.
         is_counted: Whether it was sent before, and stands in an :class:`Asked` already.
     """
 
@@ -50,7 +50,7 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """The site was asked for so many things more, beside what leases and reports tell of: by a page that is open."""
+    """An open page sent the site more requests, which no lease or report tells of."""
 
     at: float
     count: int

@@ -1,10 +1,12 @@
-"""The values that cross borders: proxies, identities, exchanges, verdicts. None of them ever changes."""
+"""The values that all parts share: proxies, exchanges, verdicts. None of them ever changes."""
 
 from __future__ import annotations
 
 import enum
 import math
 import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -12,11 +14,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from proxysieve.core.content import Content
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
-# What needs no quoting in a URL, and what needs no parser of addresses: looking takes a fraction of the time, and a
-# list may have a million lines.
+# Letters that need no quoting in a URL, and addresses that need no parser: a regular expression takes a fraction of the
+# time, and a list may have a million lines.
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
@@ -31,8 +34,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
 
     Attributes:
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
-        username: In clear; ``{session}`` in it, or in the password, marks a gateway provider that
-            gives every session name an exit of its own.
+        username: In clear. ``{session}`` in it, or in the password, makes the proxy a gateway, which gives every
+            session name its own exit.
         cost: Of a request, in any unit that is the same for all proxies of a list. Neither it nor those that follow
             make another proxy.
         name: What it is called wherever it is shown, instead of by its address; printable, without blanks and ``@``.
@@ -162,7 +165,7 @@ def _network_of(host: str) -> str:
     if usual:
         return f"{usual[1]}0/24"
     try:
-        # A list may have a million lines; being refused as an address takes several times as long as this look.
+        # A list may have a million lines, and to refuse a name as an address takes several times as long as this test.
         address = ip_address(host) if ":" in host or host[-1:].isdigit() else None
     except ValueError:
         return ""
@@ -174,12 +177,12 @@ def _network_of(host: str) -> str:
     return f"{IPv4Address(int(address) >> 8 << 8)}/24" if address else ""
 
 
-# What asked to be left alone is asked again after a day, whatever it said: clocks and headers may be wrong.
+# The longest cooldown, whatever the site said: clocks and headers may be wrong.
 LONGEST_COOLDOWN_SECONDS = 86400.0
 
 
 class Failure(enum.StrEnum):
-    """Why there is no answer, told apart by how far the request came."""
+    """Why there is no answer, by how far the request came."""
 
     PROXY_UNREACHABLE = "the proxy could not be reached"
     PROXY_REFUSED = "the proxy refused"
@@ -198,6 +201,20 @@ class Failure(enum.StrEnum):
     UNSENDABLE = "the client cannot send it"
 
 
+Headers = tuple[tuple[str, str], ...]
+
+
+def in_lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
+    """*headers* with their names in lower case, as all code below expects them."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def first_value(headers: Headers, name: str) -> str:
+    """The first value of the header *name* (lower case), or an empty string."""
+    return next((value for key, value in headers if key == name), "")
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came back before what was asked for: a redirect on the way, or a proxy's word on a CONNECT.
 
@@ -211,15 +228,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     status: int
     reason: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     body: bytes = b""
 
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""
-        return next((value for key, value in self.headers if key == name), "")
+        return first_value(self.headers, name)
 
 
-class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One request with its answer or failure, reduced to what a verdict needs.
 
     Attributes:
@@ -238,7 +255,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     final_url: str = ""
     status: int = 0
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
     body: bytes | None = None
     failure: Failure | None = None
     at: float = 0.0
@@ -246,18 +263,23 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     hops: tuple[Answer, ...] = ()
     proxy_answer: Answer | None = None
 
+    @cached_property
+    def content(self) -> Content:
+        """The body as a judge reads it: decoded once for all who ask."""
+        return Content(self.body or b"", self.header("content-type"))
+
     def header(self, name: str) -> str:
         """The first value of the header *name* (lower case), or an empty string."""
-        return next((value for key, value in self.headers if key == name), "")
+        return first_value(self.headers, name)
 
 
 class Reach(enum.IntEnum):
-    """How far a request goes beyond what is known to be borne."""
+    """How far a request goes beyond what the site is known to allow."""
 
     PROVEN = 0  # not at all
-    UNPROVEN = 1  # within all limits that are believed in, but nobody has gone so far yet
+    UNPROVEN = 1  # within all known limits, but nobody has gone so far yet
     AHEAD = 2  # ahead of the others, to find out how far they may go
-    PAST_LIMIT = 3  # past a limit that is believed in, to find out whether it is one
+    PAST_LIMIT = 3  # past a known limit, to find out whether it still holds
 
 
 class Outcome(enum.StrEnum):
@@ -277,8 +299,8 @@ class Scope(enum.StrEnum):
     EXIT = "exit"  # the address
     NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
     COUNTRY = "country"  # all addresses of a country, or of all but some
-    SESSION = "session"  # this visitor: its cookies, browser or TLS; another one from the same exit may pass
-    PROXY = "proxy"  # whoever comes through the proxy, by whichever exit of it: its login, its plan
+    SESSION = "session"  # this session: its cookies, browser or TLS; another one from the same exit may pass
+    PROXY = "proxy"  # all requests through the proxy, by any exit of it: its login, its plan
     RESOURCE = "resource"  # what was asked for: it is refused to everybody
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxysieve.core.model import Exchange, Verdict
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.logins import without_login
 
 log = logging.getLogger("proxysieve")
@@ -83,7 +82,7 @@ def redacted(exchange: Exchange, login: tuple[str, str] = ("", "")) -> bytes:
     lines = [line if len(line) <= LONGEST_LINE else LEFT_OUT for line in (address, f"status {exchange.status}", *shown)]
     head = "\n".join([*lines, "", ""])
     # As UTF-8, as nothing would be found in UTF-16.
-    body = Content((exchange.body or b"")[:KEPT_BYTES], exchange.header("content-type")).searched[:KEPT_BYTES]
+    body = exchange.content.searched[:KEPT_BYTES]
     return _without_secrets(head.encode("utf-8", "replace"), login) + _without_secrets(body, login)
 
 

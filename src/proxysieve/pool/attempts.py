@@ -14,7 +14,7 @@ import msgspec
 from proxysieve.clients.protocol import Request
 from proxysieve.core.evidence import is_weak
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.model import Exchange, Outcome, Tried, Verdict
+from proxysieve.core.model import Exchange, Outcome, Tried, Verdict, in_lower_case
 from proxysieve.core.site.retry import REFUSALS, Again, Budget, Over, wants_another
 from proxysieve.core.urls.channels import channel_of, headers_over
 from proxysieve.core.verdicts.failures import failed_exchange
@@ -24,7 +24,7 @@ from proxysieve.judging.expect import expects
 from proxysieve.pool.errors import Blocked, GaveUp, NoSessionAvailable
 from proxysieve.pool.events import TryEnded
 from proxysieve.pool.settings import Settings
-from proxysieve.pool.site_queue import Lease, SiteQueue, page_number
+from proxysieve.pool.site_queue import Lease, SiteQueue
 from proxysieve.sessions.own_headers import check_headers, merged
 from proxysieve.sessions.session import Session
 
@@ -117,14 +117,14 @@ class Attempt:
         Raises:
             GaveUp: The answer is not good. The attempt catches it as long as another one follows.
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
         exchange = Exchange(
             url=self._attempts.url,
             method=self._attempts.method,
             final_url=url,
             status=status,
-            headers=tuple((name.lower(), value) for name, value in pairs),
+            headers=in_lower_case(headers),
             body=body.encode() if isinstance(body, str) else body,
+            at=self._attempts.now(),
             redirect_count=redirect_count,
         )
         self.check_exchange(exchange)
@@ -147,7 +147,7 @@ class Attempt:
         if self._lease is None:
             raise ProxySieveError("an attempt must be entered before it is reported: async with attempt as session")
         self._is_reported = True
-        exchange = self._lease.take_note(msgspec.structs.replace(exchange, method=self._attempts.method))
+        exchange = self._lease.completed(exchange, self._attempts.method)
         if self._attempts.is_aside:
             verdict = self._lease.report_aside(exchange)
         else:
@@ -179,12 +179,15 @@ class Attempt:
             # This says nothing of the request, and costs it nothing.
             self._lease.drop()
             return True
-        failed = None if error is None else failed_exchange(self._attempts.url, error)
+        attempts = self._attempts
+        failed = None
+        if error is not None:
+            failed = failed_exchange(attempts.url, error, method=attempts.method, at=attempts.now())
         if failed is None:
             await self._lease.__aexit__(kind, error, trace)
             return False
         self.report(failed)
-        if self._error is not None and not self._attempts.goes_on:
+        if self._error is not None and not attempts.goes_on:
             raise self._error from error
         return True
 
@@ -239,6 +242,10 @@ class Attempts:
         self._ended_count = 0
         self._attempt: Attempt | None = None
 
+    def now(self) -> float:
+        """The time of the pool's clock, in Unix seconds."""
+        return self._settings.clock.now()
+
     @property
     def used(self) -> int:
         """How many attempts were used up."""
@@ -256,7 +263,7 @@ class Attempts:
 
     async def take_lease(self) -> Lease:
         """The lease for the next try."""
-        if self._failed and self._budget.is_late(self._settings.clock.now()):
+        if self._failed and self._budget.is_late(self.now()):
             raise self._give_up(*self._failed, Over(self._budget.lateness))
         keeps_session = isinstance(self._next, Again) and self._next.keeps_session
         try:
@@ -270,7 +277,7 @@ class Attempts:
 
     def count(self, lease: Lease, exchange: Exchange, verdict: Verdict) -> GaveUp | None:
         """Record a try. Returns the error that the request would end with now; None if the try was good."""
-        now = self._settings.clock.now()
+        now = self.now()
         is_to_change = wants_another(verdict.outcome)
         if is_to_change:
             self._failed_on.add(lease.exit_id)
@@ -313,9 +320,8 @@ class Attempts:
             raise ProxySieveError("an attempt was not entered: write async with attempt as session in the loop")
         if isinstance(self._next, Over):
             raise StopAsyncIteration
-        clock = self._settings.clock
-        if self._next is not None and self._next.at > clock.now():
-            await clock.wait(asyncio.Event(), self._next.at)
+        if self._next is not None and self._next.at > self.now():
+            await self._settings.clock.wait(asyncio.Event(), self._next.at)
         self._attempt = Attempt(self)
         return self._attempt
 
@@ -402,7 +408,7 @@ class Sender(ABC):
         async for attempt in attempts:
             async with attempt as session:
                 response = await settings.client.send(request, session)
-                attempt.check_exchange(response.exchange(url))
+                attempt.check_exchange(response.exchange(url, at=attempts.now()))
                 return Page(
                     url=url,
                     final_url=response.url,
@@ -480,7 +486,7 @@ class Sender(ABC):
             prefer=prefer,
             max_wait_seconds=self.settings.max_wait_seconds,
             until=until,
-            page=page_number(url),
+            url=url,
             avoided=avoided,
             behind=behind,
         )

@@ -1,4 +1,4 @@
-"""What the store has of the belongings of a site's sessions, and whose may differ from that by now."""
+"""What the store has of the cookies, data and browsers of sessions, and whose may have changed since."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxysieve.sessions.storage import OWN_KINDS, check_storage
 
 log = logging.getLogger("proxysieve")
 
-# Stands for what the store may still hold of a session that ended: unequal to everything, so it will be deleted.
+# Stands for what the store may still have of an ended session. It equals no value, so it will be deleted.
 STALE = b""
 
 
@@ -20,7 +20,7 @@ class SavedStorage:
 
     Args:
         records: What the store kept of the site.
-        names: Of the sessions that there are; what belonged to others is deleted.
+        names: Of all sessions. What belonged to others is deleted.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -37,7 +37,7 @@ class SavedStorage:
 
     @property
     def may_have_changed(self) -> bool:
-        """Whether there is something to be compared with what was saved."""
+        """Whether something must be compared with what was saved."""
         return bool(self._used)
 
     def of(self, name: str) -> dict[str, bytes | None]:
@@ -49,7 +49,7 @@ class SavedStorage:
         self._used.add(name)
 
     def forget(self, name: str) -> None:
-        """The session called *name* is no more, and another one of this name must not find what belonged to it."""
+        """The session called *name* has ended. Another one of this name must not get what belonged to it."""
         self._saved.update({(kind, name): STALE for kind in OWN_KINDS if self._saved.get((kind, name))})
         self._used.add(name)
 

@@ -1,4 +1,4 @@
-"""One site's desk: where requests queue up for its sessions, and hand them back."""
+"""One site's queue: requests wait here for its sessions, and give them back."""
 
 from __future__ import annotations
 
@@ -40,19 +40,28 @@ REPORTED_TWICE = "this lease was reported already; another request needs another
 
 
 class Lease:
-    """The right to send one request with one session: taken before it, reported after it.
+    """The right to send one request with one session: taken before the request, reported after it.
 
     Attributes:
         session: What to send it with.
-        exit_id: What the exit of the session is known by.
+        exit_id: The id of the session's exit.
         had_worked: Whether the session had been answered well before.
         started_at: Unix seconds.
     """
 
     def __init__(
-        self, site_queue: SiteQueue, number: int, session: Session, *, exit_id: str, had_worked: bool, started_at: float
+        self,
+        site_queue: SiteQueue,
+        number: int,
+        session: Session,
+        wanted: LeaseRequest,
+        *,
+        exit_id: str,
+        had_worked: bool,
+        started_at: float,
     ) -> None:
         self.exit_id = exit_id
+        self._wanted = wanted
         self._site_queue = site_queue
         self._number = number
         self._is_out = True
@@ -65,41 +74,51 @@ class Lease:
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         verdict = self._site_queue.judge_page(exchange, extra_signs)
-        return self._site_queue.take_back(self._number, self.session, verdict, exchange)
+        return self._site_queue.take_back(self._number, self.session, verdict, exchange, self._page_of(exchange))
 
     def report_aside(self, exchange: Exchange) -> Verdict:
         """Judge *exchange*, which brought no page, as robots.txt is none: only what came before the site is learned."""
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         return self._site_queue.take_back_aside(self._number, self.session, exchange, had_worked=self.had_worked)
 
     def follow_up(self, exchange: Exchange, *extra_signs: SignFunction, is_counted: bool = False) -> Verdict:
         """Judge what the session went on to ask for by itself after the report, and learn from it.
 
-        Nobody was asked for that request, but it was made and counts, unless it *is_counted* already, by the session's
-        ``note_requests``. Of a session that ended meanwhile it is judged and no more.
+        The request counts against the cap, unless it *is_counted* already, by the session's ``note_requests``. If the
+        session has ended meanwhile, the exchange is judged and nothing is learned.
         """
         if self._is_out:
             raise ProxySieveError("what follows an answer is reported after it")
-        exchange = self.take_note(exchange)
+        exchange = self.completed(exchange)
         verdict = self._site_queue.judge_page(exchange, extra_signs)
-        return self._site_queue.take_in(self.session, verdict, exchange, is_counted=is_counted)
+        page = self._page_of(exchange)
+        return self._site_queue.take_in(self.session, verdict, exchange, page, is_counted=is_counted)
 
-    def take_note(self, exchange: Exchange) -> Exchange:
-        """*exchange* with the moment of its answer, if that is missing, and without the login at its proxy."""
+    def completed(self, exchange: Exchange, method: str = "") -> Exchange:
+        """*exchange* with its method and the time of its answer, and without the login at its proxy."""
         exchange = redacted_answer(exchange, self.session.proxy_login)
-        return msgspec.structs.replace(exchange, at=exchange.at or self._site_queue.clock.now())
+        method = method or exchange.method
+        if exchange.at and exchange.method == method:
+            return exchange
+        return msgspec.structs.replace(exchange, at=exchange.at or self._site_queue.clock.now(), method=method)
+
+    def _page_of(self, exchange: Exchange) -> int:
+        """The number of what *exchange* asked for; 0 for other methods, as the URL does not say what they asked for."""
+        if exchange.method.upper() != "GET":
+            return 0
+        return self._wanted.page if exchange.url == self._wanted.url else page_number(exchange.url)
 
     def keep(self) -> None:
         """Have the session's cookies and data saved, where they changed since the report."""
         self._site_queue.keep(self.session)
 
     def drop(self) -> None:
-        """Give the lease back without a word on the session: what happened was not its doing."""
+        """Give the lease back without a report: what happened says nothing of the session."""
         if not self._is_out:
             raise ProxySieveError(REPORTED_TWICE)
         self._is_out = False
@@ -133,6 +152,7 @@ class LeaseRequest(NamedTuple):
 
     name: str
     prefer: str
+    url: str
     page: int
     avoided: Collection[str]
     behind: int
@@ -146,12 +166,12 @@ class SiteQueue:
         clock: The time by which it does.
         rng: The chance by which it does.
         judge: What judges answers.
-        samples: Where pages go by which a sign came under suspicion.
+        samples: Where pages are kept for which a sign may be mistaken.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
-        looks: Whether a page is doubted that looks like no good one of the site.
+        likeness: Whether a page is doubted that is like no good page of the site.
         cookies: What each session starts with.
-        on_free: Is told when a proxy that carried all that it may can carry one request more, here or elsewhere.
+        on_free: Is told when a full proxy can carry one more request, here or elsewhere.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -197,29 +217,29 @@ class SiteQueue:
         prefer: str = "",
         max_wait_seconds: float,
         until: float | None = None,
-        page: int = 0,
+        url: str = "",
         avoided: Collection[str] = (),
         behind: int = 0,
     ) -> Lease:
         """A lease, as soon as the engine grants one; first come, first served.
 
         Args:
-            page: What it is for.
+            url: What it is for.
             avoided: The exits, by id, on which the request has failed; used again only where there is nobody else.
             behind: How many more requests wait for the answer.
             name: Of a session, to use that one and no other.
             prefer: Of a session, to use that one if it may be used when this request is at the head.
-            max_wait_seconds: How long it may take until something is due where nothing works; all the time counts
-                that only time could help, however often the engine was asked in it.
-            until: The moment from which on it waits no more, whatever for.
+            max_wait_seconds: How long it may wait while nothing works and only time can help.
+            until: When it stops waiting, whatever for.
 
         Raises:
             NoSessionAvailable: Nothing is due within that time, or the named session has lost its exit.
         """
+        wanted = LeaseRequest(name, prefer, url, page_number(url), avoided, behind)
         queue, asked_at = self._queues[name], self.clock.now()
         place = queue.enter()
         patience = Patience(asked_at, max_wait_seconds, until)
-        # The one at the head may be given what is not worth it for itself alone.
+        # With more requests waiting, the engine may open a session for the one at the head.
         if not name:
             self.wake()
         try:
@@ -227,7 +247,7 @@ class SiteQueue:
                 await self.clock.wait(place, until)
                 if not place.is_set():
                     raise self._overdue("others came first", None, patience)
-            pick = await self._pick(queue, patience, LeaseRequest(name, prefer, page, avoided, behind))
+            pick = await self._pick(queue, patience, wanted)
             if pick.opened:
                 self._apply(pick.opened)
             self._apply(pick.leased)
@@ -245,32 +265,31 @@ class SiteQueue:
             self,
             leased.lease,
             session,
+            wanted,
             exit_id=record.exit_id,
             had_worked=record.has_worked,
             started_at=leased.at,
         )
 
     def judge_page(self, exchange: Exchange, extra_signs: Sequence[SignFunction] = ()) -> Verdict:
-        """What *exchange* says, by all signs and then by how the site's pages look; it never raises."""
+        """What *exchange* says, by all signs and then by likeness; it never raises."""
         verdict = self.judge.judge(exchange, *extra_signs)
         if self._likeness is None:
             return verdict
         try:
             return self._likeness.judge(exchange, verdict, is_expected=bool(extra_signs))
         except Exception:
-            # What is found out by looks is only ever a doubt, and not worth a page.
-            log.warning("%s: how a page looks cannot be found out", self.engine.site, exc_info=True)
+            # Likeness only ever raises doubts, which are not worth a page.
+            log.warning("%s: the likeness of a page cannot be found out", self.engine.site, exc_info=True)
             return verdict
 
     def accept(self, exchange: Exchange) -> None:
-        """Take the page of *exchange* for good after all: those that look like it are not doubted again."""
+        """Take the page of *exchange* for good after all: pages like it are not doubted again."""
         if self._likeness and exchange.body:
             self._likeness.accept(traits_of(exchange))
 
-    def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange) -> Verdict:
-        """The request of *lease* brought *exchange*, which was judged; the verdict, or what it comes to by contrast."""
-        # What other methods ask for is not told by the address.
-        page = page_number(exchange.url) if exchange.method.upper() == "GET" else 0
+    def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange, page: int) -> Verdict:
+        """The request of *lease* brought *exchange*, which was judged; the verdict after the control group's word."""
         alarm = self.engine.alarm_sign
         # What is known of the page already says nothing of the session, nor of others who were refused it.
         known = self.engine.settle(page, verdict)
@@ -292,19 +311,21 @@ class SiteQueue:
     def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
         """The request of *lease* brought *exchange*, which is no page; the verdict."""
         verdict = self.judge.judge(exchange)
-        fact = fact_in(verdict, exchange.status, had_worked=had_worked)
-        self._end(Reported(self.clock.now(), lease, fact, exchange.redirect_count), session)
+        learned = fact_in(verdict, exchange.status, had_worked=had_worked)
+        self._end(Reported(self.clock.now(), lease, learned, exchange.redirect_count), session)
         log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
         return verdict
 
-    def take_in(self, session: Session, verdict: Verdict, exchange: Exchange, *, is_counted: bool) -> Verdict:
+    def take_in(
+        self, session: Session, verdict: Verdict, exchange: Exchange, page: int, *, is_counted: bool
+    ) -> Verdict:
         """The same for a request that *session* made without a lease."""
         if self._sessions.get(session.name) is not session:
             return verdict
         leased = self.engine.leased(session.name, self.clock.now(), is_counted=is_counted)
         self._apply(leased)
         self._clients.hold(session)
-        return self.take_back(leased.lease, session, verdict, exchange)
+        return self.take_back(leased.lease, session, verdict, exchange, page)
 
     def count(self, request_count: int) -> None:
         """The site was asked for so many things more, by whomever: they count against its cap from now on."""
@@ -330,7 +351,7 @@ class SiteQueue:
         self._kept.note_use(session.name)
 
     def _question(self, session: Session, exchange: Exchange, verdict: Verdict, why: str) -> None:
-        """Say that a sign may be mistaken, and show by what; nobody is given up for it meanwhile."""
+        """Warn that a sign may be mistaken, and keep a sample; no session ends for it meanwhile."""
         if verdict.sign in self.suspicions:
             return
         path = self._samples.keep(self.engine.site, exchange, verdict, session.proxy_login)
@@ -343,7 +364,7 @@ class SiteQueue:
         self._apply(SessionClosed(self.clock.now(), name))
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
-        """*proxies*, by their keys, have left: nobody picks them any more, and what they carry may end."""
+        """*proxies*, by their keys, have left: they get no new requests, and may finish those under way."""
         self.engine.part(proxies)
         for session in self._sessions.values():
             if session.proxy.key in proxies:
@@ -376,7 +397,7 @@ class SiteQueue:
         return not (state.flights or is_unsaved or is_waited_for)
 
     def close(self) -> None:
-        """Let go of the sessions' clients; what is known stands in the store."""
+        """Close the sessions' clients; the store has all that is known."""
         for session in self._sessions.values():
             self._clients.end(session)
 
@@ -429,8 +450,7 @@ class SiteQueue:
             return
         if queue.hopeless_since is None:
             queue.hopeless_since = now
-        # An engine may look again in short steps, so it is the sum of them that counts; and whoever stood behind
-        # others has waited as long as they have.
+        # The engine may wait in short steps, so their sum counts. A request behind others waits since it asked.
         since = max(queue.hopeless_since, patience.asked_at)
         is_too_long = wait.until is None or wait.until - since > patience.max_wait_seconds
         if is_too_long or patience.ends_before(wait.until):
@@ -482,7 +502,7 @@ class SiteQueue:
         return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._likeness.take_record()))]
 
     def __repr__(self) -> str:
-        return f"<Desk of {self.engine.site}: {self.status()}>"
+        return f"<Queue of {self.engine.site}: {self.status()}>"
 
 
 def page_number(url: str) -> int:

@@ -1,4 +1,4 @@
-"""Those who wait for a lease: in which order, and how long."""
+"""Requests that wait for a lease: in which order, and how long."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class Waiters:
-    """Those who wait for any session, or for one that has a name.
+    """Requests that wait for any session, or for one that has a name.
 
     Attributes:
-        hopeless_since: Since when nothing but time can help them; None while something may.
+        hopeless_since: Since when only time can help them; None while something else may.
     """
 
     def __init__(self) -> None:
-        # Each is set once its owner is at the head.
+        # Each is set once its request is at the head.
         self._places: deque[asyncio.Event] = deque()
         self.hopeless_since: float | None = None
 
@@ -32,7 +32,7 @@ class Waiters:
         return place
 
     def leave(self, place: asyncio.Event) -> None:
-        """Whoever had *place* is served, or waits no more."""
+        """The request at *place* has its lease, or waits no more."""
         self._places.remove(place)
         self._call_head()
 
@@ -42,7 +42,7 @@ class Waiters:
 
 
 class Patience(NamedTuple):
-    """How long somebody waits for a lease.
+    """How long a request waits for a lease.
 
     Attributes:
         asked_at: Since when, in Unix seconds.

@@ -16,8 +16,8 @@ from proxysieve.core.model import Failure
 from proxysieve.relay.port import BURST, Ends, Relay, pass_on
 from proxysieve.relay.requests import HEAD_END, LINE_END, Head, pass_body, read_head
 
-# What makes a browser say that there is no tunnel. It has no such answer to a request without one, and takes whatever
-# it is told for the site's; so there it is told nothing.
+# By this a browser says that there is no tunnel. Without a tunnel it would take any answer for the site's, so there it
+# gets none.
 NO_TUNNEL = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 LOGIN_WANTED = re.compile(rb"HTTP/1\.[01] 407\b")
 WHICH_LOGIN = b"proxy-authenticate:"
@@ -58,7 +58,7 @@ class HttpRelay(Relay):
             async with asyncio.timeout(self._handshake_seconds):
                 answer = await self._first_answer(proxy[0])
         except TimeoutError:
-            # As at SOCKS: what says nothing is as good as not there.
+            # As with SOCKS: a proxy that says nothing counts as not there.
             self._refuse(browser, head, Failure.PROXY_UNREACHABLE)
             return
         if not answer:
@@ -86,7 +86,7 @@ class HttpRelay(Relay):
     async def _first_answer(self, reader: StreamReader) -> bytes:
         """What the proxy says first, up to a blank line if there is one; nothing if it hangs up instead.
 
-        It does not ask for another login: browsers would ask their users for it, in a window of their own.
+        It never asks for another login: the browser would open a window for it.
         """
         try:
             answer = await reader.readuntil(HEAD_END)

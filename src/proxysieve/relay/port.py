@@ -1,9 +1,9 @@
 """What all relays are: an open port, who may come to it, and what passes between two connections.
 
-Whoever may connect to the port uses the proxy without knowing its password. On Linux the relay hangs up on other users
-of the machine (:mod:`proxysieve.relay.peers`). What remains are other programs of the same user, which could as well
-read the list of proxies; and, on macOS, everybody who has an account, for as long as the relay is open. A Linux
-whose kernel does not tell whose a connection is, as in some sandboxes, is the same: the relay finds out when it opens.
+Everybody who can connect to the port uses the proxy without its password. On Linux the relay hangs up on other users
+of the machine (:mod:`proxysieve.relay.peers`). Other programs of the same user remain, which could also read the list
+of proxies; and, on macOS, all users of the machine while the relay is open. The same holds on a Linux whose kernel does
+not tell who owns a connection, as in some sandboxes: the relay finds out when it opens.
 """
 
 from __future__ import annotations

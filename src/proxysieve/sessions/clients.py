@@ -21,9 +21,9 @@ S = TypeVar("S", bound=Hashable)
 
 
 class Clients:
-    """The clients of sessions; beyond *limit*, those that were not used for longest are closed.
+    """The clients of sessions. Beyond *limit*, those that were unused for longest are closed.
 
-    Sessions of synchronous users ask from threads of their own, hence the lock.
+    Sessions of synchronous users ask from their own threads, so there is a lock.
     """
 
     def __init__(self, limit: int) -> None:
@@ -74,11 +74,11 @@ class Clients:
             self._drop(idle[:surplus])
 
     def _is_idle(self, session: Hashable, client: object) -> bool:
-        # A browser's page is used for as long as somebody looks at it, after its request as well.
+        # A browser's page may be in use after its request.
         return session not in self._busy and not getattr(client, "is_busy", False)
 
     def _drop(self, keys: list[tuple[Hashable, Hashable]]) -> None:
-        # In tasks of their own: a client takes its time, and curl_cffi's swallows the cancellation of who waits for it.
+        # In their own tasks: closing takes time, and curl_cffi's client swallows the cancellation of its caller.
         for key in keys:
             closing = asyncio.get_running_loop().create_task(close_client(self._clients.pop(key)))
             self._closings.add(closing)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class Jar(CookieJar):
     """A cookie jar as the standard library has it, which follows browsers' rules (:mod:`proxysieve.core.cookies`).
 
-    Whatever fills it does so by these rules. Clients that copy it before they send, as httpx, requests and curl_cffi,
-    choose among it by their own. What it gives out are copies: to change a cookie, set it. Threads may share it.
+    These rules hold for whatever fills it. httpx, requests and curl_cffi copy it before they send, and choose by their
+    own rules. It gives out copies: to change a cookie, set it. Threads may share it.
 
     Args:
         site: Whose cookies those are that name no domain.

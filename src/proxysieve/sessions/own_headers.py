@@ -1,4 +1,4 @@
-"""Headers of the user's own, on top of those of a session's identity: what they may be, and where each of them goes.
+"""The user's own headers, on top of those of a session's fingerprint: which are allowed, and where each one goes.
 
 A header is for one site, or for every site that is asked, and a request carries those of the site that it asks. What
 becomes of the request later changes that only for the worse, whoever leads it on, :func:`headers_for_hop`:
@@ -39,10 +39,10 @@ SECRET = re.compile(
     r"auth|bearer|cookie|credential|csrf|xsrf|jwt|passw|passphrase|pwd|secret|session|signature|token|keys?(?![a-z])",
     re.IGNORECASE,
 )
-OF_THE_IDENTITY = "is part of what a session looks like, and another one would give it away"
+OF_THE_FINGERPRINT = "is part of the fingerprint, and another one would give the session away"
 OF_THE_CLIENT = "is for the client to say"
 RESERVED = {
-    "user-agent": OF_THE_IDENTITY,
+    "user-agent": OF_THE_FINGERPRINT,
     "cookie": "would be the same in every session: give cookies that they start with instead (--cookie-file)",
     "accept-encoding": OF_THE_CLIENT,
     "connection": OF_THE_CLIENT,
@@ -177,7 +177,7 @@ def headers_for_hop(headers: Mapping[str, str], asked_url: str, hop_url: str) ->
     carried keeps it away, as browsers do.
 
     Args:
-        headers: All that is carried on top of the identity's.
+        headers: All that are sent on top of the fingerprint's.
         asked_url: What was asked for first.
         hop_url: Where a redirect leads, or what a page loads. What is no URL gets nothing.
     """
@@ -246,7 +246,7 @@ def _check(name: str, value: str) -> None:
     lower = name.lower()
     why = RESERVED.get(lower)
     if lower.startswith("sec-ch-ua"):
-        why = OF_THE_IDENTITY
+        why = OF_THE_FINGERPRINT
     elif lower.startswith("proxy-"):
         why = "is between the client and the proxy"
     if why:

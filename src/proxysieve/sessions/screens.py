@@ -1,8 +1,8 @@
 """Screens and windows of browsers, drawn as often as they are among people.
 
 They come from the fingerprints that Apify publishes (``apify_fingerprint_datapoints``): a Bayesian network, made from
-what visitors of sites showed, in which a screen depends on the user agent alone and is recorded as a whole, with the
-window on it. So a draw needs no more than the frequencies of the whole ones, and no sampler with a chance of its own.
+what browsers showed to sites. There a screen depends on the user agent alone and is recorded as a whole, with the
+window on it. So a draw needs only the frequencies of these records, and no sampler.
 Some of what is recorded are robots, telephones in disguise and attempts to break in; ``ScreenRecord.is_plausible`` and
 the types of its fields keep those out.
 """
@@ -57,7 +57,7 @@ class BrowserWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScreenRecord(msgspec.Struct, frozen=True, rename="camel"):
-    """What a visitor showed; ``avail`` is what task bars and menus leave of the screen."""
+    """What a browser showed; ``avail`` is what task bars and menus leave of the screen."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""What a user holds while a request is under way: one visitor, with its proxy, its looks, its cookies, its clients."""
+"""What a user holds while a request is under way: a session with its proxy, fingerprint, cookies and clients."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ C = TypeVar("C")
 
 
 class Session:
-    """One visitor of one site. All that it consists of stays together for as long as it lives.
+    """One session at one site. Its parts stay together for as long as it lives.
 
     Attributes:
         name: Unique at its site.
         proxy: Where its requests go through; prints without the password.
         exit: The name by which a gateway provider knows its exit; empty at a plain proxy.
-        identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
+        fingerprint: Its browser; :attr:`headers` are for clients that do not impersonate one.
         cookies: Its own, kept across restarts, by browsers' rules. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
-        browser: What it has beside its cookies where it is a visitor by a real browser; kept, too.
+        browser: What a real browser keeps for it beside cookies; saved too.
 
     Args:
         given: Cookies that it starts with.
@@ -56,7 +56,7 @@ class Session:
         self.proxy: Proxy = proxy
         self.fingerprint: Fingerprint = record.fingerprint
         self.cookies = Jar(site)
-        # What the site has set since counts for more.
+        # A cookie that the site has set since then wins.
         for cookie in (*given, *(load_cookies(cookies) if cookies else ())):
             self.cookies.set_cookie(cookie)
         self.data: dict[str, Any] = msgspec.json.decode(data) if data else {}
@@ -77,7 +77,7 @@ class Session:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a client should send to look like this visitor."""
+        """The headers that a client should send to look like this session's browser."""
         return self.fingerprint.headers
 
     def client(self, make: Callable[[Session], C]) -> C:
@@ -89,9 +89,9 @@ class Session:
         return self._clients.get(self, make)
 
     def note_requests(self, count: int = 1) -> None:
-        """Its client sent the site so many requests more than leases and answers tell of: they count against its cap.
+        """Count requests to the site that no lease or answer tells of, against its cap.
 
-        For clients that go on sending after their answer, such as a browser; on the pool's event loop.
+        For clients that go on sending after their answer, such as a browser. Call it on the pool's event loop.
         """
         self._on_asked(count)
 

@@ -1,4 +1,4 @@
-"""What belongs to a session and not to its record, because it can be large and changes at its own pace.
+"""What belongs to a session but is stored apart from its record, as it may be large and changes on its own.
 
 Cookies are kept apart from a browser's other storage: clients share them, whatever a session is sent with.
 """
@@ -49,7 +49,7 @@ PLAIN_FIELDS = tuple(name for name in COOKIE_FIELDS if name not in {"http_only",
 
 
 class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a visitor by a real browser has beside its cookies.
+    """What a session in a real browser has beside its cookies.
 
     Attributes:
         window: The screen and the window that it has; None until it has a page.
@@ -62,7 +62,7 @@ class BrowserRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, om
     origins: list[dict[str, Any]] = []
 
     def __repr__(self) -> str:
-        # What sites keep has tokens by which they know who is logged in.
+        # What sites keep may hold login tokens.
         return (
             f"BrowserRecord(window={self.window!r}, timezone={self.timezone!r}, origins of {len(self.origins)} sites)"
         )

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.model import OK, Exchange, Outcome
-from proxysieve.core.verdicts import content
-from proxysieve.core.verdicts.content import (
+from proxysieve.core import content
+from proxysieve.core.content import (
     ENTITY_LENGTH,
     SEARCHED_BYTES,
     SEEN_LENGTH,
@@ -19,6 +18,7 @@ from proxysieve.core.verdicts.content import (
     Content,
     visible_text,
 )
+from proxysieve.core.model import OK, Exchange, Outcome
 from proxysieve.judging.tables import IS_FAST, PIECE_BYTES, make_judge, scan_at_once, scan_one_by_one
 
 JUDGE = make_judge()

@@ -1,6 +1,6 @@
-"""All cookies of one visitor, within browsers' limits.
+"""All cookies of one session, within browsers' limits.
 
-They lie apart by the site that they are of, so that what one site's requests cost does not grow with the others'.
+They are kept apart by site, so that the requests of one site do not get slower with the cookies of others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from proxysieve.core.cookies.scope import Registrable, cookie_place, domain_matc
 MOST_OF_SITE, LEFT_OF_SITE = 180, 150
 # In all. Chrome lets there be a tenth more for a while.
 MOST_COOKIES, LEFT_COOKIES = 3_000, 2_700
-# Those that were used last are not given up, however full it is, so that a cookie that was set now can be sent.
+# Those used last are always kept, so that a cookie that was set now can be sent.
 SAFE_COUNT = 50
 
 
@@ -30,7 +30,7 @@ class Kept:
 
 
 class Cookies:
-    """The cookies of one visitor.
+    """The cookies of one session.
 
     Args:
         registrable: Tells the registrable domain of a host; empty for a public suffix, an address or half of one.
@@ -156,7 +156,7 @@ class Cookies:
             self._make_room(list(self._all()), MOST_COOKIES, LEFT_COOKIES, now)
 
     def _make_room(self, kept: list[Kept], most: int, left: int, now: float) -> None:
-        """Give up what is over and, if it is still too much, what was not used for longest; ``Secure`` ones last."""
+        """Remove what is over and, if it is still too much, what was unused for longest; ``Secure`` ones last."""
         expired = [one for one in kept if one.cookie.is_expired(now)]
         self._drop(expired)
         living = [one for one in kept if not one.cookie.is_expired(now)]

@@ -1,1 +1,1 @@
-"""What browsers look like: their headers, what a user agent says, and which browsers sessions look like."""
+"""Fingerprints: the headers of browsers, what a user agent says, and which browsers sessions can look like."""

@@ -13,7 +13,7 @@ NO_LETTER = re.compile(r"[^a-z]")
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What one visitor looks like. All of it agrees, and it never changes within a session.
+    """What a session looks like to a site. All of it agrees, and it never changes within a session.
 
     Attributes:
         impersonate: The curl_cffi target whose TLS and HTTP/2 look like this browser.

@@ -82,7 +82,7 @@ NEAREST_TO_CHROMIUM = "chrome152"
 def real_chromium(
     user_agent: str, accept_language: str, client_hints: Sequence[tuple[str, str]], engine: str = "chromium"
 ) -> Fingerprint:
-    """The identity of a Chromium that runs here, by what it says of itself.
+    """The fingerprint of a Chromium that runs here, by what it says of itself.
 
     Where a client sends a session's requests in its place, it imitates the nearest Chrome.
     """
@@ -96,11 +96,11 @@ def real_chromium(
 
 
 def follow(fingerprint: Fingerprint, fingerprints: Sequence[Fingerprint]) -> Fingerprint | None:
-    """What a visitor that was *fingerprint* looks like where visitors are *fingerprints* now.
+    """Which of *fingerprints* a session gets that had *fingerprint* before.
 
     A browser that is no longer among them was updated meanwhile, as its users' are: a real one to the version that
     runs, an imitation to the next version of the same browser on the same platform. None where it would be another kind
-    of visitor, whom cookies bound to a browser would not know again.
+    of browser, which cookies bound to a browser would not know again.
     """
     of_kind = [one for one in fingerprints if one.engine == fingerprint.engine]
     if fingerprint in of_kind:

@@ -1,4 +1,4 @@
-"""What a user agent says, and which of the visitors that we can be is nearest to that browser."""
+"""What a user agent says, and which of our fingerprints is nearest to that browser."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Catalog:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """Have what is done meanwhile known as one change, as whoever keeps groups looks at all of them then."""
+        """Count what is done meanwhile as one change, as those who keep groups then read all of them."""
         self._is_changing = True
         try:
             yield

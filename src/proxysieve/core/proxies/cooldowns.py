@@ -1,14 +1,14 @@
-"""Which proxies rest as a whole, because they said something of themselves that all of their exits would meet.
+"""Which proxies cool down as a whole, because they answered something that holds for all of their exits.
 
-* Who asks to be left alone until a moment is left alone until then, whichever exit of it was told so. It may be busy by
-  how many requests are out at once. So from then on it carries no more than were still out when it said so, and with
-  each time that all of these are answered a quarter of one more.
-* Who refuses its login, or to be used any longer, may be paid for at any time, and nobody tells. So it is asked again
-  by a single question now and then, and by no other while that is out. If something came through it before, it may have
-  been a hiccup: that is after a second at first. If nothing ever did, it is no accident, nor a session's name: that is
-  after an hour. Each time that it refuses again, the rest is twice as long, up to a day.
+* A proxy that asks us to wait gets no request until then, through any exit. It may be busy as many requests are out at
+  once. So afterwards it carries no more than were still out then, and a quarter of one more each time that all of these
+  are answered.
+* A proxy that refuses its login, or whose plan is used up, may be paid for at any time, and nobody tells us. So one
+  request asks it again now and then, and no other goes out meanwhile. If something came through it before, it may have
+  been a hiccup: we ask after a second at first. If nothing ever did, we ask after an hour. Each time that it refuses
+  again, the cooldown is twice as long, up to a day.
 
-Only what was asked for is kept in a store. Whoever starts a run has changed something, or wants to know.
+A store keeps only the waits that proxies asked for. Whoever starts a run has changed something, or wants to know.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import NamedTuple
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS
 
 FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS = 1.0, 3600.0
-# How much more a proxy that was busy carries once as many were answered as it carries.
+# How much more a busy proxy carries once all of its requests were answered.
 GROWTH = 0.25
-# No more doublings make a rest any longer.
+# More doublings make a cooldown no longer.
 MOST_DOUBLINGS = 30
 
 
@@ -42,42 +42,42 @@ class Refused(NamedTuple):
 
 
 class ProxyCooldowns:
-    """The proxies of one site that rest as a whole, by their keys."""
+    """The proxies of one site that cool down as a whole, by their keys."""
 
     def __init__(self) -> None:
         self._passed: set[str] = set()
         self._refused: dict[str, Refused] = {}
         self._asked: dict[str, float] = {}
-        # The lease of the question by which each of those that refused is asked again.
+        # The lease of the request that asks each of those again that refused.
         self._trials: dict[str, int] = {}
-        # How many requests are out through each, and how many those that were busy are to carry.
+        # How many requests are out through each, and how many each busy one may carry.
         self._out: Counter[str] = Counter()
         self._bears: dict[str, float] = {}
 
     def until(self, key: str) -> float:
-        """When the proxy may be used again, in Unix seconds; 0 if it does not rest."""
+        """When the proxy may be used again, in Unix seconds; 0 if it does not cool down."""
         refused = self._refused.get(key)
         return max(self._asked.get(key, 0.0), refused.until if refused else 0.0)
 
     def cooling_down(self, now: float) -> Iterator[tuple[str, float]]:
-        """The keys of the proxies that rest at *now*, and until when each does."""
+        """The keys of the proxies that cool down at *now*, and until when each does."""
         for key in self._asked.keys() | self._refused.keys():
             until = self.until(key)
             if now < until:
                 yield key, until
 
     def is_full(self, key: str) -> bool:
-        """Whether the proxy is to carry no more: the question that tries it is out, or as many as it bears."""
+        """Whether the proxy may carry no more: the request that tests it is out, or as many as it allows."""
         return key in self._trials or self._out[key] + 1 > self._bears.get(key, math.inf)
 
     def lease(self, key: str, lease: int) -> None:
-        """A question goes out through the proxy."""
+        """A request goes out through the proxy."""
         self._out[key] += 1
         if key in self._refused:
             self._trials[key] = lease
 
     def land(self, key: str, lease: int) -> None:
-        """That question is over, whatever came of it."""
+        """That request is over, whatever came of it."""
         self._out[key] -= 1
         if not self._out[key]:
             del self._out[key]
@@ -85,16 +85,16 @@ class ProxyCooldowns:
             del self._trials[key]
 
     def ask(self, key: str, until: float) -> None:
-        """The proxy asked to be left alone until that moment."""
+        """The proxy asked us to wait until that moment."""
         self._asked[key] = max(self._asked.get(key, 0.0), until)
 
     def busy(self, key: str, until: float) -> None:
-        """The same, as it is asked too much."""
+        """The same, because it gets too many requests."""
         self._bears[key] = max(1.0, min(self._bears.get(key, math.inf), self._out[key]))
         self.ask(key, until)
 
     def refuse(self, key: str, asked_at: float, at: float) -> None:
-        """The proxy refused at that moment what was asked before; questions that were out together are refused once."""
+        """The proxy refused a request; requests that were out together count as one refusal."""
         before = self._refused.get(key)
         if before is None or asked_at >= before.at:
             times = before.times + 1 if before else 1
@@ -123,7 +123,7 @@ class ProxyCooldowns:
         self._passed.add(key)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """What is said of these proxies is new: ask them."""
+        """The options of these proxies are new: ask them again."""
         for key in keys:
             self._refused.pop(key, None)
             self._trials.pop(key, None)

@@ -29,7 +29,7 @@ class Elsewhere:
             self.good.discard(exit_id)
 
     def part(self, exit_ids: Iterable[str]) -> None:
-        """These have left: nobody is to draw them, but what was heard of them is kept."""
+        """These have left: nobody may draw them, but what is known of them is kept."""
         for exit_id in exit_ids:
             self.good.discard(exit_id)
 
@@ -49,14 +49,14 @@ class Elsewhere:
 
 
 class Agreement:
-    """How often hearsay was right at one site.
+    """How often other sites were right about exits at one site.
 
     Attributes:
-        ok: How many exits worked of which it was said.
+        ok: How many exits worked that work elsewhere.
         bad: How many did not.
     """
 
-    # One site tells much of another, or nothing: it is believed as half, with the weight of so many exits.
+    # One site may tell much of another, or nothing: we begin with a half, with the weight of so many exits.
     WEIGHT = 2.0
 
     def __init__(self, claimed: float) -> None:
@@ -64,11 +64,11 @@ class Agreement:
         self.ok = self.bad = 0
 
     def chance(self, usual: float) -> float:
-        """How likely an exit is to work of which it is said, where *usual* is how likely any is."""
+        """How likely an exit is to work that works elsewhere, where *usual* is how likely any is."""
         prior = (self._claimed + usual) / 2
         return (self.ok + self.WEIGHT * prior) / (self.ok + self.bad + self.WEIGHT)
 
     def count(self, *, works: bool) -> None:
-        """It was said of an exit that does, or does not, work."""
+        """Such an exit does, or does not, work here."""
         self.ok += works
         self.bad += not works

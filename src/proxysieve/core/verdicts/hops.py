@@ -1,7 +1,7 @@
 """Redirects as evidence: each of them is an answer of its own, which may say more than the last one.
 
-What is met on the way counts only where the way does not end at the page. A visitor who is sent to a check, to a
-consent or to a login and comes back to what was asked for has passed it.
+Redirects count only if they do not end at the page. A session that is sent to a check, a consent or a login and comes
+back to the page has passed it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.urls.redirects import MOST_HOPS
-from proxysieve.core.verdicts.content import Content
-from proxysieve.core.verdicts.signs import ADDRESS, LONGEST_ADDRESS
+from proxysieve.core.verdicts.signs import LONGEST_ADDRESS, host_and_path
 
-# What the last part of a path is called that asks who somebody is, without its ending.
+# The last part of the path of login pages, without its ending.
 LOGINS = frozenset(
     {"authwall", "log-in", "log_in", "login", "logon", "sign-in", "sign_in", "signin", "user_login", "wp-login"}
 )
 ENDING = re.compile(r"\.[a-z]{2,5}\Z")
 LOGIN_WALL = "login-wall"
-# Where one is sent to is often escaped once more within another address.
+# The target is often escaped once more within another URL.
 ESCAPES = 3
 CLEAR = "http://"
 # What is kept of a redirect's body.
@@ -29,7 +29,7 @@ SEEN_BYTES = 4_096
 
 
 def on_the_way(exchange: Exchange) -> Iterator[Exchange]:
-    """Each redirect of *exchange* as the answer where the way ended; none where it ended at the page."""
+    """Each redirect of *exchange* as an answer of its own; none if they ended at the page."""
     if exchange.hops and not (exchange.failure is None and is_back(exchange)):
         for hop in exchange.hops[: MOST_HOPS + 1]:
             yield Exchange(
@@ -49,10 +49,10 @@ def is_back(exchange: Exchange) -> bool:
 
 
 def login_wall(exchange: Exchange, content: Content) -> Verdict | None:
-    """Redirects that ended at a login which is to lead to the page, and asks for a password.
+    """Redirects that ended at a login that leads to the page and asks for a password.
 
-    Some sites show it to all who have no account, others to addresses that they do not trust: only others' answers can
-    tell. A login that is asked for itself is a page, and so is one at the root of a site, which has no other.
+    Some sites show it to all without an account, others to addresses that they do not trust: only other exits can tell.
+    A login that was asked for is a page, and so is a login at the root of a site.
     """
     host, page = _page_of(exchange.url)
     if not page.strip("/") or is_back(exchange) or _is_login(page) or not _is_login(_page_of(exchange.final_url)[1]):
@@ -65,7 +65,7 @@ def login_wall(exchange: Exchange, content: Content) -> Verdict | None:
 
 
 def was_in_clear(exchange: Exchange) -> bool:
-    """Whether a redirect of *exchange* may be the proxy's word: without TLS nothing keeps it from answering itself."""
+    """Whether the proxy may have sent a redirect of *exchange*: without TLS it can answer in the site's place."""
     return any(url.startswith(CLEAR) for url in (exchange.url, *(hop.url for hop in exchange.hops)))
 
 
@@ -76,11 +76,8 @@ def is_in_clear(exchange: Exchange) -> bool:
 
 def _page_of(url: str) -> tuple[str, str]:
     """Host and path of *url*, in lower case; a slash at the path's end, and ``www.``, make no other page."""
-    address = ADDRESS.match(url[:LONGEST_ADDRESS])
-    if address is None:
-        return "", ""
-    host = address[1].rpartition("@")[2].partition(":")[0].lower()
-    return host.removeprefix("www.").removesuffix("."), address[2].partition("?")[0].lower().rstrip("/")
+    host, path = host_and_path(url)
+    return host.removeprefix("www.").removesuffix("."), path.partition("?")[0].lower().rstrip("/")
 
 
 def _is_login(path: str) -> bool:

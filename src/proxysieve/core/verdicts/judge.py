@@ -1,21 +1,21 @@
-"""What came back: an exchange into a verdict.
+"""Makes a verdict of an exchange.
 
-Opinions are asked for in the order of how sure they are, and the first one decides:
+The judge asks in this order, the surest first. The first answer decides:
 
-1. how the request failed, and what its caller knows (signs of their own);
-2. the proxy's own evidence, so that its refusals are never held against the site;
+1. how the request failed, and the caller's own signs;
+2. the proxy's own evidence, so that its refusals never count against the site;
 3. a header by which a vendor says that it stepped in;
-4. where redirects ended, and what they said themselves where they did not end at the page;
-5. a mark in the body that stands on block pages only;
-6. a mark of a site's own error: many of them look like block pages, and come with the same statuses;
+4. where redirects ended, and what they said themselves if they did not end at the page;
+5. a sign in the body that stands on block pages only;
+6. a sign of a site's own error: many such pages look like block pages, and have the same statuses;
 7. a login in the page's place;
-8. the content, where it says in words that somebody is refused or is to prove to be human, and the status does not say
-   the same: such a status is unclear, or a site's error, and the words say whose;
+8. the content, if it refuses in words or asks for a human, and the status does not say the same: then the status alone
+   is unclear or a site's error, and the words say more;
 9. the status;
-10. the rest of the content: that one is too fast, a word, or nothing at all.
+10. the rest of the content: "too fast", a single word, or nothing at all.
 
-Judging never raises. A sign of the caller's that does is passed over; if a rule of ours does, the answer is unclear.
-Both are told to whoever made the judge.
+Judging never raises. If a sign of the caller's does, it is skipped; if a rule of ours does, the answer is unclear.
+Whoever made the judge is told of both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from proxysieve.core.verdicts.retry_after import retry_after
 from proxysieve.core.verdicts.signs import SHORT_LENGTH, Scan, SearchedExchange, Sign, Table
 
 SignFunction = Callable[[Exchange], Verdict | None]
-# Is told what failed, by its name, and how.
+# Is told what failed, and how.
 OnFault = Callable[[str, str], None]
 
 PROXY_FAILURES = frozenset({Failure.PROXY_UNREACHABLE, Failure.PROXY_REFUSED})
@@ -56,22 +56,22 @@ SITE_FAILURES = frozenset(
     }
 )
 FINAL_FAILURES = frozenset({Failure.TOO_LARGE, Failure.UNSENDABLE, Failure.UNREADABLE})
-# What a proxy can do in a site's place where no TLS keeps it from that, so that others are to tell.
+# A proxy can do this in the site's place where there is no TLS, so other exits must tell.
 LEADING_ASTRAY = frozenset({Failure.REDIRECTS, Failure.MISLED})
 # 420 and 430 are what Twitter and Shopify say for 429.
 THROTTLE_STATUSES = frozenset({420, 429, 430})
-# What the proxy may say as well as the site, where there is no tunnel: that its plan is used up, or the way is closed.
+# Without a tunnel the proxy may say these too: that its plan is used up, or that it cannot reach the site.
 EITHERS = frozenset({402, 502, 504})
 # Below are announcements that an answer will follow (RFC 9110, 15.2).
 FIRST_STATUS = 200
-# What no server of its own says: LinkedIn's 999 is a refusal.
+# Above, no status is standard: LinkedIn's 999 is a refusal.
 LAST_STATUS = 599
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
-# What is answered with a page. To HEAD none is sent, and the others do their work without (RFC 9110, 9.3).
+# Methods whose answer is a page. HEAD gets none, and the others need none (RFC 9110, 9.3).
 PAGE_METHODS = frozenset({"GET", "POST"})
-# What is said in a few words and surely, and what is a guess.
+# How sure a verdict is.
 SURE, LIKELY, GUESSED = 0.99, 0.8, 0.5
-# A page of so much visible text is about something.
+# A page with more visible text is about something.
 CHECK_LENGTH = 1_000
 # A page that is only a refusal is shorter.
 REFUSAL_LENGTH = 600
@@ -89,34 +89,34 @@ REFUSAL_WORDS = frozenset(
     }
 )
 REFUSAL_WORD_BYTES = 512
-# And says so at once.
+# It says so within so many characters.
 SAID_FIRST = 200
-# A page that is missing is no refusal, and says much else.
+# A missing page is no refusal, and says many other things.
 MISSING_STATUSES = frozenset({404, 410})
-# Answers about what was sent, which say "rejected" of files and orders (RFC 9110, 15.5.21).
+# An answer about what was sent: it may say that a file or an order is rejected (RFC 9110, 15.5.21).
 UNPROCESSABLE_STATUS = 422
-# A refusal and its ground stand in one sentence or two; what is further away is in the page's footer.
+# A refusal and its reason stand within so many characters; what is further away is in the page's footer.
 NEAR_LENGTH = 160
 FIRST_ERROR, FIRST_SITE_ERROR = 400, 500
 
 
-# The rules about what a page says that bears no mark; what stands behind ``status-`` is a rule each.
+# The rules for pages without a sign; each status is a rule too, such as ``status-403``.
 RULES = frozenset({"human-check", "refusal-text", "throttle-text", "refusal-word", "empty-body", LOGIN_WALL})
-# What an answer is called over which a rule of ours raises an exception.
+# The sign of an answer for which a rule of ours raised an exception.
 FAULT = "judge-failed"
 STATUS_RULE = "status-"
 
 
 class Words(NamedTuple):
-    """Texts that say something together, or on a page of nothing else; in lower case.
+    """Texts that count together, or on a page with little else; in lower case.
 
     Attributes:
         widgets: What shows a captcha.
-        checks: How visitors are asked to prove that they are human.
+        checks: How pages ask for a proof that somebody is human.
         refusals: How addresses are told that they are refused.
-        throttles: How visitors are asked to slow down.
+        throttles: How pages ask to slow down.
         denials: Words for a refusal, which say no more than a status does.
-        grounds: What makes a refusal one of the visitor: its address, its behaviour, a firewall.
+        grounds: Why a client is refused: its address, its behaviour, a firewall.
         content: What a page has that is more than a check.
     """
 
@@ -130,12 +130,12 @@ class Words(NamedTuple):
 
 
 class Judge:
-    """Judges exchanges, by the marks of a table and by rules.
+    """Judges exchanges, by the signs of a table and by rules.
 
     Args:
-        marks: In the order in which they are asked.
-        words: What hints at a check on a page of nothing else.
-        make_scan: Makes what finds texts in a body, of the texts of a table.
+        signs: In the order in which they are asked.
+        words: They count on pages without a sign.
+        make_scan: Makes a function that finds the texts of a table in a body.
         own: Signs of the caller's, which are asked first.
         off: The names of rules that are not to be asked: some of :data:`RULES`, or ``status-403`` and the like.
         on_fault: Is told of each exception that was caught.
@@ -152,7 +152,7 @@ class Judge:
     ) -> None:
         self._words = words
         self._on_fault = on_fault
-        # What is said in full, and needs no second hint.
+        # Whole sentences, which need no second hint.
         self._telling = words.widgets | words.checks | words.refusals | words.throttles
         self._table = Table(signs, sorted(frozenset().union(*words)))
         self._scan = make_scan(self._table)
@@ -160,7 +160,7 @@ class Judge:
         self._off = frozenset(off)
 
     def judge(self, exchange: Exchange, *last_signs: SignFunction) -> Verdict:
-        """The first opinion, that of *last_signs* after all others; silence means that all is well."""
+        """The first opinion, with *last_signs* asked after all others; OK if there is none."""
         return next(self._heeded(exchange, last_signs), OK)
 
     def see(self, exchange: Exchange, *last_signs: SignFunction) -> list[Verdict]:
@@ -186,7 +186,7 @@ class Judge:
             yield from self._asked(sign, exchange)
 
     def _guarded(self, opinions: Iterator[Verdict]) -> Iterator[Verdict]:
-        """*opinions*; where a rule of ours fails over an answer, that it did."""
+        """*opinions*; if a rule of ours raises, an unclear verdict says so."""
         try:
             yield from opinions
         except Exception as error:  # noqa: BLE001 - whatever a site sends, its answer gets a verdict
@@ -195,7 +195,7 @@ class Judge:
             yield Verdict(outcome=Outcome.UNCLEAR, why=why, sign=FAULT, confidence=GUESSED)
 
     def _proxys_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
-        """What the proxy says that refused a CONNECT; nothing where it is not known what it answered."""
+        """The opinions about what a proxy answered to a refused CONNECT; none if that is not known."""
         if exchange.proxy_answer is None:
             return
         answer = answer_to_connect(exchange.proxy_answer, exchange.at)
@@ -213,7 +213,7 @@ class Judge:
         yield by_status(answer)
 
     def _asked(self, sign: SignFunction, exchange: Exchange) -> tuple[Verdict, ...]:
-        """What a sign of the caller's says; nothing if it fails, so that its mistake costs no page."""
+        """What a sign of the caller's says; nothing if it raises, so that its mistake costs no page."""
         try:
             opinion: object = sign(exchange)
         except Exception as error:  # noqa: BLE001 - it is the caller's code
@@ -229,7 +229,7 @@ class Judge:
 
     def _usual_opinions(self, exchange: Exchange) -> Iterator[Verdict]:
         reading = SearchedExchange(exchange, self._scan)
-        # One look at each; the order of the stages is that of how sure they are.
+        # Each is looked up once; the surest opinion comes first.
         headers, in_body = list(self._table.of_headers(exchange)), list(self._table.of_body(reading))
         yield from _said(wants_credentials(exchange))
         yield from _verdicts(exchange, headers + in_body, {Outcome.PROXY_ERROR})
@@ -249,19 +249,19 @@ class Judge:
             yield from _said(said)
 
     def _on_the_way(self, exchange: Exchange) -> Iterator[Verdict]:
-        """What the redirects say by marks, each as an answer of its own."""
+        """What the signs say of the redirects, each as an answer of its own."""
         for hop in on_the_way(exchange):
             reading = SearchedExchange(hop, self._scan)
             signs = [*self._table.of_headers(hop), *self._table.of_address(hop), *self._table.of_body(reading)]
             yield from _verdicts(hop, signs, {*REFUSALS, Outcome.PROXY_ERROR})
 
     def _explains(self, said: Verdict, by_status: list[Verdict]) -> bool:
-        """Whether what the page says is surer than its status, which may mean anything unless it refuses by itself."""
+        """Whether the page says more than its status: a status that does not refuse by itself may mean anything."""
         is_sure = any(one.outcome in REFUSALS and one.sign not in self._off for one in by_status)
         return said.outcome is Outcome.BLOCKED and said.sign not in self._off and not is_sure
 
     def _content(self, reading: SearchedExchange) -> Verdict | None:
-        """What a page says that bears no mark."""
+        """What a page without a sign says."""
         exchange = reading.exchange
         if exchange.status == 200 and exchange.body == b"":
             return empty(exchange)
@@ -274,7 +274,7 @@ class Judge:
         return self._in_words(reading, words, is_error=is_error) or refusal_word(reading)
 
     def _in_words(self, reading: SearchedExchange, words: set[str], *, is_error: bool) -> Verdict | None:
-        """What *words* on a page come to, if it is about nothing else; with an error it may be longer."""
+        """What *words* on a page mean, if it is about nothing else; an error page may be longer."""
         exchange, content = reading.exchange, reading.content
         is_about_something = bool(words & self._words.content)
         length = len(content.visible)
@@ -282,7 +282,7 @@ class Judge:
             return None
         if not is_error and (is_about_something or content.leads_on):
             return None
-        # What stands in the title alone must be all of it: pages of programs have no more than a title either.
+        # In the title alone it must be the whole title: pages of web applications have no more than a title either.
         checks = [check for check in words & self._words.checks if check in content.visible or check == content.title]
         has_widget = bool(words & self._words.widgets)
         is_elsewhere = not is_error and (content.has_form or (exchange.status in MISSING_STATUSES and not has_widget))
@@ -300,9 +300,9 @@ class Judge:
                 exchange, "throttle-text", "says to slow down", confidence=LIKELY, outcome=Outcome.THROTTLED
             )
         is_of_sent = exchange.status == UNPROCESSABLE_STATUS or exchange.status >= FIRST_SITE_ERROR
-        is_visitors = is_error and not is_of_sent and not is_about_something
-        if is_visitors and _are_near(shown, words & self._words.denials, words & self._words.grounds):
-            return _refusal(exchange, "refusal-text", "refuses its visitor", confidence=LIKELY, scope=Scope.EXIT)
+        is_of_client = is_error and not is_of_sent and not is_about_something
+        if is_of_client and _are_near(shown, words & self._words.denials, words & self._words.grounds):
+            return _refusal(exchange, "refusal-text", "refuses this client", confidence=LIKELY, scope=Scope.EXIT)
         return None
 
 
@@ -328,7 +328,7 @@ def _places(shown: str, text: str) -> Iterator[int]:
 
 
 def failed(exchange: Exchange) -> Verdict | None:
-    """No answer: the proxy's fault, the site's, or not to be told apart."""
+    """No answer: the proxy's fault, the site's, or unknown whose."""
     failure = exchange.failure
     if failure is None:
         return None
@@ -359,7 +359,7 @@ def status(exchange: Exchange) -> Verdict | None:
     if code > LAST_STATUS:
         return _refusal(exchange, sign, f"status {code}", confidence=0.9)
     if code == 403 or (code == 401 and not exchange.header("www-authenticate")):
-        # Bans look like this, and so do pages that are nobody's to see: only others' answers can tell.
+        # Bans look like this, and so do pages that nobody may see: only other exits can tell.
         return Verdict(outcome=Outcome.UNCLEAR, why=f"status {code}", sign=sign, confidence=GUESSED, until=wait)
     if code in EITHERS and is_in_clear(exchange):
         # Without a tunnel the proxy may have said it as well as the site.
@@ -371,7 +371,7 @@ def status(exchange: Exchange) -> Verdict | None:
 
 
 def empty(exchange: Exchange) -> Verdict | None:
-    """A page of nothing, where there should be one. An empty robots.txt says that nothing is asked."""
+    """An empty page. An empty robots.txt is a good answer: it asks for nothing."""
     if exchange.method.upper() not in PAGE_METHODS or exchange.url.partition("?")[0].endswith("/robots.txt"):
         return None
     why = "status 200 with an empty body"
@@ -379,7 +379,7 @@ def empty(exchange: Exchange) -> Verdict | None:
 
 
 def refusal_word(reading: SearchedExchange) -> Verdict | None:
-    """A page that says no more than that it is refused, in the words of its status."""
+    """A page that says only that it is refused, in the words of its status."""
     if reading.content.size > REFUSAL_WORD_BYTES or reading.content.visible.strip(" .!") not in REFUSAL_WORDS:
         return None
     why = f"says no more than {reading.content.visible!r}"
@@ -387,7 +387,7 @@ def refusal_word(reading: SearchedExchange) -> Verdict | None:
 
 
 def _of_resource(verdict: Verdict) -> Verdict:
-    """*verdict* on what is refused to everybody: nobody is given up for it, and it is not asked for again."""
+    """*verdict* on a page that is refused to everybody: no session ends for it, and it is not asked for again."""
     outcome = Outcome.SITE_ERROR if verdict.outcome in REFUSALS else verdict.outcome
     return msgspec.structs.replace(verdict, outcome=outcome, is_final=outcome is not Outcome.OK)
 

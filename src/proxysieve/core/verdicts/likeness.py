@@ -1,18 +1,17 @@
-"""What the good pages of one site look like, learned without being told; and so, what looks like none of them.
+"""Learns what the good pages of one site have in common, and so finds pages that are unlike them.
 
-There are block pages that nobody has a sign for, and they may come with status 200. What they are not is a page of the
-site: they lack what its pages share. That is a weak hint, as a site may have pages of many makes, and a good page that
-is doubted is asked for in vain. So a page is doubted only if all of this is true:
+No sign knows some block pages, which may come with status 200. But they are no pages of the site: they lack what its
+pages share. That is a weak hint, as a site may have many kinds of pages, and to doubt a good page wastes requests. So a
+page is doubted only if all of this is true:
 
 1. Enough good pages of its kind are known, and they have a *core*: traits that stand on nearly all of them. A site of
-   many makes has no core, and none of its pages is ever doubted.
-2. It has as good as nothing of the core.
-3. It is like none of the *layouts* that were met and taken for good, however seldom.
+   many kinds has no core, and none of its pages is ever doubted.
+2. It has almost nothing of the core.
+3. It is like none of the *layouts* of good pages that were met, however seldom.
 4. It is slight: it offers as little to read and to follow as block pages do. An article in a new layout is no block.
 
-HTML where nothing but JSON, pictures or the like is known lacks the core of everything there is, and need only be
-slight and like no layout. The other way round nothing is doubted: what blocks is made for people's eyes, and a crawl
-may come to an API or a picture at any time.
+Where a site has sent only JSON, pictures or the like, HTML need only be slight and like no layout. In the other
+direction nothing is doubted: block pages are made for people, and a crawl may come to an API or a picture at any time.
 
 Of 54 good pages of other sites, which share nothing with a site either, the fourth reason alone spares two thirds. A
 site's queue asks for this after the judge, as the engine sees no bodies.
@@ -29,7 +28,6 @@ import msgspec
 
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.records import Count
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.repeats import Repeats
 from proxysieve.core.verdicts.traits import Kind, PageTraits, literal_of
 
@@ -37,13 +35,13 @@ from proxysieve.core.verdicts.traits import Kind, PageTraits, literal_of
 UNLIKE = "unlike"
 # So many good pages of a kind must be known. An API may answer what does not exist in another shape, and seldom.
 ENOUGH = {Kind.HTML: 20, Kind.JSON: 100}
-# So many answers of other kinds must be known where HTML is as good as unknown, and it is so below one in so many.
+# HTML counts as unknown below one in so many answers, once so many of other kinds are known.
 ENOUGH_OTHERS, ONE_IN = 50, 50
 CORE_SHARE, LEAST_CORE = 0.9, 8
 STRANGE_SHARE, OWN_SHARE = 0.1, 0.5
-# Of all that two pages have, what both have where they are of one layout.
+# Two pages are of one layout if they share so much of all that they have.
 ALIKE = 0.3
-# Nothing forgets by the clock: a site that is not asked does not change for us.
+# Nothing is forgotten by time alone.
 FADE_AT, RESTART_AT = 1_024, 128
 MOST_TRAITS, KEPT_TRAITS, SKETCH, MOST_LAYOUTS = 160, 96, 16, 12
 # What an accepted layout counts for.
@@ -51,9 +49,9 @@ REMEMBERED = 32
 # Of the pages that are recognised, one in so many is read: fewer as more are known.
 STEP_GROWTH, LARGEST_STEP = 8, 128
 LITERALS, LEAST_LITERALS = 8, 4
-# Block pages of unknown makers are smaller; large ones are not read for the sake of this.
+# Unknown block pages are smaller, so larger pages are not read for this.
 SMALL_BYTES = 20_000
-# Fewer changes are not worth the writing.
+# Fewer changes are not worth saving.
 CHANGES_SAVED_AT_ONCE = 8
 
 
@@ -71,7 +69,7 @@ class Layout(msgspec.Struct, kw_only=True):
     count: Count
 
     def similarity(self, traits: dict[int, bytes]) -> float:
-        """About how much of all that it and a page have both have, from 0 to 1."""
+        """About how much it and a page share, from 0 to 1."""
         if not self.sketch or not self.size:
             return 0.0 if traits else 1.0
         shared = self.size * sum(trait in traits for trait in self.sketch) / len(self.sketch)
@@ -161,7 +159,7 @@ class Album:
         return True
 
     def accept(self, look: PageTraits) -> None:
-        """Take a page for good that looks as if it was none, and remember its layout well."""
+        """Take a doubted page for good, and remember its layout well."""
         self.kept.seen_count += 1
         self._read(look, 1)
         self._note_layout(look, REMEMBERED)
@@ -209,7 +207,7 @@ class Album:
     def _forget(self) -> None:
         kept = self.kept
         if kept.count >= RESTART_AT and not self.has_core:
-            # It was made anew, or has no make of its own: nothing is lost, and a new core is found sooner.
+            # The site was made anew, or its pages share nothing: so nothing is lost, and a new core is found sooner.
             kept.count = kept.unread_count = 0
             kept.traits = {}
         if kept.count >= FADE_AT:
@@ -220,7 +218,7 @@ class Album:
 
 
 class LikenessRecord(msgspec.Struct, kw_only=True):
-    """What is kept of a site's looks."""
+    """What is kept of the likeness of a site's pages."""
 
     html: KindRecord
     json: KindRecord
@@ -228,7 +226,7 @@ class LikenessRecord(msgspec.Struct, kw_only=True):
 
 
 class Likeness:
-    """How the good pages of one site look."""
+    """What the good pages of one site have in common."""
 
     def __init__(self) -> None:
         self._albums = {kind: Album(KindRecord()) for kind in Kind}
@@ -237,7 +235,7 @@ class Likeness:
         self._change_count = 0
 
     def judge(self, exchange: Exchange, verdict: Verdict, *, is_expected: bool = False) -> Verdict:
-        """*verdict*, unless that is good and the page like no good one; a page that is good is learned.
+        """*verdict*, or a doubt if it is good but the page is like no good one. Good pages are learned.
 
         Args:
             exchange: With what came back.
@@ -246,7 +244,7 @@ class Likeness:
         """
         if verdict.outcome is not Outcome.OK or not is_page(exchange):
             return verdict
-        # Who says that it is good knows better; silence is what may be doubted.
+        # A sign that says OK knows better. A page without any sign may be doubted.
         look, may_doubt = traits_of(exchange), verdict is OK and not is_expected
         doubt = self._doubt_repeated(look, exchange.url) if may_doubt else ""
         doubt = doubt or self._see(look, may_doubt=may_doubt)
@@ -323,16 +321,16 @@ class Likeness:
 
 
 def is_page(exchange: Exchange) -> bool:
-    """Whether it is a page of the site that can look like others; what stands in robots.txt is none."""
+    """Whether it is a page that can be like others; a robots.txt is none."""
     return exchange.status == 200 and bool(exchange.body) and not exchange.url.endswith("/robots.txt")
 
 
 def traits_of(exchange: Exchange) -> PageTraits:
-    """How the page looks that came back."""
-    return PageTraits(Content(exchange.body or b"", exchange.header("content-type")))
+    """The traits of the page that came back."""
+    return PageTraits(exchange.content)
 
 
 def _roughly(count: int) -> str:
-    """*count* with one digit that counts, so that a report does not tell apart what is the same."""
+    """*count* rounded down to one digit, so that a report groups what is the same."""
     unit = 10 ** (len(str(count)) - 1)
     return f"{count // unit * unit:,}" + ("+" if count % unit else "")

@@ -1,9 +1,9 @@
-"""A login made unreadable in what strangers say: a proxy that refuses one may repeat it, in whatever writing.
+"""Removes a login from what strangers say: a proxy that refuses a login may repeat it, in any encoding.
 
-The writings that servers use are left out where they stand: as it is, percent-encoded, with the references of HTML or
-the escapes of JSON, and in base64, as ``Proxy-Authorization`` has it, within a longer text too. Where one of them can
-still be read once escapes are resolved, as some letters were written in one way and some in another, or one writing
-within another (base64 in JSON, whose slashes are escaped), nothing of the text is kept.
+The usual encodings are replaced where they stand: plain, percent-encoded, with HTML references or JSON escapes, and in
+base64, as in ``Proxy-Authorization``, also within a longer text. If the login can still be read once all escapes are
+resolved, as its letters are escaped in several ways or one encoding is within another (base64 in JSON with escaped
+slashes), nothing of the text is kept.
 """
 
 from __future__ import annotations
@@ -12,32 +12,38 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import msgspec
 
+from proxysieve.core.content import unescape
 from proxysieve.core.model import Exchange
-from proxysieve.core.verdicts.content import unescape
 
 LEFT_OUT = b"***"
-# What is shorter stands in any text by accident, so only words of it are left out.
+# Shorter texts stand anywhere by accident, so they are removed only as whole words.
 SHORT_BYTES = 4
-# So many letters in base64 that stand within a longer text are no accident.
+# So many letters of base64 within a longer text are no accident.
 LEAST_BASE64 = 8
 # Those of JSON and of JavaScript; letters beyond 16 bits are two of them.
 ESCAPES = re.compile(rb"((?:\\u[0-9a-fA-F]{4})+)|\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
-# Escapes are resolved so often: what was escaped may have been escaped before.
+# A text may be escaped several times, so escapes are resolved so often.
 ROUNDS = 3
-# Of the proxies of a crawl that say no at about the same time.
+# What resolves escapes, by the letter with which each begins.
+RESOLVERS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"%": unquote_to_bytes,
+    b"\\": lambda text: ESCAPES.sub(_unescaped, text),
+    b"&": lambda text: unescape(text.decode("utf-8", "replace")).encode("utf-8", "replace"),
+}
+# Enough for the proxies of a crawl that refuse at about the same time.
 LOGINS_KEPT = 256
 
 
 def without_login(text: bytes, login: tuple[str, str]) -> bytes:
-    """*text* with user and password of *login* left out, in any writing of them; in time in proportion to its length.
+    """*text* without user and password of *login*, in any encoding; in time in proportion to its length.
 
-    Those of fewer than four bytes are left out where they stand as words, or with each other.
+    Those of fewer than four bytes are removed only as words, or where both stand together.
     """
     writings = _writings(*login)
     lowered = text.lower()
@@ -54,7 +60,7 @@ def without_login_in(text: str, login: tuple[str, str]) -> str:
 
 
 def redacted_answer(exchange: Exchange, login: tuple[str, str]) -> Exchange:
-    """*exchange* whose proxy does not repeat its *login* in its answer to a CONNECT."""
+    """*exchange*, without *login* in the proxy's answer to a CONNECT."""
     answer = exchange.proxy_answer
     if answer is None or not any(login):
         return exchange
@@ -113,7 +119,7 @@ def _places(lowered: bytes, writing: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _pieces(text: bytes, spans: list[tuple[int, int]]) -> Iterator[bytes]:
-    """*text* with a mark in place of all *spans*, which may overlap."""
+    """*text* with asterisks in place of all *spans*, which may overlap."""
     end = 0
     for start, stop in spans:
         if start > end or not end:
@@ -123,25 +129,22 @@ def _pieces(text: bytes, spans: list[tuple[int, int]]) -> Iterator[bytes]:
 
 
 def _readings(text: bytes) -> Iterator[bytes]:
-    """*text* as whoever resolves its writings would read it, in lower case."""
-    read = text
-    if b"\0" in read:
+    """*text* with its escapes resolved, step by step, in lower case."""
+    if b"\0" in text:
         # UTF-16 has them around each letter.
-        read = read.replace(b"\0", b"")
-        yield read.lower()
-    for _ in range(ROUNDS):
-        before = read
-        if b"%" in read:
-            read = unquote_to_bytes(read)
-            yield read.lower()
-        if b"\\" in read:
-            read = ESCAPES.sub(_unescaped, read)
-            yield read.lower()
-        if b"&" in read:
-            read = unescape(read.decode("utf-8", "replace")).encode("utf-8", "replace")
-            yield read.lower()
-        if read == before:
-            return
+        text = text.replace(b"\0", b"")
+        yield text.lower()
+    # The login itself may have one of these letters, which then is no escape.
+    for kept in (b"", *RESOLVERS):
+        read = text if kept in text else b""
+        for _ in range(ROUNDS):
+            before = read
+            for letter, resolve in RESOLVERS.items():
+                if letter != kept and letter in read:
+                    read = resolve(read)
+                    yield read.lower()
+            if read == before:
+                break
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

@@ -1,12 +1,12 @@
-"""What a proxy answers itself: to a CONNECT that it refuses, or in a site's place where no TLS keeps it from that.
+"""What a proxy answers itself: to a CONNECT that it refuses, or, without TLS, in the site's place.
 
-Of a refused CONNECT nobody but the proxy can be the author, so its status is the proxy's own (RFC 9110, 9.3.6), and its
-words are worth telling. Three things it may say, and who else meets them differs:
+Only the proxy can refuse a CONNECT, so the status is the proxy's own (RFC 9110, 9.3.6), and its words are told too.
+It may say three things:
 
-1. Of the one who asks: that the login is wrong, that the plan is used up, that too much is asked. Whoever comes through
-   this proxy meets the same, under whatever session name.
-2. Of the way to the site (502, 503, 504): it may be the site's fault or the exit's, and others are to tell.
-3. Anything else: it did not do its work.
+1. About the client: the login is wrong, the plan is used up, or there are too many requests. Every request through this
+   proxy meets the same, under any session name.
+2. About the way to the site (502, 503, 504): the site or the exit may be at fault, and other exits must tell.
+3. Anything else: the proxy did not work.
 """
 
 from __future__ import annotations
@@ -17,22 +17,21 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
-from proxysieve.core.verdicts.content import Content
 from proxysieve.core.verdicts.hops import is_in_clear
 from proxysieve.core.verdicts.retry_after import retry_after
 
-# How sure it is who speaks, and how much a status of the way to the site tells.
+# The first where it is sure who speaks, the second for a status about the way to the site.
 SURE, GUESSED = 0.99, 0.5
-# 407 is a proxy's alone (RFC 9110, 15.5.8). Some say 401, which to a CONNECT is nobody else's word either.
+# Only a proxy says 407 (RFC 9110, 15.5.8). Some say 401, which to a CONNECT only a proxy can say too.
 CREDENTIALS_STATUSES = frozenset({401, 407})
 PAYMENT_STATUS = 402
 BUSY_STATUS, UNAVAILABLE_STATUS = 429, 503
-# The site may be down, or the exit have no way to it.
+# The site may be down, or the exit cannot reach it.
 ON_THE_WAY_STATUSES = frozenset({502, 503, 504})
-# A plan bears so many requests at once, and has room again as soon as one of them is answered.
+# A plan allows so many requests at once, and has room again as soon as one is answered.
 BUSY_SECONDS = 1.0
 
-# What stands behind a status without a reason: RFC 9110, 15.3 to 15.6, and what servers said before; RFC 6585 and 7725.
+# Usual phrases, which give no reason: RFC 9110, 15.3 to 15.6, and what servers said before; RFC 6585 and 7725.
 USUAL_PHRASES = frozenset({
     "accepted", "bad gateway", "bad request", "conflict", "connection established", "content too large", "created",
     "expectation failed", "forbidden", "found", "gateway time-out", "gateway timeout", "gone",
@@ -51,9 +50,9 @@ USUAL_PHRASES = frozenset({
 # X-Crawlera-Error, X-Error, Proxy-Status (RFC 9209), ...
 REASONS = re.compile(r"(?:.*-)?(?:err|error|reason)(?:-(?:code|msg|message|reason))?|proxy-status")
 HEADERS_READ = 100
-# What is told of a reason, in a line of a report, and what is read for it.
+# How many characters of a reason are told, and how many are read.
 REASON_LENGTH, REASON_READ = 80, 1_000
-# Names of single requests, which would make each reason another one.
+# Numbers of single requests, which would make each reason different.
 NUMBERS = re.compile(r"(?=[A-Za-z_-]*\d)[\w-]{16,}", re.ASCII)
 
 
@@ -75,7 +74,7 @@ def answer_to_connect(answer: Answer, at: float = 0.0) -> Exchange:
 def wants_credentials(exchange: Exchange) -> Verdict | None:
     """A proxy's refusal of its login; no site says 407, nor asks for a proxy's credentials.
 
-    Within TLS it is a site all the same that says so, and tells of this exit alone.
+    Within TLS a site says so all the same; then it counts for this exit alone.
     """
     status, is_connect = exchange.status, exchange.method == "CONNECT"
     is_said = status == 407 or (is_connect and status in CREDENTIALS_STATUSES)
@@ -103,7 +102,7 @@ def wants_payment(answer: Exchange) -> Verdict | None:
 
 
 def is_busy(answer: Exchange) -> Verdict | None:
-    """Too much is asked of the proxy, or it says when to come back: ``Retry-After`` is the least to wait."""
+    """The proxy gets too many requests, or says when to come back: ``Retry-After`` is the least to wait."""
     wait = retry_after(answer)
     if answer.status != BUSY_STATUS and not (answer.status == UNAVAILABLE_STATUS and wait):
         return None
@@ -130,7 +129,7 @@ def by_status(answer: Exchange) -> Verdict:
 
 
 def with_reason(verdict: Verdict, answer: Exchange) -> Verdict:
-    """*verdict* by a mark, with the status and what the proxy says beside."""
+    """*verdict* by a sign, with the status and the proxy's own words."""
     why = _with_reason(f"{verdict.why}, status {answer.status} from the proxy", answer)
     return msgspec.structs.replace(verdict, why=why)
 
@@ -153,8 +152,7 @@ def reason(answer: Exchange) -> str:
 def _on_page(answer: Exchange) -> str:
     if not answer.body or answer.header("content-encoding"):
         return ""
-    content = Content(answer.body, answer.header("content-type"))
-    text = content.title or content.visible
+    text = answer.content.title or answer.content.visible
     # What is no text is no reason.
     return "" if "\N{REPLACEMENT CHARACTER}" in text or "\0" in text else text
 

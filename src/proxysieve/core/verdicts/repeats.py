@@ -1,9 +1,9 @@
-"""The same slight page at several addresses: what sites answer when they do not answer.
+"""Finds the same slight page at several URLs, as block pages are.
 
-A page is about something that its address names, and a block page is the same whatever was asked for. So a block page
-that nobody has a sign for, and that comes before it is known how the site's pages look, gives itself away with the
-second address. It may as well be a page of the site that says that there is nothing: whether it is, others tell.
-Numbers count where the address has them ("Item 17" at ``/item/17``); others may be those of an incident.
+A page is about something that its URL names; a block page is the same at every URL. So an unknown block page shows at
+the second URL, before it is known what the site's pages share. It may also be a page of the site that says "nothing
+found": other exits must tell. A number counts if the URL has it ("Item 17" at ``/item/17``); other numbers may be those
+of an incident.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import re
 from collections import OrderedDict
 from zlib import crc32
 
-from proxysieve.core.verdicts.content import Content
+from proxysieve.core.content import Content
 
 # Texts that are remembered.
 MOST_TEXTS = 500
-# Of fewer letters nothing is said: programs that draw their pages in the browser come as empty shells, all alike.
+# Shorter texts are not compared: web applications send empty shells, all alike.
 LEAST_LETTERS = 20
-# What is longer is no word, but a number of somebody or something.
+# A longer word is an id of something.
 LONGEST_WORD = 25
-# What an address names, and how much of it is looked at.
+# The words of a URL, and how much of it is read.
 NAME = re.compile(r"[^\W_]++")
 LONGEST_ADDRESS = 2_048
 
 
 class Repeats:
-    """At which address each slight page of a site was met first."""
+    """At which URL each slight page of a site was met first."""
 
     def __init__(self) -> None:
         self._first: OrderedDict[int, str] = OrderedDict()
         self._accepted: set[int] = set()
 
     def is_repeated(self, content: Content, url: str) -> bool:
-        """Whether the same was met at another address than *url*, and is not known to be the site's own."""
+        """Whether the same page was met at another URL than *url*, and is not known to be the site's own."""
         if text_of(content) in self._accepted:
             return False
         text = text_of(content, url)
@@ -51,11 +51,11 @@ class Repeats:
 
 
 def text_of(content: Content, url: str = "") -> int:
-    """A number that stands for what a page says, whoever it says it to; 0 if that is next to nothing.
+    """A number that stands for the text of a page; 0 if it has hardly any.
 
     Args:
         content: The page.
-        url: Its address, if what that names counts where it has digits.
+        url: Its URL, if words with digits count that stand in it.
     """
     named = frozenset(NAME.findall(url[:LONGEST_ADDRESS].casefold()))
     words = [word for word in f"{content.title} {content.visible}".split() if word in named or _is_word(word)]

@@ -10,7 +10,7 @@ from email.utils import parsedate_tz
 
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Exchange
 
-# What a site means that says something else; the usual window of a limit.
+# The wait where the value cannot be read: the usual window of a limit.
 UNREAD_SECONDS = 60.0
 # Nothing longer is a wait.
 READ_CHARACTERS = 1_000

@@ -1,12 +1,12 @@
-"""One page through many exits at once: what their answers say beside each other.
+"""Compares the answers of many exits to one request.
 
-A crawl learns by contrast in the course of time (:mod:`proxysieve.core.learning.control_group`); here every exit was
-asked once, and for the same page, so the answers themselves are the control group:
+A crawl compares over time (:mod:`proxysieve.core.learning.control_group`). Here every exit was asked once for the same
+page, so the answers themselves are the control group:
 
-1. Where others got the page, a bare refusal was a block, and a 502 that may be the proxy's or the site's the proxy's.
-2. Where others got a page, the word that there is none is doubted; and so is a page that is as slight as block pages
-   are, and made like none that is not. The fewer doubt nobody: one proxy may lie, and show a page of its own.
-3. Where nobody got the page and all were answered alike, it may be the page that is so.
+1. If others got the page, a bare refusal was a block, and a 502 without TLS came from the proxy.
+2. If others got the page, an answer that there is none is doubted, and so is a page that is as slight as block pages
+   and unlike the others. A minority casts no doubt: one proxy may lie, and show its own page.
+3. If nobody got the page and all got the same answer, the page itself may be so.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from proxysieve.core.verdicts.judge import LIKELY
 from proxysieve.core.verdicts.likeness import ALIKE, SKETCH, UNLIKE, Layout, is_page, traits_of
 from proxysieve.core.verdicts.traits import SLIGHT_JSON_BYTES, Kind, PageTraits
 
-# A page that comes in more makes than this has none.
+# If a page comes in more layouts, none of them is typical.
 MOST_MAKES = 50
-# What the proxy says as well as the site.
+# The proxy may say these as well as the site.
 EITHERS = frozenset(sign for sign in ACCIDENTS if "status-" in sign)
 
 
@@ -76,7 +76,7 @@ class Comparison:
             verdict: What all signs say of it.
             is_expected: Whether it was asked for what a good page has, so that a good one is not doubted.
         """
-        # Who says that it is good knows better; silence is what may be doubted.
+        # A sign that says OK knows better. A page without any sign may be doubted.
         may_doubt = verdict is OK and not is_expected and is_page(exchange)
         self._answers.append(
             ExitAnswer(verdict, exchange.status, self._make_of(traits_of(exchange)) if may_doubt else None)
@@ -98,7 +98,7 @@ class Comparison:
         if best is Rank.NONE:
             remarks = [self._refused_alike()]
         else:
-            # Where more got less, numbers do not tell who is right.
+            # Where most got less, numbers do not tell who is right.
             doubtful = [rank for rank in (Rank.SLIGHT, Rank.WORD) if rank < best and counts[rank] > counts[best]]
             remarks = [self._said_alike() if best is Rank.WORD else ""]
             remarks += [_contradiction(best, counts[best], rank, counts[rank]) for rank in doubtful]

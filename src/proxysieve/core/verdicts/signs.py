@@ -1,7 +1,7 @@
-"""Signs that are data: what stands on block pages, in headers and in addresses, and what it means.
+"""Signs as data: what stands on block pages, in headers and in URLs, and what it means.
 
-The table itself is a file (``signs.toml``), and finding its texts in a body is the business of whoever has a fast way
-to do so: both are handed in. Here it is decided which marks an exchange bears.
+The table is a file (``signs.toml``), and a fast search finds its texts in a body: the caller hands both in. This module
+decides which signs an exchange has.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from functools import cached_property
 
 import msgspec
 
+from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Scope
-from proxysieve.core.verdicts.content import Content
 from proxysieve.errors import ConfigError
 
 # The numbers of the texts that stand in a body.
 Scan = Callable[[bytes], Collection[int]]
 
-# A page of so much visible text, served as a good one, is an article about block pages rather than one.
+# A good page with more visible text is an article about block pages rather than one.
 TALK_LENGTH = 3_000
-# What of a block page a person sees.
+# How much text a block page shows.
 SHORT_LENGTH = 1_500
-# Of a page whose body is nothing but a script.
+# The same, where a page is hardly more than a script.
 BARE_LENGTH = 40
 FIRST_ERROR = 400
 # The host of an address, with what may stand around it, and the path with its query. A parser of URLs normalises the
 # host, which takes seconds for some of 64 KB.
 ADDRESS = re.compile(r"[a-z]{1,8}+://([^/?#]*+)([^#]*+)", re.IGNORECASE)
 LONGEST_ADDRESS = 2_048
-# Ten years: nobody means longer ones.
+# Ten years.
 LONGEST_WAIT_SECONDS = 3.2e8
-# Nothing that a browser shows; what a mark stands in there is a program or a picture.
+# A browser shows none of these; a sign in them stands in a program or a picture.
 UNREAD_TYPES = (
     "image/",
     "audio/",
@@ -105,7 +105,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ConfigError(f"the sign {self.name!r} {problem}")
 
     def _problem(self) -> str:
-        """What keeps it from ever being met, in words; empty if nothing does."""
+        """Why it could never match, in words; empty if it can."""
         texts = (*self.body, *self.also, *(title.rstrip("*") for title in self.title), *map(_host_of, self.frame))
         values = (*self.header, *(value for values in self.header.values() for value in values))
         found, mistaken = self.measured or (0, 0)
@@ -142,7 +142,7 @@ class Sign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def confidence(self) -> float:
-        """How likely it is to be right: by the rule of succession, of what was measured; else nine times in ten."""
+        """How likely it is to be right: by the rule of succession if it was measured, else 0.9."""
         if self.measured is None:
             return 0.9
         found, mistaken = self.measured
@@ -157,11 +157,11 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Table:
-    """The marks, ready to be looked up.
+    """The signs, ready to be looked up.
 
     Args:
-        marks: In the order in which they are asked.
-        words: Further texts to be found with the same look.
+        signs: In the order in which they are asked.
+        words: More texts for the same search.
 
     Attributes:
         texts: What a scan has to find; the numbers that it gives are places in it.
@@ -203,7 +203,7 @@ class Table:
         return self._numbers.setdefault(wanted, len(self._numbers))
 
     def of_headers(self, exchange: Exchange) -> Iterator[Sign]:
-        """Those that its headers bear, and need no body."""
+        """Those that its headers have, and that need no body."""
         # Each once: a server may send one header thousands of times.
         for name in dict.fromkeys(name for name, _ in exchange.headers):
             for sign in self._by_header.get(name, ()):
@@ -211,7 +211,7 @@ class Table:
                     yield sign
 
     def of_address(self, exchange: Exchange) -> Iterator[Sign]:
-        """Those that the address bears at which redirects ended."""
+        """Those of the URL at which redirects ended."""
         if exchange.final_url and exchange.final_url != exchange.url:
             for sign in self._of_url:
                 if not sign.is_of_body and bears(sign, exchange):
@@ -222,7 +222,7 @@ class Table:
         return self._by_status.get(exchange.status, ())
 
     def of_body(self, reading: SearchedExchange) -> Iterator[Sign]:
-        """Those that the body bears, in their order."""
+        """Those of the body, in their order."""
         found = reading.found
         for place in sorted({place for number in found for place in self._by_text.get(number, ())}):
             sign, (one_of, all_of) = self.signs[place], self._needs[place]
@@ -232,7 +232,7 @@ class Table:
 
 
 class SearchedExchange:
-    """An exchange while it is being judged: what was looked up once is not looked up again.
+    """An exchange while it is judged: its body is searched once.
 
     Args:
         exchange: With its answer.
@@ -242,20 +242,20 @@ class SearchedExchange:
     def __init__(self, exchange: Exchange, scan: Scan) -> None:
         self.exchange = exchange
         self._scan = scan
-        self._type = exchange.header("content-type").lower()
 
-    @cached_property
+    @property
     def content(self) -> Content:
         """The body."""
-        return Content(self.exchange.body or b"", self._type)
+        return self.exchange.content
 
     @cached_property
     def found(self) -> frozenset[int]:
         """The numbers of the texts that stand in it."""
-        if not self.exchange.body or (self._type.startswith(UNREAD_TYPES) and not self._is_error):
+        content = self.content
+        if not content.size or (content.content_type.startswith(UNREAD_TYPES) and not self._is_error):
             return frozenset()
-        found = frozenset(self._scan(self.content.searched))
-        unescaped = self.content.unescaped
+        found = frozenset(self._scan(content.searched))
+        unescaped = content.unescaped
         return found.union(self._scan(unescaped)) if unescaped else found
 
     @property
@@ -303,11 +303,14 @@ def _is_titled(titles: tuple[str, ...], title: str) -> bool:
     return any(title.startswith(one[:-1]) if one.endswith("*") else title == one for one in titles)
 
 
-def _is_at(wanted: tuple[str, ...], url: str) -> bool:
+def host_and_path(url: str) -> tuple[str, str]:
+    """The host of *url* in lower case, and its path with the query; both empty where it has none."""
     address = ADDRESS.match(url[:LONGEST_ADDRESS])
-    if address is None:
-        return False
-    host, path = address[1].rpartition("@")[2].partition(":")[0].lower(), address[2]
+    return (address[1].rpartition("@")[2].partition(":")[0].lower(), address[2]) if address else ("", "")
+
+
+def _is_at(wanted: tuple[str, ...], url: str) -> bool:
+    host, path = host_and_path(url)
     return any(
         (one.startswith("*") or f"{host}/".startswith(one[: one.find("/") + 1]))
         and path.startswith(one[one.find("/") :])

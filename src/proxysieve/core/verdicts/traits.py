@@ -1,8 +1,7 @@
-"""What a page can be recognised by: names that its makers gave to its parts, where those come from, how it is built.
+"""What a page can be recognised by: the names of its parts, where those come from, and how it is built.
 
-All pages of a site share some of these, whatever they are about, and a block page that somebody else made has as good
-as none of them. Everything takes time in proportion to the part of the body that is looked at, which has a limit: the
-regular expressions never go back.
+All pages of a site share some of these traits, and a block page that somebody else made has almost none of them. All
+takes time in proportion to the part of the body that is read, which has a limit: no regular expression goes back.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from proxysieve.core.verdicts.content import Content
+from proxysieve.core.content import Content
 
 # What all pages of a site share stands near the top.
 READ_BYTES = 131_072
@@ -27,7 +26,7 @@ SHORTEST_NAME, LONGEST_NAME, SHORTEST_LITERAL = 3, 60, 7
 SLIGHT_LENGTH, SLIGHT_LINKS, SLIGHT_TAGS = 1_500, 10, 150
 SLIGHT_JSON_BYTES = 2_000
 
-# Of a page without any of these, all is shown but its tags, which are hardly longer.
+# A page without any of these shows all but its tags, which are hardly longer.
 NOT_SHOWN = re.compile(rb"<(?:script|style|svg|noscript|template|!--)")
 USUAL_TAG_BYTES = 80
 DIGITS = b"0123456789"
@@ -35,7 +34,7 @@ TAG = re.compile(rb"<([a-z]++)([^<>]*+)")
 ATTRIBUTE = re.compile(
     rb"""\s(class|id|src|href|name|property)=(?:"([^"<>]*+)"|'([^'<>]*+)'|([^\s"'<>]++))""",
 )
-# So many tags in a row say something about who made the page; three stand on most pages of the world.
+# So many tags in a row are typical of a site; three in a row stand on most pages.
 RUN = 5
 END_OF_PART = re.compile(rb"[/?#;]")
 EVERYWHERE = frozenset({b"viewport", b"robots", b"description"})
@@ -53,7 +52,7 @@ class Kind(enum.StrEnum):
 
 
 class PageTraits:
-    """How a page looks. All of it is found out when it is asked for, and once.
+    """The traits of a page. Each is found when it is first asked for, and once.
 
     Args:
         content: The page.
@@ -85,7 +84,7 @@ class PageTraits:
     def is_slight(self) -> bool:
         """Whether it offers as little as a block page does: to read, to follow, to look at."""
         if self.kind is Kind.JSON:
-            # One that is empty says that there is nothing; a block would say something.
+            # An empty one says that there is nothing; a block would say something.
             return bool(self.traits) and self.content.size <= SLIGHT_JSON_BYTES
         return (
             self.kind is Kind.HTML
@@ -109,7 +108,7 @@ class PageTraits:
     @cached_property
     def _tags(self) -> list[tuple[bytes, bytes]]:
         """The names of its tags, and what else stands in them."""
-        # Numbers are what pages of one make differ in.
+        # Pages of one layout differ in numbers.
         markup = self.content.searched[:READ_BYTES].lower().translate(None, DIGITS)
         return TAG.findall(markup)
 
@@ -145,7 +144,7 @@ def _source(address: bytes) -> bytes:
     if address.startswith((b"http:", b"https:", b"//")):
         host, _, path = address.partition(b"//")[2].partition(b"/")
         return b"%b/%b" % (host, _first_part(path))
-    # What is no address of anything: a place on the page, a script, a picture that is written out.
+    # These are no addresses: a place on the page, a script, an inline picture.
     return b"" if address.startswith(b"#") or b":" in address[:12] else _first_part(address, start=1)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from proxysieve.core.model import first_value
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.decoding import is_text
 from proxysieve.judging.saved.kinds import refuse_other_kinds
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer, first
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer
 
 
 def read_body(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
@@ -18,7 +19,7 @@ def read_body(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
         ConfigError: It is something else than text, and nobody says what.
     """
     body = file.read(MOST_BODY_BYTES + 1)
-    if not first(given.headers, "content-type"):
+    if not first_value(given.headers, "content-type"):
         refuse_other_kinds(body)
         if not is_text(body):
             raise ConfigError(

@@ -10,7 +10,8 @@ import re
 import zlib
 from typing import NamedTuple
 
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Headers
+from proxysieve.core.model import Headers
+from proxysieve.judging.saved.response import MOST_BODY_BYTES
 
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 INFLATED = frozenset({"gzip", "x-gzip", "deflate"})

@@ -10,9 +10,10 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from proxysieve.core.model import Headers
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.beside import Beside
-from proxysieve.judging.saved.response import BODILESS, Given, Headers, SavedAnswer, is_short, is_status, lowered
+from proxysieve.judging.saved.response import BODILESS, Given, SavedAnswer, is_short, is_status, lowered
 
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 # What stands before it, some programs write as well.

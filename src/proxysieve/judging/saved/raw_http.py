@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from proxysieve.core.model import Answer as Hop
+from proxysieve.core.model import Headers, first_value
 from proxysieve.core.urls.parsing import joined
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.decoding import CUT, Decoded, decode
@@ -15,9 +16,7 @@ from proxysieve.judging.saved.response import (
     MOST_BODY_BYTES,
     REDIRECTS,
     Given,
-    Headers,
     SavedAnswer,
-    first,
     is_short,
     lowered,
 )
@@ -98,7 +97,7 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
         if not STATUS_LINE.match(data, body_at):
             decoded = _body(data[body_at:], status, headers, is_record=is_record)
             break
-        location = first(headers, "location")
+        location = first_value(headers, "location")
         if status in REDIRECTS and location:
             hops.append(Hop(url=here, status=status, headers=headers))
             here = joined(here, location)
@@ -121,12 +120,12 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
 
 def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Decoded:
     """What stands behind *headers*, unless they tell of more."""
-    said = first(headers, "content-length")
+    said = first_value(headers, "content-length")
     announced = int(said) if said.isdecimal() and len(said) < len(str(2**63)) else None
     is_none = not raw.strip() or (len(raw) < MOST_HEAD_BYTES and ONLY_FIELDS.match(raw) and USUAL_FIELD.search(raw))
     is_kept = status in BODILESS or len(raw) == announced or (is_record and announced is None and not raw)
     if is_none and not is_kept:
-        is_led_away = status in REDIRECTS and first(headers, "location")
+        is_led_away = status in REDIRECTS and first_value(headers, "location")
         return Decoded(None, is_whole=False, note=NOT_FOLLOWED if is_led_away else NOT_SAVED)
     if NOT_SHOWN.match(raw):
         return Decoded(None, is_whole=False, note=NO_TEXT)

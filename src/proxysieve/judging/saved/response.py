@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from proxysieve.core.model import Answer as Hop
-from proxysieve.core.model import Exchange, Failure
+from proxysieve.core.model import Exchange, Failure, Headers, first_value, in_lower_case
 from proxysieve.core.urls.parsing import joined
 
 # What fetch takes at most, too. Signs stand in the first half megabyte.
@@ -21,8 +21,6 @@ LOWEST_STATUS, HIGHEST_STATUS = 100, 999
 
 # The year 5138: what claims to be later is none, and cannot be printed either.
 LATEST_AT = 1e11
-
-Headers = tuple[tuple[str, str], ...]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,12 +116,7 @@ def is_status(status: int) -> bool:
 
 def lowered(headers: Iterable[tuple[str, str]]) -> Headers:
     """*headers* with their names as exchanges have them."""
-    return tuple((name.strip().lower(), value.strip()) for name, value in headers)
-
-
-def first(headers: Headers, name: str) -> str:
-    """The first value of the header *name* (lower case), or an empty string."""
-    return next((value for key, value in headers if key == name), "")
+    return in_lower_case((name.strip(), value.strip()) for name, value in headers)
 
 
 def is_short(seen: int, announced: float) -> bool:
@@ -142,7 +135,7 @@ def readable(url: str) -> str:
 
 def _target(url: str, answer: SavedAnswer) -> str:
     """Where a redirect leads that nobody followed: that is as telling as where others ended."""
-    location = first(answer.headers, "location")
+    location = first_value(answer.headers, "location")
     return joined(url, location) if answer.status in REDIRECTS and location else ""
 
 
@@ -151,7 +144,7 @@ def _moment(at: float) -> float:
 
 
 def _dated(headers: Headers) -> float:
-    moment = parsedate_tz(first(headers, "date"))
+    moment = parsedate_tz(first_value(headers, "date"))
     try:
         return float(mktime_tz(moment)) if moment else 0.0
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""An exception that left a request into what it says of it."""
+"""What an exception says of the request that it ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from proxysieve.core.verdicts.failures.clients import client_failure
 from proxysieve.core.verdicts.failures.curl import cffi_failure
 from proxysieve.core.verdicts.failures.rust import rust_failure
 
+# What an exchange takes over from a failure of our own clients.
+KNOWN = ("redirect_count", "hops", "proxy_answer")
+
 
 class SendFailed(Exception):  # noqa: N818 - it says what happened
-    """There is no answer, as clients of ours say it, with all that they know of why.
+    """There is no answer. Our own clients raise it, with all that they know of the reason.
 
     Attributes:
         failure: What went wrong.
@@ -35,23 +38,16 @@ class SendFailed(Exception):  # noqa: N818 - it says what happened
         self.proxy_answer = proxy_answer
 
 
-def failed_exchange(url: str, error: BaseException) -> Exchange | None:
+def failed_exchange(url: str, error: BaseException, *, method: str = "GET", at: float = 0.0) -> Exchange | None:
     """The exchange that *error* ended; None when it is not a client's: then it is the caller's own.
 
-    A time limit that the caller set around the request, as by ``asyncio.timeout``, says what a client's own says.
+    A time limit around the request, as by ``asyncio.timeout``, counts like a client's own.
     """
     failure = failure_of(error) or (Failure.TIMEOUT if isinstance(error, TimeoutError) else None)
     if failure is None:
         return None
-    if not isinstance(error, SendFailed):
-        return Exchange(url=url, failure=failure)
-    return Exchange(
-        url=url,
-        failure=failure,
-        redirect_count=error.redirect_count,
-        hops=error.hops,
-        proxy_answer=error.proxy_answer,
-    )
+    known = {name: getattr(error, name) for name in KNOWN} if isinstance(error, SendFailed) else {}
+    return Exchange(url=url, method=method, failure=failure, at=at, **known)
 
 
 def failure_of(error: BaseException) -> Failure | None:

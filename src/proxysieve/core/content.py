@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import takewhile
 
-# Block pages may be large (one of 447 KB is known), but their marks stand in the first part.
+# Block pages may be large (one of 447 KB is known), but their signs stand in the first part.
 SEARCHED_BYTES = 524_288
 # Akamai writes its reference number with HTML entities; such pages are small.
 UNESCAPED_BYTES = 4_096
@@ -30,7 +30,7 @@ HIDDEN = ("script", "style", "noscript", "template", "svg", "title")
 FRAME_LENGTH, MOST_OTHERS = 150, 8
 FRAMES = frozenset({"iframe", "frame"})
 FEW_TAGS = frozenset({"a", "img", "li", "h2", "h3", "button"})
-# What somebody came for: something to fill in, to read, to look at.
+# The content that people come for: to fill in, to read, to watch.
 CONTENT_TAGS = frozenset({"input", "select", "textarea", "article", "video", "audio", "canvas", "nav", "object"})
 FIELDS = frozenset({"input", "select", "textarea"})
 # Of 58 block pages of 20 makers none has more than 6 links.
@@ -72,12 +72,14 @@ class Content:
 
     Attributes:
         size: Of all of it, in bytes.
-        searched: The part that marks are looked for in, as UTF-8.
+        content_type: In lower case.
+        searched: The part in which signs are looked for, as UTF-8.
     """
 
     def __init__(self, body: bytes, content_type: str = "") -> None:
         self.size = len(body)
-        self.searched = _as_utf8(body[:SEARCHED_BYTES], _charset_of(content_type))
+        self.content_type = content_type.lower()
+        self.searched = _as_utf8(body[:SEARCHED_BYTES], _charset_of(self.content_type))
 
     @property
     def unescaped(self) -> bytes:
@@ -251,7 +253,7 @@ def _as_utf8(body: bytes, charset: str) -> bytes:
 
 
 def _charset_of(content_type: str) -> str:
-    _, _, charset = content_type.lower().partition("charset=")
+    _, _, charset = content_type.partition("charset=")
     return charset.partition(";")[0].strip(" \"'")
 
 
