@@ -1,1 +1,1 @@
-"""JUDGES: the tables of signs loaded, what a caller expects of a page, and responses that were saved."""
+"""JUDGES: loads the tables of signs, checks what a caller expects of a page, and reads saved responses."""

@@ -1,1 +1,1 @@
-"""MOVES: sessions from one store to another, and out of what other tools saved."""
+"""MOVES sessions from one store to another, and imports them from other tools."""

@@ -1,4 +1,4 @@
-"""Plays a scenario: pages wanted, requests in flight, and virtual time that jumps from one answer to the next."""
+"""Plays a scenario: pages to fetch, requests in progress, and virtual time that jumps from one answer to the next."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LONGEST_HOURS = 6
 # Crawls of more pages than this have twice the time.
 LONG_PAGES = 10_000
 MOST_WASTED_PER_PAGE = 20
-# Whoever asks to be asked again at once must not stop the time.
+# A rival that wants to be asked again at once must not stop the time.
 LEAST_WAIT_SECONDS = 0.001
 
-# When the answer comes, the number of the request, its site, its ticket, the answer, whether it may bring a page.
+# The time of the answer, the number of the request, its site, its ticket, the answer, whether it may bring a page.
 Flight = tuple[float, int, int, int, Answer, bool]
 
 
@@ -32,7 +32,7 @@ def play(scenario: Scenario, name: str, recruit: Recruit, seed: int) -> Figures:
 
     Args:
         scenario: The world.
-        name: What the policy is called in the figures.
+        name: The policy's name in the figures.
         recruit: Makes the rival that picks the exits.
         seed: Of the world, and of the policy's own chance.
     """
@@ -46,7 +46,7 @@ def play(scenario: Scenario, name: str, recruit: Recruit, seed: int) -> Figures:
             now += scenario.runs.pause_seconds
         run = Run(world, rival, now)
         now = run.play()
-        # An exit that two runs burned is counted in the first.
+        # An exit that two runs burned counts in the first.
         burned, before = world.burned_count(), burned
         runs.append(run.tally.figures(burned - before))
     whole = together(runs, burned) if len(runs) > 1 else runs[0]
@@ -67,12 +67,12 @@ class Run:
         self._ends_at = started_at + hours * HOUR_SECONDS
         self._most_wasted = MOST_WASTED_PER_PAGE * scenario.pages
         site_count = len(world.sites)
-        # How many pages of each site are neither in nor asked for.
+        # For each site, how many pages are neither fetched nor requested.
         self._wanted = [len(range(site, scenario.pages, site_count)) for site in range(site_count)]
         self._flights: list[Flight] = []
 
     def play(self) -> float:
-        """Play to the end; the moment when it comes."""
+        """Play to the end; returns the time of it."""
         now = self._started_at
         while True:
             asked_again_at = self._send(now)
@@ -86,7 +86,7 @@ class Run:
         return self._finish(now)
 
     def _finish(self, now: float) -> float:
-        # What is out when a crawl is given up is heard of all the same.
+        # If a crawl is given up, the running requests are still answered.
         while self._flights:
             now = self._flights[0][0]
             self._land()
@@ -94,7 +94,7 @@ class Run:
         return now
 
     def _send(self, now: float) -> float:
-        """Fill what may be in flight; when to try again though no answer came."""
+        """Send as many requests as allowed; returns when to try again even without an answer."""
         asked_again_at = math.inf
         waiting: set[int] = set()
         while len(self._flights) < self._world.scenario.concurrency:
@@ -113,7 +113,7 @@ class Run:
         return asked_again_at
 
     def _next_site(self, waiting: set[int]) -> int:
-        """The site of which most is wanted, without those that must wait; -1 if there is none."""
+        """The site with the most pages left, without those that must wait; -1 if there is none."""
         best, most = -1, 0
         for site, count in enumerate(self._wanted):
             if count > most and site not in waiting:

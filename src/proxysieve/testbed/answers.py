@@ -1,4 +1,4 @@
-"""What the site answers on the paths that are there to try a client; each follows from the request alone."""
+"""The site's answers on the paths that test a client. Each depends only on the request."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BYTES: Headers = (("Content-Type", "application/octet-stream"),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the site makes of a request.
+    """The site's answer to a request.
 
     Attributes:
-        kind: As the truth has it.
+        kind: Its name in the truth.
         response: What is sent.
         wait_seconds: How long the site takes for it.
         is_reset: Whether a TCP reset is sent instead.
@@ -40,13 +40,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """A request with what the site knows about it.
+    """A request, and what the site knows about it.
 
     Attributes:
         request: As it arrived.
         exit: The address that it came from.
-        page: The first part of the path.
-        rest: The parts of the path after that.
+        page: The first part of its path.
+        rest: The other parts of its path.
         query: What follows the question mark.
         fingerprint: What it showed of the client.
     """
@@ -82,7 +82,7 @@ class Visit:
 
 
 def visit_of(request: Request, address: str, fingerprint: SeenFingerprint) -> Visit:
-    """Return *request* with its target taken apart; it may name the site, as requests to proxies do."""
+    """Return *request* with its target split. The target may have the site's name, as in requests to proxies."""
     target = request.target
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
@@ -97,7 +97,7 @@ def redirect_to(location: str) -> Answer:
 
 
 def nothing(visit: Visit) -> Answer:
-    """Answer an honest 404."""
+    """Answer with a real 404."""
     return Answer(kind="missing", response=Response(status=404, headers=HTML, body=missing_page(visit.request.target)))
 
 
@@ -129,7 +129,7 @@ def _redirect(visit: Visit) -> Answer:
 
 
 def _away(visit: Visit) -> Answer:
-    # What cannot stand in a header cannot be redirected to.
+    # A header cannot hold it, so there is no redirect to it.
     location = visit.text("to")
     return redirect_to(location) if location.isascii() and location.isprintable() else nothing(visit)
 

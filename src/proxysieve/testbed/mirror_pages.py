@@ -1,4 +1,4 @@
-"""The site's mirror: a page that reads what can be read of a browser and reports it, and the parts it asks for."""
+"""The site's mirror: a page that reads and reports what it can about its browser, and the parts that it loads."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from proxysieve.testbed.scripts import script
 from proxysieve.testbed.stun import StunServer
 from proxysieve.testbed.wire import Headers, Response
 
-# Set by the site and for the site alone; the script has one of its own.
+# The site's own cookie. The script has another.
 _COOKIE = "mirror"
 _YEAR_SECONDS = 31_536_000
-# So that each part is asked for at each visit.
+# So that the browser requests each part at each visit.
 _FRESH: Headers = (("Cache-Control", "no-store"),)
 _SCRIPT: Headers = (("Content-Type", "text/javascript; charset=utf-8"), *_FRESH)
 _TEXT: Headers = (("Content-Type", "text/plain"), *_FRESH)
@@ -43,8 +43,8 @@ class _Visit:
     """A visit that has not been reported yet.
 
     Attributes:
-        before: How many visits the site's own cookie remembered.
-        headers: What came with each part.
+        before: How many visits the site's own cookie had counted.
+        headers: The headers of the request for each part.
     """
 
     before: int
@@ -52,10 +52,10 @@ class _Visit:
 
 
 class MirrorPages:
-    """What stands below `/mirror`.
+    """What is below `/mirror`.
 
     Attributes:
-        mirrors: What was reported, oldest first.
+        mirrors: The reports, oldest first.
     """
 
     def __init__(self, stun: StunServer) -> None:

@@ -1,4 +1,4 @@
-"""The site: who is served at all, and the pages."""
+"""The site: which clients it serves, and its pages."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from proxysieve.testbed.truth import HitLedger
 from proxysieve.testbed.wire import Headers, RefusalError, Request, Response, read_request, reset, write_response
 from proxysieve.testbed.world import BlockStyle, Outage, World
 
-# What a block that lasts for good says in its Retry-After.
+# The Retry-After of a permanent block.
 _LONGEST_WAIT_SECONDS = 3600.0
-# The first parts of the paths at which pages are.
+# The first parts of the paths of pages.
 _OF_PAGES = frozenset({"", "page", "gzip", "slow"})
 _ROBOTS_TYPE = ("Content-Type", "text/plain; charset=utf-8")
 
@@ -41,8 +41,8 @@ class _Guest:
 
     Attributes:
         connection: Its number.
-        hello: What it began with, if that was a ClientHello.
-        is_resumed: Whether it went on with an earlier TLS session.
+        hello: Its first record, if that was a ClientHello.
+        is_resumed: Whether it resumed an earlier TLS session.
     """
 
     address: str
@@ -67,7 +67,7 @@ class _Guest:
 
 
 class Site:
-    """The site of one world, which remembers its visitors by their addresses."""
+    """The site of one world. It recognises clients by their addresses."""
 
     def __init__(
         self, world: World, *, pages: Pages, bans: Bans, mirror: MirrorPages, clock: Callable[[], float]
@@ -144,7 +144,7 @@ class Site:
         if visit.page == "assets" and self._world.assets:
             return self._assets.answer(visit)
         ruling = self._bans.judge(visit.exit, now)
-        # Where the blocked are sent is not blocked too, or they would be sent there in circles.
+        # Blocked clients are sent here. Another block would send them in circles.
         if visit.page == "sorry":
             return TRIALS["sorry"](visit)
         match ruling.answer:
@@ -215,7 +215,7 @@ class Site:
             case "missing":
                 return nothing(visit)
             case "forbidden":
-                # The worst case: nothing in the answer tells it from the block.
+                # The worst case: nothing in the answer distinguishes it from the block.
                 response = Response(status=403, headers=HTML, body=block_page("forbidden"))
                 return Answer(kind="forbidden", response=response)
             case "empty":

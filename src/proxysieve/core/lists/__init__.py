@@ -1,1 +1,1 @@
-"""Lists: the bytes of what people have into lines, entries and addresses, and what is wrong with them, in words."""
+"""Lists: turns bytes into lines, entries and addresses, and says in words what is wrong with them."""

@@ -1,4 +1,4 @@
-"""READS: responses that were saved, in whatever form."""
+"""READS saved responses, in any form."""
 
 from proxysieve.judging.saved.reader import files_of, read_saved
 from proxysieve.judging.saved.response import Given, Saved

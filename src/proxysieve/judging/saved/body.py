@@ -1,4 +1,4 @@
-"""A body and nothing else."""
+"""A file that is only a body."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswe
 
 
 def read_body(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The whole of *file*, with what is *given* of it.
+    """The whole of *file*, with what is *given* for it.
 
     Raises:
-        ConfigError: It is something else than text, and nobody says what.
+        ConfigError: It is no text, and nothing says what it is.
     """
     body = file.read(MOST_BODY_BYTES + 1)
     if not first(given.headers, "content-type"):

@@ -1,4 +1,4 @@
-"""Questions with their answers, as HTTPie prints them, and programs that look into traffic."""
+"""Requests with their answers, as HTTPie and programs that inspect traffic print them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ RESPONSE_LINE = re.compile(rb"^" + STATUS + rb"(?: [^\r\n]*)?\r?\n", re.MULTILIN
 
 
 def is_exchange(head: bytes) -> bool:
-    """Whether it begins with a question, as HTTPie prints it, or with blanks and an answer."""
+    """Whether *head* begins with a request, as HTTPie prints it, or with blank lines and an answer."""
     start = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
     return REQUEST_HEAD.match(head, start) is not None or STATUS_LINE.match(head, start) is not None
 
 
 def read_exchange(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The answer to the last question that has one.
+    """The answer to the last request that has one.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: No request has one.
     """
     data = read_printed(file)
     answers = [line.start() for line in islice(RESPONSE_LINE.finditer(data), MOST_HEADS)]

@@ -1,4 +1,4 @@
-"""The pages that ``proxysieve fetch`` writes, one a line, with their bodies or with the names of their files."""
+"""The pages that ``proxysieve fetch`` writes, one on each line, with their bodies or the names of their files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from proxysieve.judging.saved.response import (
     lowered,
 )
 
-# JSON writes a byte in six at the most.
+# JSON writes a byte as six characters at most.
 MOST_LINE_BYTES = 6 * MOST_BODY_BYTES + 1_000_000
-# As fetch names them, and nothing that leads to another directory.
+# Names as fetch makes them. None leads to another directory.
 FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A page, as far as its verdict needs it."""
+    """A page, as far as a verdict needs it."""
 
     url: str
     status: Annotated[int, msgspec.Meta(ge=LOWEST_STATUS, le=HIGHEST_STATUS)]
@@ -42,10 +42,10 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.body is None and self.body_base64 is None and not self.file:
             raise ValueError("it has no body")
         if self.file and not FILE_NAME.fullmatch(self.file):
-            raise ValueError("its file is somewhere else")
+            raise ValueError("its file is in another directory")
 
     def content(self, beside: Beside) -> bytes | None:
-        """The body as it came; None if it has a file of its own, and that is gone."""
+        """The body as it came; None if its file is missing."""
         if self.body is not None:
             return self.body.encode("utf-8", "replace")
         if self.body_base64 is not None:
@@ -59,10 +59,10 @@ def is_pages(file: BinaryIO) -> bool:
 
 
 def read_pages(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """Each page of *file*, a line at a time.
+    """Each page of *file*, line by line.
 
     Raises:
-        ConfigError: A line is no page, or none that was ever written.
+        ConfigError: A line is no page, or a page that fetch never writes.
     """
     number, beside = 0, Beside(given.folder)
     while line := file.readline(MOST_LINE_BYTES):
@@ -76,7 +76,7 @@ def read_pages(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
             raise ConfigError(
                 f"line {number} is no page: expected url, status, headers and body, as `proxysieve fetch` writes them"
             )
-        # A line without an end is being written, or was when its run was killed.
+        # The last line has no end while it is written, or if its run was killed.
 
 
 def _answer(page: PageRecord, body: bytes | None) -> SavedAnswer:

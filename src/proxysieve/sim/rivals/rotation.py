@@ -1,4 +1,4 @@
-"""Rotation without a memory: any address, or each in turn, whatever happened to it."""
+"""Rotation without a memory: any address, or one after the other, whatever happened before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proxysieve.sim.world import Answer, World
 
 
 class AnyAddress(Remembering):
-    """An address for every request, all equally likely: proxy.py, and most home-made rotation."""
+    """Any address for every request: proxy.py, and most home-made rotation."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._addresses = world.exits.addresses
@@ -24,7 +24,7 @@ class AnyAddress(Remembering):
 
 
 class InTurn(AnyAddress):
-    """Each address in turn."""
+    """One address after the other."""
 
     def __init__(self, world: World, rng: Random) -> None:
         super().__init__(world, rng)
