@@ -27,7 +27,7 @@ from proxysieve.core.verdicts.judge import PROXY_FAILURES, SignFunction
 from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
-from proxysieve.judging.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.saved import Defaults, Saved, files_of, read_saved
 from proxysieve.judging.tables import list_signs, make_judge
 
 NOT_OK, BAD_INPUT = 1, 2
@@ -197,8 +197,8 @@ def judge(
     if not files:
         raise click.UsageError("nothing to judge: give a file, a directory, a URL, or - for the standard input")
     table, last_signs = make_judge(signs), _expectations(expect)
-    given = Given(status=status, headers=headers, url=url)
-    responses = Responses(files, given)
+    defaults = Defaults(status=status, headers=headers, url=url)
+    responses = Responses(files, defaults)
     shown = Shown()
     for response in responses:
         opinions = table.see(response.exchange, *last_signs)
@@ -269,15 +269,15 @@ class Responses:
 
     Args:
         names: Files, directories and URLs.
-        given: What is known about their responses.
+        defaults: What is known about their responses.
 
     Attributes:
         has_problems: Whether a problem was reported so far.
     """
 
-    def __init__(self, names: Sequence[str], given: Given) -> None:
+    def __init__(self, names: Sequence[str], defaults: Defaults) -> None:
         self._names = names
-        self._given = given
+        self._defaults = defaults
         self.has_problems = False
 
     def __iter__(self) -> Iterator[Saved]:
@@ -295,7 +295,7 @@ class Responses:
             if _is_url(source):
                 yield fetch_now(source)
             else:
-                yield from read_saved(source, self._given)
+                yield from read_saved(source, self._defaults)
         except ConfigError as error:
             self._tell(error)
 

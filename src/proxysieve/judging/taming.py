@@ -99,7 +99,7 @@ IMPLIED: dict[bytes, tuple[Ended, ...]] = {
 }
 
 
-class Kind(NamedTuple):
+class TagKind(NamedTuple):
     """How to read the tags of a name.
 
     Attributes:
@@ -114,10 +114,10 @@ class Kind(NamedTuple):
     is_once: bool = False
 
 
-def _kind_of(name: bytes) -> Kind:
+def _kind_of(name: bytes) -> TagKind:
     stops = TABLE_ENDS if name in TABLES else SCOPES if name in SPECIAL else SPECIAL
     ended = HEADINGS if name in HEADINGS else frozenset({name})
-    return Kind(IMPLIED.get(name, ()), (ended, stops), name in VOID, name in FORMATS, name in ONCE)
+    return TagKind(IMPLIED.get(name, ()), (ended, stops), name in VOID, name in FORMATS, name in ONCE)
 
 
 KINDS = {name: _kind_of(name) for name in SPECIAL | VOID | FORMATS | ONCE | IMPLIED.keys()}

@@ -21,7 +21,7 @@ from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.providers import fill_in
 from proxysieve.errors import ConfigError
 from proxysieve.lists.providers import usual_providers
-from proxysieve.lists.sources import Given, Source, StandardInput, source_at
+from proxysieve.lists.sources import FixedLines, Source, StandardInput, source_at
 from proxysieve.text_file import STANDARD_INPUT
 
 # The number of a line or an entry.
@@ -75,7 +75,7 @@ class ProxyList:
         self._sources = [source_at(one) for one in sources]
         has_lines = not isinstance(lines, Sequence) or len(lines) > 0
         if has_lines or not sources:
-            self._sources.append(Given(lines))
+            self._sources.append(FixedLines(lines))
         self._readings: dict[Source, SourceContents] = {}
         # What was reported about the lines of each source, and about the source itself.
         self._told: dict[Source, Counter[str]] = {}

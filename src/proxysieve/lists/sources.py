@@ -77,7 +77,7 @@ class Source(Protocol):
         ...
 
 
-class Given:
+class FixedLines:
     """Lines or values from the caller."""
 
     seconds = 0.0

@@ -17,7 +17,7 @@ from proxysieve.core.site.policy import Policy
 from proxysieve.core.site.retry import wants_another
 from proxysieve.sim.exits import ExitTable, Group
 from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 # The judge's verdicts. They never change, so all requests share them.
 VERDICTS = {
@@ -77,7 +77,7 @@ class Engines:
             self._exits[session.exit_id] = exit_
         return Go(exit_, choice.leased.lease)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """Report the answer with its verdict."""
         page_number, engine = self._asked[site].pop(ticket), self._engines[site]
         exit_id = engine.state.flights[ticket].session.exit_id
@@ -146,7 +146,7 @@ def provider_of(group: Group) -> Proxy:
     )
 
 
-def verdict_on(answer: Answer) -> Verdict:
+def verdict_on(answer: SimAnswer) -> Verdict:
     """The judge's verdict on *answer*."""
     if answer.outcome is Outcome.THROTTLED:
         return Verdict(outcome=Outcome.THROTTLED, why="status 429", until=answer.until)

@@ -10,7 +10,7 @@ from statistics import fmean
 import msgspec
 
 from proxysieve.core.model import Outcome
-from proxysieve.sim.world import Answer
+from proxysieve.sim.world import SimAnswer
 
 MINUTE_SECONDS = 60.0
 
@@ -110,7 +110,7 @@ class RunCounts:
             minute.popleft()
         self._peak = max(self._peak, len(minute))
 
-    def answered(self, answer: Answer, *, is_page: bool) -> None:
+    def answered(self, answer: SimAnswer, *, is_page: bool) -> None:
         """An answer came."""
         self.page_count += is_page
         self._blocked_count += answer.outcome is Outcome.BLOCKED or answer.outcome is Outcome.THROTTLED

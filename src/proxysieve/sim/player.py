@@ -13,7 +13,7 @@ from proxysieve.sim.bans import START_AT
 from proxysieve.sim.figures import Figures, RunCounts, RunFigures, together
 from proxysieve.sim.rivals.rival import Later, Recruit, Rival
 from proxysieve.sim.scenario import Scenario
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 HOUR_SECONDS = 3600.0
 LONGEST_HOURS = 6
@@ -24,7 +24,7 @@ MOST_WASTED_PER_PAGE = 20
 LEAST_WAIT_SECONDS = 0.001
 
 # The time of the answer, the number of the request, its site, its ticket, the answer, whether it may bring a page.
-Flight = tuple[float, int, int, int, Answer, bool]
+Flight = tuple[float, int, int, int, SimAnswer, bool]
 
 
 def play(scenario: Scenario, name: str, recruit: Recruit, seed: int) -> Figures:

@@ -26,7 +26,7 @@ DEAD_SECONDS = 10.0
 FLAKY_OUTCOMES = (Outcome.SITE_ERROR, Outcome.UNCLEAR)
 
 
-class Answer(NamedTuple):
+class SimAnswer(NamedTuple):
     """What a client sees of a request. It is a tuple, because there is one for every request.
 
     Attributes:
@@ -59,21 +59,21 @@ class World:
         self._outage_outcome = Outcome(outage.seen_as) if outage else Outcome.OK
         self._noise = stream(seed, "noise")
 
-    def ask(self, site: int, exit_: int, now: float) -> Answer:
+    def ask(self, site: int, exit_: int, now: float) -> SimAnswer:
         """Send a request for a page of *site* through *exit_*. Times must not go back."""
         flaky, seconds = self._draw()
         if self.exits.is_dead[exit_]:
-            return Answer(Outcome.PROXY_ERROR, now + DEAD_SECONDS, 0.0, was_banned=False)
+            return SimAnswer(Outcome.PROXY_ERROR, now + DEAD_SECONDS, 0.0, was_banned=False)
         place = self.sites[site]
         was_banned = place.banned_until(exit_, now) > 0
         ruling = place.visit(exit_, now, is_banned=was_banned)
         outcome = self._seen(flaky, now)
         if outcome is not None:
-            return Answer(outcome, now + seconds * _share(outcome), 0.0, was_banned)
+            return SimAnswer(outcome, now + seconds * _share(outcome), 0.0, was_banned)
         if ruling.is_served:
-            return Answer(Outcome.OK, now + seconds, 0.0, was_banned)
+            return SimAnswer(Outcome.OK, now + seconds, 0.0, was_banned)
         refusal = Outcome.THROTTLED if ruling.until else Outcome.BLOCKED
-        return Answer(refusal, now + seconds * BLOCK_SHARE, ruling.until, was_banned)
+        return SimAnswer(refusal, now + seconds * BLOCK_SHARE, ruling.until, was_banned)
 
     def outage_ends_at(self, now: float) -> float:
         """When the outage at *now* ends; 0 if there is none."""

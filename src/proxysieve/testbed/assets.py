@@ -7,7 +7,7 @@ import struct
 import zlib
 from functools import cached_property
 
-from proxysieve.testbed.answers import Answer, Visit, nothing
+from proxysieve.testbed.answers import SiteAnswer, Visit, nothing
 from proxysieve.testbed.font import make_font
 from proxysieve.testbed.wire import Response
 
@@ -28,7 +28,7 @@ class Assets:
         self._seed = seed
         self._size = size
 
-    def answer(self, visit: Visit) -> Answer:
+    def answer(self, visit: Visit) -> SiteAnswer:
         """Serve one of them."""
         match visit.rest.split("/"):
             case ["icons.ttf"]:
@@ -82,8 +82,8 @@ class Assets:
         return random.Random(self._seed).randbytes(size)
 
 
-def _serve(kind: str, body: bytes) -> Answer:
-    return Answer(kind="asset", response=Response(headers=(("Content-Type", kind), _CACHED), body=body))
+def _serve(kind: str, body: bytes) -> SiteAnswer:
+    return SiteAnswer(kind="asset", response=Response(headers=(("Content-Type", kind), _CACHED), body=body))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -21,7 +21,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from proxysieve.testbed.answers import Answer
+from proxysieve.testbed.answers import SiteAnswer
 from proxysieve.testbed.wire import BURST_BYTES, LONGEST_BODY_BYTES, Headers, Request, Response, reset
 
 PROTOCOL: Final = "HTTP/2"
@@ -33,7 +33,7 @@ _ACK, _PADDED, _HAS_PRIORITY = 0x01, 0x08, 0x20
 # Stream 0 stands for the whole connection.
 _CONNECTION = 0
 
-Respond = Callable[[Request, str, str], Awaitable[Answer]]
+Respond = Callable[[Request, str, str], Awaitable[SiteAnswer]]
 """Returns the answer to a request, given the connection's HTTP/2 fingerprint and priority."""
 
 

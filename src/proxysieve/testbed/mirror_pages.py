@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from proxysieve.testbed.answers import HTML, Answer, Visit, nothing
+from proxysieve.testbed.answers import HTML, SiteAnswer, Visit, nothing
 from proxysieve.testbed.mirror import Mirror, Part, Seen
 from proxysieve.testbed.scripts import script
 from proxysieve.testbed.stun import StunServer
@@ -64,7 +64,7 @@ class MirrorPages:
         self._numbers = itertools.count(1)
         self._visits: dict[int, _Visit] = {}
 
-    def answer(self, visit: Visit) -> Answer:
+    def answer(self, visit: Visit) -> SiteAnswer:
         """Serve the page or a part of it, or take a report."""
         if not visit.rest:
             return self._serve_page(visit)
@@ -72,14 +72,14 @@ class MirrorPages:
             return self._take_report(visit)
         return self._serve_part(visit)
 
-    def _serve_page(self, visit: Visit) -> Answer:
+    def _serve_page(self, visit: Visit) -> SiteAnswer:
         number, before = next(self._numbers), _count_in(visit.request.cookie(_COOKIE))
         self._visits[number] = _Visit(before=before, headers={"document": visit.request.headers})
         cookie = f"{_COOKIE}={before + 1}; Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly; SameSite=Lax"
         body = _PAGE.format(visit=number, stun=self._stun.url, script=script("mirror.js"))
         return _ok((("Set-Cookie", cookie), *_FRESH, *HTML), body)
 
-    def _serve_part(self, visit: Visit) -> Answer:
+    def _serve_part(self, visit: Visit) -> SiteAnswer:
         if visit.rest not in _PARTS:
             return nothing(visit)
         part, headers, body = _PARTS[visit.rest]
@@ -87,22 +87,22 @@ class MirrorPages:
             known.headers.setdefault(part, visit.request.headers)
         return _ok(headers, body)
 
-    def _take_report(self, visit: Visit) -> Answer:
+    def _take_report(self, visit: Visit) -> SiteAnswer:
         known = self._visits.get(visit.number("visit", 0))
         if known is None or visit.request.method != "POST":
             return nothing(visit)
         try:
             seen = msgspec.json.decode(visit.request.body, type=Seen)
         except msgspec.MsgspecError as error:
-            return Answer(kind="error", response=Response(status=400, headers=_TEXT, body=str(error).encode()))
+            return SiteAnswer(kind="error", response=Response(status=400, headers=_TEXT, body=str(error).encode()))
         visits = msgspec.structs.replace(seen.visits, server_cookie=known.before)
         told = {**msgspec.structs.asdict(seen), "visits": visits}
         self.mirrors.append(Mirror(exit=visit.exit, headers=dict(known.headers), **told))
         return _ok(_TEXT, "Thank you.\n")
 
 
-def _ok(headers: Headers, body: str) -> Answer:
-    return Answer(kind="ok", response=Response(headers=headers, body=body.encode()))
+def _ok(headers: Headers, body: str) -> SiteAnswer:
+    return SiteAnswer(kind="ok", response=Response(headers=headers, body=body.encode()))
 
 
 def _count_in(cookie: str | None) -> int:

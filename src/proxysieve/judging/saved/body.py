@@ -8,21 +8,21 @@ from typing import BinaryIO
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.decoding import is_text
 from proxysieve.judging.saved.kinds import refuse_other_kinds
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer, first
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Defaults, SavedAnswer, first
 
 
-def read_body(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The whole of *file*, with what is *given* for it.
+def read_body(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
+    """The whole of *file*, with what is *defaults* for it.
 
     Raises:
         ConfigError: It is no text, and nothing says what it is.
     """
     body = file.read(MOST_BODY_BYTES + 1)
-    if not first(given.headers, "content-type"):
+    if not first(defaults.headers, "content-type"):
         refuse_other_kinds(body)
         if not is_text(body):
             raise ConfigError(
                 "neither text nor any form of a response: give another file, or say what it is with "
                 "--header 'Content-Type: …'"
             )
-    yield SavedAnswer(status=given.status, headers=given.headers, body=body, url=given.url)
+    yield SavedAnswer(status=defaults.status, headers=defaults.headers, body=body, url=defaults.url)

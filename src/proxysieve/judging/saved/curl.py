@@ -31,7 +31,7 @@ from proxysieve.judging.saved.raw_http import (
     parse,
     read_printed,
 )
-from proxysieve.judging.saved.response import Given, SavedAnswer, is_short
+from proxysieve.judging.saved.response import Defaults, SavedAnswer, is_short
 
 # What curl prints before it sends a request.
 INFO = (
@@ -88,7 +88,7 @@ BROKEN_OFF = "the transfer broke off: judged by its beginning"
 REFUSED = "the proxy's answer to CONNECT: the site was not reached"
 
 
-class Head(NamedTuple):
+class AnswerHead(NamedTuple):
     """The headers of one answer in a transcript of curl.
 
     Attributes:
@@ -115,7 +115,7 @@ def is_curl(head: bytes) -> bool:
     return CURL_ANSWER.search(head) is not None and CURL_REQUEST.search(head) is not None
 
 
-def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_curl(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The last answer in a transcript.
 
     Raises:
@@ -128,7 +128,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     behind = data[heads[-1].end :] if heads else data
     asked_again = CURL_ASKED.search(behind)
     body = _without_own(behind[: asked_again.start()] if asked_again and heads else behind)
-    url = given.url or _url(data)
+    url = defaults.url or _url(data)
     if heads and heads[-1].is_of_proxy:
         answer = _of_proxy(heads[-1], url)
     elif STATUS_LINE.match(body):
@@ -137,7 +137,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     elif heads:
         answer = parse(b"".join([*(head.raw for head in heads if not head.is_of_proxy), body]), url)
     elif body.strip() and not CURL_INFO.search(data) and not asked_again:
-        answer = SavedAnswer(status=given.status, headers=given.headers, body=body, url=url)
+        answer = SavedAnswer(status=defaults.status, headers=defaults.headers, body=body, url=url)
     else:
         raise ConfigError(NO_ANSWER)
     if heads and heads[-1].method == b"HEAD" and answer.failure is None:
@@ -152,7 +152,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     yield answer
 
 
-def _heads(data: bytes) -> Iterator[Head]:
+def _heads(data: bytes) -> Iterator[AnswerHead]:
     """The headers of all answers in *data*, a transcript of curl."""
     requests = [(one.start(), one[1]) for one in CURL_REQUEST.finditer(data)]
     starts = [start for start, _ in requests]
@@ -161,7 +161,7 @@ def _heads(data: bytes) -> Iterator[Head]:
         lines, end, is_ended = _fields(data, answer.start())
         raw = b"\r\n".join([*lines, b"", b""] if is_ended else lines)
         if STATUS_LINE.match(raw):
-            yield Head(raw=raw, end=end, method=requests[asked - 1][1] if asked else b"")
+            yield AnswerHead(raw=raw, end=end, method=requests[asked - 1][1] if asked else b"")
 
 
 def _fields(data: bytes, start: int) -> tuple[list[bytes], int, bool]:
@@ -191,7 +191,7 @@ def _without_own(data: bytes) -> bytes:
     return data
 
 
-def _of_proxy(head: Head, url: str) -> SavedAnswer:
+def _of_proxy(head: AnswerHead, url: str) -> SavedAnswer:
     answer = parse(head.raw, url)
     if answer.status in TUNNELLED:
         raise ConfigError(NO_ANSWER)

@@ -18,7 +18,7 @@ from proxysieve.judging.saved.raw_http import (
     parse,
     read_printed,
 )
-from proxysieve.judging.saved.response import Given, SavedAnswer
+from proxysieve.judging.saved.response import Defaults, SavedAnswer
 
 REQUEST_HEAD = re.compile(
     rb"^" + METHOD + rb" \S+ HTTP/\d(?:\.\d)?\r?\n(?:" + FIELD + rb"\r?\n)+(?=\r?\n)", re.MULTILINE
@@ -32,7 +32,7 @@ def is_exchange(head: bytes) -> bool:
     return REQUEST_HEAD.match(head, start) is not None or STATUS_LINE.match(head, start) is not None
 
 
-def read_exchange(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_exchange(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The answer to the last request that has one.
 
     Raises:
@@ -44,4 +44,4 @@ def read_exchange(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
         raise ConfigError(NO_ANSWER)
     questions = [0, *(one.end() for one in islice(REQUEST_HEAD.finditer(data), MOST_HEADS) if one.end() <= answers[-1])]
     start = next(at for at in answers if at >= questions[-1])
-    yield parse(data[start:], given.url)
+    yield parse(data[start:], defaults.url)

@@ -11,8 +11,8 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.beside import Beside
-from proxysieve.judging.saved.response import BODILESS, Given, Headers, SavedAnswer, is_short, is_status, lowered
+from proxysieve.judging.saved.body_files import BodyFiles
+from proxysieve.judging.saved.response import BODILESS, Defaults, Headers, SavedAnswer, is_short, is_status, lowered
 
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
 # Some programs write other fields before it.
@@ -88,13 +88,13 @@ def is_har(head: bytes) -> bool:
     return START.match(head) is not None or (is_object and START_BEHIND.search(head) is not None)
 
 
-def read_har(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_har(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """Each answer of *file*. Entries without one are left out: they were cancelled or failed.
 
     Raises:
         ConfigError: It is no HAR file, or it is too large.
     """
-    yield from answers_of(file.read(MOST_BYTES + 1), Beside(given.folder).read)
+    yield from answers_of(file.read(MOST_BYTES + 1), BodyFiles(defaults.folder).read)
 
 
 def answers_of(data: bytes, bodies: Bodies) -> Iterator[SavedAnswer]:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.response import Given, SavedAnswer, lowered
+from proxysieve.judging.saved.response import Defaults, SavedAnswer, lowered
 
 # It includes pictures, which follow the page.
 MOST_BYTES = 200_000_000
@@ -65,7 +65,7 @@ def is_mhtml(head: bytes) -> bool:
     return bool(start and MARKS.search(start[1]))
 
 
-def read_mhtml(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_mhtml(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The page in *file*. Its frames, styles and pictures are left out.
 
     Raises:
@@ -80,10 +80,10 @@ def read_mhtml(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     note = page.note or (DAMAGED if _is_damaged(page) else "" if body.strip() else EMPTY)
     kind = _value(page.headers, "Content-Type")
     yield SavedAnswer(
-        status=given.status,
-        headers=(*lowered([("date", _value(whole.headers, "Date")), ("content-type", kind)]), *given.headers),
+        status=defaults.status,
+        headers=(*lowered([("date", _value(whole.headers, "Date")), ("content-type", kind)]), *defaults.headers),
         body=body if body.strip() else None,
-        url=given.url or address or page.location,
+        url=defaults.url or address or page.location,
         note=note,
         is_whole=not note,
     )

@@ -9,12 +9,12 @@ from typing import Annotated, BinaryIO
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.beside import Beside
+from proxysieve.judging.saved.body_files import BodyFiles
 from proxysieve.judging.saved.response import (
     HIGHEST_STATUS,
     LOWEST_STATUS,
     MOST_BODY_BYTES,
-    Given,
+    Defaults,
     SavedAnswer,
     lowered,
 )
@@ -44,13 +44,13 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
         if self.file and not FILE_NAME.fullmatch(self.file):
             raise ValueError("its file is in another directory")
 
-    def content(self, beside: Beside) -> bytes | None:
+    def content(self, body_files: BodyFiles) -> bytes | None:
         """The body as it came; None if its file is missing."""
         if self.body is not None:
             return self.body.encode("utf-8", "replace")
         if self.body_base64 is not None:
             return self.body_base64
-        return beside.read(self.file)
+        return body_files.read(self.file)
 
 
 def is_pages(file: BinaryIO) -> bool:
@@ -58,20 +58,20 @@ def is_pages(file: BinaryIO) -> bool:
     return _decode(file.readline(MOST_LINE_BYTES).removeprefix(BYTE_ORDER_MARK)) is not None
 
 
-def read_pages(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_pages(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """Each page of *file*, line by line.
 
     Raises:
         ConfigError: A line is no page, or a page that fetch never writes.
     """
-    number, beside = 0, Beside(given.folder)
+    number, body_files = 0, BodyFiles(defaults.folder)
     while line := file.readline(MOST_LINE_BYTES):
         number += 1
         if len(line) == MOST_LINE_BYTES:
             raise ConfigError(f"line {number} is longer than a page can be: give what `proxysieve fetch` wrote")
         page = _decode(line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line)
         if page is not None:
-            yield _answer(page, page.content(beside))
+            yield _answer(page, page.content(body_files))
         elif line.endswith(b"\n") and line.strip():
             raise ConfigError(
                 f"line {number} is no page: expected url, status, headers and body, as `proxysieve fetch` writes them"

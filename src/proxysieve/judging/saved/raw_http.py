@@ -14,7 +14,7 @@ from proxysieve.judging.saved.response import (
     BODILESS,
     MOST_BODY_BYTES,
     REDIRECTS,
-    Given,
+    Defaults,
     Headers,
     SavedAnswer,
     first,
@@ -61,9 +61,9 @@ def is_raw_http(head: bytes) -> bool:
     return STATUS_LINE.match(head) is not None
 
 
-def read_raw_http(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_raw_http(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The last response in *file*."""
-    yield parse(file.read(MOST_BYTES), given.url)
+    yield parse(file.read(MOST_BYTES), defaults.url)
 
 
 def read_printed(file: BinaryIO) -> bytes:

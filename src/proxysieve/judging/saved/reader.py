@@ -25,7 +25,7 @@ from proxysieve.judging.saved.kinds import HEAD_BYTES
 from proxysieve.judging.saved.mhtml import is_mhtml, read_mhtml
 from proxysieve.judging.saved.pages import is_pages, read_pages
 from proxysieve.judging.saved.raw_http import is_raw_http, read_raw_http
-from proxysieve.judging.saved.response import Given, Saved, SavedAnswer, saved
+from proxysieve.judging.saved.response import Defaults, Saved, SavedAnswer, saved
 from proxysieve.judging.saved.warc import is_warc, read_warc
 from proxysieve.judging.saved.wget import is_wget, read_wget
 from proxysieve.judging.saved.zipped import is_zip, read_zip
@@ -40,7 +40,7 @@ MOST_PACKED_TIMES = 200
 HARMLESS_BYTES = 200_000_000
 
 
-class Format(NamedTuple):
+class SavedFormat(NamedTuple):
     """A form in which responses are saved.
 
     Attributes:
@@ -49,24 +49,24 @@ class Format(NamedTuple):
         nothing: What to say if it has no response; empty if it always has one.
     """
 
-    read: Callable[[BinaryIO, Given], Iterator[SavedAnswer]]
+    read: Callable[[BinaryIO, Defaults], Iterator[SavedAnswer]]
     begins: Callable[[bytes], bool] = lambda _: False
     nothing: str = ""
 
 
 NO_ANSWERS = "a HAR file without any answer: export it after the page has loaded"
-BODY = Format(read_body)
-HAR = Format(read_har, is_har, NO_ANSWERS)
-WARC = Format(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
-PAGES = Format(read_pages, nothing="it has no pages: give the --out of a `proxysieve fetch` that has fetched some")
-ZIP = Format(read_zip, is_zip, NO_ANSWERS)
+BODY = SavedFormat(read_body)
+HAR = SavedFormat(read_har, is_har, NO_ANSWERS)
+WARC = SavedFormat(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
+PAGES = SavedFormat(read_pages, nothing="it has no pages: give the --out of a `proxysieve fetch` that has fetched some")
+ZIP = SavedFormat(read_zip, is_zip, NO_ANSWERS)
 TEXTS = (
-    Format(read_raw_http, is_raw_http),
+    SavedFormat(read_raw_http, is_raw_http),
     HAR,
-    Format(read_mhtml, is_mhtml),
-    Format(read_curl, is_curl),
-    Format(read_wget, is_wget),
-    Format(read_exchange, is_exchange),
+    SavedFormat(read_mhtml, is_mhtml),
+    SavedFormat(read_curl, is_curl),
+    SavedFormat(read_wget, is_wget),
+    SavedFormat(read_exchange, is_exchange),
 )
 # The file's name decides only if its content does not.
 SUFFIXES = {".har": HAR, ".warc": WARC, ".jsonl": PAGES}
@@ -98,19 +98,19 @@ def files_of(path: str) -> list[str]:
     return found
 
 
-def read_saved(path: str, given: Given | None = None) -> Iterator[Saved]:
+def read_saved(path: str, defaults: Defaults | None = None) -> Iterator[Saved]:
     """The saved responses in a file.
 
     Args:
         path: Of the file; ``-`` for the standard input.
-        given: What is known about it, for formats that do not say it.
+        defaults: What is known about it, for formats that do not say it.
 
     Raises:
         ConfigError: It cannot be read, or it has no response.
     """
     file = shown(path)
     try:
-        yield from _read(path, file, given or Given())
+        yield from _read(path, file, defaults or Defaults())
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -128,13 +128,13 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
+def _read(path: str, label: str, defaults: Defaults) -> Iterator[Saved]:
     with _opened(path) as packed, _unpacked(packed) as file:
         kind = _format_of(file, label.removesuffix(".gz"))
         count, saved_at = 0, os.fstat(packed.fileno()).st_mtime
         # The standard input has no folder.
         folder = "" if path == STANDARD_INPUT else str(Path(path).parent)
-        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(given, folder=folder)):
+        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(defaults, folder=folder)):
             count += 1
             yield saved(answer, label, saved_at, is_one_of_many=bool(kind.nothing))
     if not count and kind.nothing:
@@ -195,7 +195,7 @@ class Unpacking(io.RawIOBase):
         return self._plain.tell()
 
 
-def _format_of(file: BinaryIO, name: str) -> Format:
+def _format_of(file: BinaryIO, name: str) -> SavedFormat:
     file.seek(0)
     start = file.read(HEAD_BYTES)
     head = _utf_8(start) if start.startswith(UTF_16_MARKS) else start
@@ -208,7 +208,7 @@ def _format_of(file: BinaryIO, name: str) -> Format:
     return SUFFIXES.get(Path(name).suffix.lower(), BODY)
 
 
-def _as_utf_8(file: BinaryIO, kind: Format) -> BinaryIO:
+def _as_utf_8(file: BinaryIO, kind: SavedFormat) -> BinaryIO:
     """*file* from its beginning, converted to UTF-8 if its format allows it. The judge reads a body's own encoding."""
     file.seek(0)
     is_wide = kind is not BODY and file.read(2) in UTF_16_MARKS

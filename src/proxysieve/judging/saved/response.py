@@ -25,7 +25,7 @@ LATEST_AT = 1e11
 Headers = tuple[tuple[str, str], ...]
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a response without its file, for formats that do not say it.
 
     Attributes:

@@ -15,7 +15,7 @@ from warcio.archiveiterator import WARCIterator  # type: ignore[import-untyped]
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import MOST_BYTES, is_raw_http, parse
-from proxysieve.judging.saved.response import Given, SavedAnswer
+from proxysieve.judging.saved.response import Defaults, SavedAnswer
 
 MARK = b"WARC/"
 # Writers need some hundred bytes for the head of a record.
@@ -28,7 +28,7 @@ def is_warc(head: bytes) -> bool:
     return head.startswith(MARK)
 
 
-def read_warc(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
+def read_warc(file: BinaryIO, _: Defaults) -> Iterator[SavedAnswer]:
     """Each HTTP response of *file*, record by record.
 
     Raises:

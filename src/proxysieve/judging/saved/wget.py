@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import BLANKS, FIELD, MOST_HEADS, NO_ANSWER, STATUS, parse, read_printed
-from proxysieve.judging.saved.response import Given, SavedAnswer
+from proxysieve.judging.saved.response import Defaults, SavedAnswer
 
 WGET_FIRST = re.compile(BLANKS + rb"(?:--\d{4}-\d\d-\d\d \d\d:\d\d:\d\d--  (\S+)|(?<=  )" + STATUS + rb")")
 # Lines that were cut do not belong to the body either.
@@ -28,7 +28,7 @@ def is_wget(head: bytes) -> bool:
     return WGET_FIRST.match(head) is not None
 
 
-def read_wget(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_wget(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The last answer in *file*.
 
     Raises:
@@ -43,6 +43,6 @@ def read_wget(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     logged = first[1] if first else None
     # A log has lines of its own, and dots for the progress, in the middle of the body.
     answer = parse(
-        raw + (b"" if logged else data[answers[-1].end() :]), given.url or (logged or b"").decode("utf-8", "replace")
+        raw + (b"" if logged else data[answers[-1].end() :]), defaults.url or (logged or b"").decode("utf-8", "replace")
     )
     yield msgspec.structs.replace(answer, body=None, is_whole=False, note=NOT_LOGGED) if logged else answer

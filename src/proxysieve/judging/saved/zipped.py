@@ -9,9 +9,9 @@ from typing import BinaryIO
 from zipfile import BadZipFile, LargeZipFile, ZipFile
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.beside import MOST_TOTAL_BYTES
+from proxysieve.judging.saved.body_files import MOST_TOTAL_BYTES
 from proxysieve.judging.saved.har import MOST_BYTES, answers_of
-from proxysieve.judging.saved.response import MOST_BODY_BYTES, Given, SavedAnswer
+from proxysieve.judging.saved.response import MOST_BODY_BYTES, Defaults, SavedAnswer
 
 MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 # The end of a zip file holds the size of its list of files. A comment may follow.
@@ -28,7 +28,7 @@ def is_zip(head: bytes) -> bool:
     return head.startswith(MARKS)
 
 
-def read_zip(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
+def read_zip(file: BinaryIO, _: Defaults) -> Iterator[SavedAnswer]:
     """Each answer of the HAR file in the zip file *file*.
 
     Raises:

@@ -10,7 +10,7 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_SESSIONS = 100
 
@@ -64,7 +64,7 @@ class Apify2019(Remembering):
             self._exits.append(self._addresses[int(rng.random() * len(self._addresses))])
         return Go(self._exits[session], session)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         if answer.outcome is Outcome.OK:
             self._stores[site].put(ticket)
         else:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_ERROR_SCORE = 3.0
 ERROR_DECREMENT = 0.5
@@ -191,7 +191,7 @@ class Crawlee(Remembering):
         self._out[self._ticket] = session
         return Go(session.exit, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         session = self._out.pop(ticket)
         if answer.outcome is Outcome.OK:
             session.mark_good(now)

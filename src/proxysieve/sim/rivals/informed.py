@@ -20,7 +20,7 @@ from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT, Site
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
 from proxysieve.sim.scenario import Scenario
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_IN_FLIGHT = 8
 
@@ -143,7 +143,7 @@ class SiteExits:
             return self.take(now)
         return Later(next_at if next_at < math.inf else None)
 
-    def learn(self, known: Known, answer: Answer, asked_at: float, now: float) -> None:
+    def learn(self, known: Known, answer: SimAnswer, asked_at: float, now: float) -> None:
         """Note the answer to a request that was sent at *asked_at*."""
         known.in_flight -= 1
         self._out_count -= 1
@@ -224,6 +224,6 @@ class Informed(Remembering):
         self._asked[self._ticket] = taken, now
         return Go(taken.exit, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         known, asked_at = self._asked.pop(ticket)
         self._site_queues[site].learn(known, answer, asked_at, now)

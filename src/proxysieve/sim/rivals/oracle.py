@@ -14,7 +14,7 @@ from random import Random
 
 from proxysieve.sim.bans import Site
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class Shelf:
@@ -70,5 +70,5 @@ class Oracle(Remembering):
         next_at = min((shelf.next_at for shelf in shelves), default=math.inf)
         return Later(next_at if next_at < math.inf else None)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """It knew the answer."""

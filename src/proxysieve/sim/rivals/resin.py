@@ -10,7 +10,7 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 FAILURES_TO_OPEN = 3
 LATENCY_AGE_SECONDS = 600.0
@@ -57,7 +57,7 @@ class Resin(Remembering):
         self._out[self._ticket] = node, now
         return Go(exit_, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         node, started_at = self._out.pop(ticket)
         self._leases[self._addresses[node]] -= 1
         if answer.outcome in TRANSPORT_FAILURES:

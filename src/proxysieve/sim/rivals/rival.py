@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple, Protocol
 
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class Go(NamedTuple):
@@ -44,7 +44,7 @@ class Rival(Protocol):
         """What to do at *now* for a page of *site*."""
         ...
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """The request of *ticket* was answered at *now*."""
         ...
 

@@ -15,7 +15,7 @@ from random import Random
 from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 TICK_SECONDS = 5.0
 BACKOFF_SECONDS = 300.0
@@ -76,7 +76,7 @@ class RotatingProxies(Remembering):
         proxy = self._available.draw(self._rng)
         return Go(self._addresses[proxy], self._known_as[proxy])
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         if answer.outcome is Outcome.OK:
             self._failures[ticket] = 0
             self._available.add(ticket)

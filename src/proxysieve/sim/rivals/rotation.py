@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class AnyAddress(Remembering):
@@ -19,7 +19,7 @@ class AnyAddress(Remembering):
         place = int(self._rng.random() * len(self._addresses))
         return Go(self._addresses[place], place)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """Learn nothing."""
 
 

@@ -15,7 +15,7 @@ from random import Random
 from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 DECAY = 0.95
 DECAY_SECONDS = 300.0
@@ -83,7 +83,7 @@ class Stygian(Remembering):
             self._leave(arm)
         return Go(arm.exit, arm.number)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         arm = self._arms[ticket]
         self._leave(arm)
         if answer.outcome is Outcome.OK:

@@ -12,7 +12,7 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 POOL_SIZE = 8
 MAX_BAD_INITS = 8
@@ -77,7 +77,7 @@ class Zyte(Remembering):
         turn = queue.next()
         return Later(now + WAIT_SECONDS) if turn is None else Go(self._exits[turn], turn)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - it ignores time
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - it ignores time
         queue, is_good = self._queues[site], answer.outcome is Outcome.OK
         if ticket in queue.beginning:
             queue.begun(ticket, is_good=is_good)

@@ -11,7 +11,7 @@ from proxysieve.judging.saved.response import MOST_BODY_BYTES
 MOST_TOTAL_BYTES = 5_000_000_000
 
 
-class Beside:
+class BodyFiles:
     """The files in the directory *folder* and below it; none if the folder is not known.
 
     A file can name no others: dots, absolute paths and links are refused.
