@@ -172,7 +172,7 @@ def judge(
         a WARC file              plain or gzipped, each response
         pages.jsonl, or .gz      written by proxysieve fetch, each page
         a directory              all files in it and below; or each page,
-                                                          if proxysieve fetch wrote it
+                                 if proxysieve fetch wrote it
         -                        the standard input
 
     A URL is fetched now, without a proxy: its site sees this machine's own address.
@@ -199,7 +199,7 @@ def judge(
     table, last_signs = make_judge(signs), _expectations(expect)
     defaults = Defaults(status=status, headers=headers, url=url)
     responses = Responses(files, defaults)
-    shown = Shown()
+    shown = VerdictPrinter()
     for response in responses:
         opinions = table.see(response.exchange, *last_signs)
         shown.show(response, judged(response, opinions), as_json=as_json)
@@ -335,7 +335,7 @@ def _is_url(name: str) -> bool:
 # In words.
 
 
-class Shown:
+class VerdictPrinter:
     """What was printed so far.
 
     Attributes:

@@ -30,7 +30,7 @@ from proxysieve.moving.reading import read_sessions
 from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.site_of import respelled, site_of
 
-LOOKS_SHOWN = 4
+MOST_SHOWN = 4
 LONGEST_SITE = 1_000
 FORMS: dict[str, Callable[[Export], bytes]] = {"proxysieve": encode, "classic": encode_classic}
 
@@ -219,8 +219,8 @@ def show_import(report: ImportReport) -> None:
     for number, told in enumerate(_reasons(report.cookies_left_out)):
         line("" if number else "cookies", f"left out {told}")
     if report.other_fingerprints:
-        changes = [f"{number:,} x {change}" for change, number in list(report.other_fingerprints.items())[:LOOKS_SHOWN]]
-        more = " and others" * (len(report.other_fingerprints) > LOOKS_SHOWN)
+        changes = [f"{number:,} x {change}" for change, number in list(report.other_fingerprints.items())[:MOST_SHOWN]]
+        more = " and others" * (len(report.other_fingerprints) > MOST_SHOWN)
         line(
             "other looks",
             f"{sum(report.other_fingerprints.values()):,} get another browser, the nearest that we have: "

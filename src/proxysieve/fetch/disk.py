@@ -13,7 +13,7 @@ from proxysieve.errors import ConfigError
 CANNOT_WAIT = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP})
 
 
-def refuse_odd(path: Path) -> None:
+def refuse_irregular(path: Path) -> None:
     """Refuse what is at *path* if it is no regular file: reading a pipe or a device may never end.
 
     Raises:

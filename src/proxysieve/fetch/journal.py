@@ -24,7 +24,7 @@ from zlib import crc32
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import refuse_odd, sync_names, write_all
+from proxysieve.fetch.disk import refuse_irregular, sync_names, write_all
 
 PAGES = "pages"
 FAILED = "failed"
@@ -80,7 +80,7 @@ class Journal:
         self.failed: set[str] = set()
         self._sum = crc32(HEADER)
         self._sound = 0
-        refuse_odd(path)
+        refuse_irregular(path)
         # Whether it has the previous format.
         self._is_old = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)

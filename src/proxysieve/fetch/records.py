@@ -109,7 +109,7 @@ def look_for_failed(file: BinaryIO) -> str | None:
     return _look(file, FailedLine)
 
 
-def is_begun(data: bytes, mark: bytes) -> bool:
+def may_begin_with(data: bytes, mark: bytes) -> bool:
     """Whether *data* begins with *mark*, or is cut within it."""
     return data.startswith(mark) or mark.startswith(data)
 
@@ -117,7 +117,7 @@ def is_begun(data: bytes, mark: bytes) -> bool:
 def _look(file: BinaryIO, kind: type[PageLine | FailedLine]) -> str | None:
     found = file.readline(MOST_LINE_BYTES)
     if not found.endswith(b"\n"):
-        return "" if len(found) < MOST_LINE_BYTES and is_begun(found, MARK) else None
+        return "" if len(found) < MOST_LINE_BYTES and may_begin_with(found, MARK) else None
     try:
         return msgspec.json.decode(found, type=kind).url if found.startswith(MARK) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import refuse_odd, sync_names
+from proxysieve.fetch.disk import refuse_irregular, sync_names
 from proxysieve.fetch.formats import Look
 from proxysieve.fetch.journal import ADVICE, Span
 
@@ -84,7 +84,7 @@ def cut_off(tail: Tail, file: int) -> str:
 
 
 def _open(path: Path) -> BinaryIO:
-    refuse_odd(path)
+    refuse_irregular(path)
     return path.open("rb")
 
 

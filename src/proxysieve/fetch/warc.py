@@ -18,7 +18,7 @@ from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 from proxysieve.core.urls.parsing import as_sent
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.formats import Format, Packing
-from proxysieve.fetch.records import SECRET_HEADERS, is_begun
+from proxysieve.fetch.records import SECRET_HEADERS, may_begin_with
 from proxysieve.judging.saved.pages import MOST_LINE_BYTES
 from proxysieve.pool.attempts import Page
 
@@ -113,7 +113,7 @@ def _look_for(kind: str, file: BinaryIO) -> str | None:
     """Like :meth:`Format.look`, for one record of that *kind*. Without a URL, it gives the kind."""
     head = _read_head(file)
     if not head.endswith(RECORD_END):
-        return "" if is_begun(head, MARK) and len(head) < MOST_HEAD_BYTES else None
+        return "" if may_begin_with(head, MARK) and len(head) < MOST_HEAD_BYTES else None
     length = LENGTH.search(head)
     if not head.startswith(MARK) or f"\r\nWARC-Type: {kind}\r\n".encode() not in head or not length:
         return None

@@ -78,8 +78,8 @@ class ProxyList:
             self._sources.append(FixedLines(lines))
         self._readings: dict[Source, SourceContents] = {}
         # What was reported about the lines of each source, and about the source itself.
-        self._told: dict[Source, Counter[str]] = {}
-        self._ailments: dict[Source, str] = {}
+        self._reported: dict[Source, Counter[str]] = {}
+        self._last_warnings: dict[Source, str] = {}
         self.proxies: list[Proxy] = []
 
     @property
@@ -106,7 +106,7 @@ class ProxyList:
             raise ConfigError(problems[0] if problems else f"{names} has no proxies: expected one on each line")
         self._readings, self.proxies = readings, list(proxies.values())
         for source, reading in readings.items():
-            self._told[source] = Counter(map(_unnumbered, reading.problems))
+            self._reported[source] = Counter(map(_unnumbered, reading.problems))
         return problems + conflicts
 
     async def watch(self, clock: Clock, is_over: asyncio.Event, take: Callable[[Change], Awaitable[None]]) -> None:
@@ -135,7 +135,7 @@ class ProxyList:
                     async with taking:
                         await self._take(source, reading, take)
             except Exception as error:  # noqa: BLE001 - after an error of ours, a pool still has to read its list again
-                self._ail(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
+                self._warn(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
 
     async def _take(self, source: Source, reading: SourceContents, take: Callable[[Change], Awaitable[None]]) -> None:
         change = await asyncio.to_thread(self._compare, source, reading)
@@ -148,32 +148,32 @@ class ProxyList:
         try:
             listing = await source.look()
         except ConfigError as error:
-            self._ail(source, f"{error}; its proxies stay as they were")
+            self._warn(source, f"{error}; its proxies stay as they were")
             return None
         if listing is None:
             return None
         reading = await asyncio.to_thread(read_lines, listing, source.name)
-        self._tell(source, reading.problems)
+        self._report_new(source, reading.problems)
         if not reading.proxies:
-            self._ail(source, f"{source.name} has no proxies any more; they stay as they were")
+            self._warn(source, f"{source.name} has no proxies any more; they stay as they were")
             return None
-        self._ailments.pop(source, None)
+        self._last_warnings.pop(source, None)
         return reading
 
-    def _ail(self, source: Source, why: str) -> None:
-        if self._ailments.get(source) != why:
-            self._ailments[source] = why
+    def _warn(self, source: Source, why: str) -> None:
+        if self._last_warnings.get(source) != why:
+            self._last_warnings[source] = why
             log.warning("%s", why)
 
-    def _tell(self, source: Source, problems: list[str]) -> None:
+    def _report_new(self, source: Source, problems: list[str]) -> None:
         """Report the problems that the last reading of *source* did not have."""
-        told, now = self._told[source], Counter[str]()
+        told, now = self._reported[source], Counter[str]()
         for problem in problems:
             kind = _unnumbered(problem)
             now[kind] += 1
             if now[kind] > told[kind]:
                 log.warning("%s", problem)
-        self._told[source] = now
+        self._reported[source] = now
 
     def _compare(self, source: Source, reading: SourceContents) -> Change:
         """Take *reading* as the new contents of *source*; returns what that changes."""

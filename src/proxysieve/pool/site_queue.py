@@ -18,7 +18,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
-from proxysieve.core.robots.asking import fact_in
+from proxysieve.core.robots.asking import verdict_on_session
 from proxysieve.core.site.engine import Engine, Lost, Pick, SiteStatus, Wait
 from proxysieve.core.verdicts.judge import Judge, SignFunction
 from proxysieve.core.verdicts.likeness import UNLIKE, Likeness, LikenessRecord, traits_of
@@ -290,8 +290,8 @@ class SiteQueue:
     def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
         """The request of *lease* brought *exchange*, which is no page; the verdict."""
         verdict = self.judge.judge(exchange)
-        fact = fact_in(verdict, exchange.status, had_worked=had_worked)
-        self._end(Reported(self.clock.now(), lease, fact, exchange.redirect_count), session)
+        told = verdict_on_session(verdict, exchange.status, had_worked=had_worked)
+        self._end(Reported(self.clock.now(), lease, told, exchange.redirect_count), session)
         log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
         return verdict
 

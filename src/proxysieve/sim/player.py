@@ -48,7 +48,7 @@ def play(scenario: Scenario, name: str, recruit: Recruit, seed: int) -> Figures:
         now = run.play()
         # An exit that two runs burned counts in the first.
         burned, before = world.burned_count(), burned
-        runs.append(run.tally.figures(burned - before))
+        runs.append(run.counts.figures(burned - before))
     whole = together(runs, burned) if len(runs) > 1 else runs[0]
     last = runs[-1] if len(runs) > 1 else msgspec.UNSET
     return Figures(scenario=scenario.name, policy=name, seed=seed, last=last, **msgspec.structs.asdict(whole))
@@ -59,7 +59,7 @@ class Run:
 
     def __init__(self, world: World, rival: Rival, started_at: float) -> None:
         scenario = world.scenario
-        self.tally = RunCounts()
+        self.counts = RunCounts()
         self._world = world
         self._rival = rival
         self._started_at = started_at
@@ -78,7 +78,7 @@ class Run:
             asked_again_at = self._send(now)
             lands_at = self._flights[0][0] if self._flights else math.inf
             now_next = min(lands_at, asked_again_at)
-            if now_next > self._ends_at or self.tally.wasted_count >= self._most_wasted + len(self._flights):
+            if now_next > self._ends_at or self.counts.wasted_count >= self._most_wasted + len(self._flights):
                 break
             now = now_next
             if lands_at <= now:
@@ -90,7 +90,7 @@ class Run:
         while self._flights:
             now = self._flights[0][0]
             self._land()
-        self.tally.seconds = now - self._started_at
+        self.counts.seconds = now - self._started_at
         return now
 
     def _send(self, now: float) -> float:
@@ -122,13 +122,13 @@ class Run:
 
     def _depart(self, site: int, exit_: int, ticket: int, now: float, *, is_probe: bool) -> None:
         answer = self._world.ask(site, exit_, now)
-        self.tally.sent(exit_, now, self._world.exits.cost[exit_], was_banned=answer.was_banned)
+        self.counts.sent(exit_, now, self._world.exits.cost[exit_], was_banned=answer.was_banned)
         self._wanted[site] -= not is_probe
-        heapq.heappush(self._flights, (answer.at, self.tally.request_count, site, ticket, answer, not is_probe))
+        heapq.heappush(self._flights, (answer.at, self.counts.request_count, site, ticket, answer, not is_probe))
 
     def _land(self) -> None:
         now, _, site, ticket, answer, asks_for_page = heapq.heappop(self._flights)
         is_page = asks_for_page and answer.outcome is Outcome.OK
         self._wanted[site] += asks_for_page and not is_page
-        self.tally.answered(answer, is_page=is_page)
+        self.counts.answered(answer, is_page=is_page)
         self._rival.finish(site, ticket, answer, now)

@@ -16,7 +16,7 @@ from proxysieve.core.site.retry import FIRST_PAUSE_SECONDS, SITE_IN_TROUBLE
 
 # A refusal may be meant for the exit, or it may mean that there is no such file. After so many refusals the second is
 # assumed: if three in four exits are banned, this is wrong once in 5,000 times.
-REFUSALS_BELIEVED = 30
+REFUSALS_NEEDED = 30
 REFUSALS = range(400, 429)
 # If few exits work, many are tried until one does. The pool knows when that is hopeless, but not while other
 # origins of the site go on working.
@@ -28,7 +28,7 @@ PATIENT_SHARE = 4
 # After this time without an answer, more exits are asked.
 GROW_SECONDS = 1.0
 # These tell of the exit whatever the request was.
-FACTS = frozenset({Outcome.PROXY_ERROR, Outcome.THROTTLED})
+ALWAYS_COUNT = frozenset({Outcome.PROXY_ERROR, Outcome.THROTTLED})
 REASONS_TOLD = 3
 
 
@@ -68,7 +68,7 @@ class Asking:
     @property
     def width(self) -> int:
         """How many tries may run at once now. After a refusal, no more than the refusals that are still to come."""
-        return min(self._width, REFUSALS_BELIEVED - self._refusal_count) if self._refusal_count else self._width
+        return min(self._width, REFUSALS_NEEDED - self._refusal_count) if self._refusal_count else self._width
 
     def may_start(self, under_way: int, now: float) -> bool:
         """Whether one more try may start while *under_way* run."""
@@ -95,7 +95,7 @@ class Asking:
         """A try failed. Returns the end of the search, if this is it."""
         self._reasons[tried.why] += 1
         self._refusal_count += _is_refusal(tried)
-        if self._refusal_count >= REFUSALS_BELIEVED:
+        if self._refusal_count >= REFUSALS_NEEDED:
             return End()
         if tried.verdict is Outcome.SITE_ERROR:
             self._error_count += 1
@@ -122,13 +122,13 @@ def _is_refusal(tried: Tried) -> bool:
     return tried.status in REFUSALS and tried.verdict is not Outcome.PROXY_ERROR
 
 
-def fact_in(verdict: Verdict, status: int, *, had_worked: bool) -> Verdict | None:
+def verdict_on_session(verdict: Verdict, status: int, *, had_worked: bool) -> Verdict | None:
     """What *verdict* on an answer that is no page tells of its session; None if nothing.
 
     A failing proxy and a request to slow down count whatever was asked. If nothing was known of the session, a wall
     before the site and silence count as well. A status that sites also give to missing files does not count.
     """
-    if verdict.outcome in FACTS:
+    if verdict.outcome in ALWAYS_COUNT:
         return verdict
     is_about_exit = verdict.outcome is Outcome.BLOCKED or (
         verdict.outcome is Outcome.UNCLEAR and status not in REFUSALS

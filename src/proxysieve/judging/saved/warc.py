@@ -57,7 +57,7 @@ def _answer(record: Any, block: bytes) -> SavedAnswer:  # noqa: ANN401 - warcio 
     )
 
 
-class Rationed:
+class LimitedFile:
     """A file that limits how much is read for the head of a record: a line may have no end."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -83,16 +83,16 @@ class Rationed:
 
 def _records(file: BinaryIO) -> Iterator[Any]:
     """The records that warcio reads from *file*."""
-    rationed = Rationed(file)
-    rationed.allow(MOST_HEAD_BYTES)
-    records = WARCIterator(rationed, no_record_parse=True)
+    limited = LimitedFile(file)
+    limited.allow(MOST_HEAD_BYTES)
+    records = WARCIterator(limited, no_record_parse=True)
     while (record := _next(records)) is not None:
-        rationed.allow(sys.maxsize)
+        limited.allow(sys.maxsize)
         yield record
         # The rest of a record must not count towards the limit of the next head.
         while record.raw_stream.read(PIECE_BYTES):
             pass
-        rationed.allow(MOST_HEAD_BYTES)
+        limited.allow(MOST_HEAD_BYTES)
 
 
 def _next(records: Iterator[Any]) -> Any:  # noqa: ANN401 - warcio has no types

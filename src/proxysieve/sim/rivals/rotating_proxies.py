@@ -70,7 +70,7 @@ class RotatingProxies(Remembering):
         self._checks: list[tuple[float, int]] = []
 
     def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it knows no sites
-        self._reanimate(now)
+        self._recheck_due(now)
         if not self._available:
             self._revive_all()
         proxy = self._available.draw(self._rng)
@@ -81,16 +81,16 @@ class RotatingProxies(Remembering):
             self._failures[ticket] = 0
             self._available.add(ticket)
         else:
-            self._bury(ticket, now)
+            self._set_dead(ticket, now)
 
-    def _bury(self, proxy: int, now: float) -> None:
+    def _set_dead(self, proxy: int, now: float) -> None:
         # Each failure counts, also of requests that ran at the same time.
         self._next_check[proxy] = now + self._rng.uniform(0, longest_back_off_seconds(self._failures[proxy]))
         self._failures[proxy] += 1
         self._available.discard(proxy)
         heapq.heappush(self._checks, (self._next_check[proxy], proxy))
 
-    def _reanimate(self, now: float) -> None:
+    def _recheck_due(self, now: float) -> None:
         ticked_at = now - (now - START_AT) % TICK_SECONDS
         while self._checks and self._checks[0][0] <= ticked_at:
             check_at, proxy = heapq.heappop(self._checks)
