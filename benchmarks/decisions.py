@@ -19,7 +19,7 @@ from unittest import mock
 
 from proxysieve.sim import shipped_scenarios, simulate
 from proxysieve.sim.scenario import load_scenario
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 POLICIES = ("adaptive", "classic")
 
@@ -30,7 +30,7 @@ def digest(task: tuple[str, str, int]) -> str:
     seen = hashlib.sha256()
     ask = World.ask
 
-    def noted(world: World, site: int, exit_: int, now: float) -> Answer:
+    def noted(world: World, site: int, exit_: int, now: float) -> SimAnswer:
         seen.update(f"{site} {exit_} {now!r}\n".encode())
         return ask(world, site, exit_, now)
 

@@ -1,4 +1,4 @@
-"""The one place that reads the time, and a clock for tests whose time passes only when told."""
+"""The only place that reads the time; and a clock for tests, whose time passes only when it is told."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time and waits. Moments are Unix seconds."""
+    """Tells the time and waits. Times are Unix seconds."""
 
     def now(self) -> float:
-        """The current moment; it never goes back."""
+        """The current time. It never goes back."""
         ...
 
     async def wait(self, event: asyncio.Event, until: float | None = None) -> None:
-        """Return when *event* is set, or at the moment *until*, whichever comes first."""
+        """Return when *event* is set or at the time *until*, whichever comes first."""
         ...
 
 
 class SystemClock:
-    """Real time: the wall clock as it was when the process started, moved on by one that nobody can set.
+    """Real time: the wall clock at the start of the process, moved on by a clock that nobody can set.
 
-    A wall clock that is set back in the middle of a crawl would make rests last for hours.
+    If a wall clock were set back during a crawl, cooldowns would last for hours.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class SystemClock:
 
 
 def elapsed() -> float:
-    """Seconds since some moment, those in which a laptop slept included where the system counts them (Linux)."""
+    """Seconds since a fixed moment. On Linux they include the time that a laptop slept."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -73,7 +73,7 @@ class VirtualClock:
                 one.cancel()
 
     async def advance(self, seconds: float) -> None:
-        """Let *seconds* pass, waking those who wait in their order, each at its own moment."""
+        """Let *seconds* pass. It wakes waiting tasks in their order, each at its own time."""
         until = self._now + seconds
         await settle()
         while self._alarms and self._alarms[0][0] <= until:
@@ -86,7 +86,7 @@ class VirtualClock:
 
 
 async def settle() -> None:
-    """Let every task go on until it waits for something that only time or a socket can bring."""
-    # Tasks that were woken wake others; chains in this package are a handful of links long.
+    """Let every task go on until it waits for time or for a socket."""
+    # Tasks wake other tasks. The chains in this package have only a few links.
     for _ in range(50):
         await asyncio.sleep(0)

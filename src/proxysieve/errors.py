@@ -1,26 +1,26 @@
-"""The exception tree. A new leaf only where a caller would write another ``except``."""
+"""The exceptions. A new one is added only if a caller would write another ``except`` for it."""
 
 from __future__ import annotations
 
 
 class ProxySieveError(Exception):
-    """Anything that proxysieve raises on purpose."""
+    """Base of all errors that proxysieve raises on purpose."""
 
 
 class ConfigError(ProxySieveError, ValueError):
-    """Something that was handed in cannot be used; the message says what was expected."""
+    """A value from the caller cannot be used; the message says what was expected."""
 
 
 class MissingExtraError(ProxySieveError, ImportError):
-    """A package is missing that an optional part needs; the message names the exact install command."""
+    """An optional part needs a package that is missing; the message has the command that installs it."""
 
 
 class StoreError(ProxySieveError):
-    """The store cannot be opened, read or written; what was in it is untouched."""
+    """The store cannot be opened, read or written; its contents are unchanged."""
 
 
-class SessionEnded(ProxySieveError):  # noqa: N818 - it names a state of affairs, not a fault
-    """What was under way with a session cannot go on, because the session is given up for something else.
+class SessionEnded(ProxySieveError):  # noqa: N818 - it names a state, not an error
+    """Work with a session cannot go on, because something else ended the session.
 
     Attributes:
         session: Its name.

@@ -1,4 +1,4 @@
-"""Which site a URL belongs to: the scope in which a ban holds."""
+"""Which site a URL belongs to: the scope of a block."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from proxysieve.core.urls.hosts import letters_of
 from proxysieve.core.urls.parsing import DEFAULT_PORTS, place_of
 from proxysieve.errors import ConfigError
 
-# What stands in no name of a host and its port.
+# These are never part of a host and a port.
 NO_PLACE = re.compile(r"[/\\?#@]")
 
 
-# A URL's site is asked for a handful of times while it is fetched.
+# A fetch asks for the site of its URL several times.
 @lru_cache(maxsize=4096)
 def site_of(url: str) -> str:
-    """The registrable domain of *url*; where there is none, as for an address, its host and port.
+    """The registrable domain of *url*; if it has none, as an IP address has none, its host and port.
 
-    It is the host's name as it is connected to (:func:`~proxysieve.core.urls.parsing.place_of`), so that
-    however a URL spells it, there is one site: in lower case and ASCII, without a final dot and the scheme's own port.
+    The host is spelled as for a connection (:func:`~proxysieve.core.urls.parsing.place_of`): in lower case and ASCII,
+    without a final dot and the scheme's own port. So all spellings of a URL give one site.
 
     Raises:
-        ConfigError: The URL is not one of http or https with a host.
+        ConfigError: The URL is not http or https with a host.
     """
     place = place_of(url)
     return registrable(place.host) or place.authority
 
 
 def site_or_none(url: str) -> str:
-    """The same for what a page asks for, which may be anything; empty if it can be asked for at no site."""
+    """The same for URLs that a page asks for; empty if the URL belongs to no site."""
     try:
         return site_of(url)
     except ConfigError:
@@ -39,7 +39,7 @@ def site_or_none(url: str) -> str:
 
 
 def respelled(site: str) -> str:
-    """*site* by the name that it has today, where it is that of a host in another spelling; else as it is."""
+    """*site* in today's spelling if it is a host in another one; else unchanged."""
     try:
         return site if NO_PLACE.search(site) else place_of(f"http://{site}").authority
     except ConfigError:
@@ -47,7 +47,7 @@ def respelled(site: str) -> str:
 
 
 def former_names(site: str) -> list[str]:
-    """What stores of an earlier version may call *site*: they kept the alphabet and the ports that URLs had."""
+    """The names that stores of earlier versions may have for *site*: with other letters and with ports, as in URLs."""
     name = letters_of(site).replace("[", "").replace("]", "")
     is_with_port = ":" in site and not site.endswith("]")
     ports = [] if is_with_port or registrable(site) else DEFAULT_PORTS.values()
@@ -59,10 +59,10 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-# Cookies bring any number of names.
+# Cookies can bring any number of names.
 @lru_cache(maxsize=4096)
 def registrable(host: str) -> str:
-    """The registrable domain of *host*; empty where there is none, as of a public suffix, an address or half of one."""
-    # The last label of an address is a number, which no public suffix is.
+    """The registrable domain of *host*; empty if it has none, as a public suffix or an IP address."""
+    # The last label of an IP address is a number. No public suffix is one.
     is_name = not host.rpartition(".")[2].isdigit() and ":" not in host
     return (_suffixes().privatesuffix(host) or "") if is_name else ""

@@ -29,7 +29,7 @@ from proxysieve.core.lists.address import parse_proxy
 from proxysieve.core.model import Exchange
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.records import page_line
-from proxysieve.judging.saved import Given, read_saved
+from proxysieve.judging.saved import Defaults, read_saved
 from proxysieve.judging.tables import make_judge
 from proxysieve.pool.attempts import Page
 
@@ -351,7 +351,7 @@ async def test_judge_makes_the_same_of_what_fetch_saved(curl: CurlClient, tmp_pa
             assert isinstance(came, Page)
             path = tmp_path / f"{url.rpartition('/')[2]}-{len(came.body)}.jsonl"
             path.write_bytes(page_line(came))
-            [saved] = read_saved(str(path), Given())
+            [saved] = read_saved(str(path), Defaults())
             return judged(saved.exchange)
 
         assert await all_of(good, ask) == expected(good)
@@ -366,7 +366,7 @@ def test_judge_makes_the_same_of_what_curl_prints(url: str, tmp_path: Path) -> N
         here = urljoin(here, last.partition(b"\r\nLocation: ")[2].partition(b"\r\n")[0].decode())
     path.write_bytes(said + last)
 
-    [saved] = read_saved(str(path), Given(url=url))
+    [saved] = read_saved(str(path), Defaults(url=url))
 
     assert judged(saved.exchange) == expected({**ANSWERED, **OVER_TLS})[url]
 
@@ -378,6 +378,6 @@ def test_a_way_says_nothing_where_it_is_not_known_where_it_began(url: str, verdi
     way = (ANSWERS[f"{SHOP}/past-sorry"], ANSWERS[f"{OTHER}/sorry/back"], ANSWERS[f"{SHOP}/good"])
     path.write_bytes(b"".join(way))
 
-    [saved] = read_saved(str(path), Given(url=url))
+    [saved] = read_saved(str(path), Defaults(url=url))
 
     assert judged(saved.exchange).verdict == verdict

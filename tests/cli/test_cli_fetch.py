@@ -387,7 +387,7 @@ def test_a_list_that_becomes_unusable_is_told_of(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
 
-    assert line == "proxysieve: proxies.txt has no proxies in it any more; they stay as they were\n"
+    assert line == "proxysieve: proxies.txt has no proxies any more; they stay as they were\n"
     assert (process.returncode, out, err) == (130, "", "")
 
 

@@ -103,7 +103,7 @@ def test_an_interrupted_job_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(("--screenshot", "shots"), "are for --browser", id="screenshots of no browser"),
+        pytest.param(("--screenshot", "shots"), "need --browser", id="screenshots of no browser"),
         pytest.param(("--browser", "--browser-path", "nowhere"), "'nowhere' is no program", id="no program"),
         pytest.param(("--browser", "--browser-path", "/bin/false"), "/bin/false does not start", id="no browser"),
         pytest.param(("--browser", "--timezone", "Mars/Olympus"), "such as Europe/Berlin", id="no time zone"),

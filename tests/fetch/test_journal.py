@@ -253,7 +253,7 @@ def test_a_newer_journal_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(HEADER.replace(b"%d" % FORMAT_VERSION, b"%d" % (FORMAT_VERSION + 1)))
 
-    assert "is of a newer proxysieve: upgrade" in refusal(path)
+    assert "was written by a newer proxysieve: upgrade" in refusal(path)
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

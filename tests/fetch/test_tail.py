@@ -126,7 +126,7 @@ class TestWhatAKillLeaves:
 
             assert path.read_bytes() == whole
             assert f"{path}: {size:,} bytes behind the last record" in caplog.text
-            assert "were cut off, as a run that was killed leaves them" in caplog.text
+            assert "were cut off, as a killed run leaves them" in caplog.text
         assert asides(tmp_path) == []
 
     @ALL

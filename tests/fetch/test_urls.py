@@ -89,7 +89,7 @@ def test_files_without_a_single_url_are_an_error(tmp_path: Path) -> None:
 
 def test_a_list_of_proxies_is_no_list_of_urls() -> None:
     """Whoever exchanged the two files is told so, and not that all pages failed."""
-    with pytest.raises(ConfigError, match=r"are the two lists exchanged\?") as caught:
+    with pytest.raises(ConfigError, match=r"are the two lists swapped\?") as caught:
         read_urls(["http://anna:topsecret@203.0.113.7:8000", "http://anna:topsecret@203.0.113.8:8000/"], "proxies.txt")
 
     assert "topsecret" not in str(caught.value)
@@ -161,10 +161,10 @@ UNSEEN = {
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        pytest.param(f"{GOOD} {GOOD}2", "something follows it behind a blank", id="second-url"),
-        pytest.param(f"{GOOD}\tSome title", "something follows it behind a blank", id="tab"),
-        pytest.param(f"{GOOD} 200", "something follows it behind a blank", id="column"),
-        pytest.param(f"{GOOD} title # comment", "something follows it behind a blank", id="title-and-comment"),
+        pytest.param(f"{GOOD} {GOOD}2", "something follows it after a blank", id="second-url"),
+        pytest.param(f"{GOOD}\tSome title", "something follows it after a blank", id="tab"),
+        pytest.param(f"{GOOD} 200", "something follows it after a blank", id="column"),
+        pytest.param(f"{GOOD} title # comment", "something follows it after a blank", id="title-and-comment"),
         pytest.param(f"{GOOD},https://shop.example/2", "another URL follows it", id="comma"),
         pytest.param(f"{GOOD};HTTPS://shop.example/2", "another URL follows it", id="semicolon"),
         pytest.param(f'{GOOD},"Some"', "a quotation mark is in it", id="quoted-column"),
@@ -280,7 +280,7 @@ def test_an_index_of_sitemaps_says_what_to_download(tmp_path: Path) -> None:
         (b'["https://shop.example/1"]', "this is JSON"),
         (b"<!doctype html><a href='https://shop.example/1'>", "this is an HTML page"),
         (b"%PDF-1.7", "it is a PDF"),
-        (b"<html:a/>", "it is XML and no sitemap"),
+        (b"<html:a/>", "it is XML but no sitemap"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, says: str) -> None:

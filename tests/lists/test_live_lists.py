@@ -177,10 +177,8 @@ async def test_who_waits_at_one_site_is_served_when_another_has_done(clock: Virt
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        pytest.param(lambda path: path.write_text(""), "has no proxies in it any more", id="empty"),
-        pytest.param(
-            lambda path: path.write_text("# none\nnonsense\n"), "has no proxies in it any more", id="nonsense"
-        ),
+        pytest.param(lambda path: path.write_text(""), "has no proxies any more", id="empty"),
+        pytest.param(lambda path: path.write_text("# none\nnonsense\n"), "has no proxies any more", id="nonsense"),
         pytest.param(lambda path: path.write_bytes(b"\xff\xfe\x00"), "not UTF-16 text", id="binary"),
         pytest.param(lambda path: path.unlink(), "No such file", id="gone"),
         pytest.param(lambda path: (path.unlink(), path.mkdir()), "Is a directory", id="directory"),

@@ -331,7 +331,7 @@ class TestOthersSessions:
     @pytest.mark.parametrize("name", ["two words", "naïve", "a\nb", "x" * 300])
     def test_an_odd_name_is_no_providers(self, name: str) -> None:
         """It would reach another exit, or none."""
-        with pytest.raises(ConfigError, match="cannot be the name of a session at a provider"):
+        with pytest.raises(ConfigError, match="cannot be a session's name at a provider"):
             bound(classic(name), PROVIDER)
 
     def test_cookies_without_a_domain_are_the_sites(self) -> None:

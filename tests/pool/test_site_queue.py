@@ -619,7 +619,7 @@ async def test_a_sign_that_fails_costs_no_page_and_is_said_once(
 
         assert facts_of(pool).flights == {}
         assert pool.statuses()[SITE] == SiteStatus(1, 0, 0, 0)
-    assert [record.getMessage().partition(" failed ")[2][:19] for record in caplog.records] == ["and is passed over:"]
+    assert [record.getMessage().partition(" failed ")[2][:15] for record in caplog.records] == ["and is skipped:"]
 
 
 async def test_an_answer_to_a_question_from_before_the_block_revives_nothing(clock: VirtualClock) -> None:

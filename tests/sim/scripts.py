@@ -13,7 +13,7 @@ from proxysieve.sim.figures import Figures
 from proxysieve.sim.player import play
 from proxysieve.sim.rivals.rival import Go, Later, Remembering, Rival
 from proxysieve.sim.scenario import Exits, Scenario, parse_scenario
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 OK = Outcome.OK
 B = Outcome.BLOCKED
@@ -44,8 +44,8 @@ def outcomes(world: World, exit_: int, moments: Iterable[float]) -> list[Outcome
     return [world.ask(0, exit_, START_AT + moment).outcome for moment in moments]
 
 
-def answer(outcome: Outcome) -> Answer:
-    return Answer(outcome, START_AT, 0.0, was_banned=False)
+def answer(outcome: Outcome) -> SimAnswer:
+    return SimAnswer(outcome, START_AT, 0.0, was_banned=False)
 
 
 def use(rival: Rival, outcome: Outcome, seconds: float = 0.0, *, took: float = 0.0, site: int = 0) -> int:
@@ -75,7 +75,7 @@ class Script(Remembering):
         exit_ = self._exits.pop(0)
         return Go(exit_, exit_)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         self.answers.append((ticket, now - START_AT, answer.outcome))
 
 

@@ -25,7 +25,7 @@ from proxysieve.sim.engines import Engines, plain_proxy
 from proxysieve.sim.player import play
 from proxysieve.sim.policies import RECRUITS
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 SMALL = "pages = 40\nconcurrency = 5\n[exits]\ncount = 20\nnetworks = 4\n[bans]\nexit_share = 0.5\n"
 KEPT_NAMES = [
@@ -55,7 +55,7 @@ class Waiting(Remembering):
         self._due_at = self._due_at or now + self._seconds
         return Go(0, 0) if now >= self._due_at else Later(self._due_at)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - any will do
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - any will do
         self._due_at = 0.0
 
 
@@ -301,7 +301,7 @@ def test_what_the_engine_hears_of_an_answer_is_a_verdict() -> None:
     for outcome in (OK, E, Outcome.UNCLEAR, OK):
         move = engines.start(0, START_AT)
         assert isinstance(move, Go)
-        engines.finish(0, move.ticket, Answer(outcome, START_AT + 1, 0.0, was_banned=False), START_AT + 1)
+        engines.finish(0, move.ticket, SimAnswer(outcome, START_AT + 1, 0.0, was_banned=False), START_AT + 1)
 
     record = next(iter(engines._engines[0].state.exits.values()))
     assert (record.ok_count, record.unclear_count, record.blocked_count) == (2, 1, 0)

@@ -404,7 +404,7 @@ class Pair:
 
     def _our_state(self) -> object:
         # It looks after the dead when it is asked next, and not at the ticks.
-        self.ours._reanimate(self._clock.now_at)
+        self.ours._recheck_due(self._clock.now_at)
         count = len(FEW_URLS)
         available = {proxy for proxy in range(count) if proxy in self.ours._available}
         dead = {proxy: self.ours._next_check[proxy] for proxy in range(count) if proxy not in available}

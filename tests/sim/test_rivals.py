@@ -207,7 +207,7 @@ class TestRotatingProxies:
 
         available = []
         for seconds in (4.9, 150, 300):
-            rival._reanimate(START_AT + seconds)
+            rival._recheck_due(START_AT + seconds)
             available.append(len(rival._available))
 
         assert available[0] == 1
@@ -223,7 +223,7 @@ class TestRotatingProxies:
             longest = 0.0
             for _ in range(300):
                 rival._failures[0] = failures
-                rival._bury(0, START_AT)
+                rival._set_dead(0, START_AT)
                 longest = max(longest, rival._next_check[0] - START_AT)
             waits.append(longest)
 

@@ -1,4 +1,4 @@
-"""``proxysieve fetch --browser``: its options, and the browser that they ask for."""
+"""``proxysieve fetch --browser``: its options, and the browser that they describe."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PAGES_AT_ONCE = 8
 
 
 class Browsing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says of the browser.
+    """The browser options of the command line.
 
     Attributes:
         screenshot: The directory for pictures of the pages; none if empty.
-        load_all: Whether to load images, media and fonts; None for where there are screenshots.
-        executable: The Chromium to run; found if empty.
+        load_all: Whether to load images, media and fonts; None means only for screenshots.
+        executable: The Chromium to run; searched if empty.
     """
 
     browser: bool = False
@@ -55,35 +55,35 @@ browser_options = section(
         default=None,
         help="Whether to load images, media and fonts too; by default only for screenshots.",
     ),
-    option("--locale", metavar="NAME", help="Which language its visitors read: en-US by default."),
-    option("--timezone", metavar="NAME", help="Where their clocks are, such as Europe/Berlin: here by default."),
+    option("--locale", metavar="NAME", help="The language of the browsers: en-US by default."),
+    option("--timezone", metavar="NAME", help="Their time zone, such as Europe/Berlin: this machine's by default."),
     option(
         "--browser-path",
         "executable",
         type=click.Path(),
         metavar="FILE",
-        help="The Chromium to run, if not Playwright's or the system's.",
+        help="The Chromium to run instead of Playwright's or the system's.",
     ),
 )
 
 
 def take_browsing(options: dict[str, Any]) -> Browsing:
-    """What *options* say of the browser, taken out of them.
+    """Take the browser options out of *options*.
 
     Raises:
-        ConfigError: Something is said of it, and it is not wanted.
+        ConfigError: There are some, but no --browser.
     """
     said = Browsing(**{name: options.pop(name) for name in Browsing.__struct_fields__})
     if not said.browser and said != Browsing():
-        raise ConfigError("--screenshot, --load-all, --locale, --timezone and --browser-path are for --browser")
+        raise ConfigError("--screenshot, --load-all, --locale, --timezone and --browser-path need --browser")
     return said
 
 
 def make_browser(said: Browsing, page_count: int) -> BrowserClient:
-    """The browser that is wanted, not started yet.
+    """The browser for these options, not started yet.
 
     Raises:
-        ConfigError: It cannot be as it is said.
+        ConfigError: The options cannot be used.
         MissingExtraError: Playwright is not installed.
     """
     try:
@@ -103,15 +103,15 @@ def make_browser(said: Browsing, page_count: int) -> BrowserClient:
 
 
 def picture_taker(folder: Path) -> OnLoaded:
-    """What writes a picture of each page into *folder*, under a name like that of a page.
+    """A function that writes a picture of each page into *folder*, with a name like that of a page.
 
     Raises:
-        ConfigError: There can be no such folder; later, if it cannot be written to.
+        ConfigError: The folder cannot be made; later: a picture cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"there can be no directory {folder} for screenshots: {error.strerror}") from error
+        raise ConfigError(f"the directory {folder} for screenshots cannot be made: {error.strerror}") from error
 
     async def take(request: Request, visit: Visit) -> None:
         picture = await visit.picture() if is_page(request, visit) else None
@@ -127,6 +127,6 @@ def picture_taker(folder: Path) -> OnLoaded:
 
 
 def is_page(request: Request, visit: Visit) -> bool:
-    """Whether there is something to take a picture of: a block is none, and would be found under the page's name."""
+    """Whether to take a picture: that of a block would have the name of the page."""
     exchange = visit.response.exchange(request.url)
     return not request.url.endswith("/robots.txt") and make_judge().judge(exchange).outcome is Outcome.OK

@@ -1,4 +1,4 @@
-"""``proxysieve completion``: what a shell needs to complete commands and options."""
+"""``proxysieve completion``: prints what a shell needs to complete commands and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``proxysieve judge``: what is made of responses that were saved, and by which sign."""
+"""``proxysieve judge``: the verdicts on saved responses, and their signs."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from proxysieve.core.verdicts.judge import PROXY_FAILURES, SignFunction
 from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
-from proxysieve.judging.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.saved import Defaults, Saved, files_of, read_saved
 from proxysieve.judging.saved.response import lowered
 from proxysieve.judging.tables import list_signs, make_judge
 
 NOT_OK, BAD_INPUT = 1, 2
-# No outcome of a request: nothing speaks against what was read, and not all was.
+# Not an outcome of a request: what was read shows no block, but not everything was read.
 UNREAD = "unread"
 URL_STARTS = ("http://", "https://")
 OUTCOME_WIDTH = 13
 MARGIN = " " * OUTCOME_WIDTH
 GAP = "   "
-# What a line has room for; the JSON has all.
+# A line has room for these; the JSON has all.
 ALSO_SHOWN = 3
 AIMS = {
     Scope.EXIT: "aims at the exit",
     Scope.NETWORK: "aims at the network",
     Scope.COUNTRY: "aims at the country",
     Scope.SESSION: "aims at the session",
-    Scope.PROXY: "aims at all of the proxy",
-    Scope.RESOURCE: "aims at what was asked for",
+    Scope.PROXY: "aims at the whole proxy",
+    Scope.RESOURCE: "aims at the page",
 }
-# What does not read on from a vendor's name.
+# Reasons that begin so do not continue a vendor's name.
 CLAUSES = ("the ", "its ", "sent ", "needs ", "answered ", "too ")
-# Behind a semicolon in a path stand sessions, too.
+# After a semicolon in a path, there may be session names, too.
 PATH_VALUES = re.compile(r";[^/]*")
 
 
@@ -65,15 +65,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made of one response.
+    """The verdict on one response.
 
     Attributes:
-        file: As it was named; without its secrets, if it is a URL.
-        url: What was asked for, without secrets.
-        verdict: The outcome; ``unread`` in place of ``ok`` where not all was seen of the answer.
-        until: Unix seconds before which the site asked not to be asked again.
+        file: As the caller named it; a URL without its secrets.
+        url: The URL of the request, without secrets.
+        verdict: The outcome; ``unread`` instead of ``ok`` if the answer was not seen completely.
+        until: Unix seconds until which the site asked to wait.
         note: What could not be read, and what to do.
-        seen: All opinions, the one that decided first.
+        seen: All opinions. The first one decided.
     """
 
     file: str
@@ -104,7 +104,7 @@ class ListedSign(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_headers(_: click.Context, __: click.Parameter, lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Headers as they are written on the wire; what is wrong may be a cookie, and is not repeated."""
+    """Headers as on the wire. The message does not repeat a wrong one, which may be a cookie."""
     pairs = [line.partition(":") for line in lines]
     if not all(colon and name.strip() for name, colon, _ in pairs):
         raise click.BadParameter("expected 'Name: value'")
@@ -112,7 +112,7 @@ def read_headers(_: click.Context, __: click.Parameter, lines: tuple[str, ...]) 
 
 
 def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
-    """A URL that can be taken apart."""
+    """A URL that can be parsed."""
     if url and not shown_url(url).startswith(URL_STARTS):
         raise click.BadParameter("expected http://… or https://…")
     return url
@@ -125,7 +125,7 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     default=200,
     type=Count(100, 999),
     metavar="STATUS",
-    help="HTTP status, for bodies that are saved without.",
+    help="HTTP status, for bodies that are saved without one.",
 )
 @option(
     "--header",
@@ -133,7 +133,7 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     multiple=True,
     metavar="'NAME: VALUE'",
     callback=read_headers,
-    help="A header, for bodies that are saved without; may be repeated.",
+    help="A header, for bodies that are saved without headers; may be repeated.",
 )
 @option(
     "--url",
@@ -141,12 +141,12 @@ def read_url(_: click.Context, __: click.Parameter, url: str) -> str:
     show_default=False,
     metavar="URL",
     callback=read_url,
-    help="What was asked for, for files that do not say it.",
+    help="The URL of the request, for files that do not say it.",
 )
 @expect_option
 @signs_option
-@option("--list-signs", "is_list", is_flag=True, help="Print the signs that are asked for, and judge nothing.")
-@option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@option("--list-signs", "is_list", is_flag=True, help="Print the signs in the order of use, and judge nothing.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object on each line.")
 @config_option
 def judge(
     files: tuple[str, ...],
@@ -162,30 +162,30 @@ def judge(
     """Tell whether saved responses are blocks, and by which sign.
 
     \b
-    What a FILE is, is told by its content:
+    The content of a FILE tells what it is:
         a body                   HTML, JSON, any text
         a response               with status line and headers: curl -i,
                                  wget --save-headers, HTTPie
         a transcript             curl -v, wget -S: the last answer
         a page in one file       MHTML, which Chrome and Edge save
-        a HAR file               what browsers export, each answer; also in
+        a HAR file               exported by browsers, each answer; also in
                                  a zip file, as Playwright packs it
         a WARC file              plain or gzipped, each response
-        pages.jsonl, or .gz      what proxysieve fetch wrote, each page
-        a directory              all of its files, and those below; or each
-                                 page, if proxysieve fetch wrote it
+        pages.jsonl, or .gz      written by proxysieve fetch, each page
+        a directory              all files in it and below; or each page,
+                                 if proxysieve fetch wrote it
         -                        the standard input
 
     A URL is fetched now, without a proxy: its site sees this machine's own address.
     URLs are printed without user names, passwords and the values of queries.
 
     \b
-    An answer of which not all was seen is never "ok": it is "unread" where
-    nothing speaks against what was, and a note says what to do.
+    An answer that was not seen completely is never "ok": it is "unread" if
+    what was seen shows no block. A note says what to do.
 
     \b
     Exit status: 0 all are good answers, 1 some are not, or are unread,
-    2 the input is at fault.
+    2 the input is wrong.
 
     \b
     Example:
@@ -198,9 +198,9 @@ def judge(
     if not files:
         raise click.UsageError("nothing to judge: give a file, a directory, a URL, or - for the standard input")
     table, last_signs = make_judge(signs), _expectations(expect)
-    given = Given(status=status, headers=headers, url=url)
-    responses = Responses(files, given)
-    shown = Shown()
+    defaults = Defaults(status=status, headers=headers, url=url)
+    responses = Responses(files, defaults)
+    shown = VerdictPrinter()
     for response in responses:
         opinions = table.see(response.exchange, *last_signs)
         shown.show(response, judged(response, opinions), as_json=as_json)
@@ -213,7 +213,7 @@ def judge(
 
 
 def judged(response: Saved, opinions: Sequence[Verdict]) -> Judged:
-    """What *opinions* come to, without any secret of the response."""
+    """The result of *opinions*, without any secret of the response."""
     verdict = opinions[0] if opinions else OK
     is_unread = verdict.outcome is Outcome.OK and not response.is_whole
     return Judged(
@@ -234,14 +234,14 @@ def judged(response: Saved, opinions: Sequence[Verdict]) -> Judged:
 
 
 def shown_url(url: str) -> str:
-    """*url* without what may be a secret: user and password, the values of its query, its fragment."""
+    """*url* without possible secrets: user and password, the values of its query, its fragment."""
     try:
         parts = urlsplit(url.encode("utf-8", "replace").decode())
     except ValueError:
         return ""
     if f"{parts.scheme}://" not in URL_STARTS:
         return f"{parts.scheme}:…" if parts.scheme else ""
-    # What has no name is a value.
+    # Without a name, it is a value.
     pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
     query = "&".join(f"{name}=…" if equals else "…" for name, equals, _ in pairs)
     host, path = parts.netloc.rpartition("@")[2], PATH_VALUES.sub(";…", parts.path)
@@ -266,19 +266,19 @@ def _seen(opinion: Verdict) -> Seen:
 
 
 class Responses:
-    """The responses of files and URLs, in turn. What is wrong with one of those is said, and keeps from no other.
+    """The responses of files and URLs, one after the other. A problem with one is reported, and the others are read.
 
     Args:
         names: Files, directories and URLs.
-        given: What is known of their responses.
+        defaults: What is known about their responses.
 
     Attributes:
-        has_problems: Whether there was anything to be said so far.
+        has_problems: Whether a problem was reported so far.
     """
 
-    def __init__(self, names: Sequence[str], given: Given) -> None:
+    def __init__(self, names: Sequence[str], defaults: Defaults) -> None:
         self._names = names
-        self._given = given
+        self._defaults = defaults
         self.has_problems = False
 
     def __iter__(self) -> Iterator[Saved]:
@@ -296,7 +296,7 @@ class Responses:
             if _is_url(source):
                 yield fetch_now(source)
             else:
-                yield from read_saved(source, self._given)
+                yield from read_saved(source, self._defaults)
         except ConfigError as error:
             self._tell(error)
 
@@ -306,10 +306,10 @@ class Responses:
 
 
 def fetch_now(url: str) -> Saved:
-    """The response to *url*, asked for from this machine's own address; or how redirects from it ended in none.
+    """The response to *url*, requested from this machine's own address; or the redirects that ended in none.
 
     Raises:
-        ConfigError: Nothing was answered.
+        ConfigError: There was no answer.
     """
     shown = shown_url(url)
     echo(f"{shown} is fetched without a proxy: its site sees this machine's own address", err=True)
@@ -320,11 +320,11 @@ def fetch_now(url: str) -> Saved:
         if failed is None:
             raise
         if failed.hops and failed.failure not in PROXY_FAILURES:
-            # They were answers, and may say why no other came.
+            # They were answers, and may say why there was no other.
             return Saved(file=shown, exchange=failed)
-        # There is no proxy that could be to blame.
+        # No proxy can be to blame.
         why = "the site could not be reached" if failed.failure is Failure.PROXY_UNREACHABLE else str(failed.failure)
-        # The client's own words have the whole URL in them.
+        # The client's own message contains the whole URL.
         raise ConfigError(f"{shown}: {why}: save the response where there is one, and give that file") from None
     return Saved(file=shown, exchange=response.exchange(url, at=SystemClock().now()))
 
@@ -336,11 +336,11 @@ def _is_url(name: str) -> bool:
 # In words.
 
 
-class Shown:
+class VerdictPrinter:
     """What was printed so far.
 
     Attributes:
-        counts: Of responses, by what they are.
+        counts: How many responses had each outcome.
     """
 
     def __init__(self) -> None:
@@ -348,7 +348,7 @@ class Shown:
         self._file = ""
 
     def show(self, response: Saved, judged: Judged, *, as_json: bool) -> None:
-        """Print what was made of a response; where a file holds many, its name once."""
+        """Print the verdict on a response. For a file with many, its name is printed once."""
         self.counts[judged.verdict] += 1
         if as_json:
             echo_json(judged)
@@ -368,7 +368,7 @@ class Shown:
 
 
 def describe(judged: Judged, label: str) -> str:
-    """What was made of a response, in lines of 80 columns at most where *label* lets them.
+    """The verdict on a response, in lines of at most 80 columns unless *label* is longer.
 
     Args:
         judged: The response.
@@ -377,7 +377,7 @@ def describe(judged: Judged, label: str) -> str:
     name, sentence = printable(label), _sentence(judged)
     first = f"{judged.verdict:<{OUTCOME_WIDTH}}{name}"
     one_line = f"{first}{GAP}{sentence}".replace(NO_BREAK_SPACE, " ")
-    # A long name says enough of a good answer.
+    # A good answer needs no more than its long name.
     apart = [first, _indented(sentence)] if judged.seen else [first]
     lines = [one_line] if len(one_line) <= WIDTH else apart
     others = [one for one in judged.seen[1:] if one.sign != judged.sign]
@@ -410,7 +410,7 @@ def _opinion(seen: Seen, decided: str) -> str:
 
 
 def named(vendor: str | None, why: str | None) -> str:
-    """What a sign says, with whose block it is."""
+    """The reason of a sign, with the vendor whose block it is."""
     between = ": " if (why or "").startswith(CLAUSES) else " "
     return between.join(part for part in (vendor, why) if part)
 

@@ -1,4 +1,4 @@
-"""What is logged, on the standard error: every decision if that is wanted, else what somebody should know of."""
+"""Logs to the standard error: every decision if the user wants that, else what he should know."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from proxysieve.cli.printing import echo_lines, printable
 
 
 class Whole(logging.Formatter):
-    """A line a message, and the traceback in lines of its own."""
+    """One line for each message, and the traceback on lines of its own."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """The line."""
@@ -18,7 +18,7 @@ class Whole(logging.Formatter):
 
 
 class Plain(Whole):
-    """Sentences without the traceback, which would help nobody who did not ask for all."""
+    """Without the traceback, which helps only those who asked for everything."""
 
     def formatException(self, _: object) -> str:  # noqa: N802 - logging's
         """Nothing."""
@@ -26,7 +26,7 @@ class Plain(Whole):
 
 
 class Echo(logging.Handler):
-    """Prints on what the standard error is by then: a progress bar takes its place, and gives way to lines."""
+    """Prints to the current standard error: a progress bar replaces it, and makes room for lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print *record*."""

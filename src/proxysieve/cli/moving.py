@@ -1,4 +1,4 @@
-"""``proxysieve export`` and ``import``: sessions out of a store, and into another."""
+"""``proxysieve export`` and ``import``: move sessions out of a store, and into another."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from proxysieve.moving.reading import read_sessions
 from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.site_of import respelled, site_of
 
-LOOKS_SHOWN = 4
+MOST_SHOWN = 4
 LONGEST_SITE = 1_000
 FORMS: dict[str, Callable[[Export], bytes]] = {"proxysieve": encode, "classic": encode_classic}
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an import.
+    """The result of an import.
 
     Attributes:
-        origin: Whose sessions they are.
-        imported: How many came.
+        origin: The tool that the sessions come from.
+        imported: How many were imported.
         with_cookies: How many of those have cookies.
-        replaced: How many of the store's are no more.
-        other_looks: How many look different here than before, by how.
-        left_out: How many did not come, by the reason.
-        cookies_left_out: How many of their cookies did not, likewise.
-        notes: What else is to be known of those that came.
+        replaced: How many sessions of the store were replaced.
+        other_fingerprints: How many get another browser here, by the old and the new one.
+        left_out: How many were left out, by the reason.
+        cookies_left_out: How many of their cookies were left out, by the reason.
+        notes: What else the user should know about the imported ones.
     """
 
     site: str
@@ -64,22 +64,22 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("site")
 @proxies_options
 @kept_store_option
-@option("--out", type=click.Path(), metavar="FILE", help="Write there, for nobody but you to read (mode 0600).")
+@option("--out", type=click.Path(), metavar="FILE", help="Write to this file, readable only by you (mode 0600).")
 @option(
     "--format",
     "form",
     type=click.Choice([*FORMS]),
     default="proxysieve",
-    help="All that is known of each session; or names and user agents alone, as the algorithm of 2019 kept them.",
+    help="All that is known of each session; or only names and user agents, as the algorithm of 2019 kept them.",
 )
 @config_option
 def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) -> None:
     """Write a site's sessions to a file.
 
-    They are for another machine: with their cookies and user data, and with what happened to their exits. THE
-    COOKIES IN IT ARE SECRETS: who has them is you, to the site. --out writes a file for nobody but you to read;
-    what you do with the standard output is yours to see to. The proxies' passwords are not in it: it is imported
-    with the same list. A job may be running meanwhile: nothing is changed.
+    The file is for another machine. It has the cookies and user data, and what happened to the exits. THE COOKIES IN
+    IT ARE SECRETS: whoever has them is you, to the site. --out writes a file that only you can read; the standard
+    output you have to protect yourself. The file has no passwords of proxies: import it with the same list. A job
+    may run meanwhile: nothing is changed.
 
     \b
     Example:
@@ -102,10 +102,10 @@ def export(site: str, proxies: Proxies, store: str, out: str | None, form: str) 
 
 @command("import", short_help="Take sessions from a file into the store.")
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
-@option("--site", metavar="SITE", help="Whose sessions they are; needed for those of other tools.")
+@option("--site", metavar="SITE", help="The site of the sessions; needed for those of other tools.")
 @proxies_options
 @kept_store_option
-@option("--replace", is_flag=True, help="Let sessions that the store knows already go for those of the file.")
+@option("--replace", is_flag=True, help="Replace sessions that the store knows already by those of the file.")
 @json_option
 @config_option
 def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replace: bool, as_json: bool) -> None:
@@ -113,9 +113,9 @@ def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replac
 
     FILE (- for the standard input) is what proxysieve export wrote, SESSIONS of the algorithm of 2019, or a session
     pool that Crawlee saved, for JavaScript or Python. A session needs its exit: the proxy that the file names, if
-    it is in the list; else the only provider in the list with {session}, which is told the session's name. The
-    others are left out, and so are those that are retired, older than 24 h, or known already. The store must not be
-    in use by a job.
+    it is in the list; else the only provider in the list with {session}, which gets the session's name. Other
+    sessions are left out, as are those that are retired, older than 24 h, or known already. No job may use the
+    store meanwhile.
 
     \b
     Example:
@@ -139,11 +139,11 @@ def import_(file: str, site: str | None, proxies: Proxies, store: str, *, replac
 async def take_in(
     read: Export | FoundSessions, site: str | None, catalog: Catalog, where: str, now: float, *, is_replacing: bool
 ) -> ImportReport:
-    """Save what may come of the sessions in *read*, all of it or nothing.
+    """Save those sessions in *read* that may enter; all of them or none.
 
     Raises:
-        ConfigError: It is not known of which site they are, or something about them is wrong.
-        StoreError: A job writes in the store at *where*, or it cannot be used.
+        ConfigError: Their site is not known, or something about them is wrong.
+        StoreError: A job writes to the store at *where*, or the store cannot be used.
     """
     wanted = _site_of(read, site)
     store, rng = store_at(where), Random(0)
@@ -166,7 +166,7 @@ async def take_in(
 
 
 def _site_of(read: Export | FoundSessions, site: str | None) -> list[str]:
-    """What the site of the sessions in *read* may be called."""
+    """The possible names of the site of the sessions in *read*."""
     if isinstance(read, Export):
         if not is_site(read.site):
             raise ConfigError(f"its sessions are those of {read.site[:40]!r}, which is no site")
@@ -174,12 +174,12 @@ def _site_of(read: Export | FoundSessions, site: str | None) -> list[str]:
             raise ConfigError(f"these are the sessions of {read.site!r}, not of {site!r}")
         return list(dict.fromkeys([read.site, respelled(read.site)]))
     if not site:
-        raise ConfigError(f"of which site are they? {read.origin} does not say it in its file: name it with --site")
+        raise ConfigError(f"the file of {read.origin} does not say the site of its sessions: name it with --site")
     return site_names(site)
 
 
 def cookie_site(site: str) -> Callable[[str], str]:
-    """Which site a cookie belongs to, by a URL; where *site* is called by its user's own rule, nobody else knows."""
+    """Which site a cookie belongs to, by a URL. If the user named *site* by a rule of his own, all belong to it."""
     try:
         is_usual = site_names(site)[-1] == site
     except ConfigError:
@@ -188,7 +188,7 @@ def cookie_site(site: str) -> Callable[[str], str]:
 
 
 def is_site(name: str) -> bool:
-    """Whether a site may be called *name*: as a host, or as its user likes."""
+    """Whether *name* can be a site: a host, or any name that a user chose."""
     return 0 < len(name) <= LONGEST_SITE and name.isprintable()
 
 
@@ -207,7 +207,7 @@ def _report(site: str, read: Export | FoundSessions, arrival: Arrival) -> Import
 
 
 def show_import(report: ImportReport) -> None:
-    """Print what came of an import."""
+    """Print the result of an import."""
     replaced = f", {report.replaced:,} of the store's replaced" if report.replaced else ""
     line(
         "imported",
@@ -219,12 +219,12 @@ def show_import(report: ImportReport) -> None:
     for number, told in enumerate(_reasons(report.cookies_left_out)):
         line("" if number else "cookies", f"left out {told}")
     if report.other_fingerprints:
-        changes = [f"{number:,} x {change}" for change, number in list(report.other_fingerprints.items())[:LOOKS_SHOWN]]
-        more = " and others" * (len(report.other_fingerprints) > LOOKS_SHOWN)
+        changes = [f"{number:,} x {change}" for change, number in list(report.other_fingerprints.items())[:MOST_SHOWN]]
+        more = " and others" * (len(report.other_fingerprints) > MOST_SHOWN)
         line(
             "other looks",
-            f"{sum(report.other_fingerprints.values()):,} are not who they were, but the nearest that we can be: "
-            f"{', '.join(changes)}{more}; a site that ties cookies to a browser will not know them",
+            f"{sum(report.other_fingerprints.values()):,} get another browser, the nearest that we have: "
+            f"{', '.join(changes)}{more}; a site that ties cookies to a browser will not recognise them",
         )
     for note in report.notes:
         line("note", note)

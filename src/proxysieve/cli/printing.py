@@ -1,7 +1,7 @@
-"""The one place that writes to the terminal: whatever strangers wrote is shown there, and nothing of it is obeyed.
+"""The only place that writes to the terminal. It shows strangers' text, but no control character in it works.
 
-Titles, headers, hosts, names of sessions and of files may have letters in them that move the cursor, turn a line
-around or show nothing. Each stands for a REPLACEMENT CHARACTER here, and for an escape in JSON.
+Titles, headers, hosts and names may contain letters that move the cursor, reverse a line or show nothing. Here each
+becomes a REPLACEMENT CHARACTER, and an escape in JSON.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import click
 import msgspec
 
 WIDTH = 80
-# Keeps words together while lines are wrapped.
+# Keeps words together when lines are wrapped.
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def printable(text: str) -> str:
-    """*text* as one line of letters that are seen, as many as before."""
+    """*text* as one line of visible letters, with the same length."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one == NO_BREAK_SPACE else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def printable_lines(text: str) -> str:
-    """*text* likewise, in the lines that it has."""
+    """*text* likewise, with its line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -33,17 +33,17 @@ def wrapped(text: str, *, first: str = "", rest: str = "") -> str:
 
 
 def echo(line: str = "", *, err: bool = False) -> None:
-    """Print one *line*, whatever is in it."""
+    """Print one *line*, whatever it contains."""
     click.echo(printable(line), err=err)
 
 
 def echo_lines(text: str, *, err: bool = False) -> None:
-    """Print the lines of *text*, in which no stranger has begun one."""
+    """Print the lines of *text*; no stranger's text may have begun one."""
     click.echo(printable_lines(text), err=err)
 
 
 def complain(problem: object) -> None:
-    """Print on the standard error what went wrong."""
+    """Print a problem on the standard error."""
     echo(f"proxysieve: {problem}", err=True)
 
 
@@ -53,7 +53,7 @@ def echo_json(value: object) -> None:
 
 
 def escaped(json: str) -> str:
-    """The same *json* with ASCII for each letter that is not seen; none of those stands outside of its texts."""
+    """The same *json* with ASCII for each invisible letter. All of those are within its texts."""
     return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in json.split("\n"))
 
 

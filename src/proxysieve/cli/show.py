@@ -1,4 +1,4 @@
-"""How a job looks to a person: its progress, and its report."""
+"""How a job appears to a person: its progress and its report."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from proxysieve.fetch.report import Report, Stalled
 
 TERMINAL_SECONDS = 0.2
 PLAIN_SECONDS = 10.0
-# Reasons beyond these are summed up: a report is to be read.
+# Further reasons are summed up, to keep the report readable.
 REASONS_SHOWN = 4
-# As much waste as this is what looking for more costs where hardly any are left to be found.
+# About the cost of looking for more working sessions when few are left to find.
 HINT_WASTED_PER_PAGE = 0.5
 LABEL_WIDTH = 14
 
@@ -29,7 +29,7 @@ Steps = tuple[int, int, str]
 
 
 async def show_progress(job: Job) -> None:
-    """Show how far *job* is, on the standard error, until cancelled."""
+    """Show the progress of *job* on the standard error, until cancelled."""
     await show_steps(lambda: _steps(job.progress()), "pages")
 
 
@@ -38,11 +38,11 @@ def _steps(now: Progress) -> Steps:
 
 
 async def show_steps(look: Callable[[], Steps], what: str) -> None:
-    """Show how far something is, on the standard error, until cancelled.
+    """Show the progress of something on the standard error, until cancelled.
 
     Args:
-        look: How many are done, of how many, and what else there is to be said.
-        what: They are.
+        look: Tells how many are done, of how many, and what else there is to say.
+        what: The word for them.
     """
     if sys.stderr.isatty():
         await _draw(look)
@@ -63,7 +63,7 @@ async def _draw(look: Callable[[], Steps]) -> None:
 
 
 def describe(now: Progress) -> str:
-    """Rate, time left, waste and working set, in less than half a line; and what keeps pages from coming."""
+    """Rate, time left, waste and working sessions, in less than half a line; and what delays pages."""
     rate = now.finished / now.seconds if now.seconds else 0.0
     left = timedelta(seconds=round((now.total - now.done) / rate)) if rate else "?"
     text = f"{rate:.1f}/s, {left} left, {now.wasted_per_page:.2f} wasted/page, {now.working} working"
@@ -71,7 +71,7 @@ def describe(now: Progress) -> str:
 
 
 def show_report(report: Report, out: str) -> None:
-    """Print what a job came to."""
+    """Print the result of a job."""
     fetched = report.pages + report.failed - report.resumed
     rate = fetched / report.seconds if report.seconds else 0.0
     line("pages", f"{report.pages:,} of {report.urls:,} in {out}{_of_which(report)}")
@@ -100,7 +100,7 @@ def show_report(report: Report, out: str) -> None:
         ):
             show_reasons(label, outcome, report)
     if report.failed:
-        line("failed", f"{report.failed:,} in {lay_out(out).failed}, and why; --retry-failed takes up what failed")
+        line("failed", f"{report.failed:,} in {lay_out(out).failed}, with the reasons; --retry-failed tries them again")
     for suspicion in report.suspicions:
         line("suspicious", f"{suspicion}; if it is a good page, switch the sign off (--signs)")
     for stalled in report.stalled:
@@ -108,7 +108,7 @@ def show_report(report: Report, out: str) -> None:
         line("stopped", why)
         line("", outlook)
     if report.interrupted:
-        line("interrupted", f"{report.pending:,} pages are pending; the same command goes on from here")
+        line("interrupted", f"{report.pending:,} pages are pending; the same command continues from here")
 
 
 def _size(byte_count: int) -> str:
@@ -116,14 +116,14 @@ def _size(byte_count: int) -> str:
 
 
 def show_hint(report: Report, max_sessions: int) -> None:
-    """Say so if the classic goes on looking for sessions that it can hardly find."""
+    """Print a hint if the classic policy goes on looking for sessions that it can hardly find."""
     working = report.sessions_working
     if 0 < working < max_sessions and report.wasted_per_page >= HINT_WASTED_PER_PAGE:
         line("hint", f"--max-sessions {working} would use those that work, instead of looking for more")
 
 
 def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
-    """Print how often *outcome* was met, and why; nothing if it was not."""
+    """Print how often *outcome* came, and why; nothing if it never came."""
     reasons = [(why, count) for met, why, count in report.reasons if met is outcome]
     total = sum(count for _, count in reasons)
     parts = [f"{count:,} x {why}" for why, count in reasons[:REASONS_SHOWN]]
@@ -135,7 +135,7 @@ def show_reasons(label: str, outcome: Outcome, report: Report) -> None:
 
 
 def show_failings(report: Report) -> None:
-    """Say on the standard error what keeps a job from being complete, and nothing if it is."""
+    """Say on the standard error what keeps a job from being complete; nothing if it is complete."""
     for stalled in report.stalled:
         complain("; ".join(describe_stalled(stalled)))
     if report.failed:
@@ -143,17 +143,17 @@ def show_failings(report: Report) -> None:
 
 
 def describe_stalled(stalled: Stalled) -> tuple[str, str]:
-    """Why a site was given up for now, and what is left to be done there."""
-    due = "when it will be otherwise is not known"
+    """Why a site was given up for now, and what is left to do there."""
+    due = "it is not known when that will change"
     if stalled.retry_at is not None:
         moment = datetime.fromtimestamp(stalled.retry_at, UTC).astimezone()
         due = f"the next is due at {moment:%Y-%m-%d %H:%M:%S}"
     pending = "1 URL is" if stalled.pending == 1 else f"{stalled.pending:,} URLs are"
-    return f"nothing works at {stalled.site}: {stalled.why}", f"{due}; {pending} pending, the same command goes on"
+    return f"nothing works at {stalled.site}: {stalled.why}", f"{due}; {pending} pending, the same command continues"
 
 
 def line(label: str, text: str) -> None:
-    """Print *text* behind *label*, wrapped."""
+    """Print *text* after *label*, wrapped."""
     echo_lines(wrapped(text, first=f"{label:<{LABEL_WIDTH}}", rest=" " * LABEL_WIDTH))
 
 

@@ -1,4 +1,4 @@
-"""``proxysieve simulate``: policies in imagined worlds, side by side."""
+"""``proxysieve simulate``: compares policies in imagined worlds."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ HEADER = (
 @command(short_help="Play policies in imagined worlds, in virtual time.")
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO.toml]...")
 @option(
-    "--policy", "policies", multiple=True, metavar="NAME", help="Who plays; may be repeated. Without: the usual six."
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME",
+    help="A policy to play; may be repeated. Default: the usual six.",
 )
 @option("--seeds", type=Count(min=1), default=1, metavar="COUNT", help="How many worlds of each scenario.")
-@option("--json", "as_json", is_flag=True, help="One object a play and line instead of tables.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object for each play, instead of tables.")
 @option("--plot", "plot_path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw the comparison.")
 @config_option
 def simulate(
@@ -38,9 +42,9 @@ def simulate(
 ) -> None:
     """Play policies in imagined worlds, in virtual time.
 
-    A SCENARIO is a file or the name of one that comes with proxysieve (mostly-banned); without any, all of those are
-    played. Each line of a table is the mean over the seeds: pages, wasted requests a page, cost a page, simulated
-    seconds, refusals, exits burned by overuse, share of the requests that went to exits which were banned already,
+    A SCENARIO is a file, or the name of one that comes with proxysieve (mostly-banned). Without any, all of those are
+    played. Each line of a table has the means over the seeds: pages, wasted requests a page, cost a page, simulated
+    seconds, refusals, exits burned by overuse, the share of requests that went to exits which were banned already,
     and the busiest exit's requests in its busiest minute.
 
     \b
@@ -65,7 +69,7 @@ def simulate(
 
 
 def _echoed(plays: Iterator[Figures]) -> Iterator[Figures]:
-    """*plays*, each printed as it comes."""
+    """*plays*, each printed when it is done."""
     for figures in plays:
         echo_json(figures.as_json())
         yield figures
@@ -84,7 +88,7 @@ def _show(world: Scenario, rows: dict[str, list[Figures]]) -> None:
 
 def _row(label: str, figures: Sequence[RunFigures]) -> str:
     mean = means(figures)
-    # A play ends when this much is wasted, so a higher figure says only how few pages it was shared by.
+    # A play ends when this much is wasted, so a higher figure only tells how few pages there were.
     is_over = mean.wasted_per_page >= MOST_WASTED_PER_PAGE
     wasted = f">{MOST_WASTED_PER_PAGE}" if is_over else f"{mean.wasted_per_page:.3f}"
     return (

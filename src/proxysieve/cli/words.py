@@ -1,4 +1,4 @@
-"""Numbers and moments in words, and tables of them, in the columns of a terminal."""
+"""Numbers and times in words, and tables of them, for a terminal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from proxysieve.cli.printing import WIDTH, printable
 
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
-# A unit is used for two of it and more.
+# A unit is used from two of it on.
 ENOUGH = 2
-# Where rounding would make certainties of chances, a figure more is shown.
+# Where rounding would turn chances into certainties, one more digit is shown.
 ALMOST_NEVER, ALMOST_SURE = 0.01, 0.99
 BETWEEN_COLUMNS = "  "
-# A column that has to give way keeps this much.
+# The least width of a column that is cut.
 NARROWEST = 8
 
 
 def span(seconds: float) -> str:
-    """So long, in the largest unit that there are two of: ``61.9 s``, ``3 min``, ``5 h``, ``2 days``."""
+    """A time in the largest unit of which there are two: ``61.9 s``, ``3 min``, ``5 h``, ``2 days``."""
     if seconds < ENOUGH * MINUTE_SECONDS:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     if seconds < ENOUGH * HOUR_SECONDS:
@@ -29,7 +29,7 @@ def span(seconds: float) -> str:
 
 
 def share(chance: float) -> str:
-    """A chance in percent: ``19 %``; ``0.4 %`` where it is hardly any."""
+    """A chance in percent: ``19 %``; a very small one as ``0.4 %``."""
     is_extreme = 0 < chance < ALMOST_NEVER or ALMOST_SURE < chance < 1
     return f"{100 * chance:.{1 if is_extreme else 0}f} %"
 
@@ -40,20 +40,19 @@ def ago(at: float, now: float) -> str:
 
 
 def moment(at: float) -> str:
-    """The date and time *at* that many Unix seconds, in this machine's time zone."""
+    """The date and time of *at*, Unix seconds, in this machine's time zone."""
     return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def count(number: int, one: str, more: str = "") -> str:
-    """So many of a thing: ``1 exit``, ``2,000 exits``."""
+    """A number of things: ``1 exit``, ``2,000 exits``."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> list[str]:
-    """Lines of at most 80 columns: the first *words* columns stand to the left, the others, numbers, to the right.
+    """Lines of at most 80 columns: the first *words* columns are aligned left, the others, numbers, right.
 
-    A column that says nothing in any row is left out. Where the lines were too long, the widest column of words is
-    cut down.
+    A column that is empty in all rows is left out. If the lines are too long, the widest column of words is cut.
     """
     shown = [place for place in range(len(heads)) if any(row[place] for row in rows)]
     lines = [[printable(row[place]) for place in shown] for row in (heads, *rows)]

@@ -1,4 +1,4 @@
-"""What has to reach the disk."""
+"""Brings data to the disk."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pathlib import Path
 
 from proxysieve.errors import ConfigError
 
-# What is said of a directory that the user may not read, and by file systems (of networks, above all) that cannot wait
-# for one. They keep its names as they like, and a job need not end for it.
+# Errors for directories that the user may not read, and of file systems (mostly on networks) that cannot sync them.
+# Such systems keep names in their own way, and a job need not end for it.
 CANNOT_WAIT = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP})
 
 
-def refuse_odd(path: Path) -> None:
-    """Refuse what is at *path*, if it is no file that one can read to its end: a pipe waits, a device may go on.
+def refuse_irregular(path: Path) -> None:
+    """Refuse what is at *path* if it is no regular file: reading a pipe or a device may never end.
 
     Raises:
-        ConfigError: It is such a thing.
+        ConfigError: It is no regular file.
     """
     if path.exists() and not path.is_file():
         raise ConfigError(f"{path} is no regular file: move it away, or choose another --out")
 
 
 def write_all(file: int, data: bytes) -> None:
-    """Write all of *data*, as the system may take it in parts."""
+    """Write all of *data*. The system may take it in parts."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
 
 
 def sync(path: Path) -> None:
-    """Return when the file at *path* has reached the disk."""
+    """Return when the file at *path* is on the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -40,7 +40,7 @@ def sync(path: Path) -> None:
 
 
 def sync_names(directory: Path) -> None:
-    """Return when it has reached the disk which names stand in *directory*, where that can be waited for."""
+    """Return when the names in *directory* are on the disk, if the file system supports that."""
     try:
         sync(directory)
     except OSError as error:

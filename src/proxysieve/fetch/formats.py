@@ -18,46 +18,47 @@ from proxysieve.pool.attempts import Page
 
 Look = Callable[[BinaryIO], str | None]
 
-# Of 58 sites' pages, level 3 leaves 27 % at 100 MB/s; the usual 6 leaves 25 % at half of that, and 1 is hardly faster.
+# On the pages of 58 sites, level 3 leaves 27 % at 100 MB/s. The usual 6 leaves 25 % at half that speed, and 1 is hardly
+# faster.
 GZIP_LEVEL = 3
-# What zlib calls the form of one gzip member.
+# zlib's code for gzip.
 MEMBER = 31
 CHUNK_BYTES = 65_536
 
 
 class Format(Protocol):
-    """Translates pages into the bytes of a file that only grows; when they are written, and count, is not its business.
+    """Turns pages into the bytes of a file that only grows. It does not decide when they are written, or count.
 
-    A format that writes something beside that file has it wait until its record counts.
+    A format with further files keeps them aside until their record counts.
     """
 
     def record(self, page: Page, at: int) -> bytes:
-        """What stands in the file for *page*, from the offset *at* on; of a new file, its beginning too.
+        """The bytes for *page* at the offset *at*; for a new file, with its beginning.
 
         Raises:
-            OSError: What belongs beside the file cannot be written.
+            OSError: A further file cannot be written.
         """
         ...
 
     def look(self, file: BinaryIO) -> str | None:
-        """What stands in *file* from its position on, which is then behind it.
+        """Read one record in *file* from its position on, and move the position after it.
 
         Returns:
-            Of the whole record of a page, its URL, as :meth:`named` gives it. Empty if only the beginning of a record
-            stands there, up to the end of the file. None if something else does.
+            The URL of a page's whole record, as :meth:`named` gives it. Empty if the file ends within the record.
+            None if it is something else.
         """
         ...
 
     def named(self, url: str) -> str:
-        """How the record of the page of *url* calls it."""
+        """The name of *url* in a record."""
         return url
 
     def sync(self) -> None:
-        """Bring to the disk what was written beside the file."""
+        """Bring the further files to the disk."""
         return
 
-    def settle(self, end: int) -> int:  # noqa: ARG002 - most have nothing beside it
-        """Let stand what was written for records before the offset *end*, and remove what was for others.
+    def settle(self, end: int) -> int:  # noqa: ARG002 - most have no further files
+        """Keep the further files of records before the offset *end*, and remove the others.
 
         Returns:
             How many bytes were removed.
@@ -66,11 +67,11 @@ class Format(Protocol):
 
 
 class Packing(NamedTuple):
-    """What is done to each record, which can then be read without the others.
+    """How each record is packed, so that it can be read without the others.
 
     Attributes:
-        pack: Does it.
-        look: Has a record looked at as it was before.
+        pack: Packs a record.
+        look: Lets a function read a record unpacked.
     """
 
     pack: Callable[[bytes], bytes]
@@ -78,12 +79,12 @@ class Packing(NamedTuple):
 
 
 class Lines(Format):
-    """A page a line, as JSON, each packed as *packing* says."""
+    """One page on each line, as JSON, packed by *packing*."""
 
     def __init__(self, packing: Packing) -> None:
         self._packing = packing
 
-    def record(self, page: Page, at: int) -> bytes:  # noqa: ARG002 - the same everywhere in the file
+    def record(self, page: Page, at: int) -> bytes:  # noqa: ARG002 - the same at any offset
         return self._packing.pack(page_line(page))
 
     def look(self, file: BinaryIO) -> str | None:
@@ -91,7 +92,7 @@ class Lines(Format):
 
 
 def _pack_member(data: bytes) -> bytes:
-    """*data* as one whole gzip member, of which any number make a file."""
+    """*data* as one whole gzip member. A file may have any number of them."""
     return gzip.compress(data, GZIP_LEVEL, mtime=0)
 
 
@@ -108,7 +109,7 @@ def _look_into_member(look: Look, file: BinaryIO) -> str | None:
 
 
 def _read_member(file: BinaryIO) -> tuple[bytes, bool] | None:
-    """What is packed where *file* stands, as far as it goes, and whether that is a whole gzip member.
+    """The unpacked bytes at the position of *file*, and whether the gzip member is whole.
 
     None if it is no member, or larger than any record.
     """

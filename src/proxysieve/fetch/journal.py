@@ -1,4 +1,4 @@
-"""The journal of a job: which pages stand in its output, and where each of them ends.
+"""The journal of a job: which pages are in its output, and where each of them ends.
 
 It is a file of lines and no database: it is written in batches and read once. Each line is a JSON array, written after
 what it speaks of has reached the disk. So whatever cuts a job short, the output holds every page of the journal whole,
@@ -24,25 +24,25 @@ from zlib import crc32
 import msgspec
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import refuse_odd, sync_names, write_all
+from proxysieve.fetch.disk import refuse_irregular, sync_names, write_all
 
 PAGES = "pages"
 FAILED = "failed"
 FORMAT_VERSION = 2
 HEADER = b'["proxysieve journal",%d]\n' % FORMAT_VERSION
-# Of the format before, which has no checksums.
+# The previous format, without checksums.
 OLD_HEADER = b'["proxysieve journal",1]\n'
-# No URL makes an entry as long: it is one of 65,536 letters at most.
+# Longer than any entry: a URL has 65,536 letters at most.
 MOST_LINE_BYTES = 1_000_000
-# How many are rewritten at once.
+# How many entries are rewritten at once.
 BATCH_COUNT = 10_000
 ADVICE = "nothing was changed; put back a sound copy of it, or move the output away with its journal to start anew"
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A record was written: into which file, for which URL, and where it ends in bytes.
+    """A record was written: its file, its URL, and the offset where it ends.
 
-    Without a URL, what failed was emptied, as it is taken up again.
+    Without a URL: the file of what failed was emptied, because its URLs are tried again.
     """
 
     file: str
@@ -54,7 +54,7 @@ EMPTIED = Entry(FAILED, "", 0)
 
 
 class Span(NamedTuple):
-    """Where a record stands in its file, and of which URL it is; of none, if there is no record."""
+    """A record's place in its file, and its URL; empty if there is no record."""
 
     start: int = 0
     end: int = 0
@@ -62,13 +62,12 @@ class Span(NamedTuple):
 
 
 class Journal:
-    """The journal at *path*, locked for as long as it is open. It is read, and not changed before :meth:`begin`.
+    """The journal at *path*, locked while it is open. Only :meth:`begin` and :meth:`write` change it.
 
     Attributes:
-        last: The last record that counts, of each file; what stands behind it does not.
-        done: The URLs that stood in the pages when it was opened. Nobody asks for those that came since, and to
-            keep them would have a long job grow.
-        failed: Those that stood among the failed.
+        last: The last record of each file that counts; what follows it does not.
+        done: The URLs of the pages at the time of opening. Later ones are not needed, and would let a long job grow.
+        failed: The URLs that had failed at that time.
 
     Raises:
         ConfigError: The file is no journal, is damaged, or another process is writing to it.
@@ -81,11 +80,11 @@ class Journal:
         self.failed: set[str] = set()
         self._sum = crc32(HEADER)
         self._sound = 0
-        refuse_odd(path)
-        # Whether it has the format before.
+        refuse_irregular(path)
+        # Whether it has the previous format.
         self._is_old = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        # After a rewrite, the lock of the file that was there before keeps those out who have it open already.
+        # After a rewrite, the lock of the replaced file still keeps out processes that have it open.
         self._before: int | None = None
         try:
             self._lock()
@@ -95,19 +94,19 @@ class Journal:
             raise
 
     def begin(self) -> None:
-        """Put the file in order, to be written on: without a line that has no end, and in today's format."""
+        """Make the file ready for writing: in today's format, and without an unfinished line at its end."""
         if self._is_old:
             self._rewrite()
             return
         os.ftruncate(self._file, self._sound)
         if not self._sound:
-            # At once, as an output whose journal is empty is taken for somebody else's.
+            # At once: an output with an empty journal would count as somebody else's.
             write_all(self._file, HEADER)
             os.fsync(self._file)
             self._sound = len(HEADER)
 
     def write(self, entries: list[Entry]) -> None:
-        """Add *entries*, and return when they have reached the disk."""
+        """Add *entries*. Returns when they are on the disk."""
         write_all(self._file, b"".join(self._seal(msgspec.json.encode(entry)) for entry in entries))
         os.fsync(self._file)
         for entry in entries:
@@ -117,7 +116,7 @@ class Journal:
                 self._empty()
 
     def close(self) -> None:
-        """Let go of the file and its lock."""
+        """Close the file and release its lock."""
         os.close(self._file)
         if self._before is not None:
             os.close(self._before)
@@ -128,7 +127,7 @@ class Journal:
         except BlockingIOError:
             raise self._in_use() from None
         if not os.path.samestat(os.fstat(self._file), self.path.stat()):
-            # It was rewritten between our opening it and locking it.
+            # It was rewritten between our opening and our locking.
             raise self._in_use()
 
     def _in_use(self) -> ConfigError:
@@ -139,7 +138,7 @@ class Journal:
             file.seek(0)
             header = file.readline(MOST_LINE_BYTES)
             if header != HEADER and HEADER.startswith(header):
-                # New, or cut short before anything was written.
+                # It is new, or was cut short before anything was written.
                 return
             self._check_header(header)
             self._sound = len(header)
@@ -156,7 +155,7 @@ class Journal:
             self._is_old = True
         elif header != HEADER:
             raise ConfigError(
-                f"{self.path} is of a newer proxysieve: upgrade, or choose another --out"
+                f"{self.path} was written by a newer proxysieve: upgrade, or choose another --out"
                 if _version(header) > FORMAT_VERSION
                 else f"{self.path} is not a journal of proxysieve, or its first line is damaged; {ADVICE}"
             )
@@ -164,7 +163,7 @@ class Journal:
     def _take(self, line: bytes, number: int) -> None:
         text = line if self._is_old else _unsealed(line)
         if not self._is_old and line != self._seal(text):
-            raise self._damaged(number, "it is not as it was written, or not where")
+            raise self._damaged(number, "it was changed, moved or doubled")
         try:
             entry = msgspec.json.decode(text, type=Entry)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -179,7 +178,7 @@ class Journal:
         elif entry == EMPTIED:
             self._empty()
         else:
-            raise self._damaged(number, "it says what cannot be")
+            raise self._damaged(number, "its values are impossible")
 
     def _empty(self) -> None:
         self.last[FAILED] = Span()
@@ -189,12 +188,12 @@ class Journal:
         return ConfigError(f"{self.path}, line {number} is damaged: {why}; {ADVICE}")
 
     def _seal(self, text: bytes) -> bytes:
-        """The line of the entry *text*, as the next one of the file."""
+        """The line for the entry *text*, as the next line of the file."""
         self._sum = crc32(text, self._sum)
         return b'%s,"%08x"]\n' % (text[:-1], self._sum)
 
     def _rewrite(self) -> None:
-        """Have all that counts in today's format, in a file that takes the place of this one once it is whole."""
+        """Write all that counts in today's format into a new file, which then replaces this one."""
         place = self.path.resolve()
         draft = place.with_name(f"{place.name}.new")
         draft.unlink(missing_ok=True)
@@ -216,7 +215,7 @@ class Journal:
         self._is_old = False
 
     def _entries(self, old: int) -> Iterator[Entry]:
-        """Those of the file *old*, which has the format before and was read once."""
+        """The entries of the file *old*, which has the previous format and was read once."""
         with os.fdopen(old, "rb", closefd=False) as file:
             file.seek(len(OLD_HEADER))
             while file.tell() < self._sound:
@@ -224,12 +223,12 @@ class Journal:
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of *file* from its position on; those that are longer than any of ours, in pieces."""
+    """The lines of *file* from its position on. Lines that are longer than any entry come in pieces."""
     return iter(lambda: file.readline(MOST_LINE_BYTES), b"")
 
 
 def _unsealed(line: bytes) -> bytes:
-    """The entry in a *line*, which is as it was written if it is the same once it is sealed again."""
+    """The entry in a *line*. The line is as it was written if sealing the entry again gives the same line."""
     return line[: -len(b',"01234567"]\n')] + b"]"
 
 

@@ -1,4 +1,4 @@
-"""Which files an output consists of, and in which format, by its name."""
+"""The files and the format of an output, by its name."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Layout(NamedTuple):
     """The files of an output.
 
     Attributes:
-        pages: The file that has a record for each page.
-        failed: The file that has what failed.
-        format: How pages stand in the first.
+        pages: The file with a record for each page.
+        failed: The file with what failed.
+        format: The format of the pages.
     """
 
     pages: Path
@@ -39,10 +39,10 @@ class Layout(NamedTuple):
 
 
 def lay_out(out: str) -> Layout:
-    """The layout of the output that *out* names; a directory is made if it is not there.
+    """The layout of the output *out*. A missing directory is made.
 
     Raises:
-        ConfigError: The name says no format, or what is there already is something else.
+        ConfigError: The name is of no format, or something else is there already.
         OSError: The place cannot be used.
     """
     path = Path(out)
@@ -74,20 +74,19 @@ def _in_directory(out: str, path: Path) -> Layout:
 
 
 def _refuse_others(layout: Layout, there: Iterable[Path]) -> None:
-    """Without a journal that holds anything, nothing that is *there* may hold anything either."""
-    # One that was cut short before it said what it is holds nothing.
+    """Refuse files that are *there* with content, unless the journal has content, too."""
+    # A journal that was cut within its header is empty.
     if layout.journal.exists() and layout.journal.stat().st_size >= len(HEADER):
         return
     strange = next((path for path in there if path != layout.journal and _has_content(path)), None)
     if strange:
         raise ConfigError(
-            f"{strange} is there already, and no journal beside it says that it is a job's: "
-            "move it away, or choose another --out"
+            f"{strange} is there already, and has no journal of a job beside it: move it away, or choose another --out"
         )
 
 
 def _refuse_other_kinds(path: Path, stem: str) -> None:
-    """They would have the same file for what failed."""
+    """Refuse an output of another format that has the same file for what failed."""
     for ending in FILES:
         other = path.with_name(stem + ending)
         if other != path and _journal_of(other).exists():

@@ -10,15 +10,15 @@ import base64
 import re
 from hashlib import blake2b
 
-# Together with the rest, less than the 143 bytes that encrypted folders allow.
+# With the other parts it is below the 143 bytes that encrypted directories allow.
 READABLE_LENGTH = 80
 DIGEST_BYTES = 10
-# The scheme and a login, and the fragment.
+# The scheme, a login and the fragment.
 AROUND = re.compile(r"\A[^:/?#]*://(?:[^/\\?#]*@)?|#.*", re.DOTALL)
 ODD = re.compile(r"[^A-Za-z0-9.-]+")
 DOTS = re.compile(r"\.{2,}")
 
-# Not taken from the system's table, as the same page is to have the same name on every machine.
+# Not from the system's table, so that a page has the same name on every machine.
 ENDINGS = {
     "application/gzip": ".gz",
     "application/javascript": ".js",
@@ -49,16 +49,16 @@ ENDINGS = {
     "text/xml": ".xml",
     "video/mp4": ".mp4",
 }
-# For kinds that have no entry of their own, by how their names begin or end.
+# For other types, by the beginnings or ends of their names.
 BY_SUFFIX = {"+json": ".json", "+xml": ".xml"}
 TEXT, ANYTHING = ".txt", ".bin"
 
 
 def file_name(url: str, content_type: str) -> str:
-    """The name of the file for the page of *url*: what a person can read of it, a digest of all of it, an ending.
+    """The file name for the page of *url*: a readable part, a digest of the whole URL, an ending.
 
-    The digest tells apart what the readable part makes equal, also where upper and lower case are the same. Logins in
-    a URL are no part of what can be read.
+    The digest makes the names different, also where upper and lower case count as equal. The readable part leaves out
+    a login.
     """
     readable = DOTS.sub(".", ODD.sub("_", AROUND.sub("", url)))[:READABLE_LENGTH].strip("._-")
     digest = blake2b(url.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
@@ -66,7 +66,7 @@ def file_name(url: str, content_type: str) -> str:
 
 
 def ending(content_type: str) -> str:
-    """The ending for a file with such content."""
+    """The ending for a file of this type."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ENDINGS:
         return ENDINGS[kind]

@@ -29,26 +29,26 @@ from proxysieve.pool.attempts import Page
 
 log = logging.getLogger("proxysieve")
 
-# What the memory holds for a page beside its body: headers, and the story of its tries.
+# The memory for a page besides its body: headers and the story of its tries.
 PAGE_BYTES = 4_000
 
 T = TypeVar("T")
 
 
 class Output:
-    """The output of a job, taken up where an earlier run left it.
+    """The output of a job. It continues where an earlier run stopped.
 
-    Records are kept in memory until :meth:`commit`, which returns when they, and then the journal, are on the disk.
+    Records stay in memory until :meth:`commit`, which returns when first they and then the journal are on the disk.
 
     Args:
-        out: Its name, which says the format by its ending: see :mod:`proxysieve.fetch.layout`.
-        retry_failed: Whether to forget what failed, so that it is tried again.
+        out: Its name, whose ending names the format: see :mod:`proxysieve.fetch.layout`.
+        retry_failed: Whether to try again what failed.
 
     Attributes:
-        batch_bytes: How much is in memory, the commits under way included.
+        batch_bytes: The size of what is in memory, including running commits.
 
     Raises:
-        ConfigError: The files cannot be written, or are those of something else.
+        ConfigError: The files cannot be written, or belong to something else.
     """
 
     def __init__(self, out: str | PathLike[str], *, retry_failed: bool = False) -> None:
@@ -67,13 +67,13 @@ class Output:
         self._failure: Exception | None = None
         self._pages: deque[Page] = deque()
         self._failed: deque[tuple[str, bytes]] = deque()
-        # One thread, so that a commit whose caller was cancelled ends before the next one begins.
+        # One thread, so that a commit ends before the next begins, even if its caller was cancelled.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="proxysieve-output")
         self.batch_bytes = 0
         self._taken_bytes = 0
 
     def _take_up(self, layout: Layout, closing: ExitStack, *, retry_failed: bool) -> None:
-        """Go on where the journal says; nothing is changed before all is known to be as it says."""
+        """Continue where the journal ends. Nothing is changed before all files were checked against it."""
         last = self._journal.last
         tails = {
             PAGES: look_behind(layout.pages, last[PAGES], self._format.look, self._format.named, self._journal.done),
@@ -90,8 +90,8 @@ class Output:
             os.ftruncate(self._files[FAILED], 0)
         removed = self._format.settle(last[PAGES].end)
         if removed:
-            _tell(f"{layout.pages.parent}: {removed:,} bytes of pages without a record were removed, {AS_LEFT}")
-        # Without it, a power cut may leave pages that are journaled and no file that has them.
+            _tell(f"{layout.pages.parent}: removed {removed:,} bytes of pages without a record, {AS_LEFT}")
+        # Otherwise, after a power cut, the journal may have pages whose file is gone.
         sync_names(self._journal.path.parent)
 
     def has_page(self, url: str) -> bool:
@@ -99,27 +99,27 @@ class Output:
         return url in self._journal.done
 
     def has(self, url: str) -> bool:
-        """Whether *url* was committed then, as a page or as failed."""
+        """Whether *url* was committed when the output was opened, as a page or as failed."""
         return self.has_page(url) or url in self._journal.failed
 
     def add_page(self, page: Page) -> None:
-        """Take a page in."""
+        """Add a page."""
         self._pages.append(page)
         self.batch_bytes += len(page.body) + PAGE_BYTES
 
     def add_failed(self, url: str, error: str, tries: Sequence[Tried], at: float) -> None:
-        """Take in that *url* failed, with the story of it."""
+        """Add the failed *url*, with the story of its tries."""
         record = line(FailedLine(url=url, error=error, failed_at=at, attempts=tries))
         self._failed.append((url, record))
         self.batch_bytes += len(record)
 
     async def commit(self) -> None:
-        """Bring what was taken in to the disk.
+        """Bring all that was added to the disk.
 
         Raises:
-            ConfigError: It cannot be written. What was committed before stays, and a later run goes on from there.
+            ConfigError: It cannot be written. What was committed before is safe, and a later run continues from there.
         """
-        # What earlier commits have taken is theirs to count off, once it is out of memory.
+        # Earlier commits subtract their part themselves, once it has left the memory.
         taken = self.batch_bytes - self._taken_bytes
         self._taken_bytes += taken
         try:
@@ -133,7 +133,7 @@ class Output:
             self.batch_bytes -= taken
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._thread.shutdown()
         self._closing.close()
 
@@ -146,7 +146,7 @@ class Output:
 
     def _write(self) -> None:
         if self._failure:
-            # What a failed write left behind is for the next run to cut off; writing on would build on it.
+            # The next run cuts off what a failed write left. Writing after it would build on it.
             raise self._failure
         try:
             pages = self._append(PAGES, self._pages, self._translate)
@@ -163,7 +163,7 @@ class Output:
         return page.url, self._format.record(page, at)
 
     def _append(self, name: str, batch: deque[T], translate: Callable[[T, int], tuple[str, bytes]]) -> list[Entry]:
-        """Bring what is in *batch* by now to the disk, a record at a time, as all of them may take much memory."""
+        """Bring *batch* to the disk, record by record, because all together may need much memory."""
         end, entries = self._journal.last[name].end, []
         for _ in range(len(batch)):
             url, record = translate(batch.popleft(), end)
@@ -176,7 +176,7 @@ class Output:
 
 
 def _open(path: Path) -> int:
-    """The file at *path*, locked, as it may have other names: what two write to, or one as two files, is lost."""
+    """The file at *path*, locked: with two writers, or if two names lead to one file, data would be lost."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     except OSError as error:

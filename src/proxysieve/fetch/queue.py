@@ -1,4 +1,4 @@
-"""What is still to be fetched, dealt out so that no site holds the others up."""
+"""The URLs that are still to be fetched, in an order in which no site delays the others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class UrlQueue:
     """The URLs of a job by site, in their order.
 
     Args:
-        urls: What is to be fetched.
+        urls: The URLs to fetch.
         site_of: The site of a URL.
-        concurrency: How many are under way at most.
+        concurrency: How many may be in progress at most.
     """
 
     def __init__(self, urls: Iterable[str], site_of: Callable[[str], str], concurrency: int) -> None:
@@ -26,8 +26,8 @@ class UrlQueue:
             self._waiting.setdefault(site_of(url), deque()).append(url)
 
     def take(self) -> str | None:
-        """The next URL, of a site with the fewest under way; None when there is none."""
-        # Among one more site than URLs are under way, one has none, so there is no need to look further.
+        """The next URL, of a site with the fewest URLs in progress; None if there is none."""
+        # There is no need to look further: of one more site than URLs in progress, one has none.
         sites = islice(self._waiting, self._concurrency + 1)
         site = min(sites, key=self._under_way.__getitem__, default=None)
         if site is None:
@@ -40,26 +40,26 @@ class UrlQueue:
         return url
 
     def finish(self, url: str) -> None:
-        """*url* is no longer under way."""
+        """*url* is done."""
         self._under_way[self._site_of(url)] -= 1
 
     def put_off(self, url: str) -> None:
-        """*url* is no longer under way, and is to be fetched after the others of its site."""
+        """*url* is not in progress any more. It comes after the other URLs of its site."""
         self.finish(url)
         site = self._site_of(url)
-        # A site that stalled meanwhile is left alone.
+        # Unless the site stalled meanwhile.
         home = self._stalled if site in self._stalled else self._waiting
         home.setdefault(site, deque()).append(url)
 
     def put_back(self, url: str) -> None:
-        """*url* is no longer under way, but still to be fetched; its site is left alone in this run."""
+        """*url* is not done, and its site stalls: it is left alone in this run."""
         self.finish(url)
         site = self._site_of(url)
         waiting = self._waiting.pop(site, deque())
         self._stalled.setdefault(site, waiting).appendleft(url)
 
     def take_up(self) -> bool:
-        """Have the sites that were left alone fetched after all; whether there were any."""
+        """Use the stalled sites again; returns whether there were any."""
         stalled, self._stalled = self._stalled, {}
         for site, urls in stalled.items():
             urls.extend(self._waiting.pop(site, ()))
@@ -67,5 +67,5 @@ class UrlQueue:
         return bool(stalled)
 
     def pending(self) -> dict[str, int]:
-        """How many are still to be fetched, by site, those that are under way left out."""
+        """How many URLs are left, by site, without those in progress."""
         return {site: len(urls) for urls_of in (self._waiting, self._stalled) for site, urls in urls_of.items()}

@@ -1,4 +1,4 @@
-"""What an output says of a page, and of a URL that failed, whatever its format."""
+"""What an output says about a page, and about a URL that failed, in any format."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from proxysieve.core.model import Tried
 from proxysieve.judging.saved.pages import MOST_LINE_BYTES
 from proxysieve.pool.attempts import Page
 
-# Set by the site for one session, and so no part of the page: whoever has them can act as that session.
+# The site set them for one session: who has them can act as that session. So they are no part of the page.
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2"})
-# How each line begins.
+# The beginning of each line.
 MARK = b'{"url":"'
-# A multiple of three, so that base64 needs no padding within; it is encoded in some 15 ms at most.
+# A multiple of three, so that base64 needs no padding within. Encoding takes 15 ms at most.
 PIECE = 786_432
-# The last field that is empty, as headers may have any name.
+# The last place with this text, as a header may be called like a field.
 END_OF_BODY = b'","fetched_at":'
 NO_BODY = b'"body":"' + END_OF_BODY
 
 
 class PageLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A page with its body: as text, in base64 where it is not UTF-8, or in a file of its own.
+    """A page with its body: as text, as base64 if it is not UTF-8, or in a file of its own.
 
-    What stands in an output is read as one, too: a field that comes to be needs a default.
+    Lines of older versions are read as one, too: a new field needs a default.
     """
 
     url: str
@@ -45,7 +45,7 @@ class PageLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """That *url* failed, with the story of it; likewise."""
+    """The failed *url*, with the story of its tries. A new field needs a default here, too."""
 
     url: str
     error: str
@@ -54,7 +54,7 @@ class FailedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def page_record(page: Page, file: str | UnsetType = UNSET) -> PageLine:
-    """The record of *page*, whose body is in it, or in a *file* of its own."""
+    """The record of *page*, with its body, or with the name of the *file* that has it."""
     text: str | UnsetType = UNSET
     data: bytes | UnsetType = UNSET
     if file is UNSET:
@@ -79,9 +79,9 @@ def page_record(page: Page, file: str | UnsetType = UNSET) -> PageLine:
 
 
 def page_line(page: Page) -> bytes:
-    """The record of *page* with its body as a line of JSON.
+    """The record of *page* with its body, as a line of JSON.
 
-    The body is written piece by piece. 50 MB of what JSON must escape take a second, and no other thread runs in it.
+    The body is written in pieces. 50 MB with much to escape take a second, in which no other thread would run.
     """
     begin, _, end = line(page_record(msgspec.structs.replace(page, body=b""))).rpartition(NO_BODY)
     try:
@@ -100,24 +100,24 @@ def line(record: msgspec.Struct) -> bytes:
 
 
 def look_for_page(file: BinaryIO) -> str | None:
-    """What stands in *file* from its position on, as :meth:`proxysieve.fetch.formats.Format.look` tells it."""
+    """Read a page in *file* from its position on, see :meth:`proxysieve.fetch.formats.Format.look`."""
     return _look(file, PageLine)
 
 
 def look_for_failed(file: BinaryIO) -> str | None:
-    """The same for what failed."""
+    """The same for a URL that failed."""
     return _look(file, FailedLine)
 
 
-def is_begun(data: bytes, mark: bytes) -> bool:
-    """Whether what begins by *mark* begins so, or would if it went on."""
+def may_begin_with(data: bytes, mark: bytes) -> bool:
+    """Whether *data* begins with *mark*, or is cut within it."""
     return data.startswith(mark) or mark.startswith(data)
 
 
 def _look(file: BinaryIO, kind: type[PageLine | FailedLine]) -> str | None:
     found = file.readline(MOST_LINE_BYTES)
     if not found.endswith(b"\n"):
-        return "" if len(found) < MOST_LINE_BYTES and is_begun(found, MARK) else None
+        return "" if len(found) < MOST_LINE_BYTES and may_begin_with(found, MARK) else None
     try:
         return msgspec.json.decode(found, type=kind).url if found.startswith(MARK) else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

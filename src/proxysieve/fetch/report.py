@@ -1,4 +1,4 @@
-"""The figures of a job, while it runs and when it is done."""
+"""The figures of a job, while it runs and at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proxysieve.core.site.status import SiteStatus
 
 
 class JobCounts:
-    """Counts what a job sends, try by try."""
+    """Counts the tries of a job."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
@@ -26,12 +26,12 @@ class JobCounts:
 
     @property
     def requests(self) -> int:
-        """Everything that was sent."""
+        """All requests that were sent."""
         return self.outcomes.total()
 
     @property
     def wasted(self) -> int:
-        """What was sent and brought nothing."""
+        """The requests that brought no page."""
         return self.requests - self.outcomes[Outcome.OK]
 
 
@@ -40,7 +40,7 @@ class Stalled(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         why: What was tried, in words.
-        pending: How many of its URLs are still to be fetched.
+        pending: How many of its URLs are left.
         retry_at: Unix seconds at which the next session is due, if one is.
     """
 
@@ -51,20 +51,20 @@ class Stalled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job came to. Requests and what they met are those of this run.
+    """The result of a job. Requests and their outcomes are those of this run.
 
     Attributes:
-        urls: How many the job has, each counted once.
-        pages: How many of them stand in the output, and *failed* among the failed.
-        skipped: What robots.txt asks to leave alone.
-        pending: What is still to be fetched.
-        resumed: How many pages and failures were there already when the run began.
-        wasted_per_page: Requests that brought nothing, for each page that this run got.
+        urls: How many URLs the job has, without duplicates.
+        pages: How many of them are pages in the output; *failed*: how many failed.
+        skipped: How many robots.txt excludes.
+        pending: How many are left.
+        resumed: How many were done when the run began, as pages or failures.
+        wasted_per_page: Requests that brought no page, for each page of this run.
         sessions_working: At the end, over all sites.
-        suspicions: Signs that may be mistaken, by site, in words; nobody was given up for them.
-        reasons: What else than pages was met, why, and how often.
+        suspicions: Signs that may be mistaken, by site, in words. No session was given up for them.
+        reasons: What came instead of pages, why, and how often.
         left_out: How many images, media and fonts a browser did not load.
-        saved_bytes: What those would have weighed, going by others of their kind and site that were loaded.
+        saved_bytes: Their estimated size, from the loaded ones of their kind and site.
     """
 
     urls: int
@@ -97,12 +97,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every URL has its page, or is to be left alone."""
+        """Whether every URL has its page or is excluded."""
         return not self.failed and not self.pending
 
 
 def sum_up(statuses: Mapping[str, SiteStatus]) -> SiteStatus:
-    """The standings of all sites together; a proxy that is dead at several sites is counted at one."""
+    """The standings of all sites together. A proxy that is dead at several sites counts once."""
     if not statuses:
         return NOTHING
     working, cooling_down, blocked, dead, unclear, held = zip(*statuses.values(), strict=True)

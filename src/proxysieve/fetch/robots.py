@@ -1,4 +1,4 @@
-"""What the sites ask robots to leave alone, read through the pool."""
+"""What sites ask robots not to fetch, read through the pool."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from proxysieve.pool.errors import GaveUp, NoSessionAvailable
 from proxysieve.pool.session_pool import SessionPool
 from proxysieve.site_of import site_of
 
-# So many take some milliseconds, and are read beside the event loop.
+# This much takes some milliseconds to read, so a thread does it.
 MANY_BYTES = 20_000
 
 
 class Robots:
-    """Tells whether a page may be fetched, reading each origin's robots.txt once a run.
+    """Tells whether a page may be fetched. It reads each origin's robots.txt once in a run.
 
     Args:
         pool: Sends the requests.
-        places: How many may be under way at once, over all origins.
-        slots: One for each request under way, those for pages included.
+        places: How many requests may run at once, over all origins.
+        slots: One for each running request, including those for pages.
     """
 
     def __init__(self, pool: SessionPool, places: int, slots: asyncio.Semaphore) -> None:
@@ -32,7 +32,7 @@ class Robots:
         self._slots = slots
         self._rules: dict[str, asyncio.Task[Rules]] = {}
         self._askings: dict[str, Asking] = {}
-        # What takes long is done by one after the other, so that it leaves the event loop enough.
+        # Long checks run one after the other, so that the event loop has enough time.
         self._turn = asyncio.Lock()
 
     async def allows(self, url: str) -> bool:
@@ -43,14 +43,14 @@ class Robots:
         """
         origin = place_of(url).origin
         if origin not in self._rules:
-            # A login in the URL is for this file, too.
+            # A login in the URL counts for this file, too.
             self._rules[origin] = asyncio.create_task(self._read(urljoin(as_sent(url), "/robots.txt")))
         reading = self._rules[origin]
         try:
             rules = await asyncio.shield(reading)
         except NoSessionAvailable as error:
             if error.is_overdue and self._rules.get(origin) is reading:
-                # Nothing was asked yet, so whoever comes next may.
+                # Nothing was requested yet, so the next caller may try.
                 del self._rules[origin]
             raise
         except asyncio.CancelledError:
@@ -63,7 +63,7 @@ class Robots:
         steps = rules.steps(url)
         answer = next(steps)
         if answer is None:
-            # One at a time, or the steps of all would follow each other.
+            # One at a time: otherwise the steps of all would follow each other without a pause.
             async with self._turn:
                 for answer in steps:  # noqa: B007 - the last one counts
                     await asyncio.sleep(0)
@@ -71,17 +71,17 @@ class Robots:
 
     @property
     def news(self) -> str:
-        """Whose robots.txt is being asked for, and how it goes; empty while it is nobody's."""
+        """Whose robots.txt is being read, and the state of that; empty if none is."""
         told = [f"asking {place_of(url).host}'s robots.txt: {asking}" for url, asking in self._askings.items()]
         return f"{told[0]}{f' (and {len(told) - 1} more)' if told[1:] else ''}" if told else ""
 
     def stop(self) -> None:
-        """Ask for no more; whoever waits for rules is told so."""
+        """Send no more requests. Whoever waits for rules gets an error."""
         for task in self._rules.values():
             task.cancel()
 
     async def close(self) -> None:
-        """The same, and wait until nothing is under way."""
+        """Stop, and wait until no request runs."""
         self.stop()
         await asyncio.gather(*self._rules.values(), return_exceptions=True)
 
@@ -96,7 +96,7 @@ class Robots:
         finally:
             del self._askings[url]
             await tries.cancel()
-        # No such file means that nothing is asked.
+        # If there is no such file, everything is allowed.
         if page is None or page.status >= 400:
             return NO_RULES
         if len(page.body) <= MANY_BYTES:
@@ -132,25 +132,25 @@ class Robots:
 
 
 class Tries:
-    """The requests for one robots.txt that are under way."""
+    """The running requests for one robots.txt."""
 
     def __init__(self, pool: SessionPool, url: str, asking: Asking, slots: asyncio.Semaphore) -> None:
         self._pool = pool
         self._url = url
         self._asking = asking
         self._slots = slots
-        # Each with whether it has all the time that there is.
+        # For each, whether it has the longest time-out.
         self._tasks: dict[asyncio.Task[Page], bool] = {}
         self._has_news = asyncio.Event()
         self._failed_on: set[str] = set()
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """How many run."""
         return len(self._tasks)
 
     async def start(self) -> None:
-        """Start as many more as may be; pages come first, where there is no room for all."""
+        """Start as many more as allowed. If there is no room for all, pages come first."""
         asking, clock = self._asking, self._pool.settings.clock
         while asking.may_start(self.count, clock.now()) and not (self._tasks and self._slots.locked()):
             await self._slots.acquire()
@@ -166,7 +166,7 @@ class Tries:
         self._has_news.set()
 
     async def results(self) -> list[Page | GaveUp | NoSessionAvailable]:
-        """What came, as soon as something does; nothing once it is time to look again."""
+        """The results, as soon as there is one; none if it is time to look again."""
         clock, asking = self._pool.settings.clock, self._asking
         until = asking.look_again_at(clock.now())
         await clock.wait(self._has_news, until)
@@ -179,7 +179,7 @@ class Tries:
         return [_result(task) for task in ended]
 
     async def cancel(self) -> None:
-        """End all that is under way: its leases say nothing of their sessions."""
+        """Cancel all requests: their leases say nothing about their sessions."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -193,7 +193,7 @@ def _result(task: asyncio.Task[Page]) -> Page | GaveUp | NoSessionAvailable:
 
 
 def _is_wanted() -> bool:
-    """Whether it is not the task that runs which was cancelled."""
+    """Whether this task itself was not cancelled."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()
 

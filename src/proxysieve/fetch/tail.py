@@ -1,9 +1,9 @@
-"""What stands in a file behind the last record that counts.
+"""What follows the last record that counts in a file.
 
-A kill leaves whole records there, and one broken record at the end: they are cut off, and their pages fetched again.
-What else there may be, somebody has put there, or a power cut has left holes in it: it is moved aside.
+A kill leaves whole records there, and one that is cut. They are cut off, and their pages fetched again. Anything else
+was put there by somebody, or a power cut left gaps in it. It is moved aside.
 
-What counts is read at its end alone: to read all of a large output at every start would take minutes.
+Of the records that count, only the last one is read: reading a large output at every start would take minutes.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.disk import refuse_odd, sync_names
+from proxysieve.fetch.disk import refuse_irregular, sync_names
 from proxysieve.fetch.formats import Look
 from proxysieve.fetch.journal import ADVICE, Span
 
-AS_LEFT = "as a run that was killed leaves them"
+AS_LEFT = "as a killed run leaves them"
 
 
 class Tail(NamedTuple):
-    """What stands behind the *last* record that counts.
+    """What follows the *last* record that counts.
 
     Attributes:
         size: In bytes.
-        is_left: Whether a kill may have left it.
+        is_left: Whether a kill can have left it.
     """
 
     path: Path
@@ -41,17 +41,17 @@ class Tail(NamedTuple):
 def look_behind(
     path: Path, last: Span, look: Look, named: Callable[[str], str] = str, done: Collection[str] = ()
 ) -> Tail:
-    """The tail of the file at *path*, of which nothing is changed.
+    """The tail of the file at *path*. Nothing is changed.
 
     Args:
-        path: Need not lead to a file where nothing counts.
+        path: It may be missing if no record counts.
         last: The last record that counts.
-        look: As :meth:`proxysieve.fetch.formats.Format.look`.
-        named: How a record calls the URL.
-        done: The URLs of the records that count, which no run writes again.
+        look: See :meth:`proxysieve.fetch.formats.Format.look`.
+        named: Gives the name of a URL in a record.
+        done: The URLs of the records that count; no run writes them again.
 
     Raises:
-        ConfigError: The file does not hold what counts.
+        ConfigError: The file does not have the records that count.
         OSError: It cannot be read.
     """
     try:
@@ -67,24 +67,24 @@ def look_behind(
 
 
 def cut_off(tail: Tail, file: int) -> str:
-    """Have the *file* of *tail* end with the last record that counts; in words, what became of the rest.
+    """End *file* after the last record that counts; returns in words what became of the *tail*.
 
     Raises:
-        OSError: What is to be kept cannot be written elsewhere; nothing was changed.
+        OSError: What has to be kept cannot be written elsewhere; nothing was changed.
     """
     if not tail.size:
         return ""
-    behind = f"{tail.path}: {tail.size:,} bytes behind the last record that its journal has"
+    behind = f"{tail.path}: {tail.size:,} bytes after the last record of its journal"
     if tail.is_left:
         os.ftruncate(file, tail.last.end)
-        return f"{behind} were cut off, {AS_LEFT}; what they held is fetched again"
+        return f"{behind} were cut off, {AS_LEFT}; their pages are fetched again"
     aside = _copy_aside(tail)
     os.ftruncate(file, tail.last.end)
-    return f"{behind} are not what a killed run leaves; they were moved to {aside}"
+    return f"{behind} were not left by a killed run; they were moved to {aside}"
 
 
 def _open(path: Path) -> BinaryIO:
-    refuse_odd(path)
+    refuse_irregular(path)
     return path.open("rb")
 
 
@@ -127,7 +127,7 @@ def _copy_aside(tail: Tail) -> Path:
 
 
 def _free_place(path: Path) -> Path:
-    """A new file beside *path*."""
+    """A new file next to *path*."""
     for number in count(1):
         place = path.with_name(f"{path.name}.aside-{number}")
         with suppress(FileExistsError):

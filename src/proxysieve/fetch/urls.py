@@ -1,7 +1,7 @@
-"""Lists into the URLs of a job: a line each, or a sitemap.
+"""Reads the URLs of a job from lists, one on each line, or sitemaps.
 
-A line is a URL beyond doubt, or it is told with its number: what follows a URL behind a blank, or hides in it unseen,
-would be sent as part of its path, and an error page of the site would count as the page.
+A line that is not clearly a URL is reported with its number. Text after a blank, or invisible letters, would be sent as
+part of the path, and an error page of the site would count as the page.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from proxysieve.errors import ConfigError
 from proxysieve.site_of import site_of
 from proxysieve.text_file import name_of, read_text
 
-EXPECTED = "expected one URL a line, and a comment only behind a blank and #"
+EXPECTED = "expected one URL on each line, and comments only after a blank and #"
 BLANKS = " \t\r\n"
 COMMENT = re.compile(r"[ \t]#")
-# As most are: read at once, with the same result as piece by piece.
+# Most lines look like this. They are read at once, with the same result as piece by piece.
 USUAL = re.compile(
     r"https?://(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,63}|(?:[1-9][0-9]?\.){3}[1-9][0-9]?)"
     r"(?::[1-9][0-9]{0,3})?(?:/[!$%&'()*+./:=?@\[\]_~0-9A-Za-z#-]*)?"
@@ -31,12 +31,12 @@ USUAL = re.compile(
 LOGIN = re.compile(r"https?://([^/\\?#]*)@", re.IGNORECASE)
 LIKE_A_PROXY = re.compile(r"https?://[^/\\?#]*@[^/\\?#@]*:[0-9]+/?", re.IGNORECASE)
 CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
-# They stand in no URL that was written down as one, but around it.
+# These are never in a written URL, but around it.
 NEVER = {'"': "a quotation mark", "<": "a <", ">": "a >"}
 ANOTHER = re.compile(r"[^?#]*?[,;|]https?://", re.IGNORECASE)
 BEGINNING = re.compile("https?://", re.IGNORECASE)
 COMMAS = (",", ";")
-# What a table calls the column with its URLs.
+# Names of a table's column with URLs.
 COLUMNS = frozenset({"url", "urls", "link", "links", "loc", "address", "page", "href", "website"})
 DELIMITERS = ",;\t|"
 TABLE = re.compile(rf"[{DELIMITERS}]")
@@ -44,7 +44,7 @@ SITEMAPS_SHOWN = 3
 
 
 class UrlList(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job is to fetch.
+    """What a job has to fetch.
 
     Attributes:
         urls: Each once, in their order.
@@ -58,14 +58,14 @@ class UrlList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_urls(lines: Iterable[str], origin: str) -> UrlList:
-    """The URLs that a list names.
+    """The URLs in a list.
 
     Args:
-        lines: One URL each; blank ones, and comments behind ``#``, are skipped.
+        lines: One URL each; blank lines and comments (``#``) are skipped.
         origin: Where the lines come from, for messages.
 
     Raises:
-        ConfigError: There is not one URL.
+        ConfigError: There is no URL.
     """
     reader = Reader()
     reader.read(lines, origin)
@@ -73,12 +73,12 @@ def read_urls(lines: Iterable[str], origin: str) -> UrlList:
 
 
 def read_url_files(files: Iterable[str]) -> UrlList:
-    """The same for the lists and sitemaps in *files*, or in the standard input (``-``).
+    """The URLs in the lists and sitemaps *files*, or in the standard input (``-``).
 
-    One that is empty is no problem if another has URLs.
+    An empty file is no problem if another has URLs.
 
     Raises:
-        ConfigError: There is not one URL, or a file cannot be read.
+        ConfigError: There is no URL, or a file cannot be read.
     """
     reader = Reader()
     for file in files:
@@ -87,7 +87,7 @@ def read_url_files(files: Iterable[str]) -> UrlList:
 
 
 def check_url(text: str) -> None:
-    """Refuse what is not a URL beyond doubt, or what no client can send.
+    """Refuse what is not clearly a URL, or cannot be sent.
 
     Raises:
         ConfigError: The message says why; it repeats nothing that may be a password.
@@ -99,14 +99,14 @@ def check_url(text: str) -> None:
     if not BEGINNING.match(text):
         site_of(text)
     if " " in text or "\t" in text:
-        raise _refused("something follows it behind a blank")
+        raise _refused("something follows it after a blank")
     letter = unseen(text)
     if letter:
-        raise _refused(f"a letter that nobody sees ({letter}) is in it", "remove it, or write it percent-encoded")
+        raise _refused(f"it has an invisible letter ({letter})", "remove it, or write it percent-encoded")
     site_of(text)
     found = next((NEVER[letter] for letter in NEVER if letter in text), "")
     if found:
-        raise _refused(f"{found} is in it", "expected one URL a line; within one, write it percent-encoded")
+        raise _refused(f"it has {found}", "expected one URL on each line; within one, write it percent-encoded")
     if ANOTHER.match(text, len("https://")):
         raise _refused("another URL follows it")
     login = LOGIN.match(text)
@@ -115,7 +115,7 @@ def check_url(text: str) -> None:
 
 
 class Reader:
-    """Gathers the URLs of one list after the other."""
+    """Collects the URLs of several lists."""
 
     def __init__(self) -> None:
         self._urls: dict[str, None] = {}
@@ -125,10 +125,10 @@ class Reader:
         self._origins: list[str] = []
 
     def read_text(self, text: str, origin: str) -> None:
-        """Take in what a file has in it.
+        """Add the URLs in a file's text.
 
         Raises:
-            ConfigError: It is something else than a list or a sitemap.
+            ConfigError: It is neither a list nor a sitemap.
         """
         kind = kind_of(text)
         if kind == "XML":
@@ -139,10 +139,10 @@ class Reader:
             self.read(lines_of(text), origin)
 
     def read(self, lines: Iterable[str], origin: str) -> None:
-        """Take in *lines*.
+        """Add *lines*.
 
         Raises:
-            ConfigError: They are those of a table.
+            ConfigError: They are a table.
         """
         problems = self._begin(origin)
         count = comma_count = 0
@@ -158,7 +158,7 @@ class Reader:
             count += 1
             is_last_without = not text.endswith(COMMAS)
             comma_count += not is_last_without
-        # One comma may be a URL's own; one behind each line is what separates the items of something else.
+        # One comma may belong to a URL. Commas at the end of each line separate the items of something else.
         if count > 1 and comma_count >= count - is_last_without:
             raise ConfigError(f"the URLs in {origin} cannot be read: every line ends with a comma: {EXPECTED}")
 
@@ -185,23 +185,23 @@ class Reader:
         for line, url in sitemap.pages:
             self._take(url.strip(BLANKS), line, problems)
         if sitemap.fault:
-            self._faults.append(f"{origin}, {sitemap.fault}: what stands behind it is left out")
+            self._faults.append(f"{origin}, {sitemap.fault}: what follows is left out")
         if sitemap.sitemaps:
             self._faults.append(_is_index(origin, sitemap.sitemaps))
 
     def url_list(self) -> UrlList:
-        """All that was taken in.
+        """All URLs that were added.
 
         Raises:
-            ConfigError: Not one URL was, or all of them are proxies.
+            ConfigError: There is none, or all of them are proxies.
         """
         problems = [*(told for one in self._problems for told in one.told()), *self._faults]
         if problems and not self._urls:
             raise ConfigError(problems[0])
         if self._urls and all(map(LIKE_A_PROXY.fullmatch, self._urls)):
-            raise ConfigError(f"{' and '.join(self._origins)} names proxies and no pages: are the two lists exchanged?")
+            raise ConfigError(f"{' and '.join(self._origins)} has proxies and no pages: are the two lists swapped?")
         if not self._urls:
-            raise ConfigError(f"{' and '.join(self._origins)} has no URLs in it: expected one a line")
+            raise ConfigError(f"{' and '.join(self._origins)} has no URLs: expected one on each line")
         return UrlList(urls=list(self._urls), duplicate_count=self._count - len(self._urls), problems=problems)
 
 
@@ -219,7 +219,7 @@ def _is_heading(text: str) -> bool:
 
 
 def _is_row(text: str, head: str) -> bool:
-    """Whether *text* has at least the columns of *head*, the line above it, which is no URL: one column is."""
+    """Whether *text* has at least the columns of *head*, the line above it, which is no URL. One column is enough."""
     if not head[:1].isalnum() and not head.startswith('"'):
         return False
     if BEGINNING.match(head) or not BEGINNING.search(text):
@@ -228,7 +228,7 @@ def _is_row(text: str, head: str) -> bool:
 
 
 def _refused(why: str, hint: str = EXPECTED) -> ConfigError:
-    # The text stays out of it, as whoever mistakes one list for the other shows us proxies with their passwords.
+    # Without the text: if the lists were swapped, it is a proxy with its password.
     return ConfigError(f"not a URL, {why}: {hint}")
 
 
@@ -236,6 +236,6 @@ def _is_index(origin: str, sitemaps: list[str]) -> str:
     shown = [url for url in map(str.strip, sitemaps) if USUAL.fullmatch(url)][:SITEMAPS_SHOWN]
     named = f" ({', '.join([*shown, '…'] if len(shown) < len(sitemaps) else shown)})" if shown else ""
     return (
-        f"{origin} is an index of {len(sitemaps):,} sitemap{'s'[: len(sitemaps) != 1]} and names no pages: "
+        f"{origin} is an index of {len(sitemaps):,} sitemap{'s'[: len(sitemaps) != 1]} and has no pages: "
         f"download them{named}, and give their files"
     )

@@ -1,4 +1,4 @@
-"""WARC 1.1, the format of web archives: for each page a response, its request, and a record on how it was had."""
+"""WARC 1.1, the format of web archives: for each page a response, its request, and metadata."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from warcio.warcwriter import WARCWriter  # type: ignore[import-untyped]
 from proxysieve.core.urls.parsing import as_sent
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.formats import Format, Packing
-from proxysieve.fetch.records import SECRET_HEADERS, is_begun
+from proxysieve.fetch.records import SECRET_HEADERS, may_begin_with
 from proxysieve.judging.saved.pages import MOST_LINE_BYTES
 from proxysieve.pool.attempts import Page
 
 Headers = list[tuple[str, str]]
 
 CONFORMS_TO = "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
-# Bodies are kept decoded; readers would decode them again. Renamed as browsertrix and its kin do, so that what the
-# site said is not lost.
+# Bodies are stored decoded, and readers would decode them again. The headers are renamed as browsertrix does it, so
+# that the site's values are kept.
 RENAMED = {name: f"x-orig-{name}" for name in ("content-encoding", "transfer-encoding", "content-length")}
-# All that ends a line for somebody.
+# Everything that some reader takes for a line end.
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-# What stands in addresses as it is: the reserved characters, and percent signs, as they encode something already.
+# These stay in addresses as they are: reserved characters, and percent signs, which already encode something.
 PLAIN = "%:/?#[]@!$&'()*+,;="
 BRACKETS = {ord("["): "%5B", ord("]"): "%5D"}
 LOGIN = re.compile(r"(?<=//)[^/?#]*@")
@@ -40,16 +40,16 @@ MARK = b"WARC/1.1\r\n"
 RECORD_END = b"\r\n\r\n"
 LENGTH = re.compile(rb"^Content-Length: (\d{1,12})\r$", re.MULTILINE)
 ASKED = re.compile(r"^url: (.*)\r$", re.MULTILINE)
-# No address is longer that a site, or a client, takes.
+# No site or client takes a longer address.
 MOST_HEAD_BYTES = 1_000_000
 
 
 class Warc(Format):
-    """Records for archivists' tools.
+    """Records for the tools of archivists.
 
     Args:
-        name: Of the file, for its first record.
-        packing: What is done to each record.
+        name: The name of the file, for its first record.
+        packing: How each record is packed.
     """
 
     def __init__(self, name: str, packing: Packing) -> None:
@@ -58,7 +58,7 @@ class Warc(Format):
 
     def record(self, page: Page, at: int) -> bytes:
         writer = WARCWriter(BytesIO(), gzip=False, warc_version="1.1")
-        # The moment at which the capture began, as the standard has it.
+        # The standard wants the time at which the capture began.
         date = datetime.fromtimestamp(page.fetched_at - page.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         records = [] if at else [self._warcinfo(writer, date)]
         records.extend(_capture(writer, page, date))
@@ -86,8 +86,8 @@ class Warc(Format):
 
 
 def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN401 - warcio has no types
-    """The records of *page*, which say of each other that they belong together."""
-    # What came back came from where redirects ended; where they began is in the metadata.
+    """The records of *page*, which refer to each other."""
+    # The answer is from the last URL of the redirects. The first one is in the metadata.
     url = _as_sent(page.final_url)
     place = {"WARC-Date": date}
     response = writer.create_warc_record(
@@ -110,10 +110,10 @@ def _capture(writer: Any, page: Page, date: str) -> Iterator[Any]:  # noqa: ANN4
 
 
 def _look_for(kind: str, file: BinaryIO) -> str | None:
-    """As :meth:`Format.look`, of one record of that *kind*, whose name it gives where there is no URL."""
+    """Like :meth:`Format.look`, for one record of that *kind*. Without a URL, it gives the kind."""
     head = _read_head(file)
     if not head.endswith(RECORD_END):
-        return "" if is_begun(head, MARK) and len(head) < MOST_HEAD_BYTES else None
+        return "" if may_begin_with(head, MARK) and len(head) < MOST_HEAD_BYTES else None
     length = LENGTH.search(head)
     if not head.startswith(MARK) or f"\r\nWARC-Type: {kind}\r\n".encode() not in head or not length:
         return None
@@ -130,7 +130,7 @@ def _look_for(kind: str, file: BinaryIO) -> str | None:
 
 
 def _read_head(file: BinaryIO) -> bytes:
-    """The lines of *file* up to an empty one, or to the end, or to the limit."""
+    """The lines of *file* up to an empty one, the end, or the limit."""
     lines, left = [], MOST_HEAD_BYTES
     while left > 0 and (line := file.readline(left)):
         lines.append(line)
@@ -141,7 +141,7 @@ def _read_head(file: BinaryIO) -> bytes:
 
 
 def _metadata(page: Page) -> dict[str, str]:
-    """How *page* was had; the first two names are the standard's own, the others those of the other formats."""
+    """How *page* was fetched. The first two names are the standard's; the others are those of the other formats."""
     asked, ended = _public(page.url), _public(page.final_url)
     redirected = {"via": asked} if ended != asked else {}
     return redirected | {
@@ -162,10 +162,10 @@ def _fields(writer: Any, url: str, kind: str, headers: dict[str, str], fields: d
 
 
 def _stored(page: Page) -> Headers:
-    """The headers of the answer, as they are true of the body that is kept."""
+    """The headers of the answer, as they are true for the stored body."""
     length = str(len(page.body))
     headers = [
-        # Names that are not ASCII are nobody's business but the site's; values, the writer encodes by itself.
+        # Names that are not ASCII are quoted. The writer encodes values itself.
         (RENAMED.get(name) or quote(name, safe=PLAIN), CONTROLS.sub(" ", value))
         for name, value in page.headers
         if name not in SECRET_HEADERS and (name, value) != ("content-length", length)
@@ -174,12 +174,12 @@ def _stored(page: Page) -> Headers:
 
 
 def _asked(url: SplitResult, page: Page) -> Headers:
-    """The headers of the request that are known. Its cookies are nobody's business but the session's."""
+    """The known headers of the request, without its cookies, which are the session's secret."""
     return [("Host", url.netloc), *page.request_headers]
 
 
 def _public(url: str) -> str:
-    """*url* without a login, as archives are passed on."""
+    """*url* without a login, because archives are passed on."""
     return LOGIN.sub("", url)
 
 
@@ -189,7 +189,7 @@ def _as_sent(url: str) -> SplitResult:
     try:
         return urlsplit(as_sent(public))
     except ConfigError:
-        # Another's client may tell of any place, which need be no name that there can be.
+        # Other clients may report any host, even an impossible one.
         parts = urlsplit(quote(public.translate(BRACKETS), safe=PLAIN))
         return parts._replace(path=parts.path or "/", fragment="")
 

@@ -1,9 +1,8 @@
-"""Whether an element stands on a page, in a bounded time, whatever the page and whatever the selector.
+"""Tells whether an element is on a page. The time is bounded for any page and any selector.
 
-A page that is not harmless is tamed before it is parsed. A search for a selector may go back, too: ``main div div div``
-tries all ways in which divs stand within each other. So each of its parts is looked up by itself, and how they stand to
-each other is found out in one pass. What stands within parentheses is left to the parser, if the page is so small that
-this cannot take long.
+A page that is not harmless is tamed before it is parsed. A search can take long, too: ``main div div div`` tries all
+ways in which divs are nested. So each part of a selector is looked up by itself, and one pass finds out how the parts
+relate. The parser handles what is in parentheses, if the page is so small that this cannot take long.
 """
 
 from __future__ import annotations
@@ -17,28 +16,28 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from proxysieve.errors import ConfigError
 from proxysieve.judging.taming import MOST_BYTES, MOST_TAGS, Tamed, is_harmless, tame
 
-# Steps of the parser's own search, of which ten million take some 30 ms; a node that is handed to us takes as many.
+# The parser does ten million steps of its own search in about 30 ms. A node that it hands to us costs as much as 100.
 MOST_STEPS, NODE_STEPS = 10_000_000, 100
 PIECE = re.compile(
     r"""\\.|"(?:\\.|[^"\\])*+"|'(?:\\.|[^'\\])*+'|\s*+[>+~,]\s*+|\s++|[()\[\]]|[^\\"'\s>+~,()\[\]]++""", re.DOTALL
 )
-# Pseudo-classes that look at all siblings, or at all that is below.
+# Pseudo-classes that look at all siblings or all descendants.
 SEARCHING = re.compile(r":(?:nth-[\w-]+|has|lexbor-contains)$", re.IGNORECASE)
 SEARCHING_WORD = re.compile(r":(?:first|last|only)-of-type\b", re.IGNORECASE)
 
-# How a part of a selector stands to the one before it, and the part.
+# How a part of a selector relates to the part before it, and the part itself.
 Step = tuple[str, str]
 Leads = Callable[[LexborNode, set[int], dict[int, bool]], bool]
 
 
 class Selector:
-    """A CSS selector that is looked for in pages.
+    """A CSS selector to look for in pages.
 
     Args:
-        text: As of CSS.
+        text: The selector.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is no CSS selector.
     """
 
     def __init__(self, text: str) -> None:
@@ -50,7 +49,7 @@ class Selector:
         self._part_count = sum(len(chain) for chain in self._chains if len(chain) > 1)
 
     def problem(self, body: bytes) -> str:
-        """Why it is not known to select an element of the page *body*; empty if it does."""
+        """Why the selector is not known to match in the page *body*; empty if it matches."""
         count = body.count(b"<") + 3
         page = Tamed(body, count, count, is_whole=True)
         if not is_harmless(body) or self._steps(page) > MOST_STEPS:
@@ -64,12 +63,12 @@ class Selector:
         return f"the expected element is missing{part}"
 
     def _steps(self, page: Tamed) -> int:
-        """How many steps a search takes at most."""
+        """The most steps that a search takes."""
         return page.tag_count * (NODE_STEPS * self._part_count + int(page.widest**self._searching_count))
 
 
 def _chains_of(selector: str) -> tuple[list[list[Step]], int]:
-    """The alternatives of *selector* as chains of parts, and how often it searches all around an element."""
+    """The alternatives of *selector* as chains of parts, and how often it searches all elements around one."""
     chains: list[list[Step]] = [[]]
     functions: list[str] = []
     part, combinator, searching_count = "", "", len(SEARCHING_WORD.findall(selector))
@@ -82,7 +81,7 @@ def _chains_of(selector: str) -> tuple[list[list[Step]], int]:
                 chains.append([])
             continue
         if kind in {" ", "~"}:
-            # In what stands between brackets, and in the arithmetic of :nth-child(), it means something else.
+            # Within brackets, and in the arithmetic of :nth-child(), it means something else.
             searching_count += functions[-1] != "[" and ":nth-" not in functions[-1].lower()
         elif kind in {"(", "["}:
             functions.append("[" if kind == "[" else part)
@@ -108,7 +107,7 @@ def _is_there(parser: LexborHTMLParser, chain: list[Step]) -> bool:
 
 
 def _somewhere(direction: str) -> Leads:
-    """Whether one of those that were reached lies in *direction*; what was passed on the way is passed once."""
+    """Whether one of the reached nodes lies in *direction*. Each node on the way is passed once."""
     next_of = attrgetter(direction)
 
     def leads(node: LexborNode, reached: set[int], known: dict[int, bool]) -> bool:

@@ -1,4 +1,4 @@
-"""What the caller expects of a good page: a text, an element, a key, or a size."""
+"""What the caller expects of a good page: a text, an element, a key or a size."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.errors import ConfigError
 from proxysieve.judging.elements import Selector
 
-# Somebody who asks for a page expects it with this status; others are the business of other signs.
+# Callers expect pages with this status. Other signs judge the others.
 EXPECTED_STATUS = 200
-# So much JSON is read in some 50 ms at most. In more of it a key is looked for as a text.
+# Reading so much JSON takes about 50 ms at most. In larger bodies the key is searched as a text.
 READ_BYTES = 8_388_608
 
 
 def expects(wanted: str) -> SignFunction:
-    """A sign that doubts every page that came with status 200 and is not as *wanted*.
+    """A sign that calls a page unclear if its status is 200 and it is not as *wanted*.
 
     Args:
         wanted: ``css:SELECTOR`` for an element that must be there, ``json:KEY`` for a key of a JSON object (``a.b`` for
-            one within another), ``bytes:COUNT`` for the least size; anything else for a text, ``text:`` before it if it
+            a nested one), ``bytes:COUNT`` for the least size; anything else is a text. Put ``text:`` before a text that
             begins like these.
 
     Raises:
-        ConfigError: The selector, the key or the count is none.
+        ConfigError: The selector, the key or the count is not valid.
     """
     kind, colon, value = wanted.partition(":")
     make = MAKERS.get(kind) if colon else None
     if make and not value:
-        raise ConfigError(f"{wanted!r} says nothing behind the colon: expected such as {EXAMPLES[kind]}")
+        raise ConfigError(f"{wanted!r} has nothing after the colon: expected something like {EXAMPLES[kind]}")
     problem_of = make(value) if make else _text(wanted)
 
     def lacks(exchange: Exchange) -> Verdict | None:
@@ -40,8 +40,8 @@ def expects(wanted: str) -> SignFunction:
             return None
         try:
             problem = problem_of(exchange.body)
-        except Exception as error:  # noqa: BLE001 - parsers of others, and whatever a site sends
-            problem = f"what is expected cannot be looked for ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - other people's parsers read what a site sends
+            problem = f"the search for what is expected failed ({type(error).__name__})"
         if not problem:
             return None
         return Verdict(outcome=Outcome.UNCLEAR, why=problem, sign="expected", confidence=0.9)
@@ -49,7 +49,7 @@ def expects(wanted: str) -> SignFunction:
     return lacks
 
 
-# What is wrong with a body; nothing if it is as expected.
+# What is wrong with a body; empty if it is as expected.
 Test = Callable[[bytes], str]
 
 
@@ -68,7 +68,7 @@ def _css(selector: str) -> Test:
 
 def _json(key: str) -> Test:
     path = key.split(".")
-    # All but that key is passed over, and nothing is made of it.
+    # The decoder skips everything but that key.
     kind: Any = msgspec.Raw
     try:
         for step in reversed(path):
@@ -76,7 +76,7 @@ def _json(key: str) -> Test:
         texts = [msgspec.json.encode(step) for step in path]
     except ValueError as error:
         raise ConfigError(
-            f"{key!r} is no key that can be looked for: expected no quote, backslash or control"
+            f"{key!r} cannot be looked for: expected a key without quotes, backslashes and control characters"
         ) from error
     decoder = msgspec.json.Decoder(kind)
 
@@ -99,7 +99,7 @@ def _bytes(count: str) -> Test:
     return _missing("size", lambda body: len(body) >= least)
 
 
-# More bytes than any machine has.
+# No machine has more bytes.
 MOST_DIGITS = 18
 EXAMPLES = {"text": "text:In stock", "css": "css:h1.title", "json": "json:items", "bytes": "bytes:2000"}
 MAKERS: Mapping[str, Callable[[str], Test]] = {"text": _text, "css": _css, "json": _json, "bytes": _bytes}

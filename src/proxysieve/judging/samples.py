@@ -1,4 +1,4 @@
-"""Pages by which a sign came under suspicion, kept for a person to look at."""
+"""Pages that made the judge distrust a sign, kept for a person to read."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from proxysieve.core.verdicts.logins import without_login
 
 log = logging.getLogger("proxysieve")
 
-# Enough to see what it is; whoever wants all of it can fetch it.
+# Enough to see what the page is.
 KEPT_BYTES, KEPT_HEADERS = 131_072, 500
-# What is longer is left out whole: a token that was cut is none to who looks for tokens.
+# A longer line is left out: nobody could recognise a token that was cut in two.
 LONGEST_LINE = 2_048
 MOST_SAMPLES = 100
 LEFT_OUT = "[left out]"
-# Headers that say nothing of whose answer it is; all others keep their names alone.
+# Headers that tell nothing about the user. Of the others only the names are kept.
 PLAIN_HEADERS = frozenset(
     {
         "server", "content-type", "content-length", "content-encoding", "cache-control", "retry-after", "via", "date",
         "vary", "age", "x-cache", "x-powered-by", "cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated",
     }
 )  # fmt: skip
-# What may be somebody's: addresses of people and machines, and what looks like a token, which has a digit in it.
+# Private data: addresses of people and machines, and what looks like a token (it has a digit).
 ADDRESSES = re.compile(
     rb"[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,63}"
     rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b"
@@ -38,10 +38,10 @@ TOKENS = re.compile(rb"[A-Za-z0-9_-]{24,}")
 
 
 class Samples:
-    """A directory of pages, one a site and sign.
+    """A directory of pages, one for each site and sign.
 
     Args:
-        directory: Made when it is needed, for nobody but its user to read; None to keep nothing.
+        directory: Made when it is needed; only its user can read it. None keeps nothing.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -49,9 +49,9 @@ class Samples:
         self._kept: set[Path] = set()
 
     def keep(self, site: str, exchange: Exchange, verdict: Verdict, login: tuple[str, str] = ("", "")) -> Path | None:
-        """Keep the page of *exchange*, without what is secret; where it is, or None if it is not kept.
+        """Keep the page of *exchange* without its secrets. Returns its path, or None if it is not kept.
 
-        *login* is that at the proxy through which it came.
+        *login* is the login at the proxy of the exchange.
         """
         if self._directory is None:
             return None
@@ -62,7 +62,7 @@ class Samples:
             return None
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # What an earlier run kept is of another day.
+            # The sample of an earlier run is out of date.
             path.unlink(missing_ok=True)
             path.touch(mode=0o600, exist_ok=False)
             path.write_bytes(redacted(exchange, login))
@@ -74,14 +74,14 @@ class Samples:
 
 
 def redacted(exchange: Exchange, login: tuple[str, str] = ("", "")) -> bytes:
-    """The answer of *exchange* as text: address, status, headers, body, without what may be somebody's or a *login*."""
+    """The answer of *exchange* as text: address, status, headers, body; without private data and the *login*."""
     shown = [
         f"{name}: {value if name in PLAIN_HEADERS else LEFT_OUT}" for name, value in exchange.headers[:KEPT_HEADERS]
     ]
     address = _without_query(exchange.final_url or exchange.url)
     lines = [line if len(line) <= LONGEST_LINE else LEFT_OUT for line in (address, f"status {exchange.status}", *shown)]
     head = "\n".join([*lines, "", ""])
-    # As UTF-8, as nothing would be found in UTF-16.
+    # As UTF-8: the patterns find nothing in UTF-16.
     body = exchange.content.searched[:KEPT_BYTES]
     return _without_secrets(head.encode("utf-8", "replace"), login) + _without_secrets(body, login)
 
@@ -108,7 +108,7 @@ def _plain(name: str) -> str:
 
 
 def samples_of(directory: Path | None, site: str, others: Iterable[str]) -> list[Path]:
-    """The pages of *site* in *directory*, and none of *others*, whose names may begin alike."""
+    """The pages of *site* in *directory*. *others* are sites whose names may begin alike; their pages are left out."""
     if directory is None or not directory.is_dir():
         return []
     beginnings = tuple(f"{_plain(other)}-" for other in others if _plain(other).startswith(f"{_plain(site)}-"))

@@ -32,21 +32,21 @@ except ImportError:  # there is no wheel for every machine
 
 log = logging.getLogger("proxysieve")
 
-# What is looked at in one go where there is no hyperscan: more of it at a time does not fit a processor's cache.
+# The size of one search without hyperscan. Larger pieces do not fit a processor's cache.
 PIECE_BYTES = 65_536
-# Of what is told of a sign that failed: what a site sent may stand in it.
+# The message of a sign that failed may contain what a site sent, so it is cut.
 LONGEST_FAULT = 300
-# A sign of one's own: a function of an exchange, or a file like signs.toml.
+# A user's own sign: a function of an exchange, or a file like signs.toml.
 OwnSign = SignFunction | str | PathLike[str]
 F = TypeVar("F", bound="SignFile")
 
 
 class SignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file of signs says.
+    """The contents of a file of signs.
 
     Attributes:
         sign: The signs.
-        off: The names of signs that are not to be asked.
+        off: The names of signs that are switched off.
     """
 
     sign: tuple[Sign, ...] = ()
@@ -54,17 +54,17 @@ class SignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UsualSigns(SignFile, frozen=True, forbid_unknown_fields=True):
-    """What the file says that comes with the package.
+    """The contents of the file that comes with the package.
 
     Attributes:
-        words: What hints at a check on a page of nothing else, by what it says.
+        words: Words that hint at a check, on a page that says nothing else.
     """
 
     words: dict[str, tuple[str, ...]] = {}
 
 
 def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
-    """A judge with the signs that come with the package, and *own* ones, which are asked first.
+    """A judge with the signs of the package and *own* ones. It asks *own* ones first.
 
     Raises:
         ConfigError: A file of signs cannot be read.
@@ -76,19 +76,19 @@ def make_judge(own: Sequence[OwnSign] = ()) -> Judge:
 
 
 def warn_once() -> OnFault:
-    """What logs that a sign failed, the first time that it does."""
+    """A function that logs the first failure of each sign."""
     told: set[str] = set()
 
     def warn(name: str, how: str) -> None:
         if name not in told:
             told.add(name)
-            log.warning("%s failed and is passed over: %s", name, how[:LONGEST_FAULT])
+            log.warning("%s failed and is skipped: %s", name, how[:LONGEST_FAULT])
 
     return warn
 
 
 def list_signs(own: Sequence[OwnSign] = ()) -> list[Sign]:
-    """The signs of the tables in the order in which a judge with *own* ones asks for them.
+    """The signs of the tables, in the order in which a judge with *own* ones asks them.
 
     Raises:
         ConfigError: A file of signs cannot be read.
@@ -97,7 +97,7 @@ def list_signs(own: Sequence[OwnSign] = ()) -> list[Sign]:
 
 
 def _own_and_usual(own: Sequence[OwnSign]) -> tuple[list[Sign], set[str]]:
-    """The signs of files and of the package, and the names of those that are off."""
+    """The signs of files and of the package, and the names of those that are switched off."""
     files = [read_signs(one) for one in own if not callable(one)]
     off = {name for file in files for name in file.off}
     signs = [sign for file in files for sign in file.sign] + list(usual_signs().sign)
@@ -114,7 +114,7 @@ def read_signs(path: str | PathLike[str]) -> SignFile:
     """The signs of a file.
 
     Raises:
-        ConfigError: It cannot be read, or is no file of signs.
+        ConfigError: It cannot be read, or it is no file of signs.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -124,19 +124,19 @@ def read_signs(path: str | PathLike[str]) -> SignFile:
     names = [sign.name for sign in file.sign]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"the signs in {path} cannot be used: {twice[0]!r} is there twice")
+        raise ConfigError(f"the signs in {path} cannot be used: {twice[0]!r} is in it twice")
     return file
 
 
 def make_scan(table: Table) -> Scan:
-    """What finds the texts of *table* in a body: in one go where hyperscan is to be had, else one after the other."""
+    """A search for the texts of *table* in a body: all at once if hyperscan is installed, else one after the other."""
     return scan_at_once(table) if IS_FAST and table.texts else scan_one_by_one(table)
 
 
 def scan_one_by_one(table: Table) -> Scan:
-    """A search in turn for each text that may be there: about a millisecond for a page of 15 KB."""
+    """A search for each text that may be there: about a millisecond for a page of 15 KB."""
     texts = table.texts
-    # A text may begin at any place in four bytes of a body, so one of its four divisions into fours must be there.
+    # A text may begin at any offset within four bytes, so one of its four divisions into fours must be there.
     needs = [(number, _fours(text.text.lower()[at:])) for number, text in enumerate(texts) for at in range(4)]
     overlap = max((len(text.text) for text in texts), default=0)
 
@@ -152,7 +152,7 @@ def scan_one_by_one(table: Table) -> Scan:
 
 
 def _fours(body: bytes) -> frozenset[int]:
-    """The numbers that *body* is, read four bytes at a time; the rest is left out."""
+    """*body* as numbers of four bytes each, without its last odd bytes."""
     return frozenset(memoryview(body)[: len(body) // 4 * 4].cast("I"))
 
 
@@ -192,7 +192,7 @@ def usual_signs() -> UsualSigns:
 
 @cache
 def usual_words() -> Words:
-    """Their words."""
+    """The words of the package's file."""
     words = usual_signs().words
     return Words(**{kind: frozenset(word.casefold() for word in texts) for kind, texts in words.items()})
 

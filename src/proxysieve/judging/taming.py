@@ -1,12 +1,12 @@
-"""Tames a page: writes it so that any parser of HTML puts up its elements in a bounded time.
+"""Tames a page: rewrites it so that any HTML parser builds its elements in a bounded time.
 
-A parser must put right what is wrong, and some of that takes the square or the cube of the page's size: with 60 KB of
-``<b><div>`` and ``</b>``, lexbor is busy for six seconds, and 400 KB of ``<div>`` take it more than a minute. So the
+A parser repairs what is wrong, and that can take time with the square or the cube of the page's size. With 60 KB of
+``<b><div>`` and ``</b>``, lexbor is busy for six seconds; 400 KB of ``<div>`` take it more than a minute. So the
 tags are read here in one pass, which ends what a browser would end, and
 
-- flattens what stands deeper than :data:`DEEPEST` elements, as browsers do from 512 on;
-- leaves no more than :data:`MOST_FORMATS` tags for links and fonts open at once, as each paragraph opens them anew;
-- leaves out what shows no elements: comments, scripts, styles;
+- flattens elements deeper than :data:`DEEPEST`, as browsers do from 512 on;
+- leaves at most :data:`MOST_FORMATS` tags for links and fonts open at once, because each paragraph reopens them;
+- drops what shows no elements: comments, scripts, styles;
 - stops after :data:`MOST_TAGS` tags or :data:`MOST_BYTES` of text and tags.
 
 What is written is in step with who parses it, because nothing is written that could be read in two ways (no comment, no
@@ -24,24 +24,24 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
-# As much as is searched for signs; with scripts and comments, which are only passed by, it is more.
+# As much as is searched for signs. With scripts and comments, which are skipped, more is read.
 MOST_BYTES, READ_BYTES = 524_288, 4_194_304
-# Those that begin something; and with ends, comments and letters that begin nothing.
+# Tags that begin an element; and all tokens, with ends, comments and "<" that begin nothing.
 MOST_TAGS, MOST_TOKENS = 10_000, 25_000
 # Lighthouse warns of pages that are deeper than 32.
 DEEPEST, MOST_FORMATS = 128, 8
-# Of a tag, as they are compared with each other, and of all.
+# In one tag, where names are compared with each other, and in all tags.
 MOST_ATTRIBUTES, MOST_ATTRIBUTES_OF_ALL = 32, 40_000
 SHOWN_BYTES = 8_192
 
-# Larger pages are not even counted. Of the others, a parser takes so long at most, by the worst that was found for each
-# kind of work: to mend what fonts and links leave open, to open them anew, to look for what is open, to compare names.
+# Larger pages are not even counted. For the others, this is the most time that a parser takes. The costs are the worst
+# that we found for each kind of work: closing open fonts and links, reopening them, searching open elements, comparing.
 COUNTED_BYTES, HARMLESS_NANOSECONDS = 65_536, 30_000_000
 MENDING, REOPENING, LOOKING, COMPARING = 1, 330, 2, 3
 START = re.compile(rb"<[a-z]", re.IGNORECASE)
 
-# What begins with "<": a comment; an element up to its end in which nothing is a tag; a tag; something else up to ">";
-# or no more than that letter. Whatever is not ended ends with the page, so that nothing is looked at twice.
+# What begins with "<": a comment; an element whose text has no tags, up to its end; a tag; something else up to ">";
+# or only "<". What does not end, ends with the page, so that nothing is read twice.
 TOKEN = re.compile(
     rb"""
       <!--(?:-?>|(?:[^-]++|-(?!->))*+(?:-->)?+)
@@ -54,7 +54,7 @@ TOKEN = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# The numbers of the last groups of the second and third.
+# The numbers of the last groups of the second and third alternative.
 AN_ELEMENT, A_TAG = 3, 7
 ATTRIBUTE = re.compile(rb"""([^\s"'<>/=]++)((?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>]++))?+)""")
 
@@ -68,7 +68,7 @@ def _names(text: bytes) -> Names:
 VOID = _names(
     b"area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr"
 )
-# There is one of each, whose end says nothing.
+# A page has one of each, and its end tag means nothing.
 ONCE = _names(b"html head body")
 SHOWN = _names(b"textarea title")
 FORMATS = _names(b"a b big code em font i nobr s small strike strong tt u")
@@ -80,7 +80,7 @@ ENDS_P = HEADINGS | _names(
     b"address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer form header"
     b" hgroup hr li dd dt listing main menu nav ol p plaintext pre search section summary ul xmp"
 )
-# Into what the end of something around it does not reach, and into what that of an inline element (HTML, 13.2.4.2).
+# Elements that an outer element's end tag does not cross, and those that an inline one's does not (HTML, 13.2.4.2).
 SCOPES = _names(b"table td th caption object applet marquee template svg math")
 SPECIAL = SCOPES | TABLES | ENDS_P | _names(b"button frameset iframe noscript select textarea title")
 TABLE_ENDS = _names(b"table template")
@@ -88,7 +88,7 @@ P, LI, ROW, OPTION = (frozenset({name}) for name in (b"p", b"li", b"tr", b"optio
 ITEMS, CELLS, OPTION_GROUP = _names(b"dd dt"), _names(b"td th"), _names(b"optgroup")
 ITEM_STOPS = SPECIAL - _names(b"address div p")
 
-# The innermost of these is ended, unless one of those lies between.
+# The innermost of the first set ends, unless one of the second set lies between.
 Ended = tuple[Names, Names]
 PARAGRAPH: Ended = (P, SCOPES | {b"button"})
 IMPLIED: dict[bytes, tuple[Ended, ...]] = {
@@ -103,12 +103,12 @@ IMPLIED: dict[bytes, tuple[Ended, ...]] = {
 }
 
 
-class Kind(NamedTuple):
-    """How tags of a name are read.
+class TagKind(NamedTuple):
+    """How to read the tags of a name.
 
     Attributes:
-        implied: What its beginning ends that is still open.
-        ended: What its end ends.
+        implied: The open elements that its start tag ends.
+        ended: The open elements that its end tag ends.
     """
 
     implied: tuple[Ended, ...]
@@ -118,22 +118,22 @@ class Kind(NamedTuple):
     is_once: bool = False
 
 
-def _kind_of(name: bytes) -> Kind:
+def _kind_of(name: bytes) -> TagKind:
     stops = TABLE_ENDS if name in TABLES else SCOPES if name in SPECIAL else SPECIAL
     ended = HEADINGS if name in HEADINGS else frozenset({name})
-    return Kind(IMPLIED.get(name, ()), (ended, stops), name in VOID, name in FORMATS, name in ONCE)
+    return TagKind(IMPLIED.get(name, ()), (ended, stops), name in VOID, name in FORMATS, name in ONCE)
 
 
 KINDS = {name: _kind_of(name) for name in SPECIAL | VOID | FORMATS | ONCE | IMPLIED.keys()}
 
 
 class Tamed(NamedTuple):
-    """A page that is parsed in a bounded time.
+    """A page that parses in a bounded time.
 
     Attributes:
         tag_count: How many elements it has.
-        widest: How many of them are siblings at most, or within each other.
-        is_whole: Whether nothing was left out because the page is too large.
+        widest: The most elements that are siblings or nested.
+        is_whole: Whether nothing was left out for size.
     """
 
     markup: bytes
@@ -143,12 +143,12 @@ class Tamed(NamedTuple):
 
 
 def is_harmless(body: bytes) -> bool:
-    """Whether a parser takes no time for *body*, however its tags are put together: most small pages are."""
+    """Whether a parser needs little time for *body*, however its tags are arranged. Most small pages are harmless."""
     if len(body) > COUNTED_BYTES:
         return False
     starts, formats = len(START.findall(body)), FORMAT.findall(body)
     tags, begun = starts + body.count(b"</"), formats.count(b"")
-    # All that may stand between attributes, wherever it stands.
+    # Everything that may separate attributes.
     attributes = len(body.split()) + sum(map(body.count, (b"/", b'"', b"'")))
     mending, reopening = len(formats) ** 2 * starts, begun * tags
     steps = MENDING * mending + REOPENING * reopening + LOOKING * starts * tags + COMPARING * attributes**2
@@ -156,29 +156,29 @@ def is_harmless(body: bytes) -> bool:
 
 
 def tame(body: bytes) -> Tamed:
-    """The page *body*, tamed."""
+    """A tamed copy of the page *body*."""
     taming = _Taming()
     is_whole = taming.read(body[:READ_BYTES]) and len(body) <= READ_BYTES
     return Tamed(taming.finish(), taming.tag_count, taming.widest, is_whole)
 
 
 class _Taming:
-    """What was read so far, and what is open by now."""
+    """What was read so far, and what is open now."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self.tag_count = 0
         self.widest = 1
         self._open: list[bytes] = []
-        # Of each that is open, and of the page.
+        # For each open element, and for the page.
         self._child_counts = [0]
         self._counts: defaultdict[bytes, int] = defaultdict(int)
         self._format_count = 0
         self._attribute_count = 0
 
     def read(self, body: bytes) -> bool:
-        """Read the tags of *body*; whether they were all of them."""
-        # All that lies before the limit, and what is only passed by.
+        """Read the tags of *body*; returns whether all were read."""
+        # What lies before the limit is kept. What is skipped moves the limit.
         at, limit = 0, MOST_BYTES
         for number, token in enumerate(TOKEN.finditer(body)):
             start, end = token.span()
@@ -212,14 +212,14 @@ class _Taming:
         return self.tag_count >= MOST_TAGS or self._attribute_count >= MOST_ATTRIBUTES_OF_ALL
 
     def finish(self) -> bytes:
-        """End what is open; all that was written."""
+        """End what is open; returns the result."""
         while self._open:
             self._pop()
         self.widest = max(self.widest, self._child_counts[0])
         return b"".join(self._pieces)
 
     def _start(self, name: bytes, inside: bytes) -> bool:
-        """Read a tag that begins something; whether that is open now."""
+        """Read a start tag; returns whether its element is open now."""
         kind = KINDS.get(name) or _kind_of(name)
         counts = self._counts
         if kind.is_once:
@@ -245,7 +245,7 @@ class _Taming:
         return True
 
     def _end(self, name: bytes) -> None:
-        """Read the tag of an end; one that ends nothing is left out, but for that of a paragraph, which makes one."""
+        """Read an end tag. One that ends nothing is dropped, except that of a paragraph, which makes one."""
         if self._open and self._open[-1] == name:
             self._pop()
         elif name == b"p" and not self._counts[name]:
@@ -255,7 +255,7 @@ class _Taming:
             self._close(*(KINDS.get(name) or _kind_of(name)).ended)
 
     def _close(self, names: Collection[bytes], stops: Names) -> None:
-        """End the innermost element of *names* with all that is in it, if none of *stops* lies between."""
+        """End the innermost element of *names* and all in it, unless one of *stops* lies between."""
         counts = self._counts
         for name in names:
             if counts[name]:
@@ -278,7 +278,7 @@ class _Taming:
         self._pieces.append(b"</%b>" % name)
 
     def _write(self, name: bytes, inside: bytes, *, is_closed: bool = False) -> None:
-        """Write a tag so that it can be read in one way, with so many attributes at most."""
+        """Write a tag with a limited number of attributes, so that it can be read in one way only."""
         if not inside:
             self._pieces.append(b"<%b>" % name)
             return

@@ -12,13 +12,13 @@ from proxysieve.core.proxies.providers import Provider
 
 
 class ProviderFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``providers.toml`` says."""
+    """The contents of ``providers.toml``."""
 
     provider: tuple[Provider, ...]
 
 
 @cache
 def usual_providers() -> tuple[Provider, ...]:
-    """All that are known."""
+    """All providers of the table."""
     text = resources.files("proxysieve.lists").joinpath("providers.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), ProviderFile).provider

@@ -1,4 +1,4 @@
-"""The proxies of all sources together, each once, and what becomes of them while a pool is open.
+"""The proxies of all sources together, each once, and their changes while a pool is open.
 
 Reading and comparing is done in threads of its own, as a list may have a million lines; what changed is taken over in
 the event loop, piece by piece. Those who join come first, so that there is no moment without proxies.
@@ -22,28 +22,28 @@ from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.providers import fill_in
 from proxysieve.errors import ConfigError
 from proxysieve.lists.providers import usual_providers
-from proxysieve.lists.sources import Given, Source, StandardInput, source_at
+from proxysieve.lists.sources import FixedLines, Source, StandardInput, source_at
 from proxysieve.text_file import STANDARD_INPUT
 
-# Of a line, or of an entry.
+# The number of a line or an entry.
 NUMBER = re.compile(r", (?:line|entry) \d+:")
 
 log = logging.getLogger("proxysieve")
 
 
 class SourceContents(NamedTuple):
-    """What a source said."""
+    """The contents of a source."""
 
     proxies: dict[str, Proxy]
     problems: list[str]
 
 
 class Change(NamedTuple):
-    """What became of a list.
+    """How a list changed.
 
     Attributes:
-        left: As they were.
-        changed: As they are now: the same proxies with other options.
+        left: The proxies that left, as they were.
+        changed: The same proxies with other options, as they are now.
     """
 
     joined: list[Proxy]
@@ -56,31 +56,31 @@ class Change(NamedTuple):
 
 
 class ProxyList:
-    """The proxies of several sources together, for one pool.
+    """The proxies of several sources, for one pool.
 
     Args:
-        sources: Each the path of a file with a proxy a line, ``-`` for the standard input, or the http(s) address of
-            such a list.
-        lines: Proxies beside them: lines such as a file has, or values.
+        sources: Each the path of a file with one proxy on each line, ``-`` for the standard input, or the http(s)
+            address of such a list.
+        lines: More proxies: lines as in a file, or values.
 
     Attributes:
-        proxies: Each once, as the first source has it that has it; nothing before it was read.
+        proxies: Each once, as the first source that has it says; empty until it was read.
 
     Raises:
-        ConfigError: The standard input is named twice, or an address is none.
+        ConfigError: The standard input is named twice, or an address is not valid.
     """
 
     def __init__(self, *sources: str | PathLike[str], lines: Iterable[Line] = ()) -> None:
         if sources.count(STANDARD_INPUT) > 1:
-            raise ConfigError("the standard input can be read once: name it once")
+            raise ConfigError("the standard input can be read only once: name it once")
         self._sources = [source_at(one) for one in sources]
         has_lines = not isinstance(lines, Sequence) or len(lines) > 0
         if has_lines or not sources:
-            self._sources.append(Given(lines))
+            self._sources.append(FixedLines(lines))
         self._readings: dict[Source, SourceContents] = {}
-        # What was said of the lines of each source, and of it as a whole.
-        self._told: dict[Source, Counter[str]] = {}
-        self._ailments: dict[Source, str] = {}
+        # What was reported about the lines of each source, and about the source itself.
+        self._reported: dict[Source, Counter[str]] = {}
+        self._last_warnings: dict[Source, str] = {}
         self.proxies: list[Proxy] = []
 
     @property
@@ -94,24 +94,24 @@ class ProxyList:
         return bool(self._readings)
 
     def read(self) -> list[str]:
-        """Read all sources; what is wrong with the lines that were left out. It may take a while: call it in a thread.
+        """Read all sources. Returns what is wrong with the skipped lines. This may take a while: call it in a thread.
 
         Raises:
-            ConfigError: A source cannot be read, or there is not one usable proxy in any.
+            ConfigError: A source cannot be read, or none has a usable proxy.
         """
         readings = {source: read_lines(source.read(), source.name) for source in self._sources}
         problems = [problem for reading in readings.values() for problem in reading.problems]
         proxies, conflicts = _merge(readings.items())
         if not proxies:
             names = " and ".join(dict.fromkeys(source.name for source in self._sources))
-            raise ConfigError(problems[0] if problems else f"{names} has no proxies in it: expected one a line")
+            raise ConfigError(problems[0] if problems else f"{names} has no proxies: expected one on each line")
         self._readings, self.proxies = readings, list(proxies.values())
         for source, reading in readings.items():
-            self._told[source] = Counter(map(_unnumbered, reading.problems))
+            self._reported[source] = Counter(map(_unnumbered, reading.problems))
         return problems + conflicts
 
     async def watch(self, clock: Clock, is_over: asyncio.Event, take: Callable[[Change], Awaitable[None]]) -> None:
-        """Look at the sources now and then until *is_over*, and have *take* take over what changed, one by one."""
+        """Look at the sources now and then until *is_over*. *take* gets the changes, one after the other."""
         taking = asyncio.Lock()
         async with asyncio.TaskGroup() as group:
             for source in self._sources:
@@ -135,8 +135,8 @@ class ProxyList:
                 if reading is not None:
                     async with taking:
                         await self._take(source, reading, take)
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not keep a pool from reading its list again
-                self._ail(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
+            except Exception as error:  # noqa: BLE001 - after an error of ours, a pool still has to read its list again
+                self._warn(source, f"{source.name}: unexpected {type(error).__name__}; its proxies stay as they were")
 
     async def _take(self, source: Source, reading: SourceContents, take: Callable[[Change], Awaitable[None]]) -> None:
         change = await asyncio.to_thread(self._compare, source, reading)
@@ -145,39 +145,39 @@ class ProxyList:
             log.info("%s: %s; there are %d now", source.name, change, len(self.proxies))
 
     async def _look(self, source: Source) -> SourceContents | None:
-        """What *source* says now, if it may have changed and is of use; what is wrong with it is said once."""
+        """The usable contents of *source*, if they may have changed. Each problem is reported once."""
         try:
             listing = await source.look()
         except ConfigError as error:
-            self._ail(source, f"{error}; its proxies stay as they were")
+            self._warn(source, f"{error}; its proxies stay as they were")
             return None
         if listing is None:
             return None
         reading = await asyncio.to_thread(read_lines, listing, source.name)
-        self._tell(source, reading.problems)
+        self._report_new(source, reading.problems)
         if not reading.proxies:
-            self._ail(source, f"{source.name} has no proxies in it any more; they stay as they were")
+            self._warn(source, f"{source.name} has no proxies any more; they stay as they were")
             return None
-        self._ailments.pop(source, None)
+        self._last_warnings.pop(source, None)
         return reading
 
-    def _ail(self, source: Source, why: str) -> None:
-        if self._ailments.get(source) != why:
-            self._ailments[source] = why
+    def _warn(self, source: Source, why: str) -> None:
+        if self._last_warnings.get(source) != why:
+            self._last_warnings[source] = why
             log.warning("%s", why)
 
-    def _tell(self, source: Source, problems: list[str]) -> None:
-        """Say what was not said when the source was read last."""
-        told, now = self._told[source], Counter[str]()
+    def _report_new(self, source: Source, problems: list[str]) -> None:
+        """Report the problems that the last reading of *source* did not have."""
+        told, now = self._reported[source], Counter[str]()
         for problem in problems:
             kind = _unnumbered(problem)
             now[kind] += 1
             if now[kind] > told[kind]:
                 log.warning("%s", problem)
-        self._told[source] = now
+        self._reported[source] = now
 
     def _compare(self, source: Source, reading: SourceContents) -> Change:
-        """Take *reading* for what *source* says from now on; what that changes."""
+        """Take *reading* as the new contents of *source*; returns what that changes."""
         self._readings[source] = reading
         now, _ = _merge(self._readings.items())
         before = {proxy.key: proxy for proxy in self.proxies}
@@ -196,10 +196,10 @@ Proxies = str | PathLike[str] | Iterable[str | PathLike[str] | Proxy] | ProxyLis
 
 
 def list_proxies(proxies: Proxies) -> ProxyList:
-    """*proxies* as a list that can be read.
+    """*proxies* as a list to read.
 
     Args:
-        proxies: A path, ``-`` or an http(s) address; or lines and values, among them paths that are no text; or a
+        proxies: A path, ``-`` or an http(s) address; or lines and values (a path among them must be a ``Path``); or a
             :class:`ProxyList`.
     """
     if isinstance(proxies, ProxyList):
@@ -213,12 +213,12 @@ def list_proxies(proxies: Proxies) -> ProxyList:
 
 
 def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
-    """The proxies that there are now, each once, and what is wrong with the lines that were left out.
+    """The proxies, each once, and what is wrong with the skipped lines.
 
-    Of a proxy that stands there twice the first line counts; that is wrong only if the options differ.
+    If a proxy is there twice, the first line counts. It is a problem only if the options differ.
 
     Raises:
-        ConfigError: A source cannot be read, or there is not one usable proxy.
+        ConfigError: A source cannot be read, or there is no usable proxy.
     """
     listed = list_proxies(proxies)
     problems = [] if listed.is_read else listed.read()
@@ -226,11 +226,11 @@ def read_proxies(proxies: Proxies) -> tuple[list[Proxy], list[str]]:
 
 
 def read_lines(listing: Listing, origin: str) -> SourceContents:
-    """The proxies of a list that comes from *origin*; blank lines and comments, behind ``#``, are skipped."""
+    """The proxies of a list from *origin*. Blank lines and comments (``#``) are skipped."""
     proxies: dict[str, Proxy] = {}
     problems = Problems(origin, listing.unit)
     for number, line in enumerate(listing.lines, start=1):
-        # Most lines begin with a letter or a digit, and are not looked at twice.
+        # Most lines begin with a letter or a digit, and need no closer look.
         if isinstance(line, str) and not line[:1].isalnum() and is_blank(line):
             continue
         try:
@@ -253,7 +253,7 @@ def _proxy(line: Line) -> Proxy:
 
 
 def _conflict(first: Proxy, proxy: Proxy) -> str:
-    """What is wrong with a proxy that was there already; empty if nothing is."""
+    """What is wrong with a proxy that is there twice; empty if nothing is."""
     if first is proxy or first.options == proxy.options:
         return ""
     what = "at another cost" if first.cost != proxy.cost else "with other options"
@@ -261,7 +261,7 @@ def _conflict(first: Proxy, proxy: Proxy) -> str:
 
 
 def _merge(readings: Iterable[tuple[Source, SourceContents]]) -> tuple[dict[str, Proxy], list[str]]:
-    """The proxies of all, those of the first source first, and which have other options in another."""
+    """The proxies of all sources, the first source first, and the conflicts between sources."""
     merged: dict[str, Proxy] = {}
     conflicts: list[str] = []
     for source, reading in readings:
@@ -276,6 +276,6 @@ def _merge(readings: Iterable[tuple[Source, SourceContents]]) -> tuple[dict[str,
 
 
 def _unnumbered(problem: str) -> str:
-    """*problem* without the number of its line, which others may have moved."""
+    """*problem* without its line number, which other lines may change."""
     found = NUMBER.search(problem)
     return f"{problem[: found.start()]}{problem[found.end() :]}" if found else problem

@@ -1,6 +1,6 @@
-"""Where proxies come from: files, the standard input, web addresses, lines and values that were handed in.
+"""Where proxies come from: files, the standard input, web addresses, and lines and values from the caller.
 
-They are read in threads of their own, as a list may have a million lines and a disk may be slow.
+Threads read them, as a list may have a million lines and a disk may be slow.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ LINES = "the list of proxies"
 PROXIES = "proxies"
 
 FILE_SECONDS, URL_SECONDS = 1.0, 300.0
-# A file that ended with a line break and does not any more is most likely being written: so many looks longer it is
-# waited for.
+# If a file ended with a line break and does not any more, somebody is probably writing it. So many more looks wait for
+# its end.
 UNENDED_LOOKS = 10
-# A million lines, and then some.
+# More than a million lines.
 MOST_BYTES = 200_000_000
 TIMEOUT_SECONDS = 60.0
 OK_STATUS = 200
@@ -50,18 +50,18 @@ FAILURES = {
 
 
 class Source(Protocol):
-    """Where proxies come from.
+    """A place from which proxies come.
 
     Attributes:
-        name: For messages; nothing secret in it.
-        seconds: How often to look whether it has changed; 0 for never.
+        name: For messages; without secrets.
+        seconds: How often to look for changes; 0 for never.
     """
 
     name: str
     seconds: float
 
     def read(self) -> Listing:
-        """All lines.
+        """All its lines.
 
         Raises:
             ConfigError: It cannot be read; the message says why.
@@ -69,16 +69,16 @@ class Source(Protocol):
         ...
 
     async def look(self) -> Listing | None:
-        """The lines if they may have changed, else None.
+        """The lines if they may have changed; else None.
 
         Raises:
-            ConfigError: As of :meth:`read`.
+            ConfigError: As for :meth:`read`.
         """
         ...
 
 
-class Given:
-    """Lines or values that were handed in."""
+class FixedLines:
+    """Lines or values from the caller."""
 
     seconds = 0.0
 
@@ -94,7 +94,7 @@ class Given:
 
 
 class StandardInput:
-    """What is piped into the process; it can be read once."""
+    """The standard input. It can be read once."""
 
     name = "the standard input"
     seconds = 0.0
@@ -111,7 +111,7 @@ class StandardInput:
 
 
 class Stamp(NamedTuple):
-    """By what a file is known not to have changed."""
+    """Tells whether a file has changed."""
 
     modified_ns: int
     size: int
@@ -119,7 +119,7 @@ class Stamp(NamedTuple):
 
 
 class File:
-    """A file on the disk. What is seen to change is read once it has been still from one look to the next."""
+    """A file. A changed one is read again when it was the same at two looks in a row."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.name = str(path)
@@ -138,7 +138,7 @@ class File:
         except OSError as error:
             raise _unreadable(self.name, error.strerror) from error
         if not S_ISREG(status.st_mode):
-            # A pipe has been emptied by that.
+            # The pipe is empty now.
             self.seconds = 0.0
         self._read = self._seen = _stamp(status)
         self._is_ended, self._unended_looks = content.endswith(b"\n"), 0
@@ -148,7 +148,7 @@ class File:
         return await asyncio.to_thread(self.look_now)
 
     def look_now(self) -> Listing | None:
-        """The lines if the file has changed since they were read, and not since the last look."""
+        """The lines, if the file has changed since it was read and not since the last look."""
         try:
             stamp = _stamp(self._path.stat())
             if stamp == self._read or stamp != self._seen:
@@ -163,7 +163,7 @@ class File:
             raise _unreadable(self.name, error.strerror) from error
         if is_still:
             return lines
-        # It was written to meanwhile, and is to be read again.
+        # The file was written meanwhile, so it has to be read again.
         self._read = None
         return None
 
@@ -175,7 +175,7 @@ class File:
 
 
 class Web:
-    """A list at a web address, such as providers offer. It is asked for without a proxy."""
+    """A list at a web address, as providers offer it. The request uses no proxy."""
 
     seconds = URL_SECONDS
 
@@ -186,8 +186,8 @@ class Web:
         except ValueError:
             host = None
         if not host:
-            raise ConfigError("the proxies at a web address: it has no host")
-        # Providers put tokens into every other part.
+            raise ConfigError("a web address for proxies has no host")
+        # Any other part may hold a provider's token.
         self.name = f"{parts.scheme.lower()}://{host}/…"
         self._url = url
 
@@ -202,12 +202,12 @@ class Web:
         request = Request(url=self._url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MOST_BYTES)
         try:
             response = await send_directly(request, FINGERPRINTS[0])
-        except Exception as error:  # noqa: BLE001 - whatever it is, it may have the whole address
+        except Exception as error:  # noqa: BLE001 - its message may hold the whole address
             failure = failure_of(error)
             if failure is None:
                 log.debug("%s: unexpected %s", self.name, type(error).__name__)
-            # Nor may the cause of what is raised.
-            why = FAILURES.get(failure, "the answer makes no sense") if failure else "an unexpected error"
+            # The cause of the raised error must not hold it either.
+            why = FAILURES.get(failure, "the answer cannot be understood") if failure else "an unexpected error"
             raise _unreadable(self.name, why) from None
         if response.status != OK_STATUS:
             raise _unreadable(self.name, f"it answers with status {response.status}")
@@ -215,7 +215,7 @@ class Web:
 
 
 def source_at(where: str | PathLike[str]) -> Source:
-    """What *where* names.
+    """The source that *where* names.
 
     Raises:
         ConfigError: It is an address without a host.
@@ -244,7 +244,7 @@ def _stamp(status: stat_result) -> Stamp:
 
 
 def _is_ended(file: BinaryIO) -> bool:
-    """Whether *file* ends with a line break, or is empty."""
+    """Whether *file* is empty or ends with a line break."""
     if not file.seek(0, SEEK_END):
         return True
     file.seek(-1, SEEK_END)

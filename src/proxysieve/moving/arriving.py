@@ -1,4 +1,4 @@
-"""Sessions out of a file, into a store that may know some of them already."""
+"""Takes sessions from a file into a store that may know some of them already."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from proxysieve.sessions.storage import OWN_KINDS, BrowserRecord
 KNOWN = "the store knows them already (--replace takes those of the file)"
 TAKEN = "their proxies carry other sessions already (--replace takes those of the file)"
 TWICE = "another session in the file has the same exit, or name"
-SINCE_REFUSED = "the store knows that their exits were refused since"
-UNBORN = "they were opened or used in the future, by this machine's clock"
+SINCE_REFUSED = "the store knows that their exits were refused since then"
+UNBORN = "this machine's clock says that they were opened or used in the future"
 MANY_COOKIES = "they have more than 1,000 cookies of the site, which no browser keeps"
 TOO_LARGE = "their user data, or what sites keep in their browsers, is larger than 10 MB"
 MOST_COOKIES = 1_000
 MOST_OWN_BYTES = 10_000_000
-# No file of another's keeps an exit from being tried for longer.
+# A foreign file cannot keep an exit unused for longer.
 LONGEST_COOLDOWN_SECONDS = 86_400.0
-# Two machines' clocks may differ by so much.
+# The clocks of two machines may differ this much.
 LEEWAY_SECONDS = 300.0
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be saved, and what came of the sessions.
+    """The records to save, and what became of the sessions.
 
     Attributes:
-        cookie_count: How many of the sessions that came have cookies.
-        cookies_left_out: How many cookies they may not keep, by the reason.
-        replaced_count: How many of the store's are no more.
+        cookie_count: How many imported sessions have cookies.
+        cookies_left_out: How many cookies were left out, by the reason.
+        replaced_count: How many of the store's sessions were replaced.
     """
 
     records: list[Record]
@@ -51,7 +51,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bind_own(export: Export, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random) -> Bound:
-    """The sessions of *export* whose proxies are in *catalog*, as the nearest of *fingerprints*.
+    """The sessions of *export* whose proxies are in *catalog*, with the nearest of *fingerprints*.
 
     Raises:
         ConfigError: One of them is damaged.
@@ -63,7 +63,7 @@ def bind_own(export: Export, catalog: Catalog, fingerprints: Sequence[Fingerprin
             bound.left_out[UNLISTED] += 1
             continue
         if bool(session.exit_name) != proxy.is_gateway:
-            # Several visitors would share one exit, each taken for the only one there.
+            # Several sessions would share one exit, and each would be taken for the only one there.
             raise ConfigError(
                 f"the record of the session {session.name[:40]!r} is damaged: its exit is not its proxy's"
             )
@@ -76,7 +76,7 @@ def bind_own(export: Export, catalog: Catalog, fingerprints: Sequence[Fingerprin
 
 
 class Admission:
-    """Lets sessions into what a store keeps of a site.
+    """Decides which sessions may enter a store's data of a site.
 
     Raises:
         msgspec.DecodeError: A record of the store is damaged.
@@ -113,7 +113,7 @@ class Admission:
         self._last_ok_at = 0.0
 
     def admit(self, bound: Bound) -> Arrival:
-        """Let in those of *bound* that may come."""
+        """Take in those sessions of *bound* that may enter."""
         left_out = Reasons(bound.left_out)
         for moved in bound.sessions:
             moved.cookies, cookies_left_out = sift(moved.cookies, self._site, self._site_of)
@@ -136,7 +136,7 @@ class Admission:
         )
 
     def _obstacle(self, moved: MovedSession) -> str:
-        """Why a session may not come; empty if it may."""
+        """Why a session may not enter; empty if it may."""
         session = moved.session
         exit_ = moved.exit
         moments = (session.opened_at, session.worked_at, exit_.last_ok_at, exit_.last_bad_at, exit_.last_unclear_at)
@@ -179,7 +179,7 @@ class Admission:
             self._put("exit", session.exit_id, moved.exit)
         browser = moved.browser if moved.browser != BrowserRecord() else None
         for kind, value in (("cookies", moved.cookies), ("data", moved.data), ("browser", browser)):
-            # What an older session of this name left must not be found by it.
+            # It must not find what an older session with its name left.
             if value or (kind, session.name) in self._kept:
                 self._put(kind, session.name, value or None)
         self._cookie_count += bool(moved.cookies)

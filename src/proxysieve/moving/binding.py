@@ -1,7 +1,7 @@
-"""Which exit a session of another tool had, and whom it can be here.
+"""Finds the exit that a session of another tool had, and its fingerprint here.
 
-A session without its exit is no session: its cookies were given to another address, and shown from a new one they may
-do harm. So it is left out unless the file says which proxy it used, or its name can say so to a provider.
+A session needs its exit: its cookies were given to that address, and may do harm at another one. So it is left out
+unless the file says which proxy it used, or a provider knows its exit by its name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from proxysieve.moving.moved import PROVIDER_NAME, FoundSession, FoundSessions, 
 
 EXITLESS = "nothing says which proxies they used"
 AMBIGUOUS = "the list has several providers with session names, and nothing says which they used (--proxy names one)"
-ENDED = "they had ended there, by the age that their user chose"
+ENDED = "they had ended there, by the maximum age that was set"
 LONGEST_CREDENTIALS = 1_000
 
 
@@ -34,7 +34,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         left_out: How many have none, by the reason.
-        other_looks: How many have to look different here: by what they were, and by what they are.
+        other_fingerprints: How many get another browser here: by the old and the new one.
     """
 
     sessions: list[MovedSession]
@@ -45,7 +45,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 def bind(
     found: FoundSessions, site: str, catalog: Catalog, fingerprints: Sequence[Fingerprint], rng: Random, now: float
 ) -> Bound:
-    """Give the sessions in *found* that have not ended *now* exits of *catalog* and looks of *fingerprints*.
+    """Give the sessions in *found* that have not ended exits of *catalog* and some of *fingerprints*.
 
     Raises:
         ConfigError: A name cannot be that of a session at a provider.
@@ -68,9 +68,9 @@ def bind(
 def choose_fingerprint(
     user_agent: str, fingerprints: Sequence[Fingerprint], rng: Random, browser: Browser | None = None
 ) -> tuple[Fingerprint, str]:
-    """Who is nearest to *user_agent*, any if it tells nothing; and the change in words, if it is one.
+    """The fingerprint nearest to *user_agent*, or any if it tells nothing; and the change in words, if there is one.
 
-    Where *browser* is of another family, it counts.
+    *browser* counts more if it is of another family.
     """
     told = browser_of(user_agent)
     if browser and (told is None or told.family != browser.family):
@@ -83,7 +83,7 @@ def choose_fingerprint(
 
 
 def _place(one: FoundSession, catalog: Catalog, providers: Sequence[Proxy]) -> tuple[Proxy, str] | str:
-    """The proxy of a session and its name there; or why there is none."""
+    """The proxy of a session and its name there; or why it has none."""
     if one.proxy_url:
         return _place_of(one.proxy_url, catalog, providers) or UNLISTED
     if not providers:
@@ -92,7 +92,7 @@ def _place(one: FoundSession, catalog: Catalog, providers: Sequence[Proxy]) -> t
         return AMBIGUOUS
     if not PROVIDER_NAME.fullmatch(one.name):
         raise ConfigError(
-            f"{one.name[:40]!r} cannot be the name of a session at a provider: it would not be understood"
+            f"{one.name[:40]!r} cannot be a session's name at a provider: expected 1 to 200 visible ASCII characters"
         )
     return providers[0], one.name
 
@@ -111,17 +111,17 @@ def _place_of(url: str, catalog: Catalog, providers: Sequence[Proxy]) -> tuple[P
             return provider, name
     if used.username or used.password:
         return None
-    # An address alone is enough where only one proxy is there.
+    # An address alone is enough if only one proxy has it.
     there = [proxy for proxy in catalog if not proxy.is_gateway and address_of(proxy) == address_of(used)]
     return (there[0], "") if len(there) == 1 else None
 
 
 def _name_at(provider: Proxy, used: Proxy) -> str:
-    """The session name that *used* tells *provider*; empty if it is another proxy."""
+    """The session name in the credentials that *used* has for *provider*; empty if it is another proxy."""
     if address_of(provider) != address_of(used) or len(used.username) + len(used.password) > LONGEST_CREDENTIALS:
         return ""
     first, *rest = map(re.escape, f"{provider.username}\0{provider.password}".split(SESSION_PLACEHOLDER))
-    # The name may stand there more than once.
+    # The name may be there more than once.
     pattern = f"{first}([!-~]+)" + r"\1".join(rest)
     found = re.fullmatch(pattern, f"{used.username}\0{used.password}")
     return found[1] if found else ""

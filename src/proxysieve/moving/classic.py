@@ -1,7 +1,7 @@
 """The sessions of the algorithm of 2019: ``SESSIONS``, an object of objects with a name and a user agent.
 
-It stored a session once it had worked, and deleted it at its first failure; so all that are in the file work. When
-they were opened, it did not keep.
+It stored a session after it had worked, and deleted it at its first failure. So all sessions in the file work. It did
+not store when they were opened.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from proxysieve.errors import ConfigError
 from proxysieve.moving.moved import FoundSession, FoundSessions, Reasons, check_count, check_name
 
 ORIGIN = "the algorithm of 2019"
-UNDATED = "their file does not say how old they are, so they count from when it was written"
+UNDATED = "their file does not say how old they are, so their age counts from when it was written"
 
 
 def is_classic(value: dict[str, Any]) -> bool:
@@ -21,7 +21,7 @@ def is_classic(value: dict[str, Any]) -> bool:
 
 
 def read_classic(value: dict[str, Any], written_at: float) -> FoundSessions:
-    """The sessions in *value*; what else is kept of one becomes its user data.
+    """The sessions in *value*. Other fields of a session become its user data.
 
     Raises:
         ConfigError: One of them is damaged.
@@ -33,7 +33,7 @@ def read_classic(value: dict[str, Any], written_at: float) -> FoundSessions:
 
 def _session(key: str, value: dict[str, Any], written_at: float) -> FoundSession:
     rest = dict(value)
-    # JavaScript's objects take a number for a name as well.
+    # A name in JavaScript may also be a number.
     name, user_agent, proxy_url = str(rest.pop("name")), rest.pop("userAgent"), rest.pop("proxyUrl", "")
     if name != key or not isinstance(user_agent, str) or not isinstance(proxy_url, str):
         raise ConfigError(f"the session {key[:40]!r} of {ORIGIN} is damaged")

@@ -1,4 +1,4 @@
-"""Cookies on their way: as a session's jar keeps them, and as other tools wrote them down."""
+"""Cookies that move: as a session's jar keeps them, and as other tools store them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from proxysieve.sessions.cookie_file import PORT, cookies_at
 from proxysieve.sessions.storage import CookieRecord, cookie_of
 
 ADDRESS = re.compile(r"[\d.]+|.*:.*")
-OTHERS = "they are other sites'"
+OTHERS = "they belong to other sites"
 TOO_LONG = f"they are longer than {MOST_BYTES:,} bytes, which no browser keeps"
 
 
@@ -32,10 +32,10 @@ def make_cookie(
     http_only: bool = False,
     same_site: str | None = None,
 ) -> CookieRecord:
-    """The cookie that is sent to *domain*, and if it is not *is_host_only*, to all below it; to no other host.
+    """The cookie for *domain*, and for all domains below it unless it is *is_host_only*.
 
     Raises:
-        ConfigError: No browser would keep it so.
+        ConfigError: No browser would keep it.
     """
     written = domain.lstrip(".").lower()
     host = ascii_name(written) or written
@@ -57,7 +57,7 @@ def make_cookie(
 
 
 def settle(cookie: CookieRecord, site: str) -> CookieRecord:
-    """*cookie*; where it names no domain, as one of *site*."""
+    """*cookie*; if it names no domain, as one of *site*."""
     if cookie.domain:
         return cookie
     host = PORT.sub("", site)
@@ -90,11 +90,11 @@ def _byte_count(*texts: str) -> int:
 
 
 def check_cookie(cookie: CookieRecord) -> None:
-    """Refuse what is no cookie.
+    """Refuse a cookie that is not valid.
 
     Raises:
-        ConfigError: It would break the header that it is sent in. The message has no value, which is a secret.
+        ConfigError: It would break the header that it is sent in. The message leaves out its value, which is secret.
     """
     pair = cookie.name + (cookie.value or "")
     if not pair or ";" in pair or CONTROLS.search(pair + cookie.domain + cookie.path):
-        raise ConfigError(f"the cookie {cookie.name[:40]!r} is none: it would break the header that it is sent in")
+        raise ConfigError(f"the cookie {cookie.name[:40]!r} is not valid: it would break the header that it is sent in")

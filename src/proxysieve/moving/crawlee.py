@@ -1,9 +1,8 @@
-"""The session pools that Crawlee saved, for JavaScript (and the Apify SDK before it) and for Python.
+"""The session pools that Crawlee saves, for JavaScript (and the Apify SDK before it) and for Python.
 
-A session there is a name, cookies, user data and a score of errors. Crawlee 4 for JavaScript also keeps which proxy it
-used, what it looked like and whether it is retired; what it says counts for more than what its scores let one guess.
-Before, a pool kept no proxy, unless the user put it into the user data; and none keeps whether a retired session was
-blocked, or only used up.
+A session there has a name, cookies, user data and an error score. Crawlee 4 for JavaScript also keeps its proxy and
+fingerprint, and whether it is retired, which counts more than what its scores suggest. Earlier, a pool kept no proxy
+unless the user put it into the user data. No pool keeps whether a retired session was blocked or only used up.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from proxysieve.moving.moved import LAST_AT, FoundSession, FoundSessions, Reason
 from proxysieve.sessions.storage import CookieRecord
 
 ORIGIN = "Crawlee"
-RETIRED = "they were retired there: blocked, or only used up, which is not kept"
+RETIRED = "they were retired there: blocked or only used up (the file does not say which)"
 UNPROVEN = "it is not certain that they ever worked"
-# Where users put what a session used. It has the proxy's password in it, and is not taken along as data.
+# Where users put a session's proxy. It has the proxy's password, and is not kept as user data.
 PROXY_KEYS = ("proxyUrl", "proxy_url")
 PROXY_OBJECTS = ("proxyInfo", "proxy_info", "proxy")
 AGENT_KEYS = ("userAgent", "user_agent")
 ENDLESS = "Infinity"
 OVER = "-Infinity"
-# For how long a session lasts where its user says nothing (maxAgeSecs).
+# How long a session lasts unless the user sets maxAgeSecs.
 USUAL_SECONDS = 3_000.0
-UNCHECKED = "of some, Crawlee did not check the certificates (ignoreTlsErrors): here they are checked"
+UNCHECKED = "Crawlee did not check the certificates for some (ignoreTlsErrors): here they are checked"
 
 
 class ToughCookie(msgspec.Struct, frozen=True, rename="camel"):
-    """One of a jar of JavaScript's tough-cookie."""
+    """A cookie in a jar of tough-cookie, for JavaScript."""
 
     key: str = ""
     value: str = ""
@@ -52,7 +51,7 @@ class ToughCookie(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ToughJar(msgspec.Struct, frozen=True):
-    """Such a jar."""
+    """A jar of tough-cookie."""
 
     cookies: list[ToughCookie] = []
 
@@ -71,7 +70,7 @@ class PlainCookie(msgspec.Struct, frozen=True):
 
 
 class ProxyInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """What a session of Crawlee 4 is tied to."""
+    """The proxy of a session of Crawlee 4."""
 
     url: str | None = None
     hostname: str | None = None
@@ -82,7 +81,7 @@ class ProxyInfo(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def address(self) -> str:
-        """Where it is, with credentials; empty if that is not said."""
+        """Its address with credentials; empty if it is not known."""
         if self.url or not self.hostname or not self.port:
             return self.url or ""
         login = f"{quote(self.username or '', safe='')}:{quote(self.password or '', safe='')}@"
@@ -90,7 +89,7 @@ class ProxyInfo(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CrawleeFingerprint(msgspec.Struct, frozen=True):
-    """What it is to look like."""
+    """The fingerprint of a session of Crawlee 4."""
 
     browser: str | None = None
     platform: str | None = None
@@ -98,13 +97,13 @@ class CrawleeFingerprint(msgspec.Struct, frozen=True):
 
 
 class SavedCrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session of either; the one has a jar, the other cookies."""
+    """A session for JavaScript, with a jar, or for Python, with cookies."""
 
     id: str
     cookie_jar: ToughJar | None = None
     cookies: list[PlainCookie] | dict[str, Any] | None = None
     user_data: dict[str, Any] = {}
-    # JSON has no word for infinity, and says null.
+    # JSON cannot write infinity, and has null there.
     error_score: float | None = 0.0
     max_error_score: float | None = 3.0
     error_score_decrement: float | None = 0.5
@@ -118,12 +117,12 @@ class SavedCrawleeSession(msgspec.Struct, frozen=True, kw_only=True, rename="cam
 
     @property
     def is_retired(self) -> bool:
-        """Whether it is not to be used any more: as the file says, or because it is blocked."""
+        """Whether the file says that it is retired, or it is blocked."""
         return bool(self.retired) or _number(self.error_score) >= _number(self.max_error_score)
 
 
 class CrawleePool(msgspec.Struct, frozen=True):
-    """What it saves."""
+    """A saved pool."""
 
     sessions: list[SavedCrawleeSession]
 
@@ -176,7 +175,7 @@ def _session(one: SavedCrawleeSession) -> FoundSession:
 
 
 def _ok_count(one: SavedCrawleeSession) -> int:
-    """How often it worked at least: a failure adds 1 to the score, a good answer takes the decrement off again."""
+    """The least number of good answers: a failure adds 1 to the score, and a good answer takes the decrement off."""
     least = (_number(one.usage_count) - _number(one.error_score)) / (1 + max(0.0, _number(one.error_score_decrement)))
     return max(0, math.ceil(least)) if math.isfinite(least) else 0
 
@@ -186,7 +185,7 @@ def _number(value: float | None) -> float:
 
 
 def _end(one: SavedCrawleeSession) -> float:
-    """When a session ends whose user wanted it to last for another time than is usual."""
+    """When a session ends, if its user set an unusual age."""
     if one.expires_at is None:
         return math.inf
     opened_at, ends_at = _moment(one.created_at), _seconds_or_never(one.expires_at)
@@ -219,11 +218,11 @@ def _cookies(one: SavedCrawleeSession) -> list[CookieRecord]:
             cookie.name,
             cookie.value,
             cookie.domain,
-            # A dot in front is how this jar remembers that the site named a domain.
+            # This jar puts a dot in front if the site named a domain.
             is_host_only=not cookie.domain.startswith("."),
             path=cookie.path,
             secure=cookie.secure,
-            # Automated browsers say so of what ends with the browser, and sessions outlive browsers.
+            # Automated browsers write -1 for cookies that end with the browser. Sessions outlive browsers.
             expires=None if cookie.expires is None or cookie.expires < 0 else _bounded(cookie.expires),
             http_only=cookie.http_only,
             same_site=cookie.same_site,
@@ -277,7 +276,7 @@ def _seconds_or_never(at: datetime) -> float:
 
 
 def _seconds(at: datetime) -> float:
-    """*at* in Unix seconds; what names no zone was written by a Python that did not say UTC."""
+    """*at* in Unix seconds. A time without a zone is UTC: older versions for Python wrote it so."""
     try:
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except OverflowError as error:
@@ -285,7 +284,7 @@ def _seconds(at: datetime) -> float:
 
 
 def _bounded(at: float) -> float:
-    """When a cookie expires: sites say the year 9999 for never, and any time in the past for at once."""
+    """When a cookie expires. Sites use the year 9999 for never, and any past time for at once."""
     return min(max(0.0, at), LAST_AT)
 
 

@@ -1,4 +1,4 @@
-"""Sessions out of a store, into a file."""
+"""Writes sessions of a store into a file."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from proxysieve.moving.moved import Export, MovedSession, Reasons
 from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 
 UNLISTED = "their proxies are not in the list"
-TOO_OLD = "they are older than 24 h, or than their proxy's ttl_seconds, and their exits may be others' by now"
+TOO_OLD = "they are older than 24 h or than their proxy's ttl_seconds, and their exits may belong to others by now"
 REFUSED = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 
 
 class Packing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is taken along, and how many are left, by the reason."""
+    """The sessions to move, and how many stay, by the reason."""
 
     export: Export
     left_out: Reasons
 
 
 def is_over_age(session: SessionRecord, proxy: Proxy | None, now: float) -> bool:
-    """Whether *session* has ended by its age. One with a name of its own is told to be lost instead, if it is."""
+    """Whether *session* has ended by its age. A named session that is lost is reported as lost instead."""
     return not session.is_named and now >= ends_at(session, proxy)
 
 
 def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> Packing:
-    """The sessions of *site* whose proxies are in *catalog*, out of the *records* of its store.
+    """The sessions of *site* whose proxies are in *catalog*, from the *records* of its store.
 
     Raises:
         msgspec.DecodeError: A record is damaged.
@@ -64,19 +64,19 @@ def pack(site: str, catalog: Catalog, records: Iterable[Record], now: float) -> 
 
 
 def address_of(proxy: Proxy) -> str:
-    """Where *proxy* is, without who uses it."""
+    """The address of *proxy* without credentials."""
     return f"{proxy.scheme}://{proxy.address}"
 
 
 def encode(export: Export) -> bytes:
-    """The file of *export*: the same sessions give the same bytes."""
+    """The contents of a file for *export*. The same sessions give the same bytes."""
     return msgspec.json.format(msgspec.json.encode(export), indent=2) + b"\n"
 
 
 def encode_classic(export: Export) -> bytes:
-    """Those of *export* that work as the algorithm of 2019 kept them: by the names that its provider knows them by.
+    """The working sessions of *export* in the form of the algorithm of 2019, with the names that a provider knows.
 
-    Of a plain proxy, which has no such names, the address stands beside them.
+    A plain proxy has no such names, so its address is added.
     """
     working = [one for one in export.sessions if _works(one)]
     sessions = {one.session.exit_name or one.session.name: _classic(one) for one in working}

@@ -1,4 +1,4 @@
-"""Files of sessions, on the disk."""
+"""Files of sessions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 from proxysieve.errors import ConfigError
 
-# A pool of tens of thousands of sessions; what is larger is something else.
+# Enough for tens of thousands of sessions.
 MOST_BYTES = 100_000_000
 
 
 def read_content(file: str, now: float) -> tuple[bytes, float]:
-    """What is in *file* (``-`` for the standard input), and when it was written: *now*, where that is not known.
+    """The content of *file* (``-`` for the standard input), and when it was written: *now* if that is not known.
 
     Raises:
-        ConfigError: It cannot be read, or is too large.
+        ConfigError: It cannot be read, or it is too large.
     """
     try:
         if file == "-":
@@ -33,13 +33,13 @@ def read_content(file: str, now: float) -> tuple[bytes, float]:
 
 
 def write_privately(path: Path, content: bytes) -> None:
-    """Write *content* to *path* for nobody but this user to read: all of it, or nothing.
+    """Write *content* to *path*, readable only by this user. The file is written whole or not at all.
 
     Raises:
         ConfigError: It cannot be written.
     """
     try:
-        # Made for its owner alone, beside the place that it will take.
+        # The draft is created for its owner alone, in the same directory.
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

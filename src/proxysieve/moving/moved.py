@@ -1,4 +1,4 @@
-"""The values that move: a session with all that belongs to it, the file of them, and what came of it."""
+"""What moves: a session with its data, the file of sessions, and the result."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 
 FORMAT: Literal["proxysieve sessions"] = "proxysieve sessions"
 FORMAT_VERSION = 1
-# Until the year 2100, moments are below.
+# Times until the year 2100 are smaller.
 LAST_AT = 4_102_444_800.0
-# Each costs a place in what chance draws from; few policies of the classic kind want more than a hundred sessions.
+# Each draw takes a place in the random choice. Few classic pools want more than a hundred sessions.
 MOST_DRAWS = 10_000
 MOST_COUNT = 2**53
 LONGEST_NAME = 1_000
 MOST_SESSIONS = 100_000
-# What a user agent, a header or a reason has letters of.
+# The length of a user agent, a header or a reason.
 LONGEST_TEXT = 1_000
 MOST_HINTS = 20
 MOST_USES = 1_000
 LARGEST_SCREEN = 100_000
-# What a provider can be told in a user name. It is not for us to say which letters it takes.
+# What fits into a user name for a provider. Which letters a provider accepts is its own matter.
 PROVIDER_NAME = re.compile(r"[!-~]{1,200}")
 
 Reasons = Counter[str]
@@ -41,11 +41,11 @@ class MovedSession(msgspec.Struct, kw_only=True):
     """One session, as a file has it.
 
     Attributes:
-        session: Its record, which knows the proxy by its key.
-        address: Where the proxy is, without who uses it; for a reader, and empty if it is not known.
+        session: Its record, with the key of its proxy.
+        address: The proxy's address without credentials, for readers; empty if it is not known.
         exit: What happened to its exit at the site.
-        data: The user's own.
-        browser: What it has beside its cookies, if it is a visitor by a real browser.
+        data: The user's data.
+        browser: What a real browser keeps for it beside cookies.
     """
 
     session: SessionRecord
@@ -60,8 +60,8 @@ class Export(msgspec.Struct, kw_only=True):
     """A file of sessions.
 
     Attributes:
-        format: By which the file is told from others.
-        version: Grows when older readers could not make sense of it.
+        format: Tells the file from others.
+        version: Grows when older readers cannot read the file any more.
         sessions: The oldest first.
     """
 
@@ -72,13 +72,13 @@ class Export(msgspec.Struct, kw_only=True):
 
 
 class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
-    """What another tool knew of a session that worked.
+    """What another tool knows about a session that worked.
 
     Attributes:
-        user_agent: Empty where it is not said.
-        looks: What else is said of its browser, which counts for more; None if nothing is.
-        proxy_url: What it used, with credentials; empty where it is not said.
-        ok_count: So many good answers at least.
+        user_agent: Empty if it is not known.
+        browser: What else is known of its browser, which counts more; None if nothing is.
+        proxy_url: Its proxy, with credentials; empty if it is not known.
+        ok_count: The least number of good answers.
         ends_at: When its user wanted it to end.
     """
 
@@ -98,9 +98,9 @@ class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions in a file of another tool.
 
     Attributes:
-        origin: Whose they are.
-        left_out: How many are of no use, by the reason.
-        notes: What is to be known of those that are, a sentence each.
+        origin: The tool.
+        left_out: How many cannot be used, by the reason.
+        notes: What the user should know about the others, a sentence each.
     """
 
     origin: str
@@ -110,7 +110,7 @@ class FoundSessions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_moved(moved: MovedSession) -> None:
-    """Refuse a session whose record cannot be true, or would do harm in a store.
+    """Refuse a session whose record cannot be right, or would do harm in a store.
 
     Raises:
         ConfigError: It is damaged.
@@ -142,7 +142,7 @@ def check_moved(moved: MovedSession) -> None:
 
 
 def _is_sendable(fingerprint: Fingerprint) -> bool:
-    """Whether headers can carry it, and a browser can be told it."""
+    """Whether headers can carry it, and a browser can use it."""
     hints = [text for hint in fingerprint.client_hints for text in hint]
     texts = (fingerprint.impersonate, fingerprint.user_agent, fingerprint.accept_language, fingerprint.engine, *hints)
     is_short = len(fingerprint.client_hints) <= MOST_HINTS and all(len(text) <= LONGEST_TEXT for text in texts)
@@ -163,17 +163,17 @@ def _is_window(browser: BrowserRecord) -> bool:
 
 
 def check_count(sessions: Sized) -> None:
-    """Refuse more sessions than a store is made for.
+    """Refuse more sessions than a store can hold.
 
     Raises:
         ConfigError: There are too many.
     """
     if len(sessions) > MOST_SESSIONS:
-        raise ConfigError(f"it has {len(sessions):,} sessions: import {MOST_SESSIONS:,} at once at most")
+        raise ConfigError(f"it has {len(sessions):,} sessions: import at most {MOST_SESSIONS:,} at once")
 
 
 def check_name(name: str) -> None:
-    """Refuse what no session can be called.
+    """Refuse a name that no session can have.
 
     Raises:
         ConfigError: It is empty, or too long.
@@ -183,5 +183,5 @@ def check_name(name: str) -> None:
 
 
 def is_moment(at: float) -> bool:
-    """Whether *at* can be one, in Unix seconds."""
+    """Whether *at* can be a time in Unix seconds."""
     return math.isfinite(at) and 0 <= at <= LAST_AT

@@ -1,4 +1,4 @@
-"""A file of sessions, whosever it is."""
+"""Reads a file of sessions, from any of the known tools."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EXPECTED = (
     "expected what proxysieve export writes, SESSIONS of the algorithm of 2019, or a session pool that Crawlee saved"
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# How a key-value store wraps a value where it is not a file of its own.
+# The names under which a key-value store keeps a value that has no file of its own.
 WRAPPINGS = ("SESSIONS", "SDK_SESSION_POOL_STATE", "CRAWLEE_SESSION_POOL_STATE", "value")
-# What memory bears: each value takes some fifty bytes of it, however short it is in the file.
+# Memory is the limit: each value takes some fifty bytes, however short it is in the file.
 MOST_VALUES = 5_000_000
 
 
@@ -28,27 +28,27 @@ def read_sessions(content: bytes, written_at: float) -> Export | FoundSessions:
         ConfigError: It is none of the known forms, or damaged.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ConfigError(f"it has more than {MOST_VALUES:,} values in it: import fewer sessions at once")
+        raise ConfigError(f"it has more than {MOST_VALUES:,} values: import fewer sessions at once")
     try:
         value = msgspec.json.decode(content.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"it is no JSON ({error}): {EXPECTED}") from error
     value = _unwrapped(value)
     if not isinstance(value, dict):
-        raise ConfigError(f"it has no sessions in it: {EXPECTED}")
+        raise ConfigError(f"it has no sessions: {EXPECTED}")
     if value.get("format") == FORMAT:
         return _read_own(value)
     if is_crawlee(value):
         return read_crawlee(value)
     if is_classic(value):
         return read_classic(value, written_at)
-    raise ConfigError(f"it has no sessions in it: {EXPECTED}")
+    raise ConfigError(f"it has no sessions: {EXPECTED}")
 
 
 def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if not isinstance(value, dict) or value.get("format") == FORMAT:
         return value
-    # Crawlee 4 puts the name of a pool behind that of its state.
+    # Crawlee 4 puts a pool's name after that of its state.
     inner = next((value[name] for name in value if name.startswith(WRAPPINGS) and isinstance(value[name], dict)), None)
     return value if inner is None or is_classic(value) else inner
 

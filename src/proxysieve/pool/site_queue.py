@@ -18,7 +18,7 @@ from proxysieve.clock import Clock
 from proxysieve.core.events import Asked, Event, Reported, SessionClosed
 from proxysieve.core.model import Exchange, Outcome, Proxy, Verdict
 from proxysieve.core.records import Record, decode
-from proxysieve.core.robots.asking import fact_in
+from proxysieve.core.robots.asking import verdict_on_session
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.status import SiteStatus
@@ -311,8 +311,8 @@ class SiteQueue:
     def take_back_aside(self, lease: int, session: Session, exchange: Exchange, *, had_worked: bool) -> Verdict:
         """The request of *lease* brought *exchange*, which is no page; the verdict."""
         verdict = self.judge.judge(exchange)
-        learned = fact_in(verdict, exchange.status, had_worked=had_worked)
-        self._end(Reported(self.clock.now(), lease, learned, exchange.redirect_count), session)
+        told = verdict_on_session(verdict, exchange.status, had_worked=had_worked)
+        self._end(Reported(self.clock.now(), lease, told, exchange.redirect_count), session)
         log.debug("%s: %s was %s %s, asked aside", session.site, session, verdict.outcome, verdict.why)
         return verdict
 

@@ -1,4 +1,4 @@
-"""IMAGINES a world of sites, bans and exits; the rivals' policies; the comparison."""
+"""IMAGINES a world of sites, bans and exits; plays our policies and those of rivals in it; compares them."""
 
 from proxysieve.core.site.policy import Choice, Open, Policy, Reuse
 from proxysieve.sim.contest import contest, simulate

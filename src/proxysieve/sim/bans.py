@@ -1,7 +1,7 @@
-"""Who is banned when, at one site: bans from the start, limits, quotas and other users' doing.
+"""Which exits are banned when, at one site: bans from the start, limits, quotas, and bans by other users.
 
-Everything is asked in the order of time. A window holds the moments of the requests that count, one more than the
-limit allows, because older ones decide nothing; a ban ends because time has passed it.
+All calls come in the order of time. A window keeps the times of the last requests, one more than the limit allows,
+because older ones decide nothing. A ban ends when its time has passed.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import NamedTuple
 from proxysieve.sim.exits import ExitTable, stream
 from proxysieve.sim.scenario import Limit, Others, Scenario
 
-# Moments are Unix seconds, as everywhere; 0 stands for "never" in the records of the core.
+# Times are Unix seconds, as everywhere. 0 means "never" in the records of the core.
 START_AT = 1_000_000.0
 HOUR_SECONDS = 3600.0
 
 
 class Ruling(NamedTuple):
-    """What the site decides about one request.
+    """The site's decision about one request.
 
     Attributes:
         is_served: Whether it gets its page.
-        until: When a throttled one may come again; 0 where the exit is banned.
+        until: When a throttled one may come again; 0 if the exit is banned.
     """
 
     is_served: bool
@@ -36,7 +36,7 @@ REFUSED = Ruling(is_served=False)
 
 
 class Ban:
-    """A ban of an exit or a network for breaking one limit; it may still be to come."""
+    """A ban of an exit or a network for breaking one limit. It may begin later."""
 
     __slots__ = ("begins_at", "ends_at")
 
@@ -46,7 +46,7 @@ class Ban:
 
 
 class Counter:
-    """One limit, with what it has counted."""
+    """One limit, and what it has counted."""
 
     def __init__(self, spec: Limit, exits: ExitTable) -> None:
         self.spec = spec
@@ -64,19 +64,19 @@ class Counter:
         return self.from_at <= now < self.until_at
 
     def banned_until(self, exit_: int, now: float) -> float:
-        """When the ban ends that is in force at *now*; 0 if none is."""
+        """When the ban that is in force at *now* ends; 0 if there is none."""
         ban = self._bans.get(self._key[exit_])
         return ban.ends_at if ban and ban.begins_at <= now < ban.ends_at else 0.0
 
     def room_at(self, exit_: int, now: float) -> float:
-        """From when on one more request is not too many."""
+        """When one more request will not be too many."""
         window, spec = self._windows[self._key[exit_]], self.spec
         if not self.is_in_force(now) or len(window) < spec.requests:
             return now
         return max(now, window[-spec.requests] + spec.window_seconds)
 
     def count(self, exit_: int, now: float) -> list[int]:
-        """Count a request; the exits that it gets banned."""
+        """Count a request; returns the exits that it gets banned."""
         key, spec = self._key[exit_], self.spec
         window = self._windows[key]
         window.append(now)
@@ -92,7 +92,7 @@ class Counter:
 
 
 class OtherUsers:
-    """The bans that other users of one exit cause, drawn as time goes on and whatever we do."""
+    """The bans that other users of one exit cause. They are drawn as time passes, whatever we do."""
 
     __slots__ = ("_draws", "_ends_at", "_next")
 
@@ -102,7 +102,7 @@ class OtherUsers:
         self._ends_at = 0.0
 
     def banned_until(self, now: float) -> float:
-        """When the ban ends that is in force at *now*; 0 if none is."""
+        """When the ban that is in force at *now* ends; 0 if there is none."""
         while self._next[0] <= now:
             self._ends_at = max(self._ends_at, self._next[1])
             self._next = next(self._draws)
@@ -118,12 +118,12 @@ def _bans_of_others(spec: Others, seed: int, site: int, exit_: int) -> Iterator[
 
 
 class Site:
-    """One site, and whom it has banned.
+    """One site, and which exits it has banned.
 
     Attributes:
         burned: The exits that a limit or a quota has banned.
-        uses: How many requests of each exit it has seen that were not refused.
-        quota: How many it bears of each; None if there is no end.
+        uses: For each exit, how many requests were not refused.
+        quota: For each exit, how many requests the site allows; None for no limit.
     """
 
     def __init__(self, scenario: Scenario, exits: ExitTable, seed: int, number: int, banned: list[float]) -> None:
@@ -139,7 +139,7 @@ class Site:
         self._number = number
 
     def banned_until(self, exit_: int, now: float) -> float:
-        """When the exit is let in again, as it stands at *now*; 0 if it is not banned."""
+        """When the ban of the exit ends, as known at *now*; 0 if it is not banned."""
         until = self._banned[exit_]
         until = until if now < until else 0.0
         for counter in self.counters:
@@ -149,13 +149,13 @@ class Site:
         return until
 
     def room_at(self, exit_: int, now: float) -> float:
-        """From when on one more request breaks no limit and no quota; infinite for never."""
+        """When one more request breaks no limit and no quota; infinite for never."""
         if self.quota is not None and self.uses[exit_] >= self.quota[exit_]:
             return math.inf
         return max((counter.room_at(exit_, now) for counter in self.counters), default=now)
 
     def visit(self, exit_: int, now: float, *, is_banned: bool) -> Ruling:
-        """Count a request of an exit of which it is known whether it is banned, and decide about it."""
+        """Count a request of an exit, and decide about it."""
         if is_banned:
             self._count(exit_, now, is_refused=True)
             return REFUSED
@@ -175,7 +175,7 @@ class Site:
                 self.burned.update(one for one in hit if self._is_a_loss(one, now))
 
     def _is_a_loss(self, exit_: int, now: float) -> bool:
-        # A network's ban also hits exits that nobody could have used.
+        # A network's ban also hits exits that could not be used anyway.
         return not self._is_dead[exit_] and now >= self._banned[exit_]
 
     def _throttled_until(self, exit_: int, now: float) -> float:
@@ -214,7 +214,7 @@ def sites_of(scenario: Scenario, exits: ExitTable, seed: int) -> list[Site]:
 
 
 def _bans_at_the_start(scenario: Scenario, exits: ExitTable, seed: int) -> list[float]:
-    """Until when each exit is banned. Each draws alike, banned or not, so a share changes nothing for the others."""
+    """When the ban of each exit ends. Each draws alike, banned or not, so a share changes nothing for the others."""
     rng, bans = stream(seed, "bans"), scenario.bans
     network_is_banned = [rng.random() < bans.network_share for _ in range(exits.network_count)]
     until = []

@@ -22,9 +22,9 @@ def simulate(scenario: Scenario | str, policy: Policy | str, *, seed: int = 1) -
     """Play *scenario* once, in virtual time.
 
     Args:
-        scenario: One that was loaded, or what :func:`load_scenario` takes.
-        policy: The name of one, or your own: an object with ``choose(facts, now, rng)``. Each site has a copy, anew in
-            each run.
+        scenario: A loaded one, or what :func:`load_scenario` takes.
+        policy: The name of one, or your own: an object with ``choose(state, now, rng)``. Each site has a copy, which is
+            new in each run.
         seed: Of the world, which is the same for every policy, and of the policy's own chance.
 
     Raises:
@@ -37,7 +37,7 @@ def simulate(scenario: Scenario | str, policy: Policy | str, *, seed: int = 1) -
 
 
 def contest(scenarios: Sequence[Scenario], policies: Sequence[str], seeds: Sequence[int]) -> Iterator[Figures]:
-    """Play every policy in every world, and give the figures in that order as they come.
+    """Play every policy in every world. The figures come in that order.
 
     Raises:
         ConfigError: There is no such policy.
@@ -49,7 +49,7 @@ def contest(scenarios: Sequence[Scenario], policies: Sequence[str], seeds: Seque
 
 
 def _on_all_cores(tasks: Sequence[Task]) -> Iterator[Figures]:
-    # Spawned, because a process that has threads must not be forked.
+    # Spawned, because a process with threads must not be forked.
     workers = min(os.cpu_count() or 1, len(tasks))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         yield from executor.map(_play, tasks)

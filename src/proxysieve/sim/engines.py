@@ -1,4 +1,4 @@
-"""Our own engine as a player's rival: the real thing, one a site, without a pool around it."""
+"""Our own engine as a player's rival: the real one, with one for each site, without a pool around it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from proxysieve.core.site.policy import Policy
 from proxysieve.core.site.retry import wants_another
 from proxysieve.sim.exits import ExitTable, Group
 from proxysieve.sim.rivals.rival import Go, Later, Recruit, Rival
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
-# What the signs of the judge would say. One each for all requests, as they never change.
+# The judge's verdicts. They never change, so all requests share them.
 VERDICTS = {
     Outcome.OK: Verdict(outcome=Outcome.OK),
     Outcome.BLOCKED: Verdict(outcome=Outcome.BLOCKED, why="status 403"),
@@ -31,15 +31,15 @@ VERDICTS = {
 
 
 class Engines:
-    """An engine for each site, over one catalog of all proxies, as a pool would have them."""
+    """An engine for each site, with one catalog of all proxies, as in a pool."""
 
     def __init__(self, world: World, policy: Callable[[], Policy], rng: Random) -> None:
         self._world = world
         self._policy = policy
         self._rng = rng
         self._waiting = 1
-        # What is asked for next at each site, and what each request that is out asks for: who was refused a page asks
-        # for it again, through an exit on which it has not failed, and who got one for another.
+        # The next pages of each site, and the page of each running request. A refused page is requested again, through
+        # an exit on which it has not failed.
         self._pages: list[deque[int]] = [deque() for _ in world.sites]
         self._asked: list[dict[int, int]] = [{} for _ in world.sites]
         self._failed_on: list[dict[int, set[str]]] = [{} for _ in world.sites]
@@ -54,13 +54,13 @@ class Engines:
         self._engines = [self._engine(site) for site in range(len(world.sites))]
 
     def expect(self, site: int, waiting: int) -> None:
-        """So many wait for the next start."""
+        """So many requests wait for the next start."""
         self._waiting = waiting
         while len(self._pages[site]) < waiting:
             self._add_page(site)
 
     def start(self, site: int, now: float) -> Go | Later:
-        """The engine's pick, taken at once."""
+        """The engine's choice, which is used at once."""
         engine, pages = self._engines[site], self._pages[site]
         self.expect(site, self._waiting)
         avoided = self._failed_on[site].get(pages[0], ())
@@ -78,8 +78,8 @@ class Engines:
             self._exits[session.exit_id] = exit_
         return Go(exit_, choice.leased.lease)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
-        """Report the answer, judged."""
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
+        """Report the answer with its verdict."""
         page_number, engine = self._asked[site].pop(ticket), self._engines[site]
         exit_id = engine.state.flights[ticket].session.exit_id
         engine.apply(Reported(now, ticket, verdict_on(answer), page_number=page_number))
@@ -96,7 +96,7 @@ class Engines:
         self._pages[site].append(self._page_count)
 
     def rest(self) -> None:
-        """Put the records away, and load them into new engines."""
+        """Save the records, and load them into new engines."""
         self._elsewhere = Elsewhere()
         for site, engine in enumerate(self._engines):
             for record in engine.take_changes():
@@ -127,9 +127,9 @@ class Engines:
 
 
 def plain_proxy(exits: ExitTable, exit_: int) -> Proxy:
-    """The proxy in front of one exit; its /48 is the exit's network."""
-    # The world's /24s may have millions of members each. Behind the first byte, which marks private addresses,
-    # the network has 40 bits and the exit 80.
+    """The proxy in front of one exit. Its /48 is the exit's network."""
+    # The world's /24s may have millions of members each. After the first byte, which stands for private addresses, the
+    # network has 40 bits and the exit 80.
     host = IPv6Address(0xFD << 120 | exits.network[exit_] << 80 | exit_)
     return Proxy(scheme="http", host=str(host), port=8000, cost=exits.cost[exit_])
 
@@ -147,15 +147,15 @@ def provider_of(group: Group) -> Proxy:
     )
 
 
-def verdict_on(answer: Answer) -> Verdict:
-    """What the judge would make of *answer*."""
+def verdict_on(answer: SimAnswer) -> Verdict:
+    """The judge's verdict on *answer*."""
     if answer.outcome is Outcome.THROTTLED:
         return Verdict(outcome=Outcome.THROTTLED, why="status 429", until=answer.until)
     return VERDICTS[answer.outcome]
 
 
 def by_engine(policy: Callable[[], Policy]) -> Recruit:
-    """What plays a policy of the core."""
+    """Makes a rival that plays a policy of the core."""
 
     def recruit(world: World, rng: Random) -> Rival:
         return Engines(world, policy, rng)

@@ -1,4 +1,4 @@
-"""The exits of a world, in columns: what each is, drawn from the seed before anything happens."""
+"""The exits of a world as columns. Their properties are drawn from the seed before anything happens."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from proxysieve.sim.scenario import Exits, Scenario
 
 
 def stream(seed: int, purpose: str) -> Random:
-    """A generator of its own for each *purpose*, so that drawing more of one thing changes no other."""
+    """A random generator for one *purpose*, so that drawing more for one purpose changes no other."""
     return Random(f"{seed}: {purpose}")
 
 
 class Group:
-    """Exits that are of one kind.
+    """Exits of one kind.
 
     Attributes:
-        first: The number of its first exit; they are numbered through all groups.
+        first: The number of its first exit; numbers run through all groups.
     """
 
     def __init__(self, number: int, spec: Exits, first: int) -> None:
@@ -35,9 +35,9 @@ class ExitTable:
     """All exits of a world, by their number.
 
     Attributes:
-        network: The number of its /24, through all groups.
+        network: The number of its /24; numbers run through all groups.
         is_dead: Whether it never answers.
-        cost: Of a request.
+        cost: The cost of a request.
         members: The exits of each network.
     """
 
@@ -60,7 +60,7 @@ class ExitTable:
         return len(self.network)
 
     def named(self, group: Group, name: str) -> int:
-        """The exit behind the session *name* of a provider: any of them, and always the same one."""
+        """The exit behind a provider's session *name*: any of them, but always the same one."""
         whole = f"{self._seed}/{group.number}/{name}".encode()
         return group.first + int.from_bytes(blake2b(whole, digest_size=8).digest()) % group.spec.count
 
@@ -74,7 +74,7 @@ class ExitTable:
         self.network_count += spec.networks
 
     def _addresses(self, group: Group) -> list[int]:
-        # Rivals work on a list of addresses; for a provider they write as many session names into it as it has exits.
+        # Rivals work on a list of addresses. For a provider, they write as many session names as it has exits.
         if not group.spec.provider:
             return list(group.members)
         return [self.named(group, f"address-{number}") for number in range(group.spec.count)]

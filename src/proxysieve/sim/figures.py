@@ -1,4 +1,4 @@
-"""What a play comes to."""
+"""The figures of a play."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import fmean
 import msgspec
 
 from proxysieve.core.model import Outcome
-from proxysieve.sim.world import Answer
+from proxysieve.sim.world import SimAnswer
 
 MINUTE_SECONDS = 60.0
 
@@ -19,12 +19,12 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one run.
 
     Attributes:
-        pages: How many came in.
-        wasted_per_page: Requests that brought no page, by pages that came in (by one, where none did).
-        cost_per_page: The cost of all requests, likewise.
-        blocked: Answers that refused: blocks, and 429s.
+        pages: How many came.
+        wasted_per_page: Requests that brought no page, divided by pages (by one if none came).
+        cost_per_page: The cost of all requests, divided in the same way.
+        blocked: Refusals: blocks and 429s.
         burned: Exits banned by a limit or a quota.
-        on_banned_share: Share of the requests that went to exits which were banned already.
+        on_banned_share: The share of requests that went to exits which were banned already.
         peak_per_minute: The busiest exit's requests in its busiest minute.
     """
 
@@ -40,12 +40,12 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(RunFigures, frozen=True, kw_only=True):
-    """The figures of a play, of all its runs together.
+    """The figures of a play, for all its runs together.
 
     Attributes:
         scenario: Its name.
         policy: Its name.
-        last: Those of the last run, if there were several.
+        last: The figures of the last run, if there were several.
     """
 
     scenario: str
@@ -54,13 +54,13 @@ class Figures(RunFigures, frozen=True, kw_only=True):
     last: RunFigures | msgspec.UnsetType = msgspec.UNSET
 
     def as_json(self) -> dict[str, object]:
-        """The names of the play before its figures."""
+        """As JSON, with the names of the play before its figures."""
         first = {"scenario": self.scenario, "policy": self.policy, "seed": self.seed}
         return first | dict(msgspec.to_builtins(self))
 
 
 class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """The means of one policy's figures over seeds."""
+    """The means of one policy's figures over the seeds."""
 
     pages: float
     seconds: float
@@ -80,7 +80,7 @@ def means(figures: Iterable[RunFigures]) -> Means:
 
 
 class RunCounts:
-    """Counts while a run goes on."""
+    """Counts during a run."""
 
     def __init__(self) -> None:
         self.page_count = 0
@@ -94,7 +94,7 @@ class RunCounts:
 
     @property
     def wasted_count(self) -> int:
-        """Requests that brought no page, or have not yet."""
+        """Requests that brought no page, or have not brought it yet."""
         return self.request_count - self.page_count
 
     def sent(self, exit_: int, now: float, cost: float, *, was_banned: bool) -> None:
@@ -110,13 +110,13 @@ class RunCounts:
             minute.popleft()
         self._peak = max(self._peak, len(minute))
 
-    def answered(self, answer: Answer, *, is_page: bool) -> None:
+    def answered(self, answer: SimAnswer, *, is_page: bool) -> None:
         """An answer came."""
         self.page_count += is_page
         self._blocked_count += answer.outcome is Outcome.BLOCKED or answer.outcome is Outcome.THROTTLED
 
     def figures(self, burned: int) -> RunFigures:
-        """What it came to."""
+        """The figures of the run."""
         pages = max(1, self.page_count)
         return RunFigures(
             pages=self.page_count,
@@ -132,7 +132,7 @@ class RunCounts:
 
 
 def together(runs: list[RunFigures], burned: int) -> RunFigures:
-    """The figures of several runs as if they had been one."""
+    """The figures of several runs as one."""
     pages, requests = sum(run.pages for run in runs), sum(run.requests for run in runs)
     return RunFigures(
         pages=pages,

@@ -13,9 +13,9 @@ LEAST, MOST = 0.001, 100.0
 LABEL_WIDTH, BAR_WIDTH, VALUE_WIDTH = 180, 480, 60
 ROW, GAP, HEAD, FOOT = 14, 26, 34, 24
 DOT_ROW, KEY_WIDTH = 18, 90
-# Those on top are smaller, so that what lies beneath is seen around them.
+# Those on top are smaller, so that the ones below stay visible.
 DOT_RADII = (7.0, 6.0, 5.0, 4.0)
-# Told apart by people who see colours differently (Okabe and Ito, 2008).
+# Also people who are colour-blind can tell them apart (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 
 
@@ -35,7 +35,7 @@ def plot(waste: Waste) -> str:
 
 
 def plot_dots(waste: Waste) -> str:
-    """An SVG file with a line for each world, and on it a dot for each policy, those named later on top."""
+    """An SVG file with a line for each world, and a dot on it for each policy. Later ones are on top."""
     policies = list(dict.fromkeys(policy for dots in waste.values() for policy in dots))
     likeness = {
         policy: (DOT_RADII[min(place, len(DOT_RADII) - 1)], COLOURS[place % len(COLOURS)])
@@ -86,7 +86,7 @@ def _bar(y: int, policy: str, wasted: float, colour: str) -> str:
 
 
 def _grid(bottom: int) -> list[str]:
-    """A line for each power of ten, and what it stands for."""
+    """A line for each power of ten, with its value."""
     lines = []
     for power in range(round(math.log10(LEAST)), round(math.log10(MOST)) + 1):
         x = LABEL_WIDTH + _place(10.0**power)
@@ -96,6 +96,6 @@ def _grid(bottom: int) -> list[str]:
 
 
 def _place(wasted: float) -> float:
-    """How far from the left, in pixels; what is less than the least shows no bar."""
+    """The distance from the left, in pixels. A value below the least shows no bar."""
     inside = min(max(wasted, LEAST), MOST)
     return BAR_WIDTH * math.log(inside / LEAST) / math.log(MOST / LEAST)

@@ -1,4 +1,4 @@
-"""Who can play, by name."""
+"""The policies that can play, by name."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ RECRUITS: dict[str, Recruit] = {
 
 
 def recruit_of(name: str) -> Recruit:
-    """What plays the policy called *name*.
+    """Makes the player of the policy *name*.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: There is none with that name.
     """
     if name not in RECRUITS:
         raise ConfigError(f"unknown policy {name!r}: expected one of {', '.join(RECRUITS)}")

@@ -1,4 +1,4 @@
-"""A scenario: one imagined world, written down in TOML. Times are seconds, shares are 0 to 1."""
+"""A scenario: one imagined world, described in TOML. Times are seconds, shares are 0 to 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from proxysieve.errors import ConfigError
 
-# Thirty years: whoever writes more means something else.
+# Thirty years: a larger number is a mistake.
 LONGEST_SECONDS = 1e9
 
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -29,7 +29,7 @@ SeenAs = Literal["site_error", "blocked", "unclear"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of a scenario; a key that it does not know is an error."""
+    """A table of a scenario. An unknown key is an error."""
 
 
 class Exits(Table, frozen=True, kw_only=True):
@@ -37,11 +37,11 @@ class Exits(Table, frozen=True, kw_only=True):
 
     Attributes:
         count: How many there are.
-        networks: Over how many /24s they are spread, each at random.
-        dead_share: Share that never answers.
-        provider: Whether they stand behind one provider that gives each session name one of them, and hides which.
-        cost: What a request through one of them costs.
-        banned_share: Share that is banned from the start, instead of ``bans.exit_share``.
+        networks: Over how many /24s they are spread at random.
+        dead_share: The share that never answers.
+        provider: Whether they are behind one provider, which gives each session name one of them and hides which.
+        cost: The cost of a request through one of them.
+        banned_share: The share that is banned from the start, instead of ``bans.exit_share``.
     """
 
     count: Count = 500
@@ -53,12 +53,12 @@ class Exits(Table, frozen=True, kw_only=True):
 
 
 class Bans(Table, frozen=True, kw_only=True):
-    """What is in force when the crawl starts.
+    """The bans that are in force when the crawl starts.
 
     Attributes:
-        exit_share: How likely an exit is banned, each on its own.
-        network_share: How likely a whole network is.
-        lift_within_seconds: Each ends at a moment drawn evenly from this time; infinite for never.
+        exit_share: The chance that an exit is banned.
+        network_share: The chance that a whole network is banned.
+        lift_within_seconds: Each ban ends at a time that is drawn evenly from this range; infinite for never.
     """
 
     exit_share: Share = 0.0
@@ -67,14 +67,14 @@ class Bans(Table, frozen=True, kw_only=True):
 
 
 class Limit(Table, frozen=True, kw_only=True):
-    """How much the site bears from one exit or network.
+    """How many requests the site allows an exit or a network.
 
     Attributes:
-        requests: More than these within the window are too many.
+        requests: More than this within the window are too many.
         ban_seconds: How long the ban for it lasts; a throttle needs none.
-        after_seconds: How long after the request that was too many the ban begins.
+        after_seconds: How long after the excess request the ban begins.
         blocked_count: Whether refused requests count too, and renew the ban.
-        from_seconds: When it comes into force; what went before does not count.
+        from_seconds: When it begins; earlier requests do not count.
     """
 
     requests: Count
@@ -109,7 +109,7 @@ class Others(Table, frozen=True, kw_only=True):
     """Other users of the same exits, who get them banned.
 
     Attributes:
-        bans_per_hour: Of each exit, on average (Poisson).
+        bans_per_hour: For each exit, on average (Poisson).
         ban_seconds: On average (exponential).
     """
 
@@ -122,7 +122,7 @@ class Vendor(Table, frozen=True, kw_only=True):
 
     Attributes:
         sites: How many; the pages are split evenly.
-        shared_share: How likely an exit that is banned at the first is banned at another one.
+        shared_share: The chance that an exit which is banned at the first site is banned at another one.
     """
 
     sites: Annotated[int, Meta(ge=1, le=100)] = 1
@@ -144,18 +144,18 @@ class Outage(Table, frozen=True, kw_only=True):
 
 
 class Runs(Table, frozen=True, kw_only=True):
-    """How often the crawl is done, with bans and what was learned kept in between."""
+    """How often the crawl runs. Bans and what was learned are kept in between."""
 
     count: Annotated[int, Meta(ge=1, le=100)] = 1
     pause_seconds: Seconds = 0.0
 
 
 class Noise(Table, frozen=True, kw_only=True):
-    """What has nothing to do with bans.
+    """Failures and delays that have nothing to do with bans.
 
     Attributes:
-        flaky_share: Share of all requests that fail with a 500 or a time-out, half each.
-        latency_seconds: Median of a good answer.
+        flaky_share: The share of all requests that fail, half with a 500 and half with a time-out.
+        latency_seconds: The median of a good answer.
     """
 
     flaky_share: Share = 0.01
@@ -166,9 +166,9 @@ class Scenario(Table, frozen=True, kw_only=True):
     """One imagined world.
 
     Attributes:
-        says: In one line, what it stands for.
-        pages: How many are wanted, in each run.
-        concurrency: How many requests may be in flight.
+        says: What it stands for, in one line.
+        pages: How many pages each run should fetch.
+        concurrency: How many requests may run at once.
     """
 
     name: str
@@ -186,15 +186,15 @@ class Scenario(Table, frozen=True, kw_only=True):
     noise: Noise = Noise()
 
 
-# What may be written as one table or as several.
+# These may be one table or several.
 REPEATABLE = ("exits", "limit")
 
 
 def load_scenario(name: str | PathLike[str]) -> Scenario:
-    """The scenario in the file *name*, or the shipped one of that name.
+    """The scenario in the file *name*, or the one of that name that comes with the package.
 
     Raises:
-        ConfigError: There is none, it is no TOML, or a key or value in it is wrong; the message says which.
+        ConfigError: There is none, it is no TOML, or one of its keys or values is wrong; the message says which.
     """
     shipped, path = _shipped_files(), Path(name)
     if str(name) in shipped:
@@ -230,9 +230,9 @@ def parse_scenario(text: str, *, source: str, default_name: str) -> Scenario:
     """The scenario that *text* describes.
 
     Args:
-        text: In TOML.
+        text: As TOML.
         source: Where it comes from, for messages.
-        default_name: What it is called if it does not say.
+        default_name: Its name if the text has none.
 
     Raises:
         ConfigError: It is no TOML, or a key or value is wrong.
@@ -253,7 +253,7 @@ def parse_scenario(text: str, *, source: str, default_name: str) -> Scenario:
 
 
 def _where_and_what(message: str, single: list[str]) -> str:
-    """The message of msgspec, ``what - at `$.where```, the other way round, with the key as it stands in the file."""
+    """Turns msgspec's message, ``what - at `$.where```, around, with the key as in the file."""
     what, _, where = message.partition(" - at `$")
     key = where.rstrip("`").removeprefix(".")
     for name in single:
@@ -263,7 +263,7 @@ def _where_and_what(message: str, single: list[str]) -> str:
 
 
 def _find_nan(value: Any, key: str = "") -> str:  # noqa: ANN401 - whatever TOML can hold
-    """The key of the first value that is no number although it should be one; a comparison would let it pass."""
+    """The key of the first NaN. A comparison would accept it."""
     if isinstance(value, dict):
         found = (_find_nan(inner, f"{key}.{name}" if key else str(name)) for name, inner in value.items())
         return next(filter(None, found), "")

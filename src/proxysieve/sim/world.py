@@ -1,12 +1,12 @@
-"""The world of a scenario and a seed: its exits and sites, and what a request brings.
+"""The world of a scenario and a seed: its exits and sites, and the answers to requests.
 
-What is the world's own is drawn from generators of their own, one for each purpose and seeded with it, and so does not
-depend on what a policy does: the exits with their networks, who is banned until when, each exit's quota, the bans that
-others cause, the exit behind a session's name. What happens to a request by chance belongs to its number: the n-th
-request of every policy is flaky or not, and slow or not, alike, whichever exit it goes through.
+The world does not depend on what a policy does: each of its properties has a random generator of its own, seeded by its
+purpose. These are the exits with their networks, the bans, each exit's quota, the bans by other users, and the exit
+behind a session's name. Chance in a request depends on its number: the n-th request is flaky or slow for every policy
+alike, whichever exit it uses.
 
-The site decides at the moment when a request is sent. A dead exit comes first, for the site never hears of it; then the
-site counts the request and decides; an outage, and a flaky answer, hide the decision from the client.
+The site decides when a request is sent. A dead exit comes first, because the site never sees its requests. Then the
+site counts the request and decides. An outage or a flaky answer hides the decision from the client.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from proxysieve.sim.exits import ExitTable, stream
 from proxysieve.sim.scenario import Scenario
 
 LATENCY_SIGMA = 0.4
-# A block is a short page that needs no database.
+# A block page is short, and needs no database.
 BLOCK_SHARE = 0.4
 DEAD_SECONDS = 10.0
 FLAKY_OUTCOMES = (Outcome.SITE_ERROR, Outcome.UNCLEAR)
 
 
-class Answer(NamedTuple):
-    """What a client sees of a request. A tuple, because one is made for every request.
+class SimAnswer(NamedTuple):
+    """What a client sees of a request. It is a tuple, because there is one for every request.
 
     Attributes:
         at: When.
-        until: Before when the site asked not to be asked again; 0 if it did not.
+        until: Until when the site asked to wait; 0 if it did not.
         was_banned: The truth: whether the exit was banned already when the request was sent.
     """
 
@@ -59,37 +59,37 @@ class World:
         self._outage_outcome = Outcome(outage.seen_as) if outage else Outcome.OK
         self._noise = stream(seed, "noise")
 
-    def ask(self, site: int, exit_: int, now: float) -> Answer:
-        """Send a request for a page of *site* through *exit_*. Moments must not go back."""
+    def ask(self, site: int, exit_: int, now: float) -> SimAnswer:
+        """Send a request for a page of *site* through *exit_*. Times must not go back."""
         flaky, seconds = self._draw()
         if self.exits.is_dead[exit_]:
-            return Answer(Outcome.PROXY_ERROR, now + DEAD_SECONDS, 0.0, was_banned=False)
+            return SimAnswer(Outcome.PROXY_ERROR, now + DEAD_SECONDS, 0.0, was_banned=False)
         place = self.sites[site]
         was_banned = place.banned_until(exit_, now) > 0
         ruling = place.visit(exit_, now, is_banned=was_banned)
         outcome = self._seen(flaky, now)
         if outcome is not None:
-            return Answer(outcome, now + seconds * _share(outcome), 0.0, was_banned)
+            return SimAnswer(outcome, now + seconds * _share(outcome), 0.0, was_banned)
         if ruling.is_served:
-            return Answer(Outcome.OK, now + seconds, 0.0, was_banned)
+            return SimAnswer(Outcome.OK, now + seconds, 0.0, was_banned)
         refusal = Outcome.THROTTLED if ruling.until else Outcome.BLOCKED
-        return Answer(refusal, now + seconds * BLOCK_SHARE, ruling.until, was_banned)
+        return SimAnswer(refusal, now + seconds * BLOCK_SHARE, ruling.until, was_banned)
 
     def outage_ends_at(self, now: float) -> float:
-        """When the outage ends that there is at *now*; 0 if there is none."""
+        """When the outage at *now* ends; 0 if there is none."""
         return self._outage_ends_at if self._outage_at <= now < self._outage_ends_at else 0.0
 
     def burned_count(self) -> int:
-        """How many exits a limit or a quota has banned, at whichever site."""
+        """How many exits a limit or a quota has banned, at any site."""
         return len(set[int]().union(*(site.burned for site in self.sites)))
 
     def _draw(self) -> tuple[float, float]:
-        """Of one request: a number that says whether it is flaky, and the seconds that a good answer takes."""
+        """For one request: a number that decides whether it is flaky, and the seconds that a good answer takes."""
         rng, noise = self._noise, self.scenario.noise
         return rng.random(), noise.latency_seconds * exp(rng.gauss(0.0, LATENCY_SIGMA))
 
     def _seen(self, flaky: float, now: float) -> Outcome | None:
-        """What the client sees in place of the site's decision, if it does not see that."""
+        """What the client sees instead of the site's decision; None if it sees the decision."""
         if self.outage_ends_at(now):
             return self._outage_outcome
         share = self.scenario.noise.flaky_share

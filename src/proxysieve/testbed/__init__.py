@@ -1,4 +1,4 @@
-"""STAGES a site that bans and proxies with exits of their own, on loopback."""
+"""STAGES a site that bans, and proxies with exits of their own, on loopback."""
 
 from proxysieve.testbed.bed import Bed, Testbed
 from proxysieve.testbed.fingerprint import SeenFingerprint

@@ -1,4 +1,4 @@
-"""What the site answers on the paths that are there to try a client; each follows from the request alone."""
+"""The site's answers on the paths that test a client. Each depends only on the request."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _BYTES: Headers = (("Content-Type", "application/octet-stream"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the site makes of a request.
+class SiteAnswer:
+    """The site's answer to a request.
 
     Attributes:
-        kind: As the truth has it.
+        kind: Its name in the truth.
         response: What is sent.
         wait_seconds: How long the site takes for it.
         is_reset: Whether a TCP reset is sent instead.
@@ -40,13 +40,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """A request with what the site knows about it.
+    """A request, and what the site knows about it.
 
     Attributes:
         request: As it arrived.
         exit: The address that it came from.
-        page: The first part of the path.
-        rest: The parts of the path after that.
+        page: The first part of its path.
+        rest: The other parts of its path.
         query: What follows the question mark.
         fingerprint: What it showed of the client.
     """
@@ -82,7 +82,7 @@ class Visit:
 
 
 def visit_of(request: Request, address: str, fingerprint: SeenFingerprint) -> Visit:
-    """Return *request* with its target taken apart; it may name the site, as requests to proxies do."""
+    """Return *request* with its target split. The target may have the site's name, as in requests to proxies."""
     target = request.target
     if not target.startswith("/"):
         target = "/" + target.partition("://")[2].partition("/")[2]
@@ -91,21 +91,25 @@ def visit_of(request: Request, address: str, fingerprint: SeenFingerprint) -> Vi
     return Visit(request=request, exit=address, page=page, rest=rest, query=query, fingerprint=fingerprint)
 
 
-def redirect_to(location: str) -> Answer:
+def redirect_to(location: str) -> SiteAnswer:
     """Send the client elsewhere."""
-    return Answer(kind="ok", response=Response(status=302, headers=(("Location", location), *HTML)))
+    return SiteAnswer(kind="ok", response=Response(status=302, headers=(("Location", location), *HTML)))
 
 
-def nothing(visit: Visit) -> Answer:
-    """Answer an honest 404."""
-    return Answer(kind="missing", response=Response(status=404, headers=HTML, body=missing_page(visit.request.target)))
+def nothing(visit: Visit) -> SiteAnswer:
+    """Answer with a real 404."""
+    return SiteAnswer(
+        kind="missing", response=Response(status=404, headers=HTML, body=missing_page(visit.request.target))
+    )
 
 
-def _sorry(visit: Visit) -> Answer:
-    return Answer(kind="sorry", response=Response(status=429, headers=HTML, body=sorry_page(visit.text("continue"))))
+def _sorry(visit: Visit) -> SiteAnswer:
+    return SiteAnswer(
+        kind="sorry", response=Response(status=429, headers=HTML, body=sorry_page(visit.text("continue")))
+    )
 
 
-def _echo(visit: Visit) -> Answer:
+def _echo(visit: Visit) -> SiteAnswer:
     seen = {
         "method": visit.request.method,
         "target": visit.request.target,
@@ -116,11 +120,11 @@ def _echo(visit: Visit) -> Answer:
     return _ok(JSON, json.dumps(seen).encode())
 
 
-def _fingerprint(visit: Visit) -> Answer:
+def _fingerprint(visit: Visit) -> SiteAnswer:
     return _ok(JSON, msgspec.json.encode(visit.fingerprint))
 
 
-def _redirect(visit: Visit) -> Answer:
+def _redirect(visit: Visit) -> SiteAnswer:
     page_id = visit.rest_number
     if page_id is None:
         return nothing(visit)
@@ -128,16 +132,16 @@ def _redirect(visit: Visit) -> Answer:
     return redirect_to(f"/redirect/{page_id}?left={left - 1}" if left > 1 else f"/page/{page_id}")
 
 
-def _away(visit: Visit) -> Answer:
-    # What cannot stand in a header cannot be redirected to.
+def _away(visit: Visit) -> SiteAnswer:
+    # A header cannot hold it, so there is no redirect to it.
     location = visit.text("to")
     return redirect_to(location) if location.isascii() and location.isprintable() else nothing(visit)
 
 
-def _big(visit: Visit) -> Answer:
+def _big(visit: Visit) -> SiteAnswer:
     size = visit.number("bytes", 1_000_000)
     length = () if visit.number("chunked", 0) else (("Content-Length", str(size)),)
-    return Answer(kind="ok", response=Response(headers=(*length, *_BYTES), pieces=_pieces(size)))
+    return SiteAnswer(kind="ok", response=Response(headers=(*length, *_BYTES), pieces=_pieces(size)))
 
 
 def _pieces(size: int) -> Iterator[bytes]:
@@ -148,38 +152,38 @@ def _pieces(size: int) -> Iterator[bytes]:
         yield piece[: size % BURST_BYTES]
 
 
-def _reset(_: Visit) -> Answer:
-    return Answer(kind="error", response=Response(), is_reset=True)
+def _reset(_: Visit) -> SiteAnswer:
+    return SiteAnswer(kind="error", response=Response(), is_reset=True)
 
 
-def _cookie(visit: Visit) -> Answer:
+def _cookie(visit: Visit) -> SiteAnswer:
     received = json.dumps({"received": visit.request.header("cookie") or None})
     return _ok((("Set-Cookie", "flavour=vanilla; Path=/"), *JSON), received.encode())
 
 
-def _status(visit: Visit) -> Answer:
+def _status(visit: Visit) -> SiteAnswer:
     status = visit.rest_number
     if status is None or not 200 <= status <= 599:
         return nothing(visit)
     kind: HitAnswer = "missing" if status == 404 else "error" if status >= 500 else "ok"
     body = b"" if status in {204, 304} else f"This is status {status}.\n".encode()
-    return Answer(kind=kind, response=Response(status=status, headers=HTML, body=body))
+    return SiteAnswer(kind=kind, response=Response(status=status, headers=HTML, body=body))
 
 
-def _latin1(_: Visit) -> Answer:
+def _latin1(_: Visit) -> SiteAnswer:
     text = "<!DOCTYPE html>\n<title>Café</title>\n<p>Crème brûlée, très bon marché.</p>\n"
     return _ok((("Content-Type", "text/html; charset=ISO-8859-1"),), text.encode("latin-1"))
 
 
-def _ok(headers: Headers, body: bytes) -> Answer:
-    return Answer(kind="ok", response=Response(headers=headers, body=body))
+def _ok(headers: Headers, body: bytes) -> SiteAnswer:
+    return SiteAnswer(kind="ok", response=Response(headers=headers, body=body))
 
 
 def _whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
 
 
-TRIALS: Mapping[str, Callable[[Visit], Answer]] = MappingProxyType(
+TEST_ANSWERS: Mapping[str, Callable[[Visit], SiteAnswer]] = MappingProxyType(
     {
         "sorry": _sorry,
         "echo": _echo,

@@ -1,4 +1,4 @@
-"""What pages are made of beside their text: a picture each, and a font and a sound for all."""
+"""What pages load: a picture each, and a font and a sound for all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import zlib
 from functools import cached_property
 
-from proxysieve.testbed.answers import Answer, Visit, nothing
+from proxysieve.testbed.answers import SiteAnswer, Visit, nothing
 from proxysieve.testbed.font import make_font
 from proxysieve.testbed.wire import Response
 
@@ -17,7 +17,7 @@ _SAMPLES_A_SECOND = 8_000
 
 
 class Assets:
-    """What stands below `/assets`, each of the same size; equal seeds have equal ones.
+    """What is below `/assets`, all of one size. Equal seeds give equal ones.
 
     Args:
         seed: Of the world.
@@ -28,7 +28,7 @@ class Assets:
         self._seed = seed
         self._size = size
 
-    def answer(self, visit: Visit) -> Answer:
+    def answer(self, visit: Visit) -> SiteAnswer:
         """Serve one of them."""
         match visit.rest.split("/"):
             case ["icons.ttf"]:
@@ -45,10 +45,10 @@ class Assets:
         rng = random.Random(self._seed * 1_000_003 + page_id)
         row = b"\0" + rng.randbytes(3) * _PICTURE_SIDE
         head = struct.pack(">2I5B", _PICTURE_SIDE, _PICTURE_SIDE, 8, 2, 0, 0, 0)
-        # What libraries compress differs; this is the same everywhere.
+        # Libraries compress in different ways. Uncompressed, it is the same everywhere.
         start = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(row * _PICTURE_SIDE, 0))
         end = _chunk(b"IEND", b"")
-        # A chunk of a kind that nobody knows, and all may leave out.
+        # A chunk of an unknown kind, which every reader skips.
         noise = rng.randbytes(self._size - len(start) - len(end) - len(_chunk(b"paDd", b"")))
         return start + _chunk(b"paDd", noise) + end
 
@@ -82,8 +82,8 @@ class Assets:
         return random.Random(self._seed).randbytes(size)
 
 
-def _serve(kind: str, body: bytes) -> Answer:
-    return Answer(kind="asset", response=Response(headers=(("Content-Type", kind), _CACHED), body=body))
+def _serve(kind: str, body: bytes) -> SiteAnswer:
+    return SiteAnswer(kind="asset", response=Response(headers=(("Content-Type", kind), _CACHED), body=body))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

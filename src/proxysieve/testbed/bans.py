@@ -1,8 +1,7 @@
-"""Who is banned when: pre-banned exits and networks, and limits over sliding windows.
+"""Which addresses are banned when: exits and networks banned from the start, and limits over sliding windows.
 
-A window holds the moments of the requests that count, at most one more than the limit allows, because older ones
-decide nothing. A request that makes it overflow brings a ban, or renews it, or is throttled; a ban ends because time
-has passed it.
+A window keeps the times of the requests that count, one more than the limit allows, because older ones decide nothing.
+A request too many brings or renews a ban, or is throttled. A ban ends when its time has passed.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from proxysieve.testbed.world import Limit, network_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What the site decides about one request.
+    """The site's decision about one request.
 
     Attributes:
         answer: Whether the request is served.
-        wait_seconds: How long it would be refused from now on; infinite for a ban for good.
+        wait_seconds: How long it would be refused from now on; infinite for a permanent ban.
     """
 
     answer: Literal["ok", "blocked", "throttled"]
@@ -34,7 +33,7 @@ BANNED_FOR_GOOD = Ruling(answer="blocked", wait_seconds=math.inf)
 
 
 class Bans:
-    """The site's memory of the addresses that it serves no more."""
+    """The addresses that the site bans."""
 
     def __init__(self, *, limit: Limit | None = None, banned: Collection[str] = ()) -> None:
         self._limit = limit

@@ -34,7 +34,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         site_url: Without a slash at the end.
         gateways: Host and port of each proxy.
-        ca_path: Certificate of the authority that vouches for the site and the proxies, when they speak TLS.
+        ca_path: The certificate of the authority for the site and the proxies, when they speak TLS.
         announces_exits: Whether exits are announced instead of real.
     """
 
@@ -49,7 +49,7 @@ class Bed:
 
     Attributes:
         world: What it was made of.
-        exits: The exits, one a proxy, in the order of the proxies; or those behind the provider.
+        exits: The exits, one for each proxy, in the same order; or those behind the provider.
     """
 
     def __init__(self, world: World) -> None:
@@ -90,15 +90,15 @@ class Bed:
         return self.places.announces_exits
 
     def page_url(self, page_id: int) -> str:
-        """Return where a page is."""
+        """Return the URL of a page."""
         return f"{self.site_url}/page/{page_id}"
 
     def page_urls(self, count: int) -> list[str]:
-        """Return where the first pages are."""
+        """Return the URLs of the first pages."""
         return [self.page_url(page_id) for page_id in range(count)]
 
     def page_body(self, page_id: int, *, is_marked: bool = False) -> bytes:
-        """Return the real page; marked, as it is after `false_mark_after` pages."""
+        """Return the real page; quoting a challenge, as after `false_mark_after` pages, if *is_marked*."""
         return self._pages.body(page_id, is_marked=is_marked)
 
     @property
@@ -121,10 +121,10 @@ class Bed:
 
 
 class Testbed(Bed):
-    """A site that bans and proxies with exits of their own, in the running event loop.
+    """A site that bans, and proxies with exits of their own, in the running event loop.
 
-    Each proxy listens on a loopback address of its own and connects out of it, so that the site sees real
-    addresses in real networks. Where a machine has only one loopback address, the proxies listen on that and
+    Each proxy listens on a loopback address of its own and connects from it, so that the site sees real
+    addresses in real networks. If a machine has only one loopback address, the proxies listen on that and
     announce their exits to the site by the PROXY protocol.
     """
 
@@ -138,7 +138,7 @@ class Testbed(Bed):
         Args:
             world: What it is made of.
             clock: What the site counts windows and bans by, in seconds.
-            announce: Whether proxies announce their exits; by default where they must.
+            announce: Whether proxies announce their exits; by default only if they must.
         """
         super().__init__(world)
         self._clock = clock
@@ -224,7 +224,7 @@ class Testbed(Bed):
         return _SITE_ADDRESS if exit_ is None or self._announces else exit_.address
 
     def _gates(self) -> Iterable[tuple[Exit | None, Gate]]:
-        """Yield for each proxy its only exit, which a provider has not, and its gate."""
+        """Yield each proxy's only exit (None for a provider) and its gate."""
         if self.world.provider_names:
             return [(None, provider_gate(self.world, self.exits))]
         return [(exit_, plain_gate(self.world, exit_)) for exit_ in self.exits]
@@ -256,7 +256,7 @@ def _bind(address: str) -> socket.socket:
 
 
 def _has_all_of_loopback() -> bool:
-    """Whether 127.0.0.0/8 is all of this machine, as on Linux."""
+    """Whether the whole of 127.0.0.0/8 belongs to this machine, as on Linux."""
     try:
         _bind("127.1.0.1").close()
     except OSError:
@@ -265,7 +265,7 @@ def _has_all_of_loopback() -> bool:
 
 
 def _allow_files(count: int) -> None:
-    """Raise the soft limit of open files, as far as the system lets us."""
+    """Raise the soft limit of open files as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""The testbed's own certificate authority, which exists as long as the testbed does."""
+"""The testbed's own certificate authority, which exists as long as the testbed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SITE_HOST = "localhost"
 
 
 class Authority:
-    """Vouches for the site and, where they speak TLS, for the proxies.
+    """Signs for the site and, if they speak TLS, for the proxies.
 
     Raises:
-        MissingExtraError: What TLS takes is not installed.
+        MissingExtraError: A package that TLS needs is not installed.
     """
 
     def __init__(self) -> None:
@@ -29,17 +29,17 @@ class Authority:
         self._authority = trustme.CA()
 
     def write_to(self, path: Path) -> None:
-        """Write the certificate that clients are to trust."""
+        """Write the certificate that clients have to trust."""
         self._authority.cert_pem.write_to_path(path)
 
     def site_context(self, host: str = "") -> ssl.SSLContext:
-        """What makes a connection to the site a TLS one, by the name *host* too."""
+        """The TLS context of the site, also for the name *host*."""
         hosts = [SITE_HOST, host] if host else [SITE_HOST]
         names = [name for one in hosts for name in (one, f"*.{one}")]
         return self._context((*names, "127.0.0.1"), ("h2", "http/1.1"))
 
     def proxy_context(self, addresses: Iterable[str]) -> ssl.SSLContext:
-        """What makes a connection to a proxy at one of *addresses* a TLS one."""
+        """The TLS context of proxies at *addresses*."""
         return self._context(addresses, ("http/1.1",))
 
     def _context(self, names: Iterable[str], protocols: Iterable[str]) -> ssl.SSLContext:

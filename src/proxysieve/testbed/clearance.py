@@ -1,4 +1,4 @@
-"""A challenge by script: who passes has computed something, and passes from its own address with its own browser."""
+"""A challenge by script. A client that computes its answer passes, but only with the same address and browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COOKIE: Final = "clearance"
 
 # A tenth of a second in a browser.
 _ROUNDS = 5_000_000
-# Lehmer's generator: nothing but all of its steps leads a script to the end, and one power leads a site there.
+# Lehmer's generator: a script needs all of its steps to reach the end, and the site needs one power.
 _FACTOR = 48_271
 _MODULUS = 2**31 - 1
 _HEADERS: Headers = (("cf-mitigated", "challenge"), ("Cache-Control", "no-store"), *HTML)
@@ -29,17 +29,17 @@ _PAGE = """<!DOCTYPE html>
 
 
 def solution_of(nonce: int) -> str:
-    """Return the cookie's value that the script of a challenge with this *nonce* comes to."""
+    """Return the cookie value that the script of a challenge with this *nonce* computes."""
     return f"{nonce}.{nonce * pow(_FACTOR, _ROUNDS, _MODULUS) % _MODULUS}"
 
 
 class Clearances:
-    """The site's memory of whom it has challenged, and of who has passed.
+    """The site's memory of which clients it has challenged, and which have passed.
 
-    A visitor is an address with a user agent, and has a nonce of its own.
+    A client is an address with a user agent, and has its own nonce.
 
     Attributes:
-        foreign_count: How many requests came with a clearance that is another visitor's.
+        foreign_count: How many requests came with another client's clearance.
     """
 
     def __init__(self, seed: int) -> None:
@@ -50,18 +50,18 @@ class Clearances:
 
     @property
     def passed_count(self) -> int:
-        """How many visitors have passed."""
+        """How many clients have passed."""
         return len(self._passed)
 
     def challenge(self, visit: Visit) -> Response:
-        """Return the page with what the visitor has to compute."""
+        """Return the page with the client's task."""
         nonce = self._nonce_of(visit)
         self._solutions.add(solution_of(nonce))
         page = _PAGE.format(nonce=nonce, rounds=_ROUNDS, script=script("challenge.js"))
         return Response(status=403, headers=_HEADERS, body=page.encode())
 
     def admits(self, visit: Visit) -> bool:
-        """Whether *visit* comes with a clearance of its own; one that is another visitor's is counted."""
+        """Whether *visit* has its own clearance. Another client's is counted."""
         nonce, value = self._nonce_of(visit), visit.request.cookie(COOKIE)
         if value == solution_of(nonce):
             self._passed.add(nonce)

@@ -1,4 +1,4 @@
-"""The TLS ClientHello, and JA4 of it: what a client shows before it has said a word.
+"""The TLS ClientHello, and its JA4: what a client shows before it sends anything else.
 
 JA4 follows FoxIO's specification (BSD 3-Clause):
 https://github.com/FoxIO-LLC/ja4/blob/main/technical_details/JA4.md
@@ -18,10 +18,10 @@ HANDSHAKE: Final = 22
 """The type of a TLS record that carries a ClientHello."""
 
 RECORD_HEAD_BYTES: Final = 5
-"""What says how long a TLS record is."""
+"""The header of a TLS record, with its length."""
 
 PRE_SHARED_KEY: Final = 0x0029
-"""The extension by which a client goes on with an earlier TLS session."""
+"""The extension by which a client resumes an earlier TLS session."""
 
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0x0000
@@ -36,14 +36,14 @@ _NO_VALUES = "000000000000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientHello:
-    """What a client offers, in its order, without the values that are there to be ignored (GREASE, RFC 8701).
+    """What a client offers, in its order, without values that are to be ignored (GREASE, RFC 8701).
 
     Attributes:
-        version: Of the message, which is 1.2 since TLS 1.3.
-        versions: That the client speaks, if it says so.
-        alpn: The protocols inside of TLS.
+        version: The message's, which is 1.2 since TLS 1.3.
+        versions: Those that the client speaks, if it says so.
+        alpn: The protocols within TLS.
         groups: For the key exchange.
-        key_shares: Those of them for which it sends a key at once.
+        key_shares: Those groups for which it sends a key at once.
     """
 
     version: int
@@ -91,10 +91,10 @@ def parse_client_hello(record: bytes) -> ClientHello | None:
 
 
 class _Bytes:
-    """Bytes that are read from their beginning to their end.
+    """Bytes that are read from the beginning to the end.
 
     Raises:
-        IndexError: There are fewer than are asked for.
+        IndexError: There are fewer bytes than requested.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -114,11 +114,11 @@ class _Bytes:
         return int.from_bytes(self.take(count))
 
     def counted(self, count: int) -> _Bytes:
-        """What is preceded by its length, which takes *count* bytes."""
+        """What follows after its own length, which takes *count* bytes."""
         return _Bytes(self.take(self.number(count)))
 
     def numbers(self) -> tuple[int, ...]:
-        """All that is left, two bytes each, without GREASE."""
+        """The remaining bytes as numbers of two bytes each, without GREASE."""
         found = []
         while self:
             found.append(self.number(2))

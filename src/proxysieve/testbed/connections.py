@@ -1,4 +1,4 @@
-"""Listening sockets and the connections made to them, all of which end together."""
+"""Listening sockets and their connections, all of which end together."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from proxysieve.testbed.client_hello import HANDSHAKE, RECORD_HEAD_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who a connection comes from.
+    """The client of a connection.
 
     Attributes:
         address: Its own, or the one that was announced.
-        hello: The first TLS record that it sent, which has the ClientHello; empty without TLS.
+        hello: The first TLS record that it sent, with the ClientHello; empty without TLS.
     """
 
     address: str
@@ -26,7 +26,7 @@ class Caller:
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Caller], Awaitable[None]]
-"""Serves one connection: its two ends here, and who is at the other one."""
+"""Serves one connection: gets its two ends here, and its client."""
 
 _BACKLOG = 512
 _PAUSE_SECONDS = 0.1
@@ -35,7 +35,7 @@ _LONGEST_ANNOUNCEMENT_BYTES = 107
 
 
 class Connections:
-    """Every listening socket of a testbed and every connection that it has accepted."""
+    """All listening sockets of a testbed and all connections that they accepted."""
 
     def __init__(self) -> None:
         self._listeners: list[socket.socket] = []
@@ -56,9 +56,9 @@ class Connections:
         Args:
             listener: The socket, which is closed at the end.
             handle: What serves a connection.
-            tls: What makes it a TLS connection.
-            is_tls_optional: Whether only connections that begin like TLS are made so.
-            hears_announcements: Whether a client may announce another address than its own, before any TLS.
+            tls: Makes it a TLS connection.
+            is_tls_optional: Whether only connections that begin like TLS use it.
+            hears_announcements: Whether a client may announce another address, before any TLS.
         """
         self.keep(listener)
         listener.listen(_BACKLOG)
@@ -66,7 +66,7 @@ class Connections:
         self._spawn(self._accept(listener, door))
 
     def keep(self, bound: socket.socket) -> None:
-        """Keep a bound socket until the end; as long as nothing listens on it, its port refuses."""
+        """Keep a bound socket until the end. Nothing listens on it, so its port refuses."""
         bound.settimeout(0.0)
         self._listeners.append(bound)
 
@@ -96,7 +96,7 @@ class Connections:
             try:
                 connection, (address, _) = await loop.sock_accept(listener)
             except OSError:
-                # Too many open files end as connections do.
+                # With too many open files, wait until connections end.
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 self._spawn(self._greet(connection, address, door))
@@ -122,7 +122,7 @@ class Connections:
     ) -> None:
         self._writers.add(writer)
         try:
-            # A client that breaks off is not an error here.
+            # It is no error here if a client breaks off.
             with contextlib.suppress(OSError, EOFError):
                 await handle(reader, writer, caller)
         finally:
@@ -144,13 +144,13 @@ class _Door:
         self._hears_announcements = hears_announcements
 
     async def identify(self, connection: socket.socket, address: str) -> Caller:
-        """Find out who a connection comes from, and leave all that TLS needs unread."""
+        """Find out who the client is, and leave everything unread that TLS needs."""
         if self._hears_announcements:
             address = await _announced_address(connection) or address
         return Caller(address=address, hello=b"" if self._tls is None else await _peek_record(connection))
 
     def tls_for(self, caller: Caller) -> ssl.SSLContext | None:
-        """Return what makes the connection of *caller* a TLS one, or None where it is none."""
+        """Return the TLS context for the connection of *caller*, or None without TLS."""
         return None if self._is_tls_optional and not caller.hello else self._tls
 
 
@@ -160,9 +160,9 @@ def announcement(source: tuple[str, int], destination: tuple[str, int]) -> bytes
 
 
 async def _announced_address(connection: socket.socket) -> str | None:
-    """Take the announcement off the connection, if it begins with one, and leave all that follows unread."""
+    """Read the announcement, if the connection begins with one, and leave the rest unread."""
     await _wait_readable(connection)
-    # Peeked at, because TLS may begin right after it. It arrives whole: it is the first thing that is sent.
+    # Only peeked at, because TLS may follow directly. It arrives whole, as it is sent first.
     seen = connection.recv(_LONGEST_ANNOUNCEMENT_BYTES, socket.MSG_PEEK)
     line, ending, _ = seen.partition(b"\r\n")
     match line.split(b" "):
@@ -174,7 +174,7 @@ async def _announced_address(connection: socket.socket) -> str | None:
 
 
 async def _peek_record(connection: socket.socket) -> bytes:
-    """Look at the TLS record that the connection begins with; empty if it begins with something else."""
+    """Look at the first TLS record of the connection; empty if it begins with something else."""
     first = await _peek(connection, 1)
     if first[:1] != bytes((HANDSHAKE,)):
         return b""
@@ -183,8 +183,8 @@ async def _peek_record(connection: socket.socket) -> bytes:
 
 
 async def _peek(connection: socket.socket, count: int) -> bytes:
-    """Look at the next *count* bytes as soon as all of them are there, or at fewer if no more will come."""
-    # What is peeked at stays readable, so the socket must not count as such before the rest has arrived.
+    """Look at the next *count* bytes when all of them are there, or at fewer if no more come."""
+    # Peeked bytes stay readable, so the socket must not count as readable before the rest has arrived.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
     try:
         await _wait_readable(connection)

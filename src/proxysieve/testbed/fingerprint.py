@@ -1,4 +1,4 @@
-"""What a site can tell a browser by, apart from where it comes from."""
+"""What tells a site which browser it sees, apart from the address."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class SeenFingerprint(msgspec.Struct, frozen=True, kw_only=True):
         protocol: `HTTP/2`, or the version of HTTP/1 that the request names.
         ja4: Of the TLS ClientHello; empty without TLS.
         ja4_raw: The same before it is hashed.
-        is_resumed: Whether the connection went on with the TLS session of an earlier one.
-        http2: SETTINGS, WINDOW_UPDATE, PRIORITY frames and the order of pseudo-headers, as of Akamai's
+        is_resumed: Whether the connection resumed the TLS session of an earlier one.
+        http2: SETTINGS, WINDOW_UPDATE, PRIORITY frames and the order of pseudo-headers, as in Akamai's
             "Passive Fingerprinting of HTTP/2 Clients" (2017); empty without HTTP/2.
         http2_priority: Of the first request: the stream, whether it is exclusive, what it depends on and its weight.
-            Empty where it names none.
+            Empty if it has none.
         header_names: In their order and case.
-        client_hints: The headers `sec-ch-ua` and those whose names begin so.
+        client_hints: The headers whose names begin with `sec-ch-ua`.
         user_agent: As sent, or empty.
     """
 

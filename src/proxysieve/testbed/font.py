@@ -1,6 +1,6 @@
-"""A font of one glyph, as small as a TrueType font can be that browsers accept, padded to a size.
+"""A font of one glyph, as small as browsers accept a TrueType font, padded to a size.
 
-https://learn.microsoft.com/typography/opentype/spec/ has the tables; a browser refuses a font that lacks one of these.
+https://learn.microsoft.com/typography/opentype/spec/ has the tables. Browsers refuse a font without one of these.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _BOX = (100, _DESCENT, 900, _ASCENT)
 _MAGIC = 0x5F0F3CF5
 _WHOLE_SUM = 0xB1B0AFBA
 _HEAD_BYTES, _ENTRY_BYTES = 12, 16
-# Of `head`, whose sum is taken while it is zero.
+# In `head`. The sum is computed while this field is zero.
 _ADJUSTMENT_AT = 8
 
 
 def make_font(padding: bytes) -> bytes:
-    """Return the font with *padding* in a table of its own that no program reads."""
+    """Return the font with *padding* in an extra table that no program reads."""
     glyph = _outline()
     tables = {
         b"OS/2": _os2(),
@@ -43,7 +43,7 @@ def make_font(padding: bytes) -> bytes:
 
 
 def _assemble(tables: dict[bytes, bytes]) -> bytes:
-    """Return the file with *tables*, which are in the order of their names."""
+    """Return the file with *tables*, which are sorted by name."""
     power = len(tables).bit_length() - 1
     search_range = 16 << power
     directory = struct.pack(">I4H", 0x10000, len(tables), search_range, power, 16 * len(tables) - search_range)
@@ -75,7 +75,7 @@ def _outline() -> bytes:
 
 
 def _character_map() -> bytes:
-    """Format 4, with a segment of the glyph's character and the one that ends it."""
+    """Format 4, with a segment for the glyph's character and the final one."""
     code, last = ord(GLYPH), 0xFFFF
     deltas = ((1 - code) % 2**16, 1)
     segments = struct.pack(">2HH2H2H2H", code, last, 0, code, last, *deltas, 0, 0)

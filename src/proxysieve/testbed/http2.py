@@ -1,4 +1,4 @@
-"""HTTP/2 on the wire, the site's side of it, and what its opening shows of the client."""
+"""The site's side of HTTP/2, and what its beginning shows of the client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-from proxysieve.testbed.answers import Answer
+from proxysieve.testbed.answers import SiteAnswer
 from proxysieve.testbed.wire import BURST_BYTES, LONGEST_BODY_BYTES, Headers, Request, Response, reset
 
 PROTOCOL: Final = "HTTP/2"
@@ -30,10 +30,10 @@ _PREFACE_BYTES = 24
 _FRAME_HEAD_BYTES = 9
 _HEADERS, _PRIORITY, _SETTINGS, _WINDOW_UPDATE = 1, 2, 4, 8
 _ACK, _PADDED, _HAS_PRIORITY = 0x01, 0x08, 0x20
-# No stream's number: it means the whole connection.
+# Stream 0 stands for the whole connection.
 _CONNECTION = 0
 
-Respond = Callable[[Request, str, str], Awaitable[Answer]]
+Respond = Callable[[Request, str, str], Awaitable[SiteAnswer]]
 """Returns the answer to a request, given the connection's HTTP/2 fingerprint and priority."""
 
 
@@ -89,19 +89,19 @@ class Opening:
 
 def _priority_text(stream: int, payload: bytes) -> str:
     depends_on = int.from_bytes(payload[:4])
-    # The wire has one less than the weight.
+    # On the wire, the weight is one less.
     return f"{stream}:{depends_on >> 31}:{depends_on & 0x7FFFFFFF}:{payload[4] + 1}"
 
 
 class Http2Server:
-    """Serves one connection, each of its streams in a task of its own."""
+    """Serves one connection, with a task for each of its streams."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, respond: Respond) -> None:
         self._reader = reader
         self._writer = writer
         self._respond = respond
         self._opening = Opening()
-        # Headers are taken as they come: their order is what the site wants to see.
+        # Headers are not normalised: the site wants to see their order.
         config = H2Configuration(
             client_side=False,
             header_encoding="latin-1",
@@ -118,7 +118,7 @@ class Http2Server:
         """Answer requests until the client closes the connection."""
         self._connection.initiate_connection()
         async with asyncio.TaskGroup() as streams:
-            # A client that breaks off is not an error here.
+            # It is no error here if a client breaks off.
             with contextlib.suppress(OSError):
                 await self._receive(streams)
             for task in self._answering.values():
@@ -131,7 +131,7 @@ class Http2Server:
             try:
                 events = self._connection.receive_data(burst)
             except ProtocolError:
-                # What to tell the client about it lies ready.
+                # The message to the client about it is ready.
                 await self._flush()
                 return
             for event in events:
@@ -208,7 +208,7 @@ class Http2Server:
         self._connection.end_stream(stream)
 
     async def _wait_for_window(self, stream: int) -> int:
-        """Return how many bytes the client takes now, once it takes any."""
+        """Return how many bytes the client takes now; wait until it takes any."""
         while (window := self._connection.local_flow_control_window(stream)) <= 0:
             self._has_window.clear()
             await self._has_window.wait()

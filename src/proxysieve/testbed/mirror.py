@@ -1,4 +1,4 @@
-"""What a page can read of the browser that shows it, as the site's mirror does."""
+"""What a page can read about its browser, as the site's mirror does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from proxysieve.testbed.wire import Headers
 
 Part = Literal["document", "script", "worker", "frame", "image", "fetch", "xhr"]
-"""What the mirror asks for, each of which browsers send other headers with."""
+"""The parts that the mirror requests. Browsers send other headers for each."""
 
 
 class AgentData(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +31,16 @@ class AgentData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Realm(msgspec.Struct, frozen=True, kw_only=True):
-    """What one global scope says: that of the page, of a frame, or of a worker.
+    """What one global scope says: the page's, a frame's or a worker's.
 
     Attributes:
         vendor: Empty in workers.
-        webdriver: None where there is no such property, as in workers.
-        device_memory: In GiB; None where it is not told, as outside of secure contexts.
-        timezone: By `Intl`, such as `Europe/Berlin`.
-        offset_minutes: By `Date`, of now: how far UTC is ahead.
-        locale: By `Intl`.
-        agent_data: None where there is none.
+        webdriver: None if there is no such property, as in workers.
+        device_memory: In GiB; None if it is not available, as outside of secure contexts.
+        timezone: From `Intl`, such as `Europe/Berlin`.
+        offset_minutes: From `Date`, for now: how far UTC is ahead.
+        locale: From `Intl`.
+        agent_data: None if there is none.
     """
 
     user_agent: str
@@ -68,7 +68,7 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """The window and where it stands, in CSS pixels."""
+    """The window and its position, in CSS pixels."""
 
     inner_width: int
     inner_height: int
@@ -80,11 +80,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Visits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many visits were remembered in each place before this one; None where nothing can be kept.
+    """How many earlier visits each place remembered; None where nothing can be kept.
 
     Attributes:
         script_cookie: A cookie that the page's script sets.
-        server_cookie: One that the site sets and no script sees.
+        server_cookie: One that the site sets and that is hidden from scripts.
     """
 
     local_storage: int | None
@@ -97,10 +97,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What the mirror's script read.
 
     Attributes:
-        worker: What a dedicated worker said; None if it said nothing in time.
-        frame: Likewise a frame of the same origin.
+        worker: What a dedicated worker said; None if it did not answer in time.
+        frame: What a frame of the same origin said; likewise.
         has_chrome: Whether there is a `window.chrome`.
-        ice_candidates: What WebRTC found out, with the testbed's STUN server; None where there is no WebRTC.
+        ice_candidates: What WebRTC learned from the testbed's STUN server; None without WebRTC.
     """
 
     page: Realm
@@ -116,11 +116,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mirror(Seen, frozen=True, kw_only=True):
-    """One visit at the mirror: what its script read, and what the site saw of it.
+    """One visit to the mirror: what its script read, and what the site saw.
 
     Attributes:
-        exit: The address that the report came from.
-        headers: Of the request for each part, in their order and case.
+        exit: The address from which the report came.
+        headers: Those of the request for each part, in their order and case.
     """
 
     exit: str

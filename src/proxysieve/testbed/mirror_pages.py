@@ -1,4 +1,4 @@
-"""The site's mirror: a page that reads what can be read of a browser and reports it, and the parts it asks for."""
+"""The site's mirror: a page that reads and reports what it can about its browser, and the parts that it loads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import MappingProxyType
 
 import msgspec
 
-from proxysieve.testbed.answers import HTML, Answer, Visit, nothing
+from proxysieve.testbed.answers import HTML, SiteAnswer, Visit, nothing
 from proxysieve.testbed.mirror import Mirror, Part, Seen
 from proxysieve.testbed.scripts import script
 from proxysieve.testbed.stun import StunServer
 from proxysieve.testbed.wire import Headers, Response
 
-# Set by the site and for the site alone; the script has one of its own.
+# The site's own cookie. The script has another.
 _COOKIE = "mirror"
 _YEAR_SECONDS = 31_536_000
-# So that each part is asked for at each visit.
+# So that the browser requests each part at each visit.
 _FRESH: Headers = (("Cache-Control", "no-store"),)
 _SCRIPT: Headers = (("Content-Type", "text/javascript; charset=utf-8"), *_FRESH)
 _TEXT: Headers = (("Content-Type", "text/plain"), *_FRESH)
@@ -43,8 +43,8 @@ class _Visit:
     """A visit that has not been reported yet.
 
     Attributes:
-        before: How many visits the site's own cookie remembered.
-        headers: What came with each part.
+        before: How many visits the site's own cookie had counted.
+        headers: The headers of the request for each part.
     """
 
     before: int
@@ -52,10 +52,10 @@ class _Visit:
 
 
 class MirrorPages:
-    """What stands below `/mirror`.
+    """What is below `/mirror`.
 
     Attributes:
-        mirrors: What was reported, oldest first.
+        mirrors: The reports, oldest first.
     """
 
     def __init__(self, stun: StunServer) -> None:
@@ -64,7 +64,7 @@ class MirrorPages:
         self._numbers = itertools.count(1)
         self._visits: dict[int, _Visit] = {}
 
-    def answer(self, visit: Visit) -> Answer:
+    def answer(self, visit: Visit) -> SiteAnswer:
         """Serve the page or a part of it, or take a report."""
         if not visit.rest:
             return self._serve_page(visit)
@@ -72,14 +72,14 @@ class MirrorPages:
             return self._take_report(visit)
         return self._serve_part(visit)
 
-    def _serve_page(self, visit: Visit) -> Answer:
+    def _serve_page(self, visit: Visit) -> SiteAnswer:
         number, before = next(self._numbers), _count_in(visit.request.cookie(_COOKIE))
         self._visits[number] = _Visit(before=before, headers={"document": visit.request.headers})
         cookie = f"{_COOKIE}={before + 1}; Path=/; Max-Age={_YEAR_SECONDS}; HttpOnly; SameSite=Lax"
         body = _PAGE.format(visit=number, stun=self._stun.url, script=script("mirror.js"))
         return _ok((("Set-Cookie", cookie), *_FRESH, *HTML), body)
 
-    def _serve_part(self, visit: Visit) -> Answer:
+    def _serve_part(self, visit: Visit) -> SiteAnswer:
         if visit.rest not in _PARTS:
             return nothing(visit)
         part, headers, body = _PARTS[visit.rest]
@@ -87,22 +87,22 @@ class MirrorPages:
             known.headers.setdefault(part, visit.request.headers)
         return _ok(headers, body)
 
-    def _take_report(self, visit: Visit) -> Answer:
+    def _take_report(self, visit: Visit) -> SiteAnswer:
         known = self._visits.get(visit.number("visit", 0))
         if known is None or visit.request.method != "POST":
             return nothing(visit)
         try:
             seen = msgspec.json.decode(visit.request.body, type=Seen)
         except msgspec.MsgspecError as error:
-            return Answer(kind="error", response=Response(status=400, headers=_TEXT, body=str(error).encode()))
+            return SiteAnswer(kind="error", response=Response(status=400, headers=_TEXT, body=str(error).encode()))
         visits = msgspec.structs.replace(seen.visits, server_cookie=known.before)
         told = {**msgspec.structs.asdict(seen), "visits": visits}
         self.mirrors.append(Mirror(exit=visit.exit, headers=dict(known.headers), **told))
         return _ok(_TEXT, "Thank you.\n")
 
 
-def _ok(headers: Headers, body: str) -> Answer:
-    return Answer(kind="ok", response=Response(headers=headers, body=body.encode()))
+def _ok(headers: Headers, body: str) -> SiteAnswer:
+    return SiteAnswer(kind="ok", response=Response(headers=headers, body=body.encode()))
 
 
 def _count_in(cookie: str | None) -> int:

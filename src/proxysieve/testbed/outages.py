@@ -1,4 +1,4 @@
-"""When the site serves nobody: outages that begin after so many requests for pages."""
+"""When the site serves nobody: outages begin after a number of requests for pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from proxysieve.testbed.world import Outage
 
 
 class Outages:
-    """The site's count of the requests for pages, and of those that met an outage."""
+    """Counts the requests for pages, and those that met an outage."""
 
     def __init__(self, outages: Sequence[Outage]) -> None:
         self._outages = outages
@@ -17,7 +17,7 @@ class Outages:
         self._began_at = [0.0] * len(outages)
 
     def meet(self, now: float) -> Outage | None:
-        """Count a request for a page at *now*; the outage that it meets, the first if there are two."""
+        """Count a request for a page at *now*; returns the first outage that it meets, if any."""
         number = self._request_count
         self._request_count += 1
         for place, outage in enumerate(self._outages):

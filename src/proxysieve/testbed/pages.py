@@ -1,4 +1,4 @@
-"""The texts of the site: its pages, which follow from their ids, and its blocks."""
+"""The texts of the site: its pages, which depend on their ids, and its blocks."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _VOCABULARY = (
 _WORDS = _VOCABULARY.split()
 
 _LINKED_IDS = range(10_000)
-# A prime, so that every stride goes through all of them.
+# A prime, so that every stride goes through all paragraphs.
 _PARAGRAPH_COUNT = 251
 _MARKED_BYTES = 2_000
 _FALSE_MARK = "<script>window.ready = window.ready || !window._cf_chl_opt;</script>\n"
 _STYLES = "<style>@font-face{font-family:icons;src:url(/assets/icons.ttf)}.stars{font-family:icons}</style>"
 
-# Shorter than any mark, and than the tag that would end a script.
+# Shorter than any sign, and than the tag that would end a script.
 _PIECE_LENGTH = 4
 
 
@@ -44,15 +44,15 @@ class Pages:
         self._paragraph_bytes = sum(map(len, self._paragraphs)) // _PARAGRAPH_COUNT
 
     def body(self, page_id: int, *, is_marked: bool = False) -> bytes:
-        """Return the page; equal worlds have equal pages. Where it *is_marked*, a detector takes it for a challenge."""
+        """Return the page. Equal worlds have equal pages. If it *is_marked*, a detector takes it for a challenge."""
         if self._world.fate_of(page_id) == "empty":
             return b""
-        # Detectors believe in no challenge that has much to say.
+        # Detectors take no long page for a challenge.
         size = min(self._world.page_bytes, _MARKED_BYTES) if is_marked else self._world.page_bytes
         return self._page(page_id, size, _FALSE_MARK if is_marked else "")
 
     def block(self, style: BlockStyle, page_id: int) -> bytes:
-        """Return what is sent to the blocked who ask for the page; a hidden captcha is a page with a script."""
+        """Return what blocked clients get instead of the page. A hidden captcha is a page with a script."""
         if style == "hidden_captcha":
             return self._page(page_id, self._world.page_bytes, _hiding(block_page(style)))
         return block_page(style)
@@ -78,12 +78,12 @@ class Pages:
 
 
 def missing_page(path: str) -> bytes:
-    """Return the honest 404."""
+    """Return the real 404."""
     return _document("Page not found", f"<p>There is nothing at {html.escape(path)}.</p>")
 
 
 def error_page() -> bytes:
-    """Return the honest 500."""
+    """Return the real 500."""
     return _document("Internal server error", "<p>Something went wrong on our side.</p>")
 
 
@@ -93,13 +93,13 @@ def maintenance_page() -> bytes:
 
 
 def throttled_page() -> bytes:
-    """Return the text of a 429 that a limit gives."""
+    """Return the text of a 429 from a limit."""
     return _document("Too many requests", "<p>Please slow down.</p>")
 
 
 @functools.cache
 def block_page(style: BlockStyle) -> bytes:
-    """Return what a block shows; what marks it is known of the systems that it is in the style of."""
+    """Return the page of a block. Its signs are those of the systems whose style it has."""
     match style:
         case "forbidden":
             return _document("403 Forbidden", "<p>You do not have permission to see this page.</p>")
@@ -128,7 +128,7 @@ def block_page(style: BlockStyle) -> bytes:
 
 
 def sorry_page(continue_to: str) -> bytes:
-    """Return the captcha that `/sorry/index` shows, in the style of a search engine's."""
+    """Return the captcha of `/sorry/index`, in the style of a search engine's."""
     return _document(
         "Sorry...",
         "<p>Our systems have detected unusual traffic from your computer network. Solve the captcha to go on.</p>\n"
@@ -156,7 +156,7 @@ _CAPTCHA = b"""<!DOCTYPE html>
 """
 
 
-# Its vendor is in no list: what it is can only be told from what the site's pages are like.
+# No list has its vendor. Only a comparison with the site's pages can tell what it is.
 _UNKNOWN = b"""<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Gatehouse</title></head>
@@ -183,7 +183,7 @@ _NETWORK = b"""<!DOCTYPE html>
 
 @functools.cache
 def _hiding(page: bytes) -> str:
-    """Return the script that puts *page* in the place of the one that it stands in."""
+    """Return a script that replaces its page by *page*."""
     text = page.decode()
     pieces = [text[at : at + _PIECE_LENGTH] for at in range(0, len(text), _PIECE_LENGTH)]
     return f"<script>\n{script('hidden_captcha.js').replace('PIECES', json.dumps(pieces))}</script>\n"

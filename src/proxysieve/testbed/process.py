@@ -1,7 +1,7 @@
 """The testbed in a process of its own, so that the servers and what they measure do not share a core.
 
-The two processes speak lines of JSON: the world goes in and the places come out, then each `truth` that goes in brings
-one out. The end of its input ends the testbed, so it cannot outlive its parent.
+The two processes exchange lines of JSON. The world goes in and the places come out; then each `truth` that goes in
+brings one out. The testbed ends with its input, so it cannot outlive its parent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_FAREWELL_SECONDS = 10.0
 
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent wants."""
+    """A request of the parent."""
 
     world: World
     announce: bool | None
@@ -43,7 +43,7 @@ class _Started(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TestbedProcess(Bed):
-    """The same testbed as `Testbed`, in another process and for callers with or without an event loop."""
+    """The same as `Testbed`, but in another process, for callers with or without an event loop."""
 
     __test__ = False  # because pytest takes classes of this name for tests
 
@@ -52,7 +52,7 @@ class TestbedProcess(Bed):
 
         Args:
             world: What it is made of.
-            announce: Whether proxies announce their exits; by default where they must.
+            announce: Whether proxies announce their exits; by default only if they must.
         """
         super().__init__(world)
         self._order = _Order(world=world, announce=announce)
@@ -120,7 +120,7 @@ class TestbedProcess(Bed):
 
 async def serve_parent() -> None:
     """Run the testbed that the first line of standard input describes, until that input ends."""
-    # The parent decides when to stop; a Ctrl-C in the terminal reaches both.
+    # The parent decides when to stop. A Ctrl-C in the terminal reaches both processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lines = await _open_stdin()
     try:

@@ -1,4 +1,4 @@
-"""The forward proxies: HTTP, CONNECT and SOCKS5 on one port, with or without TLS, each out of an exit of its own."""
+"""The forward proxies: HTTP, CONNECT and SOCKS5 on one port, with or without TLS, each with an exit of its own."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ USER = "user"
 PASSWORD = "pass"  # noqa: S105 - it opens a proxy on loopback
 
 Gate = Callable[[str, str], Exit | None]
-"""Returns the exit for a user and a password, or None for those that may not enter."""
+"""Returns the exit for a user and a password, or None if they are wrong."""
 
 _PROXYS_OWN_HEADERS = frozenset({"proxy-authorization", "proxy-connection"})
 _LOOPBACK_ADDRESS = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
-# A client that resolves the name itself may arrive at [::1].
+# A client that resolves the name itself may come to [::1].
 _LOOPBACK_NAMES = (SITE_HOST, "[::1]")
 _SESSION_USER = re.compile(rf"{USER}-session-([\w.~]{{1,50}})", re.ASCII)
 
@@ -49,7 +49,7 @@ def plain_gate(world: World, exit_: Exit) -> Gate:
 
 
 def provider_gate(world: World, exits: Sequence[Exit]) -> Gate:
-    """Return the gate of a provider, where the session name in the user name chooses the exit."""
+    """Return the gate of a provider: the session name in the user name chooses the exit."""
 
     def admit(user: str, password: str) -> Exit | None:
         session = _SESSION_USER.fullmatch(user)
@@ -62,14 +62,14 @@ def provider_gate(world: World, exits: Sequence[Exit]) -> Gate:
 
 
 class Dialer:
-    """Opens connections out of exits, to loopback only."""
+    """Opens connections from exits, to loopback only."""
 
     def __init__(self, *, announced_port: int | None, site_host: str = "") -> None:
         """Make a dialer.
 
         Args:
-            announced_port: None to bind to the exit's address; given the site's port, it is announced there instead.
-            site_host: A name of the site that nobody else resolves.
+            announced_port: None to bind to the exit's address; the site's port to announce the exit there instead.
+            site_host: A name of the site that only the proxies resolve.
         """
         self._announced_port = announced_port
         self._names = _LOOPBACK_NAMES if not site_host else (*_LOOPBACK_NAMES, site_host)
@@ -78,7 +78,7 @@ class Dialer:
         """Connect to *authority* (host:port) from *exit_*.
 
         Raises:
-            RefusalError: There is no way there.
+            RefusalError: It cannot be reached.
         """
         host, _, port_text = authority.rpartition(":")
         address = "127.0.0.1" if self._leads_home(host) else host
@@ -110,7 +110,7 @@ class ForwardProxy:
         self._slow_seconds = slow_seconds
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: Caller) -> None:
-        """Serve one client, in the protocol that its first byte tells."""
+        """Serve one client, in the protocol that its first byte indicates."""
         self._counts.connection_count[self._name] += 1
         first = await reader.readexactly(1)
         if first == socks.VERSION:
@@ -203,7 +203,7 @@ class ForwardProxy:
 
 
 class _Upstream:
-    """A connection to where a client wants to go, out of one exit."""
+    """A connection to a client's destination, from one exit."""
 
     def __init__(
         self, *, exit_: Exit, authority: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -215,16 +215,16 @@ class _Upstream:
         self._relay: asyncio.Task[None] | None = None
 
     def leads(self, exit_: Exit, authority: str) -> bool:
-        """Whether it leads to *authority* out of *exit_*."""
+        """Whether it leads to *authority* from *exit_*."""
         return self.exit is exit_ and self._authority == authority
 
     def relay_to(self, client: asyncio.StreamWriter) -> None:
-        """Pass on to *client* whatever comes back, from now on."""
+        """From now on, pass on to *client* what comes back."""
         if self._relay is None:
             self._relay = asyncio.get_running_loop().create_task(relay(self._reader, client))
 
     async def send(self, burst: bytes) -> None:
-        """Send a piece of what the client says."""
+        """Send a piece of what the client sent."""
         self._writer.write(burst)
         await self._writer.drain()
 

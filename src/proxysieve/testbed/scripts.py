@@ -1,4 +1,4 @@
-"""What the site has browsers run: the files in `browser`, and how they come into a page."""
+"""The scripts of the site for browsers: the files in `browser`, and how they get into a page."""
 
 from __future__ import annotations
 

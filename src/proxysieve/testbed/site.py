@@ -1,4 +1,4 @@
-"""The site: who is served at all, and the pages."""
+"""The site: which clients it serves, and its pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from proxysieve.testbed.answers import HTML, JSON, TRIALS, Answer, Visit, nothing, visit_of
+from proxysieve.testbed.answers import HTML, JSON, TEST_ANSWERS, SiteAnswer, Visit, nothing, visit_of
 from proxysieve.testbed.assets import Assets
 from proxysieve.testbed.bans import Bans
 from proxysieve.testbed.clearance import Clearances
@@ -28,9 +28,9 @@ from proxysieve.testbed.truth import HitLedger
 from proxysieve.testbed.wire import Headers, RefusalError, Request, Response, read_request, reset, write_response
 from proxysieve.testbed.world import BlockStyle, Outage, World
 
-# What a block that lasts for good says in its Retry-After.
+# The Retry-After of a permanent block.
 _LONGEST_WAIT_SECONDS = 3600.0
-# The first parts of the paths at which pages are.
+# The first parts of the paths of pages.
 _OF_PAGES = frozenset({"", "page", "gzip", "slow"})
 _ROBOTS_TYPE = ("Content-Type", "text/plain; charset=utf-8")
 
@@ -41,8 +41,8 @@ class _Guest:
 
     Attributes:
         connection: Its number.
-        hello: What it began with, if that was a ClientHello.
-        is_resumed: Whether it went on with an earlier TLS session.
+        hello: Its first record, if that was a ClientHello.
+        is_resumed: Whether it resumed an earlier TLS session.
     """
 
     address: str
@@ -67,7 +67,7 @@ class _Guest:
 
 
 class Site:
-    """The site of one world, which remembers its visitors by their addresses."""
+    """The site of one world. It recognises clients by their addresses."""
 
     def __init__(
         self, world: World, *, pages: Pages, bans: Bans, mirror: MirrorPages, clock: Callable[[], float]
@@ -84,8 +84,8 @@ class Site:
         self._outages = Outages(world.outages)
         self._served_count = 0
         self._assets = Assets(world.seed, world.assets)
-        self._paths: dict[str, Callable[[Visit], Answer]] = {
-            **TRIALS,
+        self._paths: dict[str, Callable[[Visit], SiteAnswer]] = {
+            **TEST_ANSWERS,
             "": self._page,
             "page": self._page,
             "gzip": self._gzip,
@@ -125,18 +125,18 @@ class Site:
     async def _serve_http2(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, guest: _Guest) -> None:
         from proxysieve.testbed.http2 import Http2Server  # noqa: PLC0415 - optional, as TLS is
 
-        async def respond(request: Request, http2: str, priority: str) -> Answer:
+        async def respond(request: Request, http2: str, priority: str) -> SiteAnswer:
             return await self._respond(request, guest, guest.fingerprint(request, http2, priority))
 
         await Http2Server(reader, writer, respond).run()
 
-    async def _respond(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> Answer:
+    async def _respond(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> SiteAnswer:
         answer = self._answer_on_record(request, guest, fingerprint)
         if wait_seconds := answer.wait_seconds + self._world.latency_seconds:
             await asyncio.sleep(wait_seconds)
         return answer
 
-    def answer(self, visit: Visit, now: float) -> Answer:
+    def answer(self, visit: Visit, now: float) -> SiteAnswer:
         """Decide what *visit* gets at *now*, and count it."""
         outage = self._outages.meet(now) if visit.page in _OF_PAGES else None
         if outage is not None:
@@ -144,9 +144,9 @@ class Site:
         if visit.page == "assets" and self._world.assets:
             return self._assets.answer(visit)
         ruling = self._bans.judge(visit.exit, now)
-        # Where the blocked are sent is not blocked too, or they would be sent there in circles.
+        # Blocked clients are sent here. Another block would send them in circles.
         if visit.page == "sorry":
-            return TRIALS["sorry"](visit)
+            return TEST_ANSWERS["sorry"](visit)
         match ruling.answer:
             case "blocked":
                 return self._block(visit, ruling.wait_seconds)
@@ -154,11 +154,11 @@ class Site:
                 response = Response(
                     status=429, headers=(_retry_after(ruling.wait_seconds), *HTML), body=throttled_page()
                 )
-                return Answer(kind="throttled", response=response)
+                return SiteAnswer(kind="throttled", response=response)
             case "ok":
                 return self._admit(visit)
 
-    def _answer_on_record(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> Answer:
+    def _answer_on_record(self, request: Request, guest: _Guest, fingerprint: SeenFingerprint) -> SiteAnswer:
         now = self._clock()
         answer = self.answer(visit_of(request, guest.address, fingerprint), now)
         self.hits.add(
@@ -171,9 +171,9 @@ class Site:
         )
         return answer
 
-    def _admit(self, visit: Visit) -> Answer:
+    def _admit(self, visit: Visit) -> SiteAnswer:
         if self._world.script_challenge and visit.page == "page" and not self.clearances.admits(visit):
-            return Answer(kind="challenged", response=self.clearances.challenge(visit))
+            return SiteAnswer(kind="challenged", response=self.clearances.challenge(visit))
         if not self._world.bound_cookies:
             return self._serve_unless_flaky(visit)
         cookie = self._session_cookie(visit)
@@ -186,28 +186,28 @@ class Site:
             return self._block(visit, math.inf)
         return self._serve_unless_flaky(visit)
 
-    def _serve_unless_flaky(self, visit: Visit) -> Answer:
+    def _serve_unless_flaky(self, visit: Visit) -> SiteAnswer:
         if self._world.flaky_share and self._rng.random() < self._world.flaky_share:
-            return Answer(kind="error", response=Response(status=500, headers=HTML, body=error_page()))
+            return SiteAnswer(kind="error", response=Response(status=500, headers=HTML, body=error_page()))
         return self._paths.get(visit.page, nothing)(visit)
 
     def _session_cookie(self, visit: Visit) -> str:
         bound_to = (self._world.seed, visit.exit, visit.request.header("user-agent"))
         return hashlib.blake2b(repr(bound_to).encode(), digest_size=12).hexdigest()
 
-    def _block(self, visit: Visit, wait_seconds: float) -> Answer:
+    def _block(self, visit: Visit, wait_seconds: float) -> SiteAnswer:
         style = self._world.style_of(visit.exit)
         if style == "challenge" and self._world.script_challenge:
-            return Answer(kind="blocked", response=self.clearances.challenge(visit))
+            return SiteAnswer(kind="blocked", response=self.clearances.challenge(visit))
         page_id = visit.rest_number or 0
         response = Response(
             status=_status_of(style),
             headers=_headers_of(style, visit, wait_seconds),
             body=self._pages.block(style, page_id),
         )
-        return Answer(kind="blocked", response=response, is_reset=style == "reset")
+        return SiteAnswer(kind="blocked", response=response, is_reset=style == "reset")
 
-    def _page(self, visit: Visit) -> Answer:
+    def _page(self, visit: Visit) -> SiteAnswer:
         page_id = visit.rest_number if visit.page else 0
         if page_id is None:
             return nothing(visit)
@@ -215,44 +215,44 @@ class Site:
             case "missing":
                 return nothing(visit)
             case "forbidden":
-                # The worst case: nothing in the answer tells it from the block.
+                # The worst case: nothing in the answer distinguishes it from the block.
                 response = Response(status=403, headers=HTML, body=block_page("forbidden"))
-                return Answer(kind="forbidden", response=response)
+                return SiteAnswer(kind="forbidden", response=response)
             case "empty":
-                return Answer(kind="empty", response=Response(headers=HTML))
+                return SiteAnswer(kind="empty", response=Response(headers=HTML))
             case "ok":
                 body = self._pages.body(page_id, is_marked=self._is_marking)
                 self._served_count += 1
-                return Answer(kind="ok", response=Response(headers=HTML, body=body))
+                return SiteAnswer(kind="ok", response=Response(headers=HTML, body=body))
 
     @property
     def _is_marking(self) -> bool:
         return 0 < self._world.false_mark_after <= self._served_count
 
-    def _gzip(self, visit: Visit) -> Answer:
+    def _gzip(self, visit: Visit) -> SiteAnswer:
         answer = self._page(visit)
         if answer.kind != "ok" or "gzip" not in visit.request.header("accept-encoding"):
             return answer
         packed = gzip.compress(answer.response.body, compresslevel=1)
-        return Answer(kind="ok", response=Response(headers=(("Content-Encoding", "gzip"), *HTML), body=packed))
+        return SiteAnswer(kind="ok", response=Response(headers=(("Content-Encoding", "gzip"), *HTML), body=packed))
 
-    def _slow(self, visit: Visit) -> Answer:
+    def _slow(self, visit: Visit) -> SiteAnswer:
         return replace(self._page(replace(visit, page="")), wait_seconds=visit.seconds("seconds"))
 
-    def _robots(self, _: Visit) -> Answer:
+    def _robots(self, _: Visit) -> SiteAnswer:
         response = Response(headers=(_ROBOTS_TYPE,), body=self._world.robots.encode())
-        return Answer(kind="robots", response=response)
+        return SiteAnswer(kind="robots", response=response)
 
 
-def _fail(outage: Outage) -> Answer:
+def _fail(outage: Outage) -> SiteAnswer:
     match outage.style:
         case "maintenance":
             response = Response(status=503, headers=HTML, body=maintenance_page())
         case "error":
             response = Response(status=500, headers=HTML, body=error_page())
         case "drop":
-            return Answer(kind="outage", response=Response(), is_reset=True)
-    return Answer(kind="outage", response=response)
+            return SiteAnswer(kind="outage", response=Response(), is_reset=True)
+    return SiteAnswer(kind="outage", response=response)
 
 
 def _status_of(style: BlockStyle) -> int:

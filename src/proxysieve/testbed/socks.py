@@ -1,4 +1,4 @@
-"""SOCKS5 (RFC 1928) with no or user and password authentication (RFC 1929), the server's side of the handshake."""
+"""SOCKS5 (RFC 1928) without authentication or with user and password (RFC 1929): the server's side of the handshake."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _IPV6 = 4
 async def authenticate(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, admit: Callable[[str, str], Exit | None]
 ) -> Exit | None:
-    """Agree on a way to log in, after the version was read.
+    """Agree on the authentication, after the version was read.
 
     Returns:
         What *admit* returns for the user and the password, which are empty for a client that has none. None means
-        that the client was told that it may not enter.
+        that the client was refused.
     """
     methods = await _read_counted(reader)
     if _USER_AND_PASSWORD in methods:
@@ -44,7 +44,7 @@ async def authenticate(
 
 
 async def read_authority(reader: asyncio.StreamReader) -> str | None:
-    """Read where a client wants to go, as host:port; None is not supported."""
+    """Read the client's destination as host:port; None if it is not supported."""
     _, command, _, kind = await reader.readexactly(4)
     if kind == _IPV4:
         host = socket.inet_ntoa(await reader.readexactly(4))
@@ -59,7 +59,7 @@ async def read_authority(reader: asyncio.StreamReader) -> str | None:
 
 
 def reply(code: int) -> bytes:
-    """Return the answer to a request, which names no address because no client asks for it."""
+    """Return the answer to a request. It has no address, because no client needs it."""
     return bytes((5, code, 0, _IPV4)) + bytes(6)
 
 

@@ -1,6 +1,6 @@
-"""A STUN server (RFC 5389) that tells who asks what address it comes from, and remembers who asked.
+"""A STUN server (RFC 5389): it tells clients their own addresses, and remembers them.
 
-Browsers ask such servers by UDP, which few proxies carry: who is not careful shows its own address here.
+Browsers use such servers over UDP, which few proxies carry. A careless browser shows its own address here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StunServer:
     """One UDP socket on loopback, in the running event loop.
 
     Attributes:
-        packet_counts: How many packets came from each address, whatever they were.
+        packet_counts: How many packets of any kind came from each address.
     """
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class StunServer:
 
     @property
     def url(self) -> str:
-        """Where it is, as browsers are told.
+        """Its URL for browsers.
 
         Raises:
-            RuntimeError: It has not been entered.
+            RuntimeError: It is not running.
         """
         if self._socket is None:
             raise RuntimeError("the STUN server is not running: enter it first")
@@ -63,12 +63,12 @@ class StunServer:
             if answer := answer_to(packet, host, port):
                 from_all.sendto(answer, (host, port))
         except OSError:
-            # As a network does, it loses what cannot be sent or received; clients ask again.
+            # Like a network, it loses what cannot be sent or received. Clients ask again.
             return
 
 
 def answer_to(packet: bytes, host: str, port: int) -> bytes | None:
-    """Return what a binding request from an IPv4 address is answered with; None for anything else."""
+    """Return the answer to a binding request from an IPv4 address; None for anything else."""
     if len(packet) < _HEAD.size:
         return None
     kind, length, cookie, transaction = _HEAD.unpack_from(packet)

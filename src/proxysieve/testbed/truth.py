@@ -37,11 +37,11 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
         network: The /24 of that address.
         path: Its path with its query.
         answer: What it got. `blocked` is any style of block for a ban or a cookie, `throttled` is the limit's 429,
-            `challenged` a challenge by script to who is not banned; `missing`, `forbidden` and `empty` are what
-            everybody gets there.
+            `challenged` a challenge by script to a client that is not banned; `missing`, `forbidden` and `empty` are
+            what everybody gets there.
         user_agent: As sent, or empty.
         connection: The number of the TCP connection, counted by the site from 1.
-        fingerprint: The place among the truth's fingerprints of the one that it showed.
+        fingerprint: The index of its fingerprint in the truth's list.
     """
 
     at: float
@@ -55,23 +55,23 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """What the servers know; counts leave out what is zero, and a proxy is named by its host and port.
+    """What the servers know. Counts leave out zeros. Proxies are named by host and port.
 
     Attributes:
-        hits: The first requests that the site saw, as many as the world keeps.
-        fingerprints: All that these showed, each once.
+        hits: The first requests that the site saw, up to the world's limit.
+        fingerprints: All fingerprints of these, each once.
         answer_counts: How often the site gave each answer.
         banned_exits: Exits that are banned now.
         burned_exits: Exits that the limit has banned while the testbed ran.
         connection_count: TCP connections that each proxy accepted.
         tunnel_count: Tunnels that each proxy opened, by CONNECT or SOCKS5.
-        proxy_answers: How often proxies gave each status of their own, such as 407 and 502; refusals by SOCKS5
-            count as their like.
+        proxy_answers: How often proxies gave each status of their own, such as 407 and 502; SOCKS5 refusals count
+            as the corresponding status.
         direct_connection_count: Connections to the site that came from no exit, so not through a proxy.
-        mirrors: What was reported at `/mirror`, oldest first.
-        stun_senders: How many packets the STUN server of the mirror had from each address, which no proxy carries.
-        passed_count: How many visitors have passed the challenge by script; an address with a user agent is one.
-        foreign_clearance_count: How many requests came with a clearance that is another visitor's.
+        mirrors: The reports to `/mirror`, oldest first.
+        stun_senders: How many packets the mirror's STUN server got from each address; no proxy carries them.
+        passed_count: How many clients (an address with a user agent) have passed the challenge by script.
+        foreign_clearance_count: How many requests came with another client's clearance.
     """
 
     hits: list[Hit]
@@ -99,7 +99,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HitLedger:
-    """The site's record of its requests, in columns: a value for each would cost a few times as much."""
+    """The site's record of its requests, as columns: a value for each would need several times the memory."""
 
     def __init__(self, *, kept: int) -> None:
         self.answer_counts: Counter[HitAnswer] = Counter()
@@ -146,12 +146,12 @@ class HitLedger:
         ]
 
     def fingerprints(self) -> list[SeenFingerprint]:
-        """Return what the recorded requests showed, by the numbers that hits have."""
+        """Return the fingerprints of the recorded requests, in the order of their indexes."""
         return list(self._known_fingerprints)
 
 
 class ProxyCounts:
-    """The proxies' counts of what they did themselves."""
+    """Counts of what the proxies did themselves."""
 
     def __init__(self) -> None:
         self.connection_count: Counter[str] = Counter()

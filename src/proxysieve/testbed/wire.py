@@ -19,7 +19,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class RefusalError(Exception):
-    """A request is not served, or what arrived is none; `status` is the answer."""
+    """A request cannot be served, or is no valid request; `status` is the answer."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
@@ -64,9 +64,9 @@ class Response:
 
     Attributes:
         status: Three digits.
-        headers: Without those that say how long the body is.
+        headers: Without those about the length of the body.
         body: All of it.
-        pieces: A body instead that is streamed, chunked unless the headers do say how long it is.
+        pieces: Instead, a body to stream. It is chunked unless the headers say its length.
     """
 
     status: int = 200
@@ -76,15 +76,15 @@ class Response:
 
     @property
     def is_chunked(self) -> bool:
-        """Whether the body needs chunks to tell its end."""
+        """Whether the body needs chunks to show its end."""
         return self.pieces is not None and all(name != "Content-Length" for name, _ in self.headers)
 
 
 async def read_request(reader: asyncio.StreamReader, start: bytes = b"") -> Request | None:
-    """Read one request, of which *start* was read before.
+    """Read one request; *start* was read before.
 
     Returns:
-        The request, or None when the client has closed the connection between two requests.
+        The request, or None if the client has closed the connection between two requests.
 
     Raises:
         RefusalError: What arrived is no request.
@@ -110,7 +110,7 @@ def encode_request(request: Request, *, target: str, dropped: frozenset[str]) ->
 
 
 async def write_response(writer: asyncio.StreamWriter, response: Response, *, to: Request | None) -> None:
-    """Write *response* as the answer *to* a request; to none, or to one that is the last, it says so."""
+    """Write *response* as the answer *to* a request. Without a request, or to the last one, it says so."""
     head = _encode_head(response, is_last=to is None or to.is_last)
     if to is not None and to.method == "HEAD":
         writer.write(head)
@@ -121,7 +121,7 @@ async def write_response(writer: asyncio.StreamWriter, response: Response, *, to
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on everything from *reader* until its end, which ends the other connection too, in the same way."""
+    """Pass on everything from *reader* until its end, and then end the other connection in the same way."""
     try:
         while burst := await reader.read(BURST_BYTES):
             writer.write(burst)
@@ -136,7 +136,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
     """End the connection with a TCP reset."""
     raw: socket.socket | None = writer.get_extra_info("socket")
     if raw is not None and raw.fileno() >= 0:
-        # A linger of no time makes the closing of the socket a reset.
+        # With a linger time of zero, closing the socket sends a reset.
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 

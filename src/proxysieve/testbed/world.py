@@ -1,4 +1,4 @@
-"""What a testbed is made of: one value that describes it, and the exits that follow from it."""
+"""What a testbed is made of: a value that describes it, and the exits that follow from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Fate = Literal["ok", "missing", "forbidden", "empty"]
 Kind = Literal["plain", "refusing", "hanging", "slow", "demanding", "failing"]
 
 SCRIPTED_STYLES: frozenset[BlockStyle] = frozenset({"hidden_captcha"})
-"""Blocks that scripts make: whoever runs none is shown a page of the site."""
+"""Blocks that scripts make. A client without scripts gets a page of the site."""
 
 _HOSTS_PER_NETWORK = 254
 _LEAST_ASSET_BYTES = 1_000
@@ -40,15 +40,15 @@ _COUNTS = ("refusing", "hanging", "slow", "demanding", "failing", "page_bytes", 
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much the site bears.
+    """How many requests the site allows.
 
     Attributes:
-        requests: More than these within the window are too many.
+        requests: More than this within the window are too many.
         window_seconds: How far the window reaches back.
         scope: Whose requests are counted together.
-        style: Whether too many mean a ban, or a 429 until the window has room again.
+        style: Whether an excess brings a ban, or a 429 until the window has room again.
         ban_seconds: How long a ban lasts.
-        blocked_count: Whether requests that are refused count too, so that hammering renews a ban.
+        blocked_count: Whether refused requests count too, so that repeating them renews a ban.
     """
 
     requests: int = 30
@@ -64,15 +64,15 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A while in which the site serves nobody, and the banned see no block either.
+    """A time in which the site serves nobody; banned clients see no block either.
 
-    It is over once both its requests and its seconds are. Requests are those for pages, whoever sends them, so that
-    it comes in the middle of a run however fast that is.
+    It is over when both its requests and its seconds are. Requests for pages count, from any client, so it comes in the
+    middle of a run of any speed.
 
     Attributes:
-        after_requests: So many come before it.
-        requests: So many meet it at least.
-        seconds: So long it lasts at least, since the first request that met it.
+        after_requests: How many come before it.
+        requests: The least number that meets it.
+        seconds: The least time that it lasts, from the first request that met it.
         style: A 503 that speaks of maintenance, a bare 500, or a connection that is reset after the request.
     """
 
@@ -83,57 +83,56 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if self.after_requests < 0 or self.requests < 1 or self.seconds < 0:
-            raise ConfigError(f"an outage meets at least one request, after none or more: {self!r}")
+            raise ConfigError(f"an outage needs at least one request, and none or more before it: {self!r}")
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about a testbed; equal worlds have the same exits, bans and pages.
+    """The description of a testbed. Equal worlds have the same exits, bans and pages.
 
-    The kinds of proxies are disjoint, drawn by the seed. What is left of them is plain.
+    The special kinds of proxies are disjoint, and drawn by the seed. The other proxies are plain.
 
     Attributes:
         proxies: How many proxies there are, or exits behind the provider.
-        networks: Over how many /24s their exits are spread.
-        banned_share: Share of the proxies that answer whose exits are banned from the start, for good.
-        banned_network_share: Share of the networks that are banned from the start, for good.
+        networks: The number of /24s over which the exits are spread.
+        banned_share: The share of answering proxies whose exits are banned from the start, for good.
+        banned_network_share: The share of networks that are banned from the start, for good.
         refusing: How many refuse connections, because nothing listens.
         hanging: How many accept connections and never answer.
         slow: How many add `slow_seconds` to each answer.
-        slow_seconds: What the slow ones add; inside of a tunnel, to each burst that the client sends.
-        demanding: How many answer 407 whatever the credentials.
+        slow_seconds: The delay of the slow ones; within a tunnel, for each burst that the client sends.
+        demanding: How many answer 407 to any credentials.
         failing: How many answer 502 without asking the site.
         credentials: Whether proxies want a user and a password.
         provider_names: Whether there is one gateway instead of plain proxies. Its user names carry a session
             name of 1 to 50 letters, digits and `._~`, which keeps the exit that it draws; two names may draw
-            the same one. Of its exits, the refusing ones fail too.
-        limit: How much the site bears; None bears all.
-        block_styles: What blocks look like; each exit has one of them by the seed. All but `unknown` bear marks of
-            the systems that they are in the style of, `hidden_captcha` once its script has run.
-        flaky_share: Share of the requests that the site answers 500, at random.
+            the same one. Its refusing exits fail, too.
+        limit: How many requests the site allows; None for any number.
+        block_styles: What blocks look like; the seed gives each exit one of them. All but `unknown` have signs of
+            the systems whose style they have, `hidden_captcha` after its script has run.
+        flaky_share: The share of requests that the site answers with 500, at random.
         outages: When the site serves nobody.
-        missing_share: Share of the page ids that are honest 404s.
-        forbidden_share: Share of those that are nobody's to see: a bare 403, which looks like the block of that style.
-        empty_share: Share of those that are honestly empty, with status 200.
-        false_mark_after: After so many pages, all that are served are small and quote a text of a vendor's challenge,
-            which detectors take for one; 0 for never.
-        bound_cookies: Whether the site gives out a visitor cookie, and blocks it from any other address or
-            user agent.
-        script_challenge: Whether the site challenges all who ask for `/page/...` by a script, which takes a browser
+        missing_share: The share of page ids that are real 404s.
+        forbidden_share: The share that nobody may see: a bare 403, which looks like the block of that style.
+        empty_share: The share that is really empty, with status 200.
+        false_mark_after: After so many pages, all pages are small and quote a text of a vendor's challenge, which
+            detectors take for a challenge; 0 for never.
+        bound_cookies: Whether the site sets a visitor cookie, and blocks it from any other address or user agent.
+        script_challenge: Whether the site challenges all requests for `/page/...` by a script, which takes a browser
             some tenths of a second, sets the cookie `clearance` and loads the page again. The cookie is good for one
-            address and user agent, and anything else is challenged. Who is banned with the style `challenge` meets
-            the same page for ever.
-        page_bytes: About the size of a page.
-        assets: How many bytes a picture, a font and a sound have that pages then refer to, each; 0 for none, else
-            1,000 at least. They can be cached, and are served to everybody: no ban, limit or outage touches them.
-        latency_seconds: How long the site thinks before each answer.
-        host: The name that the site is addressed by, such as `shop.example`, which only the proxies resolve; without
-            one it is `127.0.0.1`, or `localhost` where it speaks TLS.
-        https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 inside of it
-            to those who offer that.
-        https_proxies: Whether the proxies speak TLS too, to those who begin with it.
+            address and user agent; anything else is challenged. A client that is banned with the style `challenge`
+            gets this page for ever.
+        page_bytes: The approximate size of a page.
+        assets: The size in bytes of each picture, font and sound that pages then refer to; 0 for none, else at
+            least 1,000. They can be cached, and everybody gets them: no ban, limit or outage applies to them.
+        latency_seconds: How long the site waits before each answer.
+        host: The site's name, such as `shop.example`, which only the proxies resolve; without one it is
+            `127.0.0.1`, or `localhost` if it speaks TLS.
+        https: Whether the site speaks TLS, with a certificate of the testbed's own authority, and HTTP/2 within it
+            to clients that offer that.
+        https_proxies: Whether the proxies speak TLS, too, to clients that begin with it.
         robots: The text of `/robots.txt`.
         hits_kept: How many hits are kept, the first ones; counts are always exact.
-        seed: Another seed, another draw of everything.
+        seed: Another seed draws everything anew.
     """
 
     proxies: int = 100
@@ -176,7 +175,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is a count, not {getattr(self, name)!r}")
         if self.missing_share + self.forbidden_share + self.empty_share > 1:
-            raise ConfigError("the missing, the forbidden and the empty are together more than all pages")
+            raise ConfigError("the missing, forbidden and empty shares together are more than all pages")
         if self.refusing + self.hanging + self.slow + self.demanding + self.failing > self.proxies:
             raise ConfigError(f"the kinds together are more than the {self.proxies} proxies")
         if not 1 <= self.networks <= _MOST_NETWORKS:
@@ -191,11 +190,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ConfigError(f"block_styles are some of {get_args(BlockStyle)}, not {self.block_styles!r}")
 
     def style_of(self, address: str) -> BlockStyle:
-        """Return what a block looks like from *address*."""
+        """Return the style of blocks for *address*."""
         return self.block_styles[int(fraction_of(self.seed, "style", address) * len(self.block_styles))]
 
     def fate_of(self, page_id: int) -> Fate:
-        """Return what everybody gets who asks for the page and is served."""
+        """Return what a client gets that is served this page."""
         # One draw for all of them, so that they are disjoint.
         fraction = fraction_of(self.seed, "missing", page_id)
         if fraction < self.missing_share:
@@ -207,7 +206,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return "ok"
 
     def is_missing(self, page_id: int) -> bool:
-        """Whether the page is an honest 404."""
+        """Whether the page is a real 404."""
         return self.fate_of(page_id) == "missing"
 
 
@@ -230,7 +229,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lay_out(world: World) -> tuple[Exit, ...]:
-    """Return the exits of *world*, one a proxy, in the order of the proxies."""
+    """Return the exits of *world*, one for each proxy, in the same order."""
     rng = random.Random(world.seed)
     addresses = [_address(number, world.networks) for number in range(world.proxies)]
     networks = sorted({network_of(address) for address in addresses})
@@ -251,19 +250,19 @@ def lay_out(world: World) -> tuple[Exit, ...]:
 
 
 def network_of(address: str) -> str:
-    """Return the /24 that the IPv4 *address* is in."""
+    """Return the /24 of the IPv4 *address*."""
     return f"{address.rpartition('.')[0]}.0/24"
 
 
 def fraction_of(*parts: object) -> float:
-    """Return a number from 0 to below 1 that follows from *parts* alone."""
+    """Return a number from 0 to below 1 that depends only on *parts*."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     # 53 bits, because a float holds no more and rounding up would give 1.
     return (int.from_bytes(digest) >> 11) / 2**53
 
 
 def _address(number: int, networks: int) -> str:
-    """Deal addresses to the networks in turn, above 127.0, where a machine has services of its own."""
+    """Spread addresses evenly over the networks, above 127.0, where a machine has services of its own."""
     host, network = divmod(number, networks)
     return f"127.{1 + network // 256}.{network % 256}.{1 + host}"
 

@@ -126,23 +126,24 @@ def test_all_usual_forms_are_read(line: str, expected: tuple[str, str, int, str,
 
 
 BLANK = "a blank stands before an @: write a blank in a password as %20 (scheme://user:a%20b@host:port)"
-BRACKETS = f"no IPv6 address stands in its brackets: {EXPECTED}"
+BRACKETS = f"its brackets have no IPv6 address: {EXPECTED}"
 BARE_IPV6 = "an IPv6 address needs brackets: write [2001:db8::1]:8080"
 COLUMNS = "its columns are not separated by colons: write host:port:user:password"
 COMMA = (
-    "it ends with a comma or semicolon that may be the password's: write it in quotes, or as user:password@host:port"
+    "it ends with a comma or semicolon that may belong to the password: "
+    "write it in quotes, or as user:password@host:port"
 )
 EMPTY = f"it is empty: {EXPECTED}"
 FOLLOWS = f"something follows the port: {EXPECTED}"
-HEADING = f"it looks like the heading of a table: {EXPECTED}"
+HEADING = f"it looks like the header of a table: {EXPECTED}"
 HOST = f"its host is neither a name nor an IP address: {EXPECTED}"
-INVISIBLE = f"an invisible character is in it: {EXPECTED}"
+INVISIBLE = f"it has an invisible character: {EXPECTED}"
 NO_HOST = f"it lacks a host: {EXPECTED}"
 NO_PORT = f"it lacks a port: {EXPECTED}"
 PORT = f"its port is not between 1 and 65535: {EXPECTED}"
 PORT_IN_WORDS = f"its port is no number: {EXPECTED}"
 SLASH = (
-    "a /, ? or # stands before the @: in user and password, write / as %2F, ? as %3F and # as %23 "
+    "a /, ? or # is before the @: in user and password, write / as %2F, ? as %3F and # as %23 "
     "(scheme://user:a%2Fb@host:port)"
 )
 THREE = "it has three parts: write host:port:user:password, and host:port:user: without a password"
@@ -169,7 +170,7 @@ BAD = [
     (f"http://ann:{SECRET}@h:80 http://h:81", f"something follows the address: {EXPECTED_OPTIONS}"),
     (
         f"http://ann:12 #{SECRET}@h:80",
-        "behind a blank and # stands what may be the rest of it: write a blank in a password as %20",
+        "what follows a blank and # may be the rest of it: write a blank in a password as %20",
     ),
     ("exit.example", NO_PORT),
     (f"http://ann:{SECRET}@exit.example", NO_PORT),
@@ -219,8 +220,8 @@ BAD = [
     (f"http://ann:{SECRET}@h:80/{SECRET}", FOLLOWS),
     (f"http://ann:1/{SECRET}@h:80", SLASH),
     (f"ann:{SECRET}#x@h:80", SLASH),
-    (f"1.2.3.4:8080@ann:{SECRET}", "host and port stand before the @: write user:password@host:port"),
-    ("1.2.3.4:8080@ann:1234", "what stands before the @ is a host and its port: write user:password@host:port"),
+    (f"1.2.3.4:8080@ann:{SECRET}", "host and port are before the @: write user:password@host:port"),
+    ("1.2.3.4:8080@ann:1234", "host and port are before the @: write user:password@host:port"),
     (
         f"http://a%ff:{SECRET}@h:80",
         "its user or password is not UTF-8 once it is percent-decoded: write % itself as %25",
@@ -234,8 +235,8 @@ BAD = [
     (f"socks5h://ann:{SECRET * 50}@h:80", TOO_LONG),
     (f"h:80:{SECRET}", THREE),
     (f"ann:{SECRET}:h", THREE),
-    (f"ann:{SECRET}:h:80", "a host without a dot stands in the third place: write host:port:user:password"),
-    (f"ann:{SECRET}:x:y", f"neither its second part nor its last is a port: {EXPECTED}"),
+    (f"ann:{SECRET}:h:80", "its third part is a host without a dot: write host:port:user:password"),
+    (f"ann:{SECRET}:x:y", f"neither its second part nor its last part is a port: {EXPECTED}"),
     ("proxy.example:8080:john.doe:12345", TWO_WAYS),
     ("1.2.3.4:80:5.6.7.8:90", TWO_WAYS),
     ("ann:80:proxy.example:8000", TWO_WAYS),

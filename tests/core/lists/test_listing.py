@@ -265,7 +265,7 @@ def test_yaml_that_can_mean_something_else_is_no_password(value: str) -> None:
     [
         ("<html><body>Login</body></html>", "this is an HTML page"),
         ("<?xml version='1.0'?><proxies/>", "this is XML"),
-        ('{"error": "no such key"}', "this is JSON, and no list of proxies is found in it"),
+        ('{"error": "no such key"}', "this is JSON without a list of proxies"),
         ('[{"ip": "10.0.0.1", "port": 80}, {"ip": "10', "this is JSON that is damaged or breaks off"),
         ("[" * 100_000, "this is JSON that is damaged or breaks off"),
         (base64.b64encode(b"ss://abc@1.2.3.4:80\nvmess://abc\n").decode(), "this is a subscription in base64"),

@@ -58,7 +58,7 @@ def zipped(*names: str) -> bytes:
         pytest.param(zipped("word/document.xml"), "a Word document", id="docx"),
         pytest.param(
             b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
-            "a spreadsheet of LibreOffice: save it as CSV",
+            "a LibreOffice spreadsheet: save it as CSV",
             id="ods",
         ),
         pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "an Office document", id="xls"),

@@ -10,11 +10,11 @@ from proxysieve.core.model import OK, Outcome, Tried, Verdict
 from proxysieve.core.robots.asking import (
     GROW_SECONDS,
     MOST_TRIES,
-    REFUSALS_BELIEVED,
+    REFUSALS_NEEDED,
     SHORT_SECONDS,
     Asking,
     End,
-    fact_in,
+    verdict_on_session,
 )
 
 DEAD = (Outcome.PROXY_ERROR, 0)
@@ -79,20 +79,20 @@ def test_no_more_are_refused_than_it_takes_to_believe_it(kinds: list[tuple[Outco
         under_way -= 1
         sent_refused += kind in {REFUSED, WALLED}
         if end is not None:
-            assert (end, sent_refused) == (End(), REFUSALS_BELIEVED)
+            assert (end, sent_refused) == (End(), REFUSALS_NEEDED)
             break
         assert 1 <= search.width <= places
         if sent_refused > 1:
-            assert under_way <= max(places, REFUSALS_BELIEVED)
+            assert under_way <= max(places, REFUSALS_NEEDED)
 
 
 def test_what_is_refused_through_many_exits_is_not_there() -> None:
     """RFC 9309, 2.3.1.3; the first 29 are not believed."""
     search = asking()
 
-    ends = [fail(search, REFUSED) for _ in range(REFUSALS_BELIEVED)]
+    ends = [fail(search, REFUSED) for _ in range(REFUSALS_NEEDED)]
 
-    assert ends == [None] * (REFUSALS_BELIEVED - 1) + [End()]
+    assert ends == [None] * (REFUSALS_NEEDED - 1) + [End()]
     assert search.is_refused_by_all
 
 
@@ -167,6 +167,6 @@ def test_only_what_comes_before_the_site_is_learned(
     """Of a session that works nothing but that its proxy failed, or that it is to slow down."""
     verdict = OK if outcome is Outcome.OK else Verdict(outcome=outcome, why="why", confidence=0.5)
 
-    learned = [fact_in(verdict, status, had_worked=had_worked) for had_worked in (False, True)]
+    learned = [verdict_on_session(verdict, status, had_worked=had_worked) for had_worked in (False, True)]
 
     assert learned == [verdict if is_learned else None for is_learned in (of_fresh, of_working)]

@@ -195,7 +195,7 @@ def test_a_name_stands_once_in_a_file(tmp_path: Path) -> None:
     sign = '[[sign]]\nname = "a"\nwhy = "w"\nsource = "s"\nbody = ["x"]\n'
     (tmp_path / "twice.toml").write_text(sign + sign)
 
-    with pytest.raises(ConfigError, match="'a' is there twice"):
+    with pytest.raises(ConfigError, match="'a' is in it twice"):
         read_signs(tmp_path / "twice.toml")
 
 

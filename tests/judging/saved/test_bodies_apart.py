@@ -29,7 +29,7 @@ from tests.judging.saved.forms import (
 )
 
 from proxysieve import ConfigError
-from proxysieve.judging.saved import Saved, beside, read_saved, reader
+from proxysieve.judging.saved import Saved, body_files, read_saved, reader
 from proxysieve.judging.saved import warc as warc_module
 from proxysieve.judging.saved import zipped as zipped_module
 
@@ -102,7 +102,7 @@ class TestBeside:
 
     def test_all_of_them_have_a_limit(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """As each entry may name the same large one."""
-        monkeypatch.setattr(beside, "MOST_TOTAL_BYTES", 10 * len(CHALLENGE))
+        monkeypatch.setattr(body_files, "MOST_TOTAL_BYTES", 10 * len(CHALLENGE))
 
         with pytest.raises(ConfigError, match="come to more than"):
             read(place, har(*[apart(200, "a.html")] * 11))
@@ -128,7 +128,7 @@ class TestZipped:
             (zipped(), "no HAR file"),
             (zipped(**{"a.har": b"{}", "b.har": b"{}"}), "several HAR files"),
             (zipped(**{"a.har": b"[]"}), "no whole HAR"),
-            (zipped(**{"a.har": har()}), "without a single answer"),
+            (zipped(**{"a.har": har()}), "without any answer"),
             (zipped(**{"a.har": har()})[:-9], "damaged"),
             (b"PK\x03\x04 nothing of the kind", "damaged"),
             (zipped(**{"a.har": har(entry(200, GOOD))}).replace(b"\x08\x00", b"\x63\x00"), "damaged"),

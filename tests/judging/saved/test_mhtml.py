@@ -9,14 +9,14 @@ import pytest
 from tests.judging.saved.forms import CHALLENGE, GOOD, URL, mhtml, mime_part
 
 from proxysieve import ConfigError
-from proxysieve.judging.saved import Given, Saved, read_saved
+from proxysieve.judging.saved import Defaults, Saved, read_saved
 
 FRAME = mime_part(CHALLENGE, "text/html", "https://ads.example/frame")
 STYLE = mime_part(b"p { color: red }", "text/css", "https://shop.example/a.css")
 ROOT = 'multipart/related; type="text/html"; boundary="----=_Part"'
 
 
-def only(place: Path, content: bytes, known: Given | None = None) -> Saved:
+def only(place: Path, content: bytes, known: Defaults | None = None) -> Saved:
     path = place / "page.mhtml"
     path.write_bytes(content)
     [one] = read_saved(str(path), known)
@@ -72,7 +72,7 @@ def test_the_page_is_told_from_its_frames(tmp_path: Path, content: bytes, page: 
 
 def test_what_is_known_beside_it_is_taken(tmp_path: Path) -> None:
     """The file does not say with which status it came."""
-    exchange = only(tmp_path, mhtml(GOOD), Given(status=403, headers=(("server", "x"),))).exchange
+    exchange = only(tmp_path, mhtml(GOOD), Defaults(status=403, headers=(("server", "x"),))).exchange
 
     assert (exchange.status, exchange.header("server")) == (403, "x")
 

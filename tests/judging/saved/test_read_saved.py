@@ -28,7 +28,7 @@ from tests.judging.saved.forms import (
 )
 
 from proxysieve import ConfigError
-from proxysieve.judging.saved import Given, Saved, files_of, read_saved
+from proxysieve.judging.saved import Defaults, Saved, files_of, read_saved
 from proxysieve.judging.saved import response as limits
 
 AT = 1_767_323_045.0  # 2026-01-02 03:04:05 in UTC
@@ -40,13 +40,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("saved")
 
 
-def read(place: Path, name: str, content: bytes, known: Given | None = None) -> list[Saved]:
+def read(place: Path, name: str, content: bytes, known: Defaults | None = None) -> list[Saved]:
     path = place / name
     path.write_bytes(content)
     return list(read_saved(str(path), known))
 
 
-def only(place: Path, content: bytes, known: Given | None = None, name: str = "file") -> Saved:
+def only(place: Path, content: bytes, known: Defaults | None = None, name: str = "file") -> Saved:
     [one] = read(place, name, content, known)
     return one
 
@@ -112,7 +112,7 @@ class TestBodies:
 
     def test_what_is_given_is_taken_for_its_own(self, place: Path) -> None:
         """Status, headers and URL."""
-        known = Given(status=403, headers=(("server", "cloudflare"),), url=URL)
+        known = Defaults(status=403, headers=(("server", "cloudflare"),), url=URL)
 
         exchange = only(place, CHALLENGE, known).exchange
 
@@ -120,7 +120,7 @@ class TestBodies:
 
     def test_a_date_header_says_when_it_came(self, place: Path) -> None:
         """Else the file's own time does."""
-        dated = only(place, GOOD, Given(headers=(("date", "Fri, 02 Jan 2026 03:04:05 GMT"),)), "dated")
+        dated = only(place, GOOD, Defaults(headers=(("date", "Fri, 02 Jan 2026 03:04:05 GMT"),)), "dated")
         undated = only(place, GOOD, name="undated")
 
         assert dated.exchange.at == AT
@@ -132,7 +132,7 @@ class TestBodies:
 
         with pytest.raises(ConfigError, match="a picture"):
             only(place, image)
-        assert only(place, image, Given(headers=(("content-type", "image/png"),))).exchange.body == image
+        assert only(place, image, Defaults(headers=(("content-type", "image/png"),))).exchange.body == image
 
     def test_what_is_too_long_is_cut(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """And that is said."""
@@ -183,7 +183,7 @@ class TestRawHttp:
         """So that a sorry page is known by where it stands."""
         moved = raw(302, b"", "Location: /a") + raw(301, b"", "Location: https://www.google.com/sorry/index?x=1")
 
-        exchange = only(place, moved + raw(200, GOOD), Given(url=URL)).exchange
+        exchange = only(place, moved + raw(200, GOOD), Defaults(url=URL)).exchange
 
         assert exchange.url == URL
         assert exchange.final_url == "https://www.google.com/sorry/index?x=1"
@@ -191,7 +191,7 @@ class TestRawHttp:
 
     def test_a_redirect_that_nobody_followed_ends_where_it_points(self, place: Path) -> None:
         """That is all that is known of it."""
-        exchange = only(place, raw(302, b"", "location: /blocked?url=Lw=="), Given(url=URL)).exchange
+        exchange = only(place, raw(302, b"", "location: /blocked?url=Lw=="), Defaults(url=URL)).exchange
 
         assert exchange.final_url == "https://shop.example/blocked?url=Lw=="
 
@@ -366,12 +366,12 @@ BAD = {
     "gzip-cut-short": ("a.html.gz", gzip.compress(GOOD)[:-12], "compression is damaged"),
     "image": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(9), "a picture (PNG)"),
     "mitmproxy": ("flows", b"81:9:websocket;0:~8:response;60:6:reason;2:OK,", "a file of mitmproxy's"),
-    "coloured": ("a", b"\x1b[34mHTTP\x1b[39m/\x1b[34m1.1\x1b[39m 403\n\n" + GOOD, "in the colours of a terminal"),
+    "coloured": ("a", b"\x1b[34mHTTP\x1b[39m/\x1b[34m1.1\x1b[39m 403\n\n" + GOOD, "with terminal colours"),
     "binary": ("a", bytes(range(32)) * 9, "neither text nor"),
     "har-broken": ("a.har", FORMS["site.har"][:-9], "no whole HAR"),
     "har-broken-nameless": ("a", FORMS["site.har"][:-9], "no whole HAR"),
     "har-of-something-else": ("a.har", b"[]", "no whole HAR"),
-    "har-without-entries": ("a.har", har(), "without a single answer"),
+    "har-without-entries": ("a.har", har(), "without any answer"),
     "har-bad-entry": ("a.har", har(entry(200, GOOD), {}), "entry 2"),
     "warc-empty": ("a.warc", b"", "no WARC file"),
     "warc-gz-empty": ("a.warc.gz", b"", "no WARC file"),

@@ -179,7 +179,7 @@ NO_ANSWERS = {
 @pytest.mark.parametrize("content", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_a_transcript_without_an_answer_is_refused(place: Path, content: bytes) -> None:
     """There is nothing to judge in it."""
-    with pytest.raises(ConfigError, match=r"holds no answer|curl --trace") as caught:
+    with pytest.raises(ConfigError, match=r"has no answer|curl --trace") as caught:
         only(place, content)
 
     assert "\n" not in str(caught.value)

@@ -1,18 +1,18 @@
-"""One line of text into a proxy.
+"""Turns one line of text into a proxy.
 
 The forms::
 
     scheme://user:password@host:port    percent-encoded, as in any URL
-    user:password@host:port             likewise
-    host:port:user:password             as it stands, colons in the password included
-    user:password:host:port             likewise
+    user:password@host:port             percent-encoded, too
+    host:port:user:password             as it is, also colons in the password
+    user:password:host:port             as it is, too
     host:port
-    host:port:US, host port US          a row of a table of free proxies, as of :mod:`~proxysieve.core.lists.columns`
+    host:port:US, host port US          a row of a table of free proxies, see :mod:`~proxysieve.core.lists.columns`
     type host port user password        of proxychains
 
-The scheme may stand before each of them, a host may be an IPv6 address in brackets, and behind a blank follow options,
-``key=value``. A line that two of the forms fit is refused, as a mistake would hand a password to somebody else's host.
-No message repeats more of a line than words that are known beforehand: anything else may be a piece of a password.
+Each may have a scheme in front. A host may be an IPv6 address in brackets. Options, ``key=value``, follow after a
+blank. A line that fits two of the forms is refused: a mistake would send a password to somebody else's host. Messages
+repeat only words of a line that are known beforehand: anything else may be a part of a password.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXPECTED = (
     "expected scheme://user:password@host:port, host:port:user:password or host:port, where the scheme is http, https, "
     "socks5 or socks5h"
 )
-# What the columns of a table are called, by those who sell proxies.
+# The names of a table's columns, as sellers of proxies write them.
 HEADINGS = frozenset({
     "address", "auth", "city", "country", "host", "hostname", "id", "ip", "login", "name", "pass", "passwd", "password",
     "port", "protocol", "proxies", "proxy", "proxy_address", "region", "scheme", "server", "type", "url", "user",
@@ -47,10 +47,10 @@ FORWARD = re.compile(rf"({PLACE}):([^:]*):(.*)")
 BACKWARD = re.compile(rf"([^:]*):(.*):({PLACE})")
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)?://|//")
 QUOTED = re.compile(r"""(["'])(.*?)\1(.*)""")
-# Blanks in credentials, rather than a comment or options behind an address.
+# The rest is a blank in a password, and not a comment or an option.
 ADDRESS_BEHIND = re.compile(r"@[^\s@]*:[0-9]")
 NUMERAL = re.compile(r"[0-9.eE+-]+")
-# As most lines of long lists are: read at once, with the same result as piece by piece.
+# Most lines of long lists look like this. They are read at once, with the same result as piece by piece.
 WORD = "([A-Za-z0-9_-]+)"
 USUAL_IPV4 = PLAIN_IPV4.pattern.replace("(", "(?:", 1)
 USUAL_NAME = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,3}[a-z]{2,63}"
@@ -60,7 +60,7 @@ USUAL = re.compile(
 )
 # host:port:user:password
 WHOLE = 4
-# No proxy wants a login that takes so much.
+# No proxy needs a longer line.
 LONGEST_LINE = 8_192
 
 
@@ -68,7 +68,7 @@ class LineReading(NamedTuple):
     """One way to read a line.
 
     Attributes:
-        ends_openly: Whether its end is the password's.
+        ends_openly: Whether its last part is the password.
     """
 
     host: str
@@ -79,11 +79,11 @@ class LineReading(NamedTuple):
 
 
 def parse_proxy(line: str) -> Proxy:
-    """The proxy that *line* names, in any of the forms above.
+    """The proxy that *line* names, in one of the forms above.
 
     Raises:
-        ConfigError: The line is no proxy, or can be read in two ways. The message does not repeat it, as it may hold a
-            password.
+        ConfigError: The line is no proxy, or can be read in two ways. The message does not repeat it, since it may
+            hold a password.
     """
     usual = USUAL.fullmatch(line)
     if usual and (usual[6] is None or (usual[2] is None and usual[4][-1].isdigit())):
@@ -115,7 +115,7 @@ def parse_proxy(line: str) -> Proxy:
     reading = _the_one(place, has_scheme=place is not text)
     if reading.ends_openly and is_ended:
         raise _refused(
-            "it ends with a comma or semicolon that may be the password's",
+            "it ends with a comma or semicolon that may belong to the password",
             "write it in quotes, or as user:password@host:port",
         )
     host, port, username, password, _ = reading
@@ -123,10 +123,10 @@ def parse_proxy(line: str) -> Proxy:
 
 
 def check_scheme(scheme: str) -> None:
-    """Refuse a *scheme* that nobody here speaks.
+    """Refuse a *scheme* that is not supported.
 
     Raises:
-        ConfigError: It names the scheme only if that is a known one.
+        ConfigError: The message names the scheme only if it is a known one.
     """
     if scheme in SCHEMES:
         return
@@ -137,7 +137,7 @@ def check_scheme(scheme: str) -> None:
 
 
 def is_blank(line: str) -> bool:
-    """Whether *line* holds nothing but blanks or a comment."""
+    """Whether *line* has only blanks or a comment."""
     text = line.strip(" \t\r\n\ufeff")
     return not text or text.startswith("#")
 
@@ -146,11 +146,11 @@ def _refused(why: str, hint: str = EXPECTED) -> ConfigError:
     return ConfigError(f"not a proxy, {why}: {hint}")
 
 
-# The line into an address and its options.
+# The line: its address and its options.
 
 
 def _split(line: str) -> tuple[str, Sequence[str], bool]:
-    """The address, the words behind it, and whether a separator stood at the address' end."""
+    """The address, the words after it, and whether a separator ended the address."""
     text = line.strip().removeprefix("\ufeff").strip()
     if not text:
         raise _refused("it is empty")
@@ -177,7 +177,7 @@ def _without_comment(text: str) -> str:
         return text
     comment = text[found.start() :]
     if ADDRESS_BEHIND.search(comment):
-        raise _refused("behind a blank and # stands what may be the rest of it", "write a blank in a password as %20")
+        raise _refused("what follows a blank and # may be the rest of it", "write a blank in a password as %20")
     return text[: found.start()]
 
 
@@ -194,7 +194,7 @@ def _unquoted(text: str) -> tuple[str, str]:
 def _check_letters(address: str, words: Sequence[str]) -> None:
     for word in (address, *words):
         if not word.isprintable():
-            raise _refused("an invisible character is in it")
+            raise _refused("it has an invisible character")
     if any("@" in word for word in words):
         raise _refused(
             "a blank stands before an @", "write a blank in a password as %20 (scheme://user:a%20b@host:port)"
@@ -219,10 +219,10 @@ def _scheme(text: str) -> tuple[str, str]:
 
 
 def _the_one(text: str, *, has_scheme: bool) -> LineReading:
-    """The only way to read *text*."""
+    """The only reading of *text*."""
     line_readings = list(_line_readings(text))
     if len(line_readings) > 1:
-        # An address is a host's, and nobody is called like one.
+        # An IP address is a host, and no user name.
         line_readings = [one for one in line_readings if not is_ip(one.username)] or line_readings
     if not line_readings:
         raise _explained(text)
@@ -233,12 +233,12 @@ def _the_one(text: str, *, has_scheme: bool) -> LineReading:
         )
     credentials, at, _ = text.rpartition("@")
     if at and not has_scheme and is_ip(credentials.rpartition(":")[0]) and address_of(credentials):
-        raise _refused("what stands before the @ is a host and its port", "write user:password@host:port")
+        raise _refused("host and port are before the @", "write user:password@host:port")
     return line_readings[0]
 
 
 def _line_readings(text: str) -> Iterator[LineReading]:
-    """All ways to read *text*."""
+    """All readings of *text*."""
     credentials, at, place = text.rpartition("@")
     address = address_of(place.removesuffix("/"))
     if address and not (set("/?#") & set(credentials)):
@@ -252,7 +252,7 @@ def _line_readings(text: str) -> Iterator[LineReading]:
         yield LineReading(*address, forward[2], forward[3], ends_openly=True)
     backward = BACKWARD.fullmatch(text)
     address = address_of(backward[3]) if backward and not is_bare_ipv6(text) else None
-    # In the last place a name without a dot is most likely a user, and its port a password.
+    # A name without a dot in the last place is most likely a user, and its port a password.
     if backward and address and (address[0].strip(".").count(".") or ":" in address[0] or address[0] == "localhost"):
         yield LineReading(*address, backward[1], backward[2])
 
@@ -266,20 +266,20 @@ def _decoded(part: str) -> str:
         ) from None
 
 
-# Why it is none.
+# Why a text is no address.
 
 
 def _explained(text: str) -> ConfigError:
     credentials, at, place = text.rpartition("@")
     if {""} != set(re.split(r"\W+", text.lower())) <= HEADINGS | {""}:
-        return _refused("it looks like the heading of a table")
+        return _refused("it looks like the header of a table")
     if is_bare_ipv6(text) or is_bare_ipv6(place):
         return _refused("an IPv6 address needs brackets", "write [2001:db8::1]:8080")
     if set("/?#") & set(credentials):
         hint = "in user and password, write / as %2F, ? as %3F and # as %23 (scheme://user:a%2Fb@host:port)"
-        return _refused("a /, ? or # stands before the @", hint)
+        return _refused("a /, ? or # is before the @", hint)
     if address_of(credentials):
-        return _refused("host and port stand before the @", "write user:password@host:port")
+        return _refused("host and port are before the @", "write user:password@host:port")
     bare, slash, _ = re.sub(r"[/?#]", "/", place).partition("/")
     if slash and address_of(bare):
         return _refused("something follows the port")
@@ -297,10 +297,10 @@ def _explained_parts(text: str) -> ConfigError:
     if parts[1].isdigit():
         return _refused(_why_no_address(f"{parts[0]}:{parts[1]}"))
     if address_of(f"{parts[-2]}:{parts[-1]}"):
-        return _refused("a host without a dot stands in the third place", "write host:port:user:password")
+        return _refused("its third part is a host without a dot", "write host:port:user:password")
     if parts[-1].isdigit():
         return _refused(_why_no_address(f"{parts[-2]}:{parts[-1]}"))
-    return _refused("neither its second part nor its last is a port")
+    return _refused("neither its second part nor its last part is a port")
 
 
 def _why_no_address(text: str) -> str:
@@ -308,7 +308,7 @@ def _why_no_address(text: str) -> str:
     if "[" in text or "]" in text:
         bracketed = re.fullmatch(r"(\[[^\[\]]*\])(.*)", text)
         if not bracketed or not ipv6_of(bracketed[1]):
-            return "no IPv6 address stands in its brackets"
+            return "its brackets have no IPv6 address"
         host, colon, port = "host", bracketed[2][:1], bracketed[2][1:]
     else:
         host, colon, port = text.partition(":")
@@ -341,7 +341,7 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _meant(key: str) -> str:
-    """A slip of the pen is told by what was meant; whatever else may be a piece of a password."""
+    """The key that was probably meant. Anything unlike a key may be a part of a password, and is not shown."""
     close = get_close_matches(key.lower(), OPTIONS, n=1, cutoff=0.7)
     return f" (is {close[0]}= meant?)" if close else ""
 
@@ -374,4 +374,4 @@ OPTIONS: dict[str, Callable[[str, str], object]] = {
     "ttl_seconds": _positive,
     "max_in_flight": _whole,
 }
-EXPECTED_OPTIONS = f"expected host:port and behind a blank at most {', '.join(f'{key}=' for key in OPTIONS)}"
+EXPECTED_OPTIONS = f"expected host:port, and after a blank only {', '.join(f'{key}=' for key in OPTIONS)}"

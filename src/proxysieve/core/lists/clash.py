@@ -1,8 +1,8 @@
-"""The section ``proxies:`` of a Clash configuration into fields, of each proxy.
+"""Reads the section ``proxies:`` of a Clash configuration into the fields of each proxy.
 
-That is YAML, of which only what such files consist of is read: a sequence of mappings, each as a block or between
-braces, of names and plain or quoted values. What lies deeper is passed over. Anchors, merges, tags and texts of several
-lines are not read: what has them where it matters is left out, and so nothing unfolds to more than what stands there.
+Only the YAML of such files is read: a sequence of mappings, as blocks or in braces, with names and plain or quoted
+values. Deeper levels are skipped. Anchors, merges, tags and texts of several lines are not read. A proxy that needs
+them is left out, so nothing unfolds to more than the file has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 SECTION = re.compile(r"""(["']?)proxies\1[ \t]*:(?=\s|$)[ \t]*(.*)""")
 ITEM = re.compile(r"([ \t]*)-(?:[ \t]+(.*)|$)")
-# Possessive, as each step that could be taken back is remembered: where a text is never closed, 250 bytes a letter.
+# Possessive: a parser that can step back needs 250 bytes of memory for each letter of a text that never closes.
 QUOTED = r"""(?:"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+')"""
 WORD = r"(?:[^\s,\[\]{}:#]++|:(?![\s,\[\]{}]|$)|(?<=\S)#)++"
 TOKEN = re.compile(
@@ -24,7 +24,7 @@ TOKEN = re.compile(
 )
 NAME = re.compile(rf"({QUOTED})[ \t]*:(?:[ \t]+|$)", re.DOTALL)
 COMMENT = re.compile(r"(?:^|[ \t])#.*")
-# What YAML takes for a number that is written otherwise than it would be shown: nobody knows which of them is meant.
+# YAML takes these for numbers in another notation. It is not clear whether the text or the number is meant.
 ODD_NUMBER = re.compile(
     r"[-+]?(?:0[0-9_]+|0[xob][0-9a-f_]+|[0-9][0-9_]*\.[0-9_]*|[0-9._]+e[-+]?[0-9]+)|\.(?:inf|nan)", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ LONGEST_ENTRY = 20_000
 
 
 class Odd:
-    """A value that is written in a way that is not read."""
+    """A value in a notation that is not read."""
 
 
 ODD = Odd()
@@ -42,7 +42,7 @@ Fields = dict[str, Value]
 
 
 def read_clash(lines: Sequence[str]) -> Iterator[Fields | str] | None:
-    """The fields of each proxy of a configuration, none of one that cannot be read; or its address, if it is no more.
+    """The fields of each proxy, or its address if it has nothing else; no fields for one that cannot be read.
 
     Returns:
         None if *lines* are no such configuration.
@@ -70,7 +70,7 @@ def _entry(item: Sequence[str]) -> Fields | str:
 
 
 def _section(lines: Sequence[str]) -> list[str]:
-    """Those of *lines* that belong to the section above them."""
+    """Those of *lines* that belong to the section above."""
     own: list[str] = []
     for line in lines:
         is_next = line[:1] not in {"", " ", "\t", "#", "-", "}", "]"} or line.startswith(("---", "..."))
@@ -81,7 +81,7 @@ def _section(lines: Sequence[str]) -> list[str]:
 
 
 def _items(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The lines of each item, the first without its dash but as far to the right."""
+    """The lines of each item. The first keeps its indentation, without the dash."""
     indent, item = "", list[str]()
     for line in lines:
         found = ITEM.match(line)
@@ -108,10 +108,10 @@ def _block(lines: Sequence[str]) -> Fields:
         pair = _pair(text) if indent == column else None
         if pair:
             last, value = pair
-            # Nobody knows which is meant of one that is given twice.
+            # If a name is there twice, it is not clear which value is meant.
             fields[last] = ODD if last in fields else _scalar(_bare(value))
         elif indent > column and last:
-            # What goes on in the next line is more than stands in the first.
+            # The value continues in the next line, so the first line is not all of it.
             fields[last] = ODD
         else:
             return {}
@@ -119,7 +119,7 @@ def _block(lines: Sequence[str]) -> Fields:
 
 
 def _pair(text: str) -> tuple[str, str] | None:
-    """A name and its value, as text."""
+    """A name and its value, as texts."""
     quoted = NAME.match(text)
     if quoted:
         return str(_scalar(quoted[1])), text[quoted.end() :]
@@ -130,7 +130,7 @@ def _pair(text: str) -> tuple[str, str] | None:
 
 
 def _bare(value: str) -> str:
-    """*value* without a comment behind it."""
+    """*value* without a comment after it."""
     value = value.strip()
     if value[:1] in {'"', "'"}:
         found = TOKEN.match(value)
@@ -153,7 +153,7 @@ def _scalar(text: str) -> Value:
 
 
 def _between_braces(text: str) -> Iterator[Fields]:
-    """The fields of a mapping, or of each in a sequence."""
+    """The fields of a mapping, or of each mapping in a sequence."""
     base = 1 if text.lstrip().startswith("[") else 0
     depth, fields = 0, Fields()
     name: Value = None

@@ -1,8 +1,8 @@
-"""A line of a table, without the heading that would say what its columns are.
+"""Reads a line of a table that has no header.
 
-Lists of free proxies stand in tables: an address and a port, then the country, how much of its user a proxy tells, what
-it speaks, and for how long it has worked. Proxychains has another order, and a login behind the port. A line is read as
-one of a table where nothing in it can be a login that it does not look like.
+Lists of free proxies have tables: address, port, country, anonymity, scheme, and how long the proxy has worked.
+Proxychains has another order, and a login after the port. A line is read as one of a table only if no part of it can
+be a login.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import NamedTuple
 from proxysieve.core.urls.hosts import address_of, is_ip
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
-# Those that lists have and nobody here speaks. Another word in this place may be a password.
+# Known, but not supported. Other words in this place may be a password.
 OTHER_SCHEMES = {
     "socks4": "socks4 has no passwords and no names",
     "socks4a": "socks4a has no passwords",
     "socks": "socks is not said to be of version 5",
     **dict.fromkeys(("ftp", "ss", "ssh", "tcp", "trojan", "vless", "vmess", "ws", "wss"), ""),
 }
-# A proxy that speaks several is asked in the first of these.
+# For a proxy with several schemes, the first of these is used.
 PREFERRED = ("http", "socks5", "socks5h", "https")
-# How much a proxy tells of who uses it, and other words of lists.
+# How anonymous a proxy is, and other words of lists.
 WORDS = frozenset({
     "anonymous", "anm", "distorting", "elite", "hia", "high", "low", "medium", "noa", "none", "proxy", "transparent",
     "l1", "l2", "l3", "level1", "level2", "level3", "+", "-", "yes", "no", "n/a", "unknown",
@@ -33,18 +33,18 @@ COUNTRY = re.compile("[A-Z]{2}")
 SPYS = re.compile(r"[A-Z]{2}-[NAH]!?(?:-S!?)?")
 SEPARATOR = re.compile(r"[\s,;|]+")
 SCHEME_WORDS = re.compile("[a-z0-9]+")
-# So many columns a login has.
+# The number of columns of a login.
 LOGIN = 2
 # host:port:country
 COUNTRY_COLONS = 2
 
 
 class Row(NamedTuple):
-    """What a line of a table says.
+    """The contents of a line of a table.
 
     Attributes:
         address: ``host:port``.
-        words: Those that follow, which are none of the table's.
+        words: The words after the table's columns.
     """
 
     scheme: str
@@ -55,11 +55,11 @@ class Row(NamedTuple):
 
 
 def read_row(text: str, words: Sequence[str]) -> Row | None:
-    """What a line says if it is one of a table, else None.
+    """The contents of a line if it is one of a table; else None.
 
     Args:
         text: Its first word.
-        words: All others.
+        words: The others.
     """
     if not _may_be_row(text, words):
         return None
@@ -71,7 +71,7 @@ def read_row(text: str, words: Sequence[str]) -> Row | None:
 
 
 def _may_be_row(text: str, words: Sequence[str]) -> bool:
-    """Whether a line has columns at all, as most have none, and a list may have a million."""
+    """A quick test whether a line has columns. Most lines have none, and a list may have a million."""
     if words and "=" not in words[0]:
         return True
     has_country = text.count(":") == COUNTRY_COLONS and "@" not in text and "/" not in text
@@ -79,13 +79,13 @@ def _may_be_row(text: str, words: Sequence[str]) -> bool:
 
 
 def scheme_of(words: Sequence[str]) -> str:
-    """The scheme that *words* name, the best if there are several; empty if they name none."""
+    """The best scheme that *words* name; empty if they name none."""
     named = {word for one in words for word in SCHEME_WORDS.findall(one.lower())}
     return next((scheme for scheme in (*PREFERRED, *OTHER_SCHEMES) if scheme in named), "")
 
 
 def _typed(text: str, rest: Sequence[str], options: Sequence[str]) -> Row | None:
-    """``type address port user password``, as proxychains has them."""
+    """``type address port user password``, the order of proxychains."""
     if text.lower() not in {*SCHEMES, *OTHER_SCHEMES} or not rest:
         return None
     if len(rest) == 1 and _is_address(rest[0]):
@@ -98,7 +98,7 @@ def _typed(text: str, rest: Sequence[str], options: Sequence[str]) -> Row | None
 
 
 def _remarked(text: str, rest: Sequence[str], options: Sequence[str]) -> Row | None:
-    """An address and its port, in one column or in two or with a colon to the next, and what is remarked of them."""
+    """An address and a port (in one column, in two, or with a colon), followed by remarks."""
     first, *columns = [column.strip("\"'") for column in SEPARATOR.split(" ".join((text, *rest)))]
     if is_ip(first) and columns:
         first, columns = f"{first}:{columns[0]}", columns[1:]
@@ -119,8 +119,8 @@ def _is_address(text: str) -> bool:
 def _are_remarks(columns: Sequence[str]) -> bool:
     """Whether none of *columns* can be a user or a password.
 
-    A login has two columns. Two of which one is a country or a scheme, and the other a word of the kind, are none; nor
-    are more that begin so.
+    A login has two columns. If one of two is a country or a scheme and the other is a remark, they are no login. More
+    columns that begin so are none either.
     """
     is_sure = len(columns) < LOGIN or any(map(_is_sure, columns[:LOGIN]))
     return is_sure and all(map(_is_remark, columns if len(columns) <= LOGIN else columns[:1]))

@@ -1,6 +1,6 @@
-"""What tables, JSON and YAML say of a proxy under names, into the proxy.
+"""Turns named fields of tables, JSON and YAML into a proxy.
 
-Those who publish lists call the same things by other names; which, was read from their lists: Geonode, ProxyScrape,
+Publishers use different names for the same field. The names here come from lists of Geonode, ProxyScrape,
 Proxifly, Webshare, PubProxy, GimmeProxy, monosans, proxy_pool, fate0, Clash, sing-box, and Playwright's settings.
 """
 
@@ -16,14 +16,14 @@ from proxysieve.core.model import Proxy
 from proxysieve.core.urls.hosts import address_of
 from proxysieve.errors import ConfigError
 
-# In the order in which they count, without what is no letter or digit.
+# The first ones win. Names are compared without anything but letters and digits.
 HOSTS = ("ip", "host", "hostname", "server", "ipaddress", "proxyaddress", "addr", "address", "proxyip", "proxyhost")
 PORTS = ("port", "proxyport", "serverport")
 WHOLES = ("proxy", "proxyurl", "url", "uri", "ipport", "hostport", "proxyserver", "proxystring")
 TYPES = ("protocol", "protocols", "scheme", "schema", "type", "types", "proxytype", "proto")
 USERS = ("username", "user", "login", "proxyusername", "proxyuser", "authuser")
 PASSWORDS = ("password", "pass", "passwd", "pwd", "proxypassword", "proxypass", "authpass")
-# With a field for each, as HideMyName has them. Over HTTP goes what leads to HTTPS.
+# HideMyName has a field for each. "https" there means a proxy that is spoken to in HTTP, for HTTPS sites.
 FLAGS = {
     "http": "http", "https": "http", "ssl": "http", "socks4": "socks4", "socks4a": "socks4a", "socks5": "socks5",
     "socks5h": "socks5h",
@@ -32,24 +32,24 @@ HOLDS = {
     **dict.fromkeys(("1", "true", "yes", "y", "on", "+"), True),
     **dict.fromkeys(("0", "false", "no", "n", "off", "-"), False),
 }
-# Under which the others may stand once more.
+# Fields that may contain the others.
 NESTED = ("proxy", "proxyinfo", "auth", "credentials")
-# What is spoken elsewhere, so that it is no slip of the pen.
+# Other known types, so they are no typing errors.
 OTHER_TYPES = frozenset({
     *OTHER_SCHEMES, "anytls", "hysteria", "hysteria2", "juicity", "mieru", "naive", "shadowsocks", "shadowtls", "snell",
     "ssr", "tor", "tuic", "wireguard",
 })  # fmt: skip
-# In some lists the type is how much a proxy tells of who uses it, or whose address it has.
+# In some lists, the type says how anonymous a proxy is, or who owns its address.
 OTHER_KINDS = WORDS | {"datacenter", "dedicated", "isp", "mobile", "residential", "rotating", "shared", "static"}
 ODD_LETTERS = re.compile("[^a-z0-9]")
 EXPECTED = "expected a host and a port, or an address such as http://user:password@host:port"
 
 
 class OtherTypeError(ConfigError):
-    """A proxy of a type that nobody here speaks.
+    """A proxy of a type that is not supported.
 
     Attributes:
-        type: Which, if it is a known one; else empty.
+        type: The type if it is a known one; else empty.
     """
 
     def __init__(self, kind: str) -> None:
@@ -58,23 +58,23 @@ class OtherTypeError(ConfigError):
 
 
 def plain_name(name: str) -> str:
-    """*name* of a field as it stands in the tables above."""
+    """The *name* of a field, as the tables above write it."""
     return ODD_LETTERS.sub("", name.lower())
 
 
 def is_entry(fields: Mapping[str, Any]) -> bool:
-    """Whether *fields* name a place, and so may be a proxy's."""
+    """Whether *fields* name a host, so that they may be a proxy."""
     names = {plain_name(name) for name in fields}
     has_place = not names.isdisjoint(HOSTS) and not names.isdisjoint(PORTS)
     return has_place or not names.isdisjoint((*WHOLES, "server"))
 
 
 def proxy_of(fields: Mapping[str, Any]) -> Proxy:
-    """The proxy that *fields* are about.
+    """The proxy that *fields* describe.
 
     Raises:
-        OtherTypeError: Nobody here speaks its type.
-        ConfigError: They name none, or two. The message repeats nothing of them.
+        OtherTypeError: Its type is not supported.
+        ConfigError: They name no proxy, or two. The message repeats none of them.
     """
     known = _known(fields)
     scheme = _scheme(known)
@@ -110,7 +110,7 @@ def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scheme(known: Mapping[str, Any]) -> str:
-    """What it speaks; empty where that is not said."""
+    """The scheme; empty if the fields do not say it."""
     words = [word for name in TYPES for word in _words(known.get(name))] or _flagged(known)
     words = [word for word in words if word.lower() not in OTHER_KINDS]
     scheme = scheme_of(words)
@@ -125,7 +125,7 @@ def _scheme(known: Mapping[str, Any]) -> str:
 
 
 def _flagged(known: Mapping[str, Any]) -> list[str]:
-    """The types that have fields of their own, which say of each whether it holds; none where that is not so."""
+    """The types that have fields of their own with the value true."""
     said = {name: str(known[name]).lower() for name in FLAGS if name in known}
     if not any(name.startswith("socks") for name in said) or not HOLDS.keys() >= set(said.values()):
         return []
@@ -133,7 +133,7 @@ def _flagged(known: Mapping[str, Any]) -> list[str]:
 
 
 def _words(value: object) -> Iterable[str]:
-    """The words in *value*, which is one, or some, or says of each whether it holds."""
+    """The words in *value*: one, a list, or names with true and false."""
     if isinstance(value, str):
         return value.split()
     if isinstance(value, Mapping):
@@ -156,7 +156,7 @@ def _text(known: Mapping[str, Any], names: Iterable[str], what: str) -> str:
 
 
 def _apart(known: Mapping[str, Any]) -> tuple[str, int] | None:
-    """Host and port, where they have fields of their own."""
+    """Host and port, if they have fields of their own."""
     port = next((known[name] for name in PORTS if name in known), "")
     host = next((known[name] for name in HOSTS if isinstance(known.get(name), str)), "").strip()
     if isinstance(port, bool) or not isinstance(port, str | int) or len(str(port)) > len("65535"):
@@ -166,7 +166,7 @@ def _apart(known: Mapping[str, Any]) -> tuple[str, int] | None:
 
 
 def _whole(known: Mapping[str, Any], scheme: str) -> Proxy | None:
-    """The proxy that an address in one field names; None where there is none that does."""
+    """The proxy whose whole address is in one field; None if no field has one."""
     for name in (*WHOLES, *HOSTS):
         text = known.get(name)
         if not isinstance(text, str) or ":" not in text:
@@ -174,7 +174,7 @@ def _whole(known: Mapping[str, Any], scheme: str) -> Proxy | None:
         try:
             proxy = parse_proxy(text if "://" in text or not scheme else f"{scheme}://{text}")
         except ConfigError:
-            # What is called so may be a page that tells of the proxy.
+            # The field may also hold the address of a web page about the proxy.
             continue
         if scheme and {proxy.scheme, scheme} not in ({scheme}, {"http", "https"}, {"socks5", "socks5h"}):
             raise _refused("it names two types")

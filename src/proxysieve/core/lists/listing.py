@@ -1,7 +1,7 @@
-"""The text of a list of proxies into its lines, whatever form it has: which of them are proxies, others say.
+"""Turns the text of a list of proxies, in any known form, into lines.
 
-Beside a proxy a line, these are read where they say beyond doubt what they are: JSON, an object a line of it as well; a
-table with a heading; Clash's configuration; and proxychains'.
+Beside one proxy on each line, these are read if they are unmistakable: JSON, also one object on each line; a table
+with a header; the configurations of Clash and of proxychains.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from proxysieve.core.lists.text import kind_of, lines_of
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
 
-# A line, a proxy, or why something is none.
+# A line, a proxy, or the reason why something is no proxy.
 Line = str | Proxy | ConfigError
 
-EXPECTED = "expected one proxy a line, or JSON, CSV with a heading, or Clash's YAML"
-# Some 100,000 entries: of what is read as a whole, the memory is a multiple.
+EXPECTED = "expected one proxy on each line, or JSON, CSV with a header, or Clash's YAML"
+# Some 100,000 entries. Text that is read as a whole needs several times its size in memory.
 MOST_CHARACTERS = 30_000_000
-# Of objects that hold others, until the list is found.
+# How deep the list may be nested in other objects.
 MOST_LEVELS = 4
 CONTAINERS = ("proxies", "data", "results", "items", "list", "proxylist", "proxyurls", "outbounds", "rows", "result")
 PROXYCHAINS = "[proxylist]"
 DELIMITERS = "\t,;|"
-# What links to servers of other kinds is packed in.
+# Links to servers of other kinds are packed like this.
 SUBSCRIPTION = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}\s*")
 LINKS = re.compile(rb"[a-z0-9]{2,12}://")
 
 
 class Listing(NamedTuple):
-    """What a list says.
+    """The contents of a list.
 
     Attributes:
-        lines: In their order; what is none is empty.
-        unit: What each of them is called.
-        other_types: How many were left out of each type that nobody here speaks, once the lines were read.
+        lines: In their order; empty where there is no proxy.
+        unit: The word for one of them.
+        other_types: How many entries of each unsupported type were left out; known after the lines were read.
     """
 
     lines: Iterable[Line]
@@ -54,16 +54,16 @@ class Listing(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What was left out together, in words."""
+        """What was left out, in words."""
         counted = ", ".join(f"{count:,} of type {kind or 'unknown'}" for kind, count in self.other_types.items())
-        return f"left out are {counted}: {', '.join(SCHEMES)} are supported" if counted else ""
+        return f"left out: {counted}; supported are {', '.join(SCHEMES)}" if counted else ""
 
 
 def read_listing(text: str) -> Listing:
     """The lines of *text*.
 
     Raises:
-        ConfigError: It is something else than a list; the message says what.
+        ConfigError: It is no list; the message says what it is.
     """
     start = text[:1_000].lstrip()[:1]
     if start in {"[", "{"} and (listing := _json(text)) is not None:
@@ -81,7 +81,7 @@ def read_listing(text: str) -> Listing:
     if delimiter:
         return _table(lines, head, delimiter)
     if SUBSCRIPTION.match(head) and _is_subscription(head):
-        raise ConfigError(f"this is a subscription in base64, of links to servers of other kinds: {EXPECTED}")
+        raise ConfigError(f"this is a subscription in base64, with links to servers of other kinds: {EXPECTED}")
     if "[" in text:
         lines = _behind_heading(lines)
     return Listing(lines)
@@ -89,14 +89,14 @@ def read_listing(text: str) -> Listing:
 
 def _check_size(text: str, what: str) -> None:
     if len(text) > MOST_CHARACTERS:
-        raise ConfigError(f"it is {what} of more than {MOST_CHARACTERS // 1_000_000} MB: give it a proxy a line")
+        raise ConfigError(f"it is {what} of more than {MOST_CHARACTERS // 1_000_000} MB: give one proxy on each line")
 
 
 # JSON.
 
 
 def _json(text: str) -> Listing | None:
-    """What it lists; None if it is none."""
+    """The list in a JSON text; None if the text is no JSON."""
     is_json = kind_of(text) == "JSON"
     if is_json:
         _check_size(text, "JSON")
@@ -107,7 +107,7 @@ def _json(text: str) -> Listing | None:
     entries = _listed(found)
     if entries is None:
         hint = "expected a list of objects with a host and a port"
-        raise ConfigError(f"this is JSON, and no list of proxies is found in it: {hint}")
+        raise ConfigError(f"this is JSON without a list of proxies: {hint}")
     return _entries(entries)
 
 
@@ -128,7 +128,7 @@ def _json_line(line: str) -> object:
 
 
 def _listed(found: object, levels: int = MOST_LEVELS) -> Iterable[object] | None:
-    """The entries of a list, wherever in *found* it stands; None if there is none."""
+    """The entries of the list, wherever it is in *found*; None if there is none."""
     if isinstance(found, list):
         return found
     if not isinstance(found, Mapping) or not levels:
@@ -143,7 +143,7 @@ def _listed(found: object, levels: int = MOST_LEVELS) -> Iterable[object] | None
 
 
 def _by_scheme(found: Mapping[str, Any]) -> list[object] | None:
-    """Of an object that has a list for each scheme."""
+    """The entries of an object with one list for each scheme."""
     if not found or not all(name.lower() in (*SCHEMES, *OTHER_SCHEMES) for name in found):
         return None
     return [
@@ -154,16 +154,16 @@ def _by_scheme(found: Mapping[str, Any]) -> list[object] | None:
 
 
 def _by_address(found: Mapping[str, Any]) -> list[object] | None:
-    """Of an object whose names are addresses."""
+    """The entries of an object whose names are addresses."""
     return list(found) if found and all(re.search(r":[0-9]{1,5}\b", name) for name in found) else None
 
 
-# All that has names for what it says.
+# Everything with named fields.
 
 
 def _entries(entries: Iterable[object], unit: str = "entry") -> Listing:
     types = Counter[str]()
-    # One by one: a list may have millions that are none, and each error holds on to what it was made of.
+    # One by one: a list may have millions of bad entries, and each error keeps what it came from in memory.
     return Listing((_line(entry, types) for entry in entries), unit, types)
 
 
@@ -185,7 +185,7 @@ def _line(entry: object, types: Counter[str]) -> Line:
 
 
 def _delimiter(head: str) -> str:
-    """What stands between the columns, if *head* is a heading that says where the address is; else nothing."""
+    """The separator of the columns if *head* is a header that names the address; else empty."""
     return next((one for one in DELIMITERS if one in head and _is_heading(_cells(head, one))), "")
 
 
@@ -212,8 +212,8 @@ def _row(line: str, head: str, names: Sequence[str], delimiter: str) -> object:
         return ""
     cells = _cells(line, delimiter)
     if len(cells) != len(names):
-        hint = "write what has the separator in it in quotes"
-        return ConfigError(f"not a proxy, it has not as many columns as the heading: {hint}")
+        hint = "put values that contain the separator in quotes"
+        return ConfigError(f"not a proxy, it has not as many columns as the header: {hint}")
     return dict(zip(names, cells, strict=True))
 
 
@@ -221,7 +221,7 @@ def _row(line: str, head: str, names: Sequence[str], delimiter: str) -> object:
 
 
 def _behind_heading(lines: list[str]) -> list[str]:
-    """Of proxychains' configuration, the list: what stands before it is none."""
+    """The list in proxychains' configuration: what follows its section head."""
     at = next((at for at, line in enumerate(lines) if line.strip().lower() == PROXYCHAINS), -1)
     return [""] * (at + 1) + lines[at + 1 :] if at >= 0 else lines
 

@@ -1,7 +1,7 @@
-"""A sitemap's text into the addresses that it names; feeds (RSS, Atom) may be sitemaps, too.
+"""Reads the addresses in the text of a sitemap. Feeds (RSS, Atom) may be sitemaps, too.
 
-The form is that of https://www.sitemaps.org/protocol.html. The parser is expat. A document type is refused: by
-entities of its own a few lines become gigabytes, and other files get into a document; sitemaps have none.
+The form is that of https://www.sitemaps.org/protocol.html. The parser is expat. A document type is refused, since
+entities turn a few lines into gigabytes, or bring other files into a document. Sitemaps have none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from proxysieve.errors import ConfigError
 
-# Where pages stand, from the root down.
+# The paths of elements, from the root, that name pages.
 PAGES = {
     ("urlset", "url", "loc"),
     ("rss", "channel", "item", "link"),
@@ -20,18 +20,18 @@ SITEMAPS = ("sitemapindex", "sitemap", "loc")
 ATOM = ("feed", "entry", "link")
 ROOTS = frozenset({"urlset", "sitemapindex", "rss", "feed"})
 EXPECTED = "expected <urlset> with <url><loc>… in it"
-# No sitemap nests deeper than images in it do.
+# The deepest elements of sitemaps are images, and far above this.
 MOST_LEVELS = 100
 LONGEST_TEXT = 100_000
 
 
 class Sitemap(NamedTuple):
-    """What a sitemap names.
+    """The contents of a sitemap.
 
     Attributes:
-        pages: Addresses as they stand there, each with its line.
-        sitemaps: Those of other sitemaps, where it is an index.
-        fault: Where it stops being a sitemap, and why; empty if it does not.
+        pages: The addresses as written, each with its line.
+        sitemaps: The addresses of other sitemaps, if it is an index.
+        fault: Where and why the reading stopped; empty if it did not.
     """
 
     pages: list[tuple[int, str]]
@@ -40,16 +40,16 @@ class Sitemap(NamedTuple):
 
 
 def read_sitemap(text: str) -> Sitemap:
-    """The pages that a sitemap names. One that breaks off has those before its end.
+    """The pages in a sitemap. If it breaks off, the pages before its end.
 
     Raises:
-        ConfigError: It is XML and no sitemap.
+        ConfigError: It is XML but no sitemap.
     """
     reading = SitemapParser()
-    # An XML declaration stands at the very beginning, or is none.
+    # An XML declaration is valid only at the very beginning.
     document = text.lstrip()
     skipped = text.count("\n", 0, len(text) - len(document))
-    # Whatever encoding it declares is undone already.
+    # The text is decoded already, whatever encoding it declares.
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = reading.refuse
@@ -65,12 +65,12 @@ def read_sitemap(text: str) -> Sitemap:
         reason = expat.ErrorString(error.code)
         fault = f"line {skipped + error.lineno}: the XML breaks off or is damaged here ({reason})"
     if reading.root not in ROOTS:
-        raise ConfigError(f"it is XML and no sitemap: {EXPECTED}")
+        raise ConfigError(f"it is XML but no sitemap: {EXPECTED}")
     return Sitemap(reading.pages, reading.sitemaps, fault)
 
 
 class SitemapParser:
-    """What expat says, as it goes."""
+    """Handles what expat reports."""
 
     def __init__(self) -> None:
         self.root = ""
@@ -90,10 +90,10 @@ class SitemapParser:
             self._prefix, colon, self.root = name.rpartition(":")
             self._prefix += colon
         if len(self._path) >= MOST_LEVELS:
-            raise ConfigError(f"it is XML that nests deeper than a sitemap does: {EXPECTED}")
+            raise ConfigError(f"its XML is nested deeper than in a sitemap: {EXPECTED}")
         if self._path in PAGES or self._path == SITEMAPS:
             self._is_mixed = True
-        # Images and videos of a page have a loc as well, under a prefix of their own.
+        # Images and videos of a page have a loc, too, with a prefix of their own.
         self._path = (*self._path, name.removeprefix(self._prefix))
         self._text, self._length = [], 0
         if self._path == ATOM and attributes.get("rel", "alternate") == "alternate":
@@ -105,7 +105,7 @@ class SitemapParser:
             self._text.append(text)
 
     def end(self, line: int) -> None:
-        # An address with an element in its midst is none.
+        # An address with an element inside is not valid.
         text = "" if self._is_mixed else "".join(self._text)
         if self._path in PAGES:
             self.pages.append((line, text))

@@ -1,8 +1,8 @@
-"""The bytes of a list into text, where they say beyond doubt how, and what else they are, in words.
+"""Turns the bytes of a list into text if their encoding is unmistakable; otherwise says in words what they are.
 
-Lists of URLs and of proxies and files of cookies are read alike. What is read: UTF-8, with its mark or without; UTF-16
-and UTF-32 with their marks; XML that declares one of a few other encodings; and all of it packed by gzip. Nothing else
-is guessed: one wrong guess makes another address of a line.
+Lists of URLs and of proxies and files of cookies are read alike. Accepted are UTF-8, with a byte order mark or without;
+UTF-16 and UTF-32 with one; XML that declares one of a few other encodings; and all of these packed by gzip. Nothing
+else is guessed: a wrong guess would change the address in a line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32
 
 from proxysieve.errors import ConfigError
 
-# The mark of UTF-32 begins with that of UTF-16, so it comes first.
+# UTF-32's byte order mark begins with that of UTF-16, so it comes first.
 MARKS = {
     BOM_UTF32_LE: "utf-32",
     BOM_UTF32_BE: "utf-32",
@@ -26,18 +26,18 @@ DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,100}?\sencoding\s*=\s*["']([A-Za-z0-9
 DECLARABLE = frozenset({"iso-8859-1", "iso-8859-15", "us-ascii", "windows-1251", "windows-1252"})
 
 GZIP_MARK = b"\x1f\x8b"
-# Text rarely packs better than this; a bomb made by gzip grows a thousandfold.
+# Text rarely packs better. A gzip bomb grows a thousandfold.
 MOST_UNPACKED_BYTES, MOST_UNPACKED_RATIO = 50_000_000, 100
 PIECE_BYTES = 1_000_000
-UNPACK = "unpack it, and give what is in it"
+UNPACK = "unpack it, and give its content"
 
 HEAD_BYTES = 4_096
-# By how they begin, what they are called and what to do.
+# How the file begins, what it is, and what to do.
 BINARY = {
     b"%PDF-": ("a PDF", "save its lines as plain text"),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": ("an Office document", "save it as CSV or plain text"),
     b"{\\rtf": ("an RTF document", "save it as plain text"),
-    b"SQLite format 3\0": ("an SQLite database", "export what is in it as text or JSON"),
+    b"SQLite format 3\0": ("an SQLite database", "export its content as text or JSON"),
     b"\x89PNG": ("an image", "give a text"),
     b"\xff\xd8\xff": ("an image", "give a text"),
     b"GIF8": ("an image", "give a text"),
@@ -48,14 +48,14 @@ BINARY = {
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", UNPACK),
     b"Rar!\x1a\x07": ("a RAR archive", UNPACK),
     GZIP_MARK: ("packed by gzip twice", UNPACK),
-    b"cook\0": ("a file of Safari's own", "export what is in it as text or JSON"),
-    b"bplist": ("a property list", "export what is in it as text or JSON"),
+    b"cook\0": ("a file of Safari", "export its content as text or JSON"),
+    b"bplist": ("a property list", "export its content as text or JSON"),
 }
 ZIP_MARK = b"PK\x03\x04"
 OFFICE = {b"xl/": ("an Excel file", "save it as CSV"), b"word/": ("a Word document", "save it as plain text")}
 OFFICE |= {
-    b"opendocument.spreadsheet": ("a spreadsheet of LibreOffice", "save it as CSV"),
-    b"opendocument.text": ("a document of LibreOffice", "save it as plain text"),
+    b"opendocument.spreadsheet": ("a LibreOffice spreadsheet", "save it as CSV"),
+    b"opendocument.text": ("a LibreOffice document", "save it as plain text"),
 }
 CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1a\x1b"))
 HTML = re.compile(
@@ -67,16 +67,16 @@ XML = re.compile(r"\s*<(?:\?xml|!--|![Dd][Oo][Cc][Tt][Yy][Pp][Ee]\s|[A-Za-z_][\w
 JSON = re.compile(r"\s*(?:\[\s*(?:[\[{\"\]]|null|true|false|-?\d+\s*[,\]])|\{\s*[\"}])")
 SUBSCRIPTION = re.compile(r"\s*(?:[A-Za-z0-9+/_-]{20,}={0,2}\s*)+")
 
-# Letters that nobody sees, and that Unicode counts among others than control and format characters.
+# Invisible letters that Unicode does not count among control and format characters.
 BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 
 
 def text_of(content: bytes) -> str:
-    """*content* as text, unpacked and without its mark.
+    """*content* as text, unpacked and without a byte order mark.
 
     Raises:
-        ConfigError: It says in another way what it is, or not at all; the message names it, and what to do.
+        ConfigError: It is something else; the message says what, and what to do.
     """
     plain = _unpacked(content) if content.startswith(GZIP_MARK) else content
     encoding = next((MARKS[mark] for mark in MARKS if plain.startswith(mark)), "")
@@ -93,9 +93,9 @@ def text_of(content: bytes) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of *text* as editors count them: nothing but line feeds and carriage returns ends one.
+    """The lines of *text* as editors count them: only line feeds and carriage returns end one.
 
-    What has no line break at its end has a last line all the same.
+    The last line needs no line break.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -104,7 +104,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def kind_of(text: str) -> str:
-    """What *text* is if it is no list of lines, such as ``JSON`` or ``an HTML page``; empty where it may be one."""
+    """What *text* is if it is no list of lines, such as ``JSON`` or ``an HTML page``; empty if it may be one."""
     if HTML.match(text):
         return "an HTML page"
     if XML.match(text):
@@ -113,7 +113,7 @@ def kind_of(text: str) -> str:
 
 
 def unseen(text: str) -> str:
-    """The first letter of *text* that nobody sees, by its code point; empty if there is none. A blank is one."""
+    """The code point of the first invisible letter of *text*; empty if there is none. A blank counts as visible."""
     if text.isascii() and text.isprintable():
         return "U+0020" if " " in text else ""
     return next((f"U+{ord(letter):04X}" for letter in text if _is_unseen(letter)), "")
@@ -127,23 +127,23 @@ def _unpacked(content: bytes) -> bytes:
     limit = max(MOST_UNPACKED_BYTES, MOST_UNPACKED_RATIO * len(content))
     plain, at = bytearray(), 0
     try:
-        # Several packed files, one behind the other, are one; zeros behind them are a tape's.
+        # Several packed files in a row are one. Zeros after them come from a tape.
         while content.startswith(GZIP_MARK, at):
             at = _unpack_one(content, at, plain, limit)
     except zlib.error:
         raise ConfigError("its compression is damaged: give a whole one") from None
     if content[at:].strip(b"\0"):
-        raise ConfigError("something that is not packed stands behind what is: give it alone")
+        raise ConfigError("something that is not packed follows the packed data: remove it")
     return bytes(plain)
 
 
 def _unpack_one(content: bytes, start: int, plain: bytearray, limit: int) -> int:
-    """Append what is packed at *start* to *plain*; where it ends."""
+    """Append what is packed at *start* to *plain*; returns where it ends."""
     unpack, at = zlib.decompressobj(zlib.MAX_WBITS | 16), start
     while not unpack.eof:
         packed = unpack.unconsumed_tail
         if not packed:
-            # A file may consist of a million small ones, and of each piece the rest is copied.
+            # A file may have a million small parts, and unpacking copies the rest of each piece.
             packed = content[at : at + min(PIECE_BYTES, max(1_000, at - start))]
             at += len(packed)
         piece = unpack.decompress(packed, PIECE_BYTES)
@@ -170,7 +170,7 @@ def _refuse_binary(content: bytes) -> None:
     if kind is None and b"\0" in head:
         is_wide = len(head) > 1 and (head[1::2].count(0) > len(head) // 3 or head[0::2].count(0) > len(head) // 3)
         kind = (
-            ("text in UTF-16 without the mark by which that is known", "save it as UTF-8")
+            ("text in UTF-16 without a byte order mark", "save it as UTF-8")
             if is_wide
             else ("binary data and no text", "give a text")
         )

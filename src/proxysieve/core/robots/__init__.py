@@ -1,1 +1,1 @@
-"""robots.txt: how it is asked for, and what it says."""
+"""robots.txt: how to ask for it, and what it says."""

@@ -1,4 +1,4 @@
-"""What a robots.txt asks of us (RFC 9309), read and asked in bounded time whatever stands in it.
+"""What a robots.txt asks of us (RFC 9309). Reading and asking take a bounded time for any content.
 
 Parsers that keep every group, and ask one rule after the other, can be made to work for minutes by a file of 500 kB
 (protego, which Scrapy uses, is one; docs/inside/benchmarks.md has the figures). Here a line is looked at once, only our
@@ -16,26 +16,26 @@ from typing import NamedTuple
 
 from proxysieve.core.urls.parsing import as_sent
 
-# What a site can address us by in its robots.txt; it is free to speak of all robots instead.
+# The name by which a site can address us in its robots.txt.
 USER_AGENT = "proxysieve"
-# The most that a reader of robots.txt must be ready to read (RFC 9309, 2.5).
+# A reader of robots.txt must read at least this much (RFC 9309, 2.5).
 READ_BYTES = 512_000
 
-# With the mistakes that Google's parser forgives: https://github.com/google/robotstxt
+# With the typing errors that Google's parser accepts: https://github.com/google/robotstxt
 AGENT = frozenset({"user-agent", "useragent", "user agent"})
 ALLOW = frozenset({"allow"})
 DISALLOW = frozenset({"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"})
 NAMES = AGENT | ALLOW | DISALLOW
-# Who is meant ends where the version begins (RFC 9309, 2.2.1).
+# A robot's name ends where its version begins (RFC 9309, 2.2.1).
 TOKEN = re.compile(r"[a-z_-]*")
-# All else can be spelled in two ways, of which one is compared.
+# Other characters can be spelled in two ways. One of them is compared.
 PLAIN = re.compile(r"[A-Za-z0-9_.~/=*-]*")
 SPELLED = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9_.~/=*-]")
-# Escaped, they are not what they are otherwise.
+# These mean something else when they are escaped.
 KEPT = frozenset("/%*")
-# A folder shows it at its own address.
+# A folder shows this file at its own address.
 INDEX = "/index.html"
-# What is compared in less than a millisecond, and what a rule takes beside that.
+# How much is compared within a millisecond, and the extra cost of a rule.
 STEP_CHARACTERS, OVERHEAD = 500_000, 30
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
@@ -44,11 +44,11 @@ class Wildcard(NamedTuple):
     """A rule with ``*`` in its path.
 
     Attributes:
-        rank: As of :func:`_rank`.
-        longest: The longest of its texts: most rules are ruled out by it.
+        rank: See :func:`_rank`.
+        longest: Its longest text, which rules out most paths.
         head: How the path begins, up to the first ``*``.
-        pieces: What stands behind it, in this order.
-        end: How the path ends; empty where anything may follow.
+        pieces: The texts after it, in this order.
+        end: How the path ends; empty if anything may follow.
     """
 
     rank: int
@@ -58,7 +58,7 @@ class Wildcard(NamedTuple):
     end: str
 
     def matches(self, path: str) -> bool:
-        """Whether *path* is meant. The first place of each piece is as good as any, so nothing is tried twice."""
+        """Whether the rule is about *path*. The first place of a piece is as good as any, so nothing is tried twice."""
         if not (path.startswith(self.head) and path.endswith(self.end)):
             return False
         at, end = len(self.head), len(path) - len(self.end)
@@ -71,14 +71,14 @@ class Wildcard(NamedTuple):
 
 
 class Rules:
-    """The rules of one robots.txt that are meant for us.
+    """The rules of one robots.txt that address us.
 
     Args:
-        paths: Of the rules, spelled as :func:`path_of` does it, and whether each is allowed.
+        paths: The paths of the rules as :func:`path_of` spells them, and whether each is allowed.
     """
 
     def __init__(self, paths: Mapping[str, bool]) -> None:
-        # Of what begins so, and of what is so.
+        # For the beginnings of paths, and for whole paths.
         self._starts: dict[str, bool] = {}
         self._wholes: dict[str, bool] = {}
         wildcards = []
@@ -98,13 +98,13 @@ class Rules:
         return answer is True
 
     def steps(self, url: str) -> Iterator[bool | None]:
-        """The same, in steps of a millisecond: nothing while it is not known, and then the answer."""
+        """The answer of :meth:`allow`, in steps of a millisecond: None until it is known, then the answer."""
         path = path_of(url)
         if path == "/robots.txt":
             yield True
             return
         best = self._looked_up(path)
-        # They stand in their order, so the first that matches is the best of them.
+        # They are sorted, so the first that matches is the best.
         step = max(1, STEP_CHARACTERS // (len(path) + OVERHEAD))
         for start in range(0, len(self._wildcards), step):
             if len(self._wildcards) > step:
@@ -117,7 +117,7 @@ class Rules:
         yield bool(best % 2)
 
     def _looked_up(self, path: str) -> int:
-        """The highest rank of the rules without wildcards that mean *path*."""
+        """The highest rank of the rules without wildcards for *path*."""
         best = _rank(0, allows=True)
         for length in self._lengths:
             if length > len(path):
@@ -131,7 +131,7 @@ class Rules:
 
 
 def _rank(length: int, *, allows: bool) -> int:
-    """The rule of the highest counts: the longest, and of two the one that allows (RFC 9309, 2.2.2)."""
+    """The rule with the highest rank counts: the longest, and of two equally long ones the one that allows (2.2.2)."""
     return 2 * length + allows
 
 
@@ -145,10 +145,10 @@ def _wildcard(path: str, *, allows: bool) -> Wildcard:
 
 
 def read_rules(body: bytes) -> Rules:
-    """The rules in the *body* of a robots.txt, of which no more is read than it must be."""
+    """The rules in the *body* of a robots.txt, up to the size that must be read."""
     cut = body[:READ_BYTES]
     if len(body) > READ_BYTES:
-        # Half a rule asks for something else.
+        # A rule that was cut means something else.
         cut = cut[: max(cut.rfind(b"\n"), cut.rfind(b"\r"), 0)]
     return Rules(_our_paths(_decoded(cut)))
 
@@ -161,7 +161,7 @@ def _decoded(body: bytes) -> str:
 
 
 def _our_paths(text: str) -> dict[str, bool]:
-    """The paths of the groups for us, or for all if there is none, and whether each is allowed."""
+    """The paths of our groups, or of the groups for all robots if we have none, and whether each is allowed."""
     named: dict[str, bool] = {}
     others: dict[str, bool] = {}
     is_named = for_us = for_all = has_rules = False
@@ -178,7 +178,7 @@ def _our_paths(text: str) -> dict[str, bool]:
             has_rules = True
             if value and for_us:
                 _add(named, value, allows=name in ALLOW)
-            # What nobody will ask is not kept.
+            # These are not needed any more.
             if value and for_all and not is_named:
                 _add(others, value, allows=name in ALLOW)
     return named if is_named else others
@@ -190,7 +190,7 @@ def _token(agent: str) -> str:
 
 
 def _parts(line: str) -> tuple[str, str]:
-    """The name and the value of a *line*; the colon between them may have been forgotten."""
+    """The name and the value of a *line*. The colon between them may be missing."""
     line = line.partition("#")[0].strip()
     name, _, value = line.partition(":")
     name = name.strip().lower()
@@ -209,7 +209,7 @@ def _add(paths: dict[str, bool], value: str, *, allows: bool) -> None:
 
 
 def path_of(url: str) -> str:
-    """What rules are compared with: the path and the query of *url*, spelled as theirs are."""
+    """What rules are compared with: the path and the query of *url*, spelled as in rules."""
     path = as_sent(url).split("/", 3)[3]
     return _spelled(f"/{path}").replace("*", "%2A")
 

@@ -1,6 +1,6 @@
-"""READS: responses that were saved, in whatever form."""
+"""READS saved responses, in any form."""
 
 from proxysieve.judging.saved.reader import files_of, read_saved
-from proxysieve.judging.saved.response import Given, Saved
+from proxysieve.judging.saved.response import Defaults, Saved
 
-__all__ = ["Given", "Saved", "files_of", "read_saved"]
+__all__ = ["Defaults", "Saved", "files_of", "read_saved"]

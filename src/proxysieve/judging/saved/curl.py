@@ -1,8 +1,8 @@
-"""What ``curl -v`` prints, which people attach to reports.
+"""The output of ``curl -v``, which people attach to reports.
 
-Headers stand there behind a mark, among curl's remarks; the body stands somewhere behind them, if it went to the same
-place at all, with more remarks in the middle of it. So curl's own lines are taken off, and what is left is the body.
-Where nothing is left, the body was not seen, however good its status.
+Headers have a prefix there and stand among curl's remarks. The body follows, if it went to the same place, with more
+remarks in it. So we remove curl's own lines, and what is left is the body. If nothing is left, the body was not seen,
+however good its status is.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from proxysieve.judging.saved.raw_http import (
     parse,
     read_printed,
 )
-from proxysieve.judging.saved.response import Given, SavedAnswer, is_short
+from proxysieve.judging.saved.response import Defaults, SavedAnswer, is_short
 
-# What curl says before it asks.
+# What curl prints before it sends a request.
 INFO = (
     rb"\* +(?:Trying |Host \S+ was resolved|Could not resolve|Connected to |Uses proxy|Rebuilt URL|About to connect"
     rb"|Establish|Re-?using |Hostname |IPv[46]: |processing: |Added |Expire in |STATE: |Initializing "
@@ -53,15 +53,15 @@ CURL_ASKED = re.compile(rb"^> [A-Z]{1,10}(?:\s|\Z)", re.MULTILINE)
 CURL_HOST = re.compile(rb"^> host: *([^\s/]+)", re.MULTILINE | re.IGNORECASE)
 CURL_ENCRYPTED = re.compile(rb"^\* +(?:SSL connection using|ALPN|TLS|\[HTTP/2\])", re.MULTILINE)
 CURL_INFO = re.compile(rb"^" + INFO, re.MULTILINE)
-# Where the body has no end of a line, it stands behind it.
+# It follows the body directly if the body does not end with a line break.
 CURL_FAILURE = rb"(?:^curl: \(\d+\) [^\n]*(?:\n|\Z)|curl: \(\d+\) [^\n]*\n?\Z)"
 CURL_FAILED = re.compile(CURL_FAILURE + rb"|^\* +(?:transfer closed with|Recv failure|Operation timed)", re.MULTILINE)
-# A line of the headers, and what may stand between them.
+# A line of the headers, and what may stand between two of them.
 CURL_FIELD = re.compile(rb"<(?: ([^\r\n]*))?\r*\n")
 CURL_CUT = re.compile(rb"<(?: [^\n]*)?\Z")
 CURL_REMARK = re.compile(rb"(?:\* |\r|" + DATA + rb")[^\n]*(?:\n|\Z)")
-# What curl writes into the body where both go to one place: the progress, each over the one before, and its remarks.
-# Columns of curl 7 and 8, of a fixed width; others end where something else of curl's begins.
+# What curl writes into the body if both go to one place: the progress, each over the last one, and remarks.
+# The columns of curl 7 and 8 have a fixed width. Others end where something else of curl's begins.
 AMOUNT = rb"[ \d.kMGTP]{5}"
 METER = (
     rb"(?:\r{1,2}|^)(?:[ \d]{3} " + AMOUNT + rb"  ){3}" + AMOUNT + b"  " + AMOUNT + rb" (?:[ \d:dh-]{8} ){3}" + AMOUNT
@@ -84,17 +84,17 @@ TUNNEL = re.compile(rb"HTTP/\d(?:\.\d)? 2\d\d connection established", re.IGNORE
 TUNNELLED = range(200, 300)
 
 NOT_PRINTED = "its body is not in the transcript: save it with curl -i"
-BROKEN_OFF = "the transfer was broken off: judged by its beginning"
+BROKEN_OFF = "the transfer broke off: judged by its beginning"
 REFUSED = "the proxy's answer to CONNECT: the site was not reached"
 
 
-class Head(NamedTuple):
-    """An answer's headers in a transcript of curl.
+class AnswerHead(NamedTuple):
+    """The headers of one answer in a transcript of curl.
 
     Attributes:
         raw: As they came over the wire.
         end: Where they end in the transcript.
-        method: Of the question; empty where it is not there.
+        method: Of its request; empty if the transcript does not show it.
     """
 
     raw: bytes
@@ -103,23 +103,23 @@ class Head(NamedTuple):
 
     @property
     def is_of_proxy(self) -> bool:
-        """Whether a proxy says whether it leads to the site."""
+        """Whether it is a proxy's answer to CONNECT."""
         return self.method == b"CONNECT" or (not self.method and TUNNEL.match(self.raw) is not None)
 
 
 def is_curl(head: bytes) -> bool:
-    """Whether it begins as a transcript of curl; what may also be a list in a text has to go on as one."""
+    """Whether *head* begins as a transcript of curl. A list in a text can begin alike, so more is checked then."""
     first = CURL_FIRST.match(head)
     if first is None or first["sure"]:
         return first is not None
     return CURL_ANSWER.search(head) is not None and CURL_REQUEST.search(head) is not None
 
 
-def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
+def read_curl(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
     """The last answer in a transcript.
 
     Raises:
-        ConfigError: There is none of the site.
+        ConfigError: It has no answer of the site.
     """
     data = read_printed(file)
     heads = list(_heads(data))
@@ -128,16 +128,16 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     behind = data[heads[-1].end :] if heads else data
     asked_again = CURL_ASKED.search(behind)
     body = _without_own(behind[: asked_again.start()] if asked_again and heads else behind)
-    url = given.url or _url(data)
+    url = defaults.url or _url(data)
     if heads and heads[-1].is_of_proxy:
         answer = _of_proxy(heads[-1], url)
     elif STATUS_LINE.match(body):
-        # With -i they stand there once more, as they are.
+        # With -i the output has the headers once more, unchanged.
         answer = parse(body, url)
     elif heads:
         answer = parse(b"".join([*(head.raw for head in heads if not head.is_of_proxy), body]), url)
     elif body.strip() and not CURL_INFO.search(data) and not asked_again:
-        answer = SavedAnswer(status=given.status, headers=given.headers, body=body, url=url)
+        answer = SavedAnswer(status=defaults.status, headers=defaults.headers, body=body, url=url)
     else:
         raise ConfigError(NO_ANSWER)
     if heads and heads[-1].method == b"HEAD" and answer.failure is None:
@@ -152,7 +152,7 @@ def read_curl(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     yield answer
 
 
-def _heads(data: bytes) -> Iterator[Head]:
+def _heads(data: bytes) -> Iterator[AnswerHead]:
     """The headers of all answers in *data*, a transcript of curl."""
     requests = [(one.start(), one[1]) for one in CURL_REQUEST.finditer(data)]
     starts = [start for start, _ in requests]
@@ -161,11 +161,11 @@ def _heads(data: bytes) -> Iterator[Head]:
         lines, end, is_ended = _fields(data, answer.start())
         raw = b"\r\n".join([*lines, b"", b""] if is_ended else lines)
         if STATUS_LINE.match(raw):
-            yield Head(raw=raw, end=end, method=requests[asked - 1][1] if asked else b"")
+            yield AnswerHead(raw=raw, end=end, method=requests[asked - 1][1] if asked else b"")
 
 
 def _fields(data: bytes, start: int) -> tuple[list[bytes], int, bool]:
-    """The lines of the headers at *start* of *data*, where they end, and whether they do."""
+    """The header lines at *start* of *data*, where they end, and whether the end was found."""
     lines: list[bytes] = []
     at = start
     while at < len(data) and at - start < MOST_HEAD_BYTES:
@@ -180,7 +180,7 @@ def _fields(data: bytes, start: int) -> tuple[list[bytes], int, bool]:
         elif remark := CURL_REMARK.match(data, at):
             at = remark.end()
         else:
-            # Whoever pasted it has left out the blank line.
+            # The user who pasted it left out the empty line.
             return lines, at, True
     return lines, at, False
 
@@ -191,7 +191,7 @@ def _without_own(data: bytes) -> bytes:
     return data
 
 
-def _of_proxy(head: Head, url: str) -> SavedAnswer:
+def _of_proxy(head: AnswerHead, url: str) -> SavedAnswer:
     answer = parse(head.raw, url)
     if answer.status in TUNNELLED:
         raise ConfigError(NO_ANSWER)
@@ -201,7 +201,7 @@ def _of_proxy(head: Head, url: str) -> SavedAnswer:
 
 
 def _url(data: bytes) -> str:
-    """What was asked for, as far as a transcript says it."""
+    """The URL of the request, as far as a transcript shows it."""
     request = next((one for one in CURL_REQUEST.finditer(data) if one[1] != b"CONNECT"), None)
     if request is None:
         return ""

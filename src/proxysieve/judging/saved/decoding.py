@@ -1,7 +1,7 @@
-"""Bodies without their chunks and compression, also where the headers speak of some that are gone already.
+"""Removes chunks and compression from bodies, also if they are gone and the headers still name them.
 
-``curl -i`` leaves the headers as they came and decodes the body, ``curl -i --raw`` decodes nothing, and archives do
-either. So a body is decoded only if it can be.
+``curl -i`` leaves the headers as they came and decodes the body. ``curl -i --raw`` decodes nothing. Archives do
+either. So a body is decoded only if that is possible.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 INFLATED = frozenset({"gzip", "x-gzip", "deflate"})
 PIECE_BYTES = 65_536
 TEXT_BYTES = 8_192
-# What no text has many of: control characters but for spaces, and the escapes of Japanese and of terminals.
+# Texts have few of these: control characters except spaces and the escapes of Japanese and of terminals.
 CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\f\r\x1b"))
 MOST_CONTROLS = 0.02
 WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 CODING_LENGTH = 20
-# Servers name one; each costs as much as the whole body.
+# Servers name one. Each costs as much as the whole body.
 MOST_CODINGS = 5
-# Of some kilobytes each, as servers send them, they come to more than a body may have.
+# Servers send chunks of some kilobytes, so this is more than a body may have.
 MOST_CHUNKS = 500_000
 CUT = "its body breaks off: judged by its beginning"
 
 
 class Decoded(NamedTuple):
-    """A body.
+    """A decoded body.
 
     Attributes:
-        body: As a reader gets it; None if it cannot be had.
+        body: As a reader gets it; None if it cannot be decoded.
         is_whole: Whether it is all of it.
-        note: What is to be said of it.
+        note: What the user should know about it.
     """
 
     body: bytes | None
@@ -44,14 +44,14 @@ class Decoded(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one coding was taken off of; not *is_whole* where it broke off."""
+    """The result of removing one coding; not *is_whole* if the input broke off."""
 
     body: bytes
     is_whole: bool = True
 
 
 def decode(body: bytes, headers: Headers) -> Decoded:
-    """The *body* that a reader gets."""
+    """The *body* as a reader gets it."""
     part = unchunked(body) if "chunked" in _codings(headers, "transfer-encoding") else Part(body)
     is_whole = part.is_whole
     codings = _codings(headers, "content-encoding")
@@ -68,7 +68,7 @@ def decode(body: bytes, headers: Headers) -> Decoded:
 
 
 def unchunked(body: bytes) -> Part:
-    """*body* without the sizes of its chunks; as it is, if it has none. Of one that breaks off, what is there."""
+    """*body* without the sizes of its chunks; unchanged if it has none. If it breaks off, what is there."""
     pieces: list[bytes] = []
     at, is_ended = 0, False
     while len(pieces) < MOST_CHUNKS and (chunk := CHUNK.match(body, at)):
@@ -85,9 +85,9 @@ def unchunked(body: bytes) -> Part:
 
 
 def inflated(body: bytes) -> Part | None:
-    """*body* decompressed, None if it is not compressed. Of one that breaks off, what is there."""
+    """*body* decompressed; None if it is not compressed. If it breaks off, what is there."""
     plain = _inflate(body, zlib.MAX_WBITS | 32)
-    # Raw deflate has no mark by which to know it, and the beginning of many a text would pass for some.
+    # Raw deflate has no signature, and the beginnings of many texts look like it.
     return _inflate(body, -zlib.MAX_WBITS) if plain is None and not is_text(body) else plain
 
 
@@ -107,7 +107,7 @@ def _inflate(body: bytes, window: int) -> Part | None:
         try:
             piece = unpack.decompress(body[at : at + PIECE_BYTES], MOST_BODY_BYTES + 1 - size)
         except zlib.error:
-            # What has no mark and does not end well was never compressed.
+            # Without a signature and a proper end, it was never compressed.
             plain = b"".join(pieces)
             return Part(plain, is_whole=False) if window > 0 and plain else None
         pieces.append(piece)

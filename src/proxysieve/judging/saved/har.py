@@ -1,4 +1,4 @@
-"""HAR files, which browsers export: the requests of a page with their answers."""
+"""HAR files, which browsers export: the requests of a page and their answers."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import msgspec
 
 from proxysieve.core.model import Headers
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.beside import Beside
-from proxysieve.judging.saved.response import BODILESS, Given, SavedAnswer, is_short, is_status, lowered
+from proxysieve.judging.saved.body_files import BodyFiles
+from proxysieve.judging.saved.response import BODILESS, Defaults, SavedAnswer, is_short, is_status, lowered
 
 START = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:\s*\{')
-# What stands before it, some programs write as well.
+# Some programs write other fields before it.
 START_BEHIND = re.compile(rb'[,{]\s*"log"\s*:\s*\{\s*"(?:version|creator|browser|pages|entries|comment)"\s*:')
-# It is one JSON object, so there is no way to read it in parts.
+# It is one JSON object, so it cannot be read in parts.
 MOST_BYTES = 500_000_000
 NOT_SAVED = "its body was not saved: export the file anew with the contents of the answers"
-ENCODED = "its body is encoded in a way that is not known here: export the file anew"
+ENCODED = "its body has an encoding that is not known here: export the file anew"
 CUT = "its body was not saved to its end: judged by its beginning"
 
 T = TypeVar("T")
-# What a file of a body has in it, by its name; None where there is no such file.
+# Returns the content of a body's file by its name; None if there is no such file.
 Bodies = Callable[[str], bytes | None]
 
 
@@ -37,7 +37,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class HarContent(msgspec.Struct, frozen=True, rename="camel"):
-    """A body, decoded by the browser; Playwright leaves it in a file of its own."""
+    """A decoded body. Playwright keeps it in a file of its own."""
 
     size: float | None = None
     mime_type: str | None = ""
@@ -47,7 +47,7 @@ class HarContent(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HarResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """An answer, as far as its verdict needs it."""
+    """An answer, as far as a verdict needs it."""
 
     status: int = 0
     headers: tuple[Pair, ...] = ()
@@ -56,14 +56,14 @@ class HarResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HarRequest(msgspec.Struct, frozen=True):
-    """A question, likewise."""
+    """A request, as far as a verdict needs it."""
 
     url: str = ""
     method: str | None = "GET"
 
 
 class HarEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """Both."""
+    """A request and its answer."""
 
     response: HarResponse
     request: HarRequest = HarRequest()
@@ -72,37 +72,37 @@ class HarEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class HarLog(msgspec.Struct, frozen=True):
-    """The entries, read one after the other."""
+    """The entries, which are read one after the other."""
 
     entries: tuple[msgspec.Raw, ...]
 
 
 class Har(msgspec.Struct, frozen=True):
-    """The whole of a file."""
+    """A whole file."""
 
     log: HarLog
 
 
 def is_har(head: bytes) -> bool:
-    """Whether it begins as one."""
+    """Whether *head* begins as a HAR file."""
     is_object = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     return START.match(head) is not None or (is_object and START_BEHIND.search(head) is not None)
 
 
-def read_har(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """Each answer of *file*. Entries without one are left out: they were cancelled, or met an error.
+def read_har(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
+    """Each answer of *file*. Entries without one are left out: they were cancelled or failed.
 
     Raises:
-        ConfigError: It is no HAR, or too large.
+        ConfigError: It is no HAR file, or it is too large.
     """
-    yield from answers_of(file.read(MOST_BYTES + 1), Beside(given.folder).read)
+    yield from answers_of(file.read(MOST_BYTES + 1), BodyFiles(defaults.folder).read)
 
 
 def answers_of(data: bytes, bodies: Bodies) -> Iterator[SavedAnswer]:
-    """Those in the HAR file *data*, with *bodies* from beside it.
+    """The answers in the HAR file *data*; *bodies* reads the files beside it.
 
     Raises:
-        ConfigError: It is none, or too large.
+        ConfigError: It is no HAR file, or it is too large.
     """
     if len(data) > MOST_BYTES:
         raise ConfigError(f"a HAR file of more than {MOST_BYTES // 1_000_000} MB: export fewer requests at once")
@@ -130,14 +130,14 @@ def _answer(entry: HarEntry, bodies: Bodies) -> SavedAnswer:
 
 
 def _body(entry: HarEntry, bodies: Bodies) -> tuple[bytes | None, str]:
-    """The body, None if it is not there; and what is to be said of it unless all of it is."""
+    """The body, or None if it is missing; and a note unless the body is complete."""
     response, content = entry.response, entry.response.content
     if content.text is None and content.file:
         body = bodies(content.file)
         if body is None:
             return None, "the file with its body is gone: put it back beside the HAR file"
     elif not content.text:
-        # Browsers leave out what they do not hold any more, and give it no size either.
+        # Browsers drop bodies that they do not keep, and give them no size.
         has_none = content.size == response.body_size == 0 or (content.text == "" and not _announced(response))
         is_empty = entry.response.status in BODILESS or (has_none and (entry.request.method or "").upper() != "HEAD")
         return (b"", "") if is_empty else (None, NOT_SAVED)
@@ -145,7 +145,7 @@ def _body(entry: HarEntry, bodies: Bodies) -> tuple[bytes | None, str]:
         if content.encoding.lower() != "base64":
             return None, ENCODED
         try:
-            # What is left out as no letter of it may be the page itself.
+            # Without validation, characters that are not base64 would be dropped: they may be the page itself.
             body = b64decode("".join(content.text.split()), validate=True)
         except ValueError:
             return None, "its body is damaged: export the file anew"
@@ -155,12 +155,12 @@ def _body(entry: HarEntry, bodies: Bodies) -> tuple[bytes | None, str]:
 
 
 def _announced(response: HarResponse) -> bool:
-    """Whether a size is named, of what came or of what it was decoded to."""
+    """Whether the entry names a size, encoded or decoded."""
     return any(size is not None and size > 0 for size in (response.content.size, response.body_size))
 
 
 def _as_unicode(headers: Headers, mime_type: str) -> Headers:
-    """*headers* for a body that was decoded to text, whatever it was encoded in before."""
+    """*headers* for a body that was decoded to text; its former encoding is replaced."""
     kind = next((value for name, value in headers if name == "content-type"), mime_type)
     others = tuple((name, value) for name, value in headers if name != "content-type")
     return (*others, ("content-type", f"{kind.partition(';')[0]}; charset=utf-8")) if kind else others

@@ -1,4 +1,4 @@
-"""MHTML files, which browsers save pages as: MIME, with the page and all that it shows as parts."""
+"""MHTML files, in which browsers save pages: MIME, with the page and its resources as parts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.saved.response import Given, SavedAnswer, lowered
+from proxysieve.judging.saved.response import Defaults, SavedAnswer, lowered
 
-# Pictures are in it as well, and behind the page.
+# It includes pictures, which follow the page.
 MOST_BYTES = 200_000_000
 MOST_HEAD_BYTES = 1_000_000
-# Parts have parts where there are two forms of a page.
+# Parts are nested if a page has two forms.
 DEEPEST = 4
 MOST_PARTS = 10_000
 LINE = rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)"
 START = re.compile(rb"(?:\xef\xbb\xbf)?\s*(" + LINE + rb"{1,200})")
-# By one of these it is known, even if another is gone.
+# Each of these identifies it, even if the others are missing.
 MARKS = re.compile(
     rb"^(?:content-type:\s*multipart/|mime-version:|snapshot-content-location:|from: <saved by )",
     re.IGNORECASE | re.MULTILINE,
@@ -41,7 +41,7 @@ class Part(NamedTuple):
     """A part of a message.
 
     Attributes:
-        note: What is to be said of it where not all of it is there.
+        note: What the user should know if the part is not complete.
     """
 
     headers: Message
@@ -60,37 +60,37 @@ class Part(NamedTuple):
 
 
 def is_mhtml(head: bytes) -> bool:
-    """Whether it begins with the headers of one."""
+    """Whether *head* begins with the headers of an MHTML file."""
     start = START.match(head)
     return bool(start and MARKS.search(start[1]))
 
 
-def read_mhtml(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The page in *file*: its frames, styles and pictures are parts as well, and are left out.
+def read_mhtml(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
+    """The page in *file*. Its frames, styles and pictures are left out.
 
     Raises:
-        ConfigError: There is no page in it.
+        ConfigError: It has no page.
     """
     whole = _part(file.read(MOST_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n"))
     address = _value(whole.headers, "Snapshot-Content-Location")
     page = _page(whole, address.partition("#")[0], DEEPEST)
     if page is None or (page is whole and page.kind not in PAGE_TYPES):
-        raise ConfigError("an MHTML file without its page: save the page anew")
+        raise ConfigError("an MHTML file without a page: save the page anew")
     body = _decoded(page)
     note = page.note or (DAMAGED if _is_damaged(page) else "" if body.strip() else EMPTY)
     kind = _value(page.headers, "Content-Type")
     yield SavedAnswer(
-        status=given.status,
-        headers=(*lowered([("date", _value(whole.headers, "Date")), ("content-type", kind)]), *given.headers),
+        status=defaults.status,
+        headers=(*lowered([("date", _value(whole.headers, "Date")), ("content-type", kind)]), *defaults.headers),
         body=body if body.strip() else None,
-        url=given.url or address or page.location,
+        url=defaults.url or address or page.location,
         note=note,
         is_whole=not note,
     )
 
 
 def _page(part: Part, address: str, depth: int) -> Part | None:
-    """The page in *part*: what was asked for at *address*, what the part says that it starts with, or the first."""
+    """The page in *part*: the part from *address*, the part that it names as its start, or the first one."""
     if not part.kind.startswith("multipart/"):
         return part
     parts = list(islice(_parts(part), MOST_PARTS)) if depth else []
@@ -120,7 +120,7 @@ def _parts(part: Part) -> Iterator[Part]:
     start = None
     for line in between.finditer(part.content):
         if start is not None:
-            # The end of the line before belongs to the boundary.
+            # The line break before a boundary belongs to the boundary.
             content = part.content[start : line.start()].removesuffix(b"\n").removesuffix(b"\r")
             if content:
                 yield _part(content)
@@ -145,7 +145,7 @@ def _coding(part: Part) -> str:
 
 
 def _is_damaged(part: Part) -> bool:
-    """Whether an end stands in the midst of base64: what follows it is not decoded."""
+    """Whether padding stands in the middle of base64: what follows it is not decoded."""
     return _coding(part) == "base64" and b"=" in part.content.rstrip(b"= \t\r\n")
 
 
@@ -157,7 +157,7 @@ def _decoded(part: Part) -> bytes:
             try:
                 return b64decode(part.content)
             except (binascii.Error, ValueError):
-                # What breaks off has no end of four letters.
+                # Data that breaks off does not end with a group of four letters.
                 letters = re.sub(rb"[^A-Za-z0-9+/]", b"", part.content)
                 return b64decode(letters[: len(letters) // 4 * 4])
         case _:
@@ -169,7 +169,7 @@ def _value(headers: Message, name: str) -> str:
 
 
 def _parameter(headers: Message, name: str) -> str:
-    """A parameter of the content type; what cannot be taken apart has none."""
+    """A parameter of the content type; empty if it cannot be parsed."""
     pattern = re.compile(rf";\s*{name}\s*=\s*(?:\"([^\"]*)\"|([^\s;]*))", re.IGNORECASE)
     found = pattern.search(_value(headers, "Content-Type"))
     return (found[1] or found[2] or "") if found else ""

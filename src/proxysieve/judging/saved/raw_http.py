@@ -1,4 +1,4 @@
-"""Responses as they came over the wire: ``curl -i``, and the records of archives."""
+"""Responses as they came over the wire: from ``curl -i``, and the records of archives."""
 
 from __future__ import annotations
 
@@ -15,58 +15,58 @@ from proxysieve.judging.saved.response import (
     BODILESS,
     MOST_BODY_BYTES,
     REDIRECTS,
-    Given,
+    Defaults,
     SavedAnswer,
     is_short,
     lowered,
 )
 
 STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: [^\r\n]*)?\r?(?:\n|$)")
-# The same in parts, for what tools print of an exchange; before it may stand a mark of UTF-8, and blanks.
+# The same in parts, for the output of tools. A byte order mark and blank lines may precede it.
 BLANKS = rb"(?:\xef\xbb\xbf)?\s*"
 METHOD = rb"[A-Z]{3,10}"
 STATUS = rb"HTTP/\d(?:\.\d)? [1-9]\d\d"
 FIELD = rb"[!-9;-~]+:[^\r\n]*"
-# Headers that stand behind the blank line are no body.
+# Only headers follow the empty line, and no body.
 ONLY_FIELDS = re.compile(rb"\s*(?:" + FIELD + rb"\r?(?:\n|\Z))++\s*\Z")
 USUAL_FIELD = re.compile(
     rb"^(?:content-(?:type|length)|server|set-cookie|date|cache-control|cf-ray):", re.IGNORECASE | re.MULTILINE
 )
-# What tools show in place of a body that is no text: HTTPie and xh, and curl.
+# What tools show in place of a body that is no text: HTTPie, xh and curl.
 NOT_SHOWN = re.compile(
     rb"\s*(?:\+-+\+\s*\| NOTE: binary data not shown in terminal \||Warning: Binary output can mess up your terminal)"
 )
-# curl shows names of headers in bold.
+# curl prints the names of headers in bold.
 BOLD = re.compile(r"\x1b\[[\d;]*m")
 HEADERS_END = re.compile(rb"\r?\n\r?\n")
 
-# What clients take of headers is less, and of redirects.
+# More than clients accept of headers and redirects.
 MOST_HEAD_BYTES = 1_000_000
 MOST_HEADS = 1_000
-# Headers beside the body.
+# A body with its headers.
 MOST_BYTES = MOST_BODY_BYTES + MOST_HEAD_BYTES
-# What tools print is looked through line by line.
+# The output of tools is read line by line.
 MOST_PRINTED_BYTES = 10_000_000
-BROKEN_OFF = Decoded(None, is_whole=False, note="it breaks off in its headers: judged by those that are there")
-TOO_MANY = Decoded(None, is_whole=False, note=f"more than {MOST_HEADS:,} answers stand in a row: save one")
-NO_ANSWER = "it holds no answer of the site, only what was said before: save one with curl -i"
+BROKEN_OFF = Decoded(None, is_whole=False, note="it breaks off in its headers: judged by the headers that are there")
+TOO_MANY = Decoded(None, is_whole=False, note=f"it has more than {MOST_HEADS:,} answers in a row: save one")
+NO_ANSWER = "it has no answer of the site, only what came before: save the answer with curl -i"
 NOT_FOLLOWED = "a redirect that nobody followed: save it with curl -iL"
-NO_TEXT = "its body was not shown, as it is no text: save it with curl -i --compressed -o FILE"
+NO_TEXT = "its body is no text, so it was not shown: save it with curl -i --compressed -o FILE"
 NOT_SAVED = "its body was not saved: save it with curl -i, and not -I"
 
 
 def is_raw_http(head: bytes) -> bool:
-    """Whether it begins with a status line."""
+    """Whether *head* begins with a status line."""
     return STATUS_LINE.match(head) is not None
 
 
-def read_raw_http(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The last of the responses in *file*."""
-    yield parse(file.read(MOST_BYTES), given.url)
+def read_raw_http(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
+    """The last response in *file*."""
+    yield parse(file.read(MOST_BYTES), defaults.url)
 
 
 def read_printed(file: BinaryIO) -> bytes:
-    """The whole of *file*, which a tool has printed.
+    """The whole of *file*, the output of a tool.
 
     Raises:
         ConfigError: It is too long.
@@ -80,12 +80,12 @@ def read_printed(file: BinaryIO) -> bytes:
 
 
 def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
-    """The last of the responses in *data*: those before it are redirects, interim, or of a proxy's CONNECT.
+    """The last response in *data*. Those before it are redirects, interim answers, or a proxy's answers to CONNECT.
 
     Args:
-        data: With a status line at its beginning.
-        url: What the first one was asked for.
-        is_record: Whether a machine kept all that came, so that nothing behind the headers is an empty body.
+        data: It begins with a status line.
+        url: The URL of the first request.
+        is_record: Whether a machine kept all that came. Then a missing body is an empty one.
     """
     at, here = 0, url
     hops: list[Hop] = []
@@ -111,7 +111,7 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
         url=url,
         final_url=here if hops else "",
         redirect_count=len(hops),
-        # A way that came back to where it began says nothing, and where that was is not known.
+        # Without a URL, a circle of redirects cannot be told.
         hops=tuple(hops) if url else (),
         note=decoded.note,
         is_whole=decoded.is_whole,
@@ -119,7 +119,7 @@ def parse(data: bytes, url: str, *, is_record: bool = False) -> SavedAnswer:
 
 
 def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Decoded:
-    """What stands behind *headers*, unless they tell of more."""
+    """The body after *headers*; none if they announce more."""
     said = first_value(headers, "content-length")
     announced = int(said) if said.isdecimal() and len(said) < len(str(2**63)) else None
     is_none = not raw.strip() or (len(raw) < MOST_HEAD_BYTES and ONLY_FIELDS.match(raw) and USUAL_FIELD.search(raw))
@@ -130,7 +130,7 @@ def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Deco
     if NOT_SHOWN.match(raw):
         return Decoded(None, is_whole=False, note=NO_TEXT)
     decoded = decode(raw, headers)
-    # Of what is longer, the beginning is read.
+    # Only the beginning of a longer body is read.
     if decoded.is_whole and is_short(len(raw), min(announced or 0, MOST_BODY_BYTES)):
         return decoded._replace(is_whole=False, note=CUT)
     return decoded
@@ -139,8 +139,8 @@ def _body(raw: bytes, status: int, headers: Headers, *, is_record: bool) -> Deco
 def _head(data: bytes, at: int) -> tuple[int, Headers, int | None]:
     """Status and headers of the response at *at*, and where its body begins; None if the headers do not end."""
     line = STATUS_LINE.match(data, at)
-    assert line, "whoever asks has found a status line there"  # noqa: S101
-    # The end of the status line may be half of the blank line.
+    assert line, "the caller found a status line here"  # noqa: S101
+    # The end of the status line may be half of the empty line.
     end = HEADERS_END.search(data, max(line.end() - 2, at), line.end() + MOST_HEAD_BYTES)
     lines = data[line.end() : end.start() if end else line.end() + MOST_HEAD_BYTES].decode("latin-1").split("\n")
     return int(line[1]), lowered(_pairs(lines)), end.end() if end else None

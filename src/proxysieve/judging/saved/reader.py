@@ -1,4 +1,4 @@
-"""Which format a file has, and its responses in turn."""
+"""Finds the format of a file, and reads its responses one after the other."""
 
 from __future__ import annotations
 
@@ -25,62 +25,60 @@ from proxysieve.judging.saved.kinds import HEAD_BYTES
 from proxysieve.judging.saved.mhtml import is_mhtml, read_mhtml
 from proxysieve.judging.saved.pages import is_pages, read_pages
 from proxysieve.judging.saved.raw_http import is_raw_http, read_raw_http
-from proxysieve.judging.saved.response import Given, Saved, SavedAnswer, saved
+from proxysieve.judging.saved.response import Defaults, Saved, SavedAnswer, saved
 from proxysieve.judging.saved.warc import is_warc, read_warc
 from proxysieve.judging.saved.wget import is_wget, read_wget
 from proxysieve.judging.saved.zipped import is_zip, read_zip
 
 STANDARD_INPUT = "-"
 GZIP_MARK = b"\x1f\x8b"
-# What PowerShell writes into a file.
+# PowerShell writes these into files.
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 MOST_UTF_16_BYTES = 200_000_000
-# What texts are packed to is a tenth; deflate packs to a thousandth what is all the same.
+# Compressed texts have a tenth of their size. Deflate reaches a thousandth if all bytes are alike.
 MOST_PACKED_TIMES = 200
 HARMLESS_BYTES = 200_000_000
 
 
-class Format(NamedTuple):
-    """How responses may be saved.
+class SavedFormat(NamedTuple):
+    """A form in which responses are saved.
 
     Attributes:
-        read: What is read of a file.
-        begins: Whether a file begins as one, where that tells.
-        nothing: What to say of one without any response; empty where there always is one.
+        read: Reads a file.
+        begins: Tells whether a file begins as this one; None if that cannot be told.
+        nothing: What to say if it has no response; empty if it always has one.
     """
 
-    read: Callable[[BinaryIO, Given], Iterator[SavedAnswer]]
+    read: Callable[[BinaryIO, Defaults], Iterator[SavedAnswer]]
     begins: Callable[[bytes], bool] = lambda _: False
     nothing: str = ""
 
 
-NO_ANSWERS = "a HAR file without a single answer: export it once the page has loaded"
-BODY = Format(read_body)
-HAR = Format(read_har, is_har, NO_ANSWERS)
-WARC = Format(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
-PAGES = Format(
-    read_pages, nothing="there are no pages in it: give the --out of a `proxysieve fetch` that has fetched some"
-)
-ZIP = Format(read_zip, is_zip, NO_ANSWERS)
+NO_ANSWERS = "a HAR file without any answer: export it after the page has loaded"
+BODY = SavedFormat(read_body)
+HAR = SavedFormat(read_har, is_har, NO_ANSWERS)
+WARC = SavedFormat(read_warc, is_warc, "no WARC file with HTTP responses: give one that has some")
+PAGES = SavedFormat(read_pages, nothing="it has no pages: give the --out of a `proxysieve fetch` that has fetched some")
+ZIP = SavedFormat(read_zip, is_zip, NO_ANSWERS)
 TEXTS = (
-    Format(read_raw_http, is_raw_http),
+    SavedFormat(read_raw_http, is_raw_http),
     HAR,
-    Format(read_mhtml, is_mhtml),
-    Format(read_curl, is_curl),
-    Format(read_wget, is_wget),
-    Format(read_exchange, is_exchange),
+    SavedFormat(read_mhtml, is_mhtml),
+    SavedFormat(read_curl, is_curl),
+    SavedFormat(read_wget, is_wget),
+    SavedFormat(read_exchange, is_exchange),
 )
-# What a file is called decides only where its content does not say what it is.
+# The file's name decides only if its content does not.
 SUFFIXES = {".har": HAR, ".warc": WARC, ".jsonl": PAGES}
-# What a directory has that is the output of a job. Its index knows what stands in the others.
+# Files in the output directory of a job. The index lists the others.
 OF_A_JOB = {"index.jsonl", "failed.jsonl", "journal"}
 
 
 def files_of(path: str) -> list[str]:
-    """The files that *path* stands for: itself, or those in the directory that it is and in those below, in order.
+    """The files that *path* stands for: the file itself, or all files in the directory and below it, in order.
 
-    What is hidden, its name beginning with a dot, is left out, and so are pipes, which may never end.
-    The output of a job stands for its index.
+    Hidden files, whose names begin with a dot, are left out, and so are pipes, which may never end.
+    For the output of a job, only its index is read.
 
     Raises:
         ConfigError: There is no file in the directory.
@@ -91,52 +89,52 @@ def files_of(path: str) -> list[str]:
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if set(names) >= OF_A_JOB:
-            names = ["index.jsonl"]  # noqa: PLW2901 - all that is to be read of it
+            names = ["index.jsonl"]  # noqa: PLW2901 - nothing else is to be read of it
         paths = [str(Path(folder, name)) for name in sorted(names) if not name.startswith(".")]
-        # What cannot be looked at, for which Path raises, is told once it is to be read.
+        # Path raises if a file cannot be examined. The error is reported when it is read.
         found += [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]  # noqa: PTH110, PTH113
     if not found:
-        raise ConfigError(f"{shown(path)}: a directory without files: give one with saved responses in it")
+        raise ConfigError(f"{shown(path)}: a directory without files: give one with saved responses")
     return found
 
 
-def read_saved(path: str, given: Given | None = None) -> Iterator[Saved]:
-    """The responses that were saved in a file.
+def read_saved(path: str, defaults: Defaults | None = None) -> Iterator[Saved]:
+    """The saved responses in a file.
 
     Args:
         path: Of the file; ``-`` for the standard input.
-        given: What is known beside it, for formats that do not say it.
+        defaults: What is known about it, for formats that do not say it.
 
     Raises:
-        ConfigError: It cannot be read, or there is no response in it.
+        ConfigError: It cannot be read, or it has no response.
     """
     file = shown(path)
     try:
-        yield from _read(path, file, given or Given())
+        yield from _read(path, file, defaults or Defaults())
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ConfigError(f"{file}: its compression is damaged or cut short: give a whole one") from error
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{file}: there is no such file: give a file, a directory, a URL, or - for the input"
+            f"{file}: there is no such file: give a file, a directory, a URL, or - for the standard input"
         ) from error
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def shown(path: str) -> str:
-    """*path* for people and machines to read, whatever bytes it consists of."""
+    """*path* as printable text, whatever its bytes are."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
+def _read(path: str, label: str, defaults: Defaults) -> Iterator[Saved]:
     with _opened(path) as packed, _unpacked(packed) as file:
         kind = _format_of(file, label.removesuffix(".gz"))
         count, saved_at = 0, os.fstat(packed.fileno()).st_mtime
-        # Nobody knows where the standard input lay.
+        # The standard input has no folder.
         folder = "" if path == STANDARD_INPUT else str(Path(path).parent)
-        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(given, folder=folder)):
+        for answer in kind.read(_as_utf_8(file, kind), msgspec.structs.replace(defaults, folder=folder)):
             count += 1
             yield saved(answer, label, saved_at, is_one_of_many=bool(kind.nothing))
     if not count and kind.nothing:
@@ -145,13 +143,13 @@ def _read(path: str, label: str, given: Given) -> Iterator[Saved]:
 
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
-    """A file that can be read from its beginning again."""
+    """A file that can be read again from its beginning."""
     is_input = path == STANDARD_INPUT
     with nullcontext(sys.stdin.buffer) if is_input else Path(path).open("rb") as file:
         if not is_input and file.seekable():
             yield file
             return
-        # What comes through a pipe comes once.
+        # A pipe can be read only once.
         with tempfile.TemporaryFile() as kept:
             shutil.copyfileobj(file, kept)
             kept.seek(0)
@@ -160,7 +158,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
-    """The same without gzip, if it has any."""
+    """The same file without gzip, if it was packed."""
     is_packed = file.read(len(GZIP_MARK)) == GZIP_MARK
     file.seek(0)
     if not is_packed:
@@ -171,7 +169,7 @@ def _unpacked(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 class Unpacking(io.RawIOBase):
-    """What is packed in *packed*, unless it is made to fill a disk."""
+    """The content of *packed*, up to a limit that protects the disk."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed = packed
@@ -187,7 +185,7 @@ class Unpacking(io.RawIOBase):
         count = self._plain.readinto(buffer)
         at = self._plain.tell()
         if at > HARMLESS_BYTES and at > MOST_PACKED_TIMES * self._packed.tell():
-            raise ConfigError(f"it unpacks to more than {MOST_PACKED_TIMES} times its size: give it unpacked")
+            raise ConfigError(f"it unpacks to more than {MOST_PACKED_TIMES} times its size: unpack it first")
         return count
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -197,7 +195,7 @@ class Unpacking(io.RawIOBase):
         return self._plain.tell()
 
 
-def _format_of(file: BinaryIO, name: str) -> Format:
+def _format_of(file: BinaryIO, name: str) -> SavedFormat:
     file.seek(0)
     start = file.read(HEAD_BYTES)
     head = _utf_8(start) if start.startswith(UTF_16_MARKS) else start
@@ -210,8 +208,8 @@ def _format_of(file: BinaryIO, name: str) -> Format:
     return SUFFIXES.get(Path(name).suffix.lower(), BODY)
 
 
-def _as_utf_8(file: BinaryIO, kind: Format) -> BinaryIO:
-    """*file* from its beginning, in the letters that all forms are written in; of a body, whoever judges knows more."""
+def _as_utf_8(file: BinaryIO, kind: SavedFormat) -> BinaryIO:
+    """*file* from its beginning, converted to UTF-8 if its format allows it. The judge reads a body's own encoding."""
     file.seek(0)
     is_wide = kind is not BODY and file.read(2) in UTF_16_MARKS
     file.seek(0)

@@ -1,4 +1,4 @@
-"""What all formats come to: an exchange with the name of its file."""
+"""What all formats are read into: an exchange with the name of its file."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from proxysieve.core.model import Answer as Hop
 from proxysieve.core.model import Exchange, Failure, Headers, first_value, in_lower_case
 from proxysieve.core.urls.parsing import joined
 
-# What fetch takes at most, too. Signs stand in the first half megabyte.
+# The limit of fetch, too. Signs stand in the first half megabyte.
 MOST_BODY_BYTES = 50_000_000
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# What these answer has no body, by HTTP itself.
+# Answers with these have no body, by HTTP itself.
 BODILESS = frozenset({204, 205})
 LOWEST_STATUS, HIGHEST_STATUS = 100, 999
 
-# The year 5138: what claims to be later is none, and cannot be printed either.
+# The year 5138. A later date is wrong, and cannot be printed.
 LATEST_AT = 1e11
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a response beside its file, for formats that do not say it.
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about a response without its file, for formats that do not say it.
 
     Attributes:
-        status: Of a body without one.
-        headers: Likewise; names in lower case.
-        url: What was asked for.
-        folder: Where the file lies, for formats whose bodies lie beside it.
+        status: For a body without one.
+        headers: For a body without them; names in lower case.
+        url: The URL of the request.
+        folder: The file's folder, for formats that keep bodies in files beside it.
     """
 
     status: int = 200
@@ -40,14 +40,14 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
-    """A response that was saved.
+    """A saved response.
 
     Attributes:
-        file: As it was named by whoever asked.
-        note: What could not be read of it, in words, and what to do.
-        is_one_of_many: Whether its format may hold several, so that the file's name alone tells little.
-        is_whole: Whether all was seen that a verdict rests on. What is not whole may be a block in the part that was
-            not seen, so it is good for nothing but a sign of a block in the rest.
+        file: As the caller named it.
+        note: What could not be read, and what to do.
+        is_one_of_many: Whether its format can hold several, so that the file's name alone tells little.
+        is_whole: Whether everything was seen that a verdict needs. If not, the missing part may be a block, so only a
+            sign of a block in the rest counts.
     """
 
     file: str
@@ -58,14 +58,14 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a format says of a response.
+    """What a format says about a response.
 
     Attributes:
-        body: Decoded; None when it was not saved, or cannot be decoded.
-        hops: The redirects that led to it, where it is known what was asked for.
-        at: Unix seconds; 0 when the format does not say it.
+        body: Decoded; None if it was not saved or cannot be decoded.
+        hops: The redirects that led to it, if the URL of the request is known.
+        at: Unix seconds; 0 if the format does not say it.
         note: What could not be read, in words.
-        is_whole: Whether the body is all that came; without one it is not.
+        is_whole: Whether the body is complete; False without a body.
         failure: Why there is no answer of the site.
     """
 
@@ -83,12 +83,12 @@ class SavedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def saved(answer: SavedAnswer, file: str, saved_at: float, *, is_one_of_many: bool) -> Saved:
-    """*answer* as it is judged, with no more of its body than a judge would take in.
+    """*answer* as the judge gets it, with no more of its body than the judge takes.
 
     Args:
         answer: What was read.
-        file: What it was read from.
-        saved_at: When that was written, for answers that say nothing of when they came.
+        file: The file that it was read from.
+        saved_at: When that file was written, for answers without a time.
         is_one_of_many: As in :class:`Saved`.
     """
     is_long = answer.body is not None and len(answer.body) > MOST_BODY_BYTES
@@ -110,22 +110,22 @@ def saved(answer: SavedAnswer, file: str, saved_at: float, *, is_one_of_many: bo
 
 
 def is_status(status: int) -> bool:
-    """Whether it can be the status of an answer; others stand for requests that were never answered."""
+    """Whether an answer can have this status. Others stand for requests that got no answer."""
     return LOWEST_STATUS <= status <= HIGHEST_STATUS
 
 
 def lowered(headers: Iterable[tuple[str, str]]) -> Headers:
-    """*headers* with their names as exchanges have them."""
+    """*headers* with their names in lower case, as in exchanges."""
     return in_lower_case((name.strip(), value.strip()) for name, value in headers)
 
 
 def is_short(seen: int, announced: float) -> bool:
-    """Whether *seen* bytes cannot be the *announced* ones; other ends of lines, or letters, make no more than half."""
+    """Whether *seen* bytes are fewer than *announced*. Other line ends or encodings change the size by half at most."""
     return 2 * seen < announced
 
 
 def readable(url: str) -> str:
-    """*url*, or nothing where it cannot be taken apart."""
+    """*url*, or empty if it cannot be parsed."""
     try:
         urlsplit(url)
     except ValueError:
@@ -134,7 +134,7 @@ def readable(url: str) -> str:
 
 
 def _target(url: str, answer: SavedAnswer) -> str:
-    """Where a redirect leads that nobody followed: that is as telling as where others ended."""
+    """Where a redirect leads that nobody followed. It tells as much as the end of one that was followed."""
     location = first_value(answer.headers, "location")
     return joined(url, location) if answer.status in REDIRECTS and location else ""
 

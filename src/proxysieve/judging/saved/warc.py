@@ -1,4 +1,4 @@
-"""WARC files: what crawlers and archives keep."""
+"""WARC files, which crawlers and archives keep."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from warcio.archiveiterator import WARCIterator  # type: ignore[import-untyped]
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import MOST_BYTES, is_raw_http, parse
-from proxysieve.judging.saved.response import Given, SavedAnswer
+from proxysieve.judging.saved.response import Defaults, SavedAnswer
 
 MARK = b"WARC/"
-# Writers need some hundred bytes for what stands above a record.
+# Writers need some hundred bytes for the head of a record.
 MOST_HEAD_BYTES = 1_000_000
 PIECE_BYTES = 65_536
 
 
 def is_warc(head: bytes) -> bool:
-    """Whether it begins with a record."""
+    """Whether *head* begins with a record."""
     return head.startswith(MARK)
 
 
-def read_warc(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
-    """Each HTTP response of *file*, a record at a time.
+def read_warc(file: BinaryIO, _: Defaults) -> Iterator[SavedAnswer]:
+    """Each HTTP response of *file*, record by record.
 
     Raises:
         ConfigError: A record is damaged.
@@ -43,7 +43,7 @@ def read_warc(file: BinaryIO, _: Given) -> Iterator[SavedAnswer]:
 
 
 def _answer(record: Any, block: bytes) -> SavedAnswer:  # noqa: ANN401 - warcio has no types
-    """The response of a *record* whose content is *block*."""
+    """The response of a *record* with the content *block*."""
     headers = record.rec_headers
     # Older crawlers write addresses as <address>.
     answer = parse(block, (headers.get_header("WARC-Target-URI") or "").strip("<> "), is_record=True)
@@ -57,18 +57,18 @@ def _answer(record: Any, block: bytes) -> SavedAnswer:  # noqa: ANN401 - warcio 
     )
 
 
-class Rationed:
-    """A file of which no more is read for the head of a record than any has: a line may lack its end."""
+class LimitedFile:
+    """A file that limits how much is read for the head of a record: a line may have no end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._left = 0
 
     def read(self, size: int = -1) -> bytes:
-        """The next *size* bytes at most.
+        """At most the next *size* bytes.
 
         Raises:
-            ValueError: So much was read, and the head is still not over.
+            ValueError: The limit is used up, and the head has not ended.
         """
         if self._left <= 0:
             raise ValueError("a head without an end")
@@ -77,33 +77,33 @@ class Rationed:
         return data
 
     def allow(self, size: int) -> None:
-        """Let so much more be read."""
+        """Let *size* more bytes be read."""
         self._left = size
 
 
 def _records(file: BinaryIO) -> Iterator[Any]:
-    """What warcio reads of *file*."""
-    rationed = Rationed(file)
-    rationed.allow(MOST_HEAD_BYTES)
-    records = WARCIterator(rationed, no_record_parse=True)
+    """The records that warcio reads from *file*."""
+    limited = LimitedFile(file)
+    limited.allow(MOST_HEAD_BYTES)
+    records = WARCIterator(limited, no_record_parse=True)
     while (record := _next(records)) is not None:
-        rationed.allow(sys.maxsize)
+        limited.allow(sys.maxsize)
         yield record
-        # What is not wanted of it, warcio would pass over within the ration of the next head.
+        # The rest of a record must not count towards the limit of the next head.
         while record.raw_stream.read(PIECE_BYTES):
             pass
-        rationed.allow(MOST_HEAD_BYTES)
+        limited.allow(MOST_HEAD_BYTES)
 
 
 def _next(records: Iterator[Any]) -> Any:  # noqa: ANN401 - warcio has no types
     try:
-        # It prints warnings, with lines of what it reads in them: cookies, for instance.
+        # It prints warnings that quote what it reads, such as cookies.
         with contextlib.redirect_stderr(io.StringIO()):
             return next(records, None)
     except (OSError, EOFError, zlib.error):
         raise
-    except Exception as error:  # whatever its parsers stumble over
-        raise ConfigError("damaged or cut short, or no WARC file at all: give a whole one") from error
+    except Exception as error:  # its parsers can fail in any way
+        raise ConfigError("damaged, cut short or no WARC file: give a whole one") from error
 
 
 def _moment(date: str) -> float:

@@ -1,4 +1,4 @@
-"""What ``wget -S`` prints: headers behind two blanks, and in its log everything but the body."""
+"""The output of ``wget -S``: headers after two blanks. Its log has everything but the body."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import msgspec
 
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.raw_http import BLANKS, FIELD, MOST_HEADS, NO_ANSWER, STATUS, parse, read_printed
-from proxysieve.judging.saved.response import Given, SavedAnswer
+from proxysieve.judging.saved.response import Defaults, SavedAnswer
 
 WGET_FIRST = re.compile(BLANKS + rb"(?:--\d{4}-\d\d-\d\d \d\d:\d\d:\d\d--  (\S+)|(?<=  )" + STATUS + rb")")
-# What was cut of its lines is none of the body either.
+# Lines that were cut do not belong to the body either.
 WGET_ANSWER = re.compile(
     rb"^  (" + STATUS + rb"(?: [^\r\n]*)?)\r*\n((?:  +" + FIELD + rb"\r*(?:\n|\Z))*+)"
     rb"(?:  (?!HTTP/)[^\n<]*(?:\n|\Z)|[ \t\r]*\n)*+",
@@ -24,15 +24,15 @@ NOT_LOGGED = "its body is not in the log of wget: save it with wget --save-heade
 
 
 def is_wget(head: bytes) -> bool:
-    """Whether it begins as what ``wget -S`` writes."""
+    """Whether *head* begins as the output of ``wget -S``."""
     return WGET_FIRST.match(head) is not None
 
 
-def read_wget(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
-    """The last answer in it.
+def read_wget(file: BinaryIO, defaults: Defaults) -> Iterator[SavedAnswer]:
+    """The last answer in *file*.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: It has none.
     """
     data = read_printed(file)
     answers = list(islice(WGET_ANSWER.finditer(data), MOST_HEADS + 1))
@@ -41,8 +41,8 @@ def read_wget(file: BinaryIO, given: Given) -> Iterator[SavedAnswer]:
     raw = b"".join(one[1] + b"\r\n" + re.sub(rb"(?m)^ +", b"", one[2]) + b"\r\n" for one in answers)
     first = WGET_FIRST.match(data)
     logged = first[1] if first else None
-    # A log has its own lines, and a ruler of dots, in the middle of the body.
+    # A log has lines of its own, and dots for the progress, in the middle of the body.
     answer = parse(
-        raw + (b"" if logged else data[answers[-1].end() :]), given.url or (logged or b"").decode("utf-8", "replace")
+        raw + (b"" if logged else data[answers[-1].end() :]), defaults.url or (logged or b"").decode("utf-8", "replace")
     )
     yield msgspec.structs.replace(answer, body=None, is_whole=False, note=NOT_LOGGED) if logged else answer

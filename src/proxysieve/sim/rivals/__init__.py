@@ -1,1 +1,1 @@
-"""PLAYS against us: known picking policies, re-implemented, and two bounds."""
+"""PLAYS against us: known policies, re-implemented, and two bounds."""

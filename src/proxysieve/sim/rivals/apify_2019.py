@@ -1,7 +1,7 @@
-"""The original of the classic: Apify's ``pickSession`` of 2019, to the letter.
+"""The original of the classic policy: Apify's ``pickSession`` of 2019, without changes.
 
-Chance alone decides between a stored session and a new one; a new one gets any exit, also one that is known or refused;
-whatever is not an answer of success deletes a session, and success stores it, even again.
+Only chance decides between a stored session and a new one. A new one gets any exit, also one that is in use or was
+refused. Success stores a session, even twice; any other answer deletes it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_SESSIONS = 100
 
 
 class Store:
-    """The sessions that worked at one site, from which any can be drawn."""
+    """The sessions that worked at one site. Any of them can be drawn."""
 
     def __init__(self) -> None:
         self._sessions: list[int] = []
@@ -26,17 +26,17 @@ class Store:
         return len(self._sessions)
 
     def draw(self, rng: Random) -> int:
-        """Any of them."""
+        """Any session."""
         return self._sessions[int(rng.random() * len(self._sessions))]
 
     def put(self, session: int) -> None:
-        """Store *session*; twice does no harm."""
+        """Store *session*; storing it twice is harmless."""
         if session not in self._places:
             self._places[session] = len(self._sessions)
             self._sessions.append(session)
 
     def delete(self, session: int) -> None:
-        """Delete *session*; absent does no harm."""
+        """Delete *session*, if it is there."""
         place = self._places.pop(session, None)
         if place is None:
             return
@@ -55,7 +55,7 @@ class Apify2019(Remembering):
         self._stores = [Store() for _ in world.sites]
         self._exits: list[int] = []
 
-    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it knows no time
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it ignores time
         store, rng = self._stores[site], self._rng
         if len(store) / MAX_SESSIONS > rng.random():
             session = store.draw(rng)
@@ -64,7 +64,7 @@ class Apify2019(Remembering):
             self._exits.append(self._addresses[int(rng.random() * len(self._addresses))])
         return Go(self._exits[session], session)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - nor this
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         if answer.outcome is Outcome.OK:
             self._stores[site].put(ticket)
         else:

@@ -1,9 +1,9 @@
 """Crawlee's session pools: JavaScript's in two sizes and a variant, and Python's.
 
-A new session takes the next proxy of the list, for life. An error adds 1 to its score and success takes 0.5 away; at 3,
-after 50 uses or when too old it is unusable, and a block makes it so at once. Its pool is one for all sites.
+A new session keeps the next proxy of the list for its whole life. An error adds 1 to its score, and success takes 0.5
+off. At 3, after 50 uses or when it is too old, it is unusable; a block makes it so at once. All sites share one pool.
 
-Python's is held against the real one by ``tests/sim/test_real_rivals.py``.
+``tests/sim/test_real_rivals.py`` compares Python's with the real one.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Protocol
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_ERROR_SCORE = 3.0
 ERROR_DECREMENT = 0.5
 MAX_USAGE_COUNT = 50
 MAX_AGE_SECONDS = 3000.0
 POOL_SIZE = 1000
-# Told by 401, 403 and 429.
+# Recognised by 401, 403 and 429.
 BLOCKS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
-# A dead exit never answers, which is a time-out too; what says that the proxy failed would be a block to it.
+# A dead exit never answers, which is a time-out, too. A clear failure of the proxy would be a block to Crawlee.
 TIME_OUTS = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
 
 
@@ -48,39 +48,39 @@ class Session:
             and now - self.created_at < MAX_AGE_SECONDS
         )
 
-    def mark_good(self, now: float) -> None:  # noqa: ARG002 - Python's looks at the time
+    def mark_good(self, now: float) -> None:  # noqa: ARG002 - Python's uses the time
         """It got a page."""
         self.use_count += 1
         self.error_score = max(0.0, self.error_score - ERROR_DECREMENT)
 
     def mark_bad(self, now: float) -> None:  # noqa: ARG002 - likewise
-        """It got an error that may be anybody's."""
+        """It got an error with an unknown cause."""
         self.use_count += 1
         self.error_score += 1.0
 
     def mark_timed_out(self, now: float) -> None:
-        """No answer came in time: marked where that happens, and again where the request is tried anew."""
+        """No answer came in time: it is marked where that happens, and again where the request is retried."""
         self.mark_bad(now)
         self.mark_bad(now)
 
     def retire(self) -> None:
-        """It was blocked: for ever."""
+        """It was blocked, so it ends."""
         self.is_retired = True
 
 
 class PythonSession(Session):
-    """Python's: the score alone says that it was blocked, and whatever makes it unusable adds to that too."""
+    """Python's: only the score says that it was blocked, and the score grows whenever the session becomes unusable."""
 
     __slots__ = ()
 
     def mark_good(self, now: float) -> None:
-        """What became unusable while the answer was under way is not told of it."""
+        """A session that became unusable while it waited for the answer is not marked."""
         if self.is_usable(now):
             super().mark_good(now)
             self._retire_if_unusable(now)
 
     def mark_bad(self, now: float) -> None:
-        """Also once it is unusable."""
+        """It is marked even if it is unusable."""
         super().mark_bad(now)
         self._retire_if_unusable(now)
 
@@ -89,7 +89,7 @@ class PythonSession(Session):
         self.mark_bad(now)
 
     def retire(self) -> None:
-        """Its score is at least the highest from now on, for nothing takes away from it any more."""
+        """From now on its score is at least the highest, because nothing reduces it any more."""
         self.error_score += MAX_ERROR_SCORE
 
     def _retire_if_unusable(self, now: float) -> None:
@@ -98,7 +98,7 @@ class PythonSession(Session):
 
 
 class Pool(Protocol):
-    """What the variants have in common."""
+    """What all variants can do."""
 
     def get(self, now: float) -> Session:
         """A session that is usable at *now*."""
@@ -106,11 +106,11 @@ class Pool(Protocol):
 
 
 class RandomPool:
-    """Filled first, one new session a request; then any of all, and where that is unusable, all such make way for one.
+    """It is filled first, with a new session for each request. Then it draws any; an unusable one replaces all such.
 
     Args:
         new: Makes a session.
-        size: When it is full.
+        size: How many sessions it holds.
     """
 
     def __init__(self, new: Callable[[float], Session], rng: Random, *, size: int = POOL_SIZE) -> None:
@@ -120,7 +120,7 @@ class RandomPool:
         self._sessions: list[Session] = []
 
     def get(self, now: float) -> Session:
-        """A new one while there is room, unusable ones counted; else one by chance."""
+        """A new one while there is room (unusable ones count), else one by chance."""
         if len(self._sessions) < self._size:
             return self._create(now)
         session = self._sessions[int(self._rng.random() * len(self._sessions))]
@@ -136,14 +136,14 @@ class RandomPool:
 
 
 class UntilFailurePool:
-    """The first usable session in the order of their making; a new one if there is none."""
+    """The oldest usable session; a new one if there is none."""
 
     def __init__(self, new: Callable[[float], Session]) -> None:
         self._new = new
         self._sessions: list[Session] = []
 
     def get(self, now: float) -> Session:
-        """What was unusable once stays so, and need not be looked at again."""
+        """Skips sessions for good once they were unusable."""
         while self._sessions and not self._sessions[0].is_usable(now):
             del self._sessions[0]
         if not self._sessions:
@@ -152,10 +152,10 @@ class UntilFailurePool:
 
 
 class PythonPool(RandomPool):
-    """Python's: filled up at every request before one is picked."""
+    """Python's: it is filled up at every request before one is drawn."""
 
     def get(self, now: float) -> Session:
-        """One by chance, of a pool that is full."""
+        """One by chance, from a full pool."""
         while len(self._sessions) < self._size:
             self._create(now)
         return super().get(now)
@@ -166,8 +166,8 @@ class Crawlee(Remembering):
 
     Args:
         world: Its list of addresses.
-        pool: Makes the pool, given what makes a session.
-        session: Makes a session for an exit, or for none yet (-1), at a moment.
+        pool: Makes the pool, given a function that makes a session.
+        session: Makes a session for an exit (-1 for none yet) at a time.
     """
 
     def __init__(
@@ -178,12 +178,12 @@ class Crawlee(Remembering):
     ) -> None:
         self._addresses = world.exits.addresses
         self._next = 0
-        # The proxy is taken at the first use, which for JavaScript's pools follows at once.
+        # A session gets its proxy at its first use. For JavaScript's pools that follows at once.
         self._pool = pool(lambda now: session(-1, now))
         self._out: dict[int, Session] = {}
         self._ticket = 0
 
-    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it tells no sites apart
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it knows no sites
         session = self._pool.get(now)
         if session.exit < 0:
             session.exit = self._next_exit()
@@ -191,7 +191,7 @@ class Crawlee(Remembering):
         self._out[self._ticket] = session
         return Go(session.exit, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         session = self._out.pop(ticket)
         if answer.outcome is Outcome.OK:
             session.mark_good(now)
@@ -209,7 +209,7 @@ class Crawlee(Remembering):
 
 
 def crawlee(world: World, rng: Random) -> Crawlee:
-    """As it comes: a pool of 1,000."""
+    """With the default pool of 1,000."""
     return Crawlee(world, lambda new: RandomPool(new, rng))
 
 
@@ -218,11 +218,11 @@ def crawlee_100(world: World, rng: Random) -> Crawlee:
     return Crawlee(world, lambda new: RandomPool(new, rng, size=100))
 
 
-def crawlee_until_failure(world: World, rng: Random) -> Crawlee:  # noqa: ARG001 - it leaves nothing to chance
-    """Each session for as long as it works."""
+def crawlee_until_failure(world: World, rng: Random) -> Crawlee:  # noqa: ARG001 - it uses no chance
+    """It uses each session as long as it works."""
     return Crawlee(world, UntilFailurePool)
 
 
 def crawlee_python(world: World, rng: Random) -> Crawlee:
-    """Python's, as it comes."""
+    """Python's, with its defaults."""
     return Crawlee(world, lambda new: PythonPool(new, rng), PythonSession)

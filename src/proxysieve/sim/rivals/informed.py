@@ -1,11 +1,11 @@
-"""The other bound: knows every limit, quota and delay exactly and never exceeds one, but not who is banned.
+"""The other bound: it knows every limit, quota and delay exactly and never exceeds one, but not which exits are banned.
 
-For each page it takes a working exit that has room, the one that rested longest; else one that was blocked after it had
-worked, once the ban length it knows is over; else a fresh one in random order. So as many fresh ones are tried at once
-as pages wait, and none any more once those that work have room for all. An exit has at most eight requests in flight.
+For each page it takes the working exit with room that was unused longest; else one that was blocked after it had
+worked, if its ban is known to be over; else an untried one in random order. So it tries as many new exits at once as
+pages wait, and none once the working ones have room for all. An exit has at most eight requests in progress.
 
-Where prices differ, all this is asked of the cheapest exits first. An exit that was blocked at its first try is tried
-again after all others; and where a detector that is wrong has left nothing at all, everything is fresh again.
+If prices differ, it goes through this for the cheapest exits first. An exit that was blocked at its first try is tried
+again after all others. If a wrong detector has left nothing at all, every exit counts as untried again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT, Site
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
 from proxysieve.sim.scenario import Scenario
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 MAX_IN_FLIGHT = 8
 
@@ -42,23 +42,23 @@ class Known:
 
 
 class Due:
-    """Exits that wait for their moment."""
+    """Exits that wait for their time."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, Known]] = []
 
     def add(self, known: Known, at: float) -> None:
-        """Let *known* wait until *at*; for ever, if that is infinite."""
+        """Let *known* wait until *at*; for ever if that is infinite."""
         if at < math.inf:
             heapq.heappush(self._waiting, (at, known.exit, known))
 
     def take(self, now: float) -> Known | None:
-        """One whose moment has come."""
+        """An exit whose time has come."""
         return heapq.heappop(self._waiting)[2] if self._waiting and self._waiting[0][0] <= now else None
 
     @property
     def next_at(self) -> float:
-        """When the next one's moment comes."""
+        """When the next one's time comes."""
         return self._waiting[0][0] if self._waiting else math.inf
 
 
@@ -75,7 +75,7 @@ class Shelf:
         self._without_room = Due()
 
     def rest(self, known: Known) -> None:
-        """Have *known* among those that work, in the order of their last use."""
+        """Put *known* among the working exits, in the order of their last use."""
         known.is_queued = True
         heapq.heappush(self._working, (known.used_at, known.exit, known))
 
@@ -143,8 +143,8 @@ class SiteExits:
             return self.take(now)
         return Later(next_at if next_at < math.inf else None)
 
-    def learn(self, known: Known, answer: Answer, asked_at: float, now: float) -> None:
-        """What came of a request that was sent at *asked_at*."""
+    def learn(self, known: Known, answer: SimAnswer, asked_at: float, now: float) -> None:
+        """Note the answer to a request that was sent at *asked_at*."""
         known.in_flight -= 1
         self._out_count -= 1
         if asked_at < known.blocked_at:
@@ -195,12 +195,12 @@ class SiteExits:
 
 
 def ends_at(scenario: Scenario, now: float, *, is_left_over: bool) -> float:
-    """When a ban met at *now* ends, by all that is known of bans; a limit's it never meets.
+    """When a ban met at *now* ends, by what is known of bans. It never meets a ban by a limit.
 
     Args:
         scenario: The world.
         now: When it was met.
-        is_left_over: Whether it may be one from before the crawl, as the exit never worked.
+        is_left_over: Whether it may be older than the crawl, because the exit never worked.
     """
     if scenario.others is not None:
         return now + scenario.others.ban_seconds
@@ -209,7 +209,7 @@ def ends_at(scenario: Scenario, now: float, *, is_left_over: bool) -> float:
 
 
 class Informed(Remembering):
-    """Looks into the world's limits and quotas, and nowhere else."""
+    """Sees the world's limits and quotas, and nothing else."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._site_queues = [SiteExits(world, site, rng) for site in world.sites]
@@ -224,6 +224,6 @@ class Informed(Remembering):
         self._asked[self._ticket] = taken, now
         return Go(taken.exit, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         known, asked_at = self._asked.pop(ticket)
         self._site_queues[site].learn(known, answer, asked_at, now)

@@ -1,7 +1,7 @@
-"""The upper bound: sees every ban as it stands, and never exceeds a limit or a quota.
+"""The upper bound: it sees every ban, and never exceeds a limit or a quota.
 
-It waits through an outage, takes the cheapest exit that works, and among those the one that rested longest. What still
-goes wrong for it is chance: flaky answers.
+It waits through an outage. Otherwise it takes the cheapest working exit, and of several the one that was unused
+longest. Only chance can still go wrong for it: flaky answers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from random import Random
 
 from proxysieve.sim.bans import Site
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class Shelf:
-    """The exits of one price at one site: those that may be usable, longest rested first, and those that wait."""
+    """The exits of one price at one site: those that may be usable, unused longest first, and those that wait."""
 
     def __init__(self, exits: Iterable[int], site: Site) -> None:
         self._ready = deque(exits)
@@ -26,7 +26,7 @@ class Shelf:
         self._site = site
 
     def take(self, now: float) -> int | None:
-        """The usable exit that rested longest, if there is one."""
+        """The usable exit that was unused longest, if there is one."""
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[1])
         while self._ready:
@@ -46,9 +46,9 @@ class Shelf:
 
 
 class Oracle(Remembering):
-    """Looks into the world."""
+    """Sees the whole world."""
 
-    def __init__(self, world: World, rng: Random) -> None:  # noqa: ARG002 - it leaves nothing to chance
+    def __init__(self, world: World, rng: Random) -> None:  # noqa: ARG002 - it uses no chance
         self._world = world
         exits = world.exits
         alive = [exit_ for exit_ in range(len(exits)) if not exits.is_dead[exit_]]
@@ -70,5 +70,5 @@ class Oracle(Remembering):
         next_at = min((shelf.next_at for shelf in shelves), default=math.inf)
         return Later(next_at if next_at < math.inf else None)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
-        """It knew."""
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
+        """It knew the answer."""

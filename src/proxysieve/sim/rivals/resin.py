@@ -1,7 +1,7 @@
-"""Resin: the better of two nodes, by what they carry and how fast they answered.
+"""Resin: the better of two nodes, by their load and how fast they answered.
 
-A block is an answer to it, and a fast one; only three failures of the transport in a row take a node out. They last,
-because its probes would fail at a dead node, and three time-outs by accident do not happen.
+It takes a block for an answer, and a fast one. Only three transport failures in a row remove a node. Nodes stay
+removed: its probes would fail at a dead node, and three time-outs by accident do not happen.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 FAILURES_TO_OPEN = 3
 LATENCY_AGE_SECONDS = 600.0
-# How much a new latency moves the average.
+# The weight of a new latency in the average.
 EWMA_WEIGHT = 0.3
 TRANSPORT_FAILURES = frozenset({Outcome.PROXY_ERROR, Outcome.UNCLEAR})
 
@@ -29,7 +29,7 @@ class Latency:
         self.at = at
 
     def add(self, seconds: float, at: float) -> None:
-        """Take one more in."""
+        """Add one more."""
         self.seconds += EWMA_WEIGHT * (seconds - self.seconds)
         self.at = at
 
@@ -57,7 +57,7 @@ class Resin(Remembering):
         self._out[self._ticket] = node, now
         return Go(exit_, self._ticket)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         node, started_at = self._out.pop(ticket)
         self._leases[self._addresses[node]] -= 1
         if answer.outcome in TRANSPORT_FAILURES:
@@ -81,7 +81,7 @@ class Resin(Remembering):
         carried, other_carried = self._carried(first), self._carried(second)
         if one and other:
             return first if (carried + 1) * one < (other_carried + 1) * other else second
-        # A latency tells nothing next to a node that has none.
+        # A latency cannot be compared if the other node has none.
         return first if carried < other_carried else second
 
     def _latency(self, site: int, node: int, now: float) -> float:

@@ -1,4 +1,4 @@
-"""What the player asks of whoever picks exits: our engine, a rival, a bound."""
+"""What the player expects of anything that picks exits: our engine, a rival, a bound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple, Protocol
 
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class Go(NamedTuple):
@@ -14,8 +14,8 @@ class Go(NamedTuple):
 
     Attributes:
         exit: Through which exit.
-        ticket: Whatever the rival wants to be told with the answer.
-        is_probe: Whether it is a request of the rival's own, which brings no page.
+        ticket: Comes back with the answer.
+        is_probe: Whether it is the rival's own request, which brings no page.
     """
 
     exit: int
@@ -24,10 +24,10 @@ class Go(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Nothing now.
+    """Send nothing now.
 
     Attributes:
-        until: When to ask again, unless an answer comes before; None: when one does.
+        until: When to ask again unless an answer comes before; None to wait for an answer.
     """
 
     until: float | None
@@ -37,31 +37,31 @@ class Rival(Protocol):
     """Picks an exit for each request, and learns from the answers."""
 
     def expect(self, site: int, waiting: int) -> None:
-        """So many pages of *site* wait to be asked for now."""
+        """So many pages of *site* wait to be requested now."""
         ...
 
     def start(self, site: int, now: float) -> Go | Later:
-        """What to do for a page of *site* that is wanted at *now*."""
+        """What to do at *now* for a page of *site*."""
         ...
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """The request of *ticket* was answered at *now*."""
         ...
 
     def rest(self) -> None:
-        """A run is over, and another follows: what is to be known then must be put away."""
+        """A run is over, and another follows. What has to last must be saved."""
         ...
 
 
 class Remembering:
-    """A rival whose memory is its own from run to run, and that takes one page after the other."""
+    """A rival that keeps its memory from run to run, and takes one page after the other."""
 
     def expect(self, site: int, waiting: int) -> None:
         """It does not matter how many wait."""
 
     def rest(self) -> None:
-        """Nothing has to be put away."""
+        """Nothing has to be saved."""
 
 
-# All that a rival may know of the world, by custom: the list of addresses. The bounds know more.
+# By custom, a rival knows only the list of addresses of the world. The bounds know more.
 Recruit = Callable[[World, Random], Rival]

@@ -1,10 +1,10 @@
 """scrapy-rotating-proxies: good, unchecked and dead proxies, and a back-off for the dead.
 
-Any available proxy, good or unchecked, as likely as any other. Whatever fails is dead for a time drawn from up to
-300 s, then 600 s and so on; every five seconds those whose time is over are unchecked again, and all are when none is
-available. It knows proxies by host and port: of a provider's session names, one is told what came of any.
+It draws any available proxy, good or unchecked. A proxy that fails is dead for a time that is drawn from up to 300 s,
+then 600 s and so on. Every five seconds, those whose time is over become unchecked again; if none is available, all do.
+It knows proxies by host and port: of a provider's session names, one gets the results of all.
 
-Held against the real one by ``tests/sim/test_real_rivals.py``.
+``tests/sim/test_real_rivals.py`` compares it with the real one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from random import Random
 from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 TICK_SECONDS = 5.0
 BACKOFF_SECONDS = 300.0
@@ -36,17 +36,17 @@ class Available:
         return proxy in self._places
 
     def draw(self, rng: Random) -> int:
-        """Any of them."""
+        """Any proxy."""
         return self._proxies[int(rng.random() * len(self._proxies))]
 
     def add(self, proxy: int) -> None:
-        """It may be drawn; twice does no harm."""
+        """Add *proxy*; adding it twice is harmless."""
         if proxy not in self._places:
             self._places[proxy] = len(self._proxies)
             self._proxies.append(proxy)
 
     def discard(self, proxy: int) -> None:
-        """It may not; absent does no harm."""
+        """Remove *proxy*, if it is there."""
         place = self._places.pop(proxy, None)
         if place is None:
             return
@@ -57,7 +57,7 @@ class Available:
 
 
 class RotatingProxies(Remembering):
-    """One list for all sites, as its middleware has."""
+    """One list for all sites, as in its middleware."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._addresses = world.exits.addresses
@@ -69,28 +69,28 @@ class RotatingProxies(Remembering):
         self._next_check = [0.0] * count
         self._checks: list[tuple[float, int]] = []
 
-    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it tells no sites apart
-        self._reanimate(now)
+    def start(self, site: int, now: float) -> Go:  # noqa: ARG002 - it knows no sites
+        self._recheck_due(now)
         if not self._available:
             self._revive_all()
         proxy = self._available.draw(self._rng)
         return Go(self._addresses[proxy], self._known_as[proxy])
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         if answer.outcome is Outcome.OK:
             self._failures[ticket] = 0
             self._available.add(ticket)
         else:
-            self._bury(ticket, now)
+            self._set_dead(ticket, now)
 
-    def _bury(self, proxy: int, now: float) -> None:
-        # Each failure counts, also of requests that were under way together.
+    def _set_dead(self, proxy: int, now: float) -> None:
+        # Each failure counts, also of requests that ran at the same time.
         self._next_check[proxy] = now + self._rng.uniform(0, longest_back_off_seconds(self._failures[proxy]))
         self._failures[proxy] += 1
         self._available.discard(proxy)
         heapq.heappush(self._checks, (self._next_check[proxy], proxy))
 
-    def _reanimate(self, now: float) -> None:
+    def _recheck_due(self, now: float) -> None:
         ticked_at = now - (now - START_AT) % TICK_SECONDS
         while self._checks and self._checks[0][0] <= ticked_at:
             check_at, proxy = heapq.heappop(self._checks)
@@ -104,12 +104,12 @@ class RotatingProxies(Remembering):
 
 
 def longest_back_off_seconds(failures: int) -> float:
-    """How long a proxy can be dead that has failed so often before."""
+    """The longest time that a proxy is dead after so many earlier failures."""
     return min(BACKOFF_CAP_SECONDS, BACKOFF_SECONDS * 2.0 ** min(failures, 10))
 
 
 def _known_as(world: World) -> list[int]:
-    """For each proxy, the one of the same host and port that is told what came of it."""
+    """For each proxy, the one with the same host and port that gets its results."""
     known: list[int] = []
     for group in world.exits.groups:
         members = group.members

@@ -1,15 +1,15 @@
-"""Rotation without a memory: any address, or each in turn, whatever happened to it."""
+"""Rotation without a memory: any address, or one after the other, whatever happened before."""
 
 from __future__ import annotations
 
 from random import Random
 
 from proxysieve.sim.rivals.rival import Go, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 
 class AnyAddress(Remembering):
-    """An address for every request, all equally likely: proxy.py, and most home-made rotation."""
+    """Any address for every request: proxy.py, and most home-made rotation."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._addresses = world.exits.addresses
@@ -19,12 +19,12 @@ class AnyAddress(Remembering):
         place = int(self._rng.random() * len(self._addresses))
         return Go(self._addresses[place], place)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         """Learn nothing."""
 
 
 class InTurn(AnyAddress):
-    """Each address in turn."""
+    """One address after the other."""
 
     def __init__(self, world: World, rng: Random) -> None:
         super().__init__(world, rng)

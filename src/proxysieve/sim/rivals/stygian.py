@@ -1,10 +1,10 @@
-"""stygian: Thompson sampling over all proxies, with a breaker each.
+"""stygian: Thompson sampling over all proxies, with a circuit breaker for each.
 
-A proxy's chance is drawn from Beta(1 + successes, 1 + failures), and the highest draw wins; every 300 s both counts
-lose 5 %. Five failures in a row open a proxy's breaker for 60 s; then one request goes through, and closes or opens it.
+A proxy's chance is drawn from Beta(1 + successes, 1 + failures), and the highest draw wins. Every 300 s both counts
+lose 5 %. Five failures in a row open a proxy's breaker for 60 s. Then one request goes through, and closes or opens it.
 
-Proxies without a success are drawn by groups of equal failures: the highest of m draws from Beta(1, 1 + f) is one draw,
-1 - (1 - u^(1/m))^(1/(1 + f)) with an even u, and any of the group is as likely to have made it.
+Proxies without a success are drawn in groups with equal failures. The highest of m draws from Beta(1, 1 + f) is one
+draw, 1 - (1 - u^(1/m))^(1/(1 + f)) with a uniform u, and each proxy of the group is equally likely to have made it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from random import Random
 from proxysieve.core.model import Outcome
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 DECAY = 0.95
 DECAY_SECONDS = 300.0
@@ -40,18 +40,18 @@ class Arm:
 
 
 class Group:
-    """Arms without a success that have failed equally often."""
+    """Arms without a success and with equal failures."""
 
     def __init__(self) -> None:
         self.arms: list[Arm] = []
 
     def add(self, arm: Arm) -> None:
-        """Put *arm* in."""
+        """Add *arm*."""
         arm.place = len(self.arms)
         self.arms.append(arm)
 
     def remove(self, arm: Arm) -> None:
-        """Take *arm* out."""
+        """Remove *arm*."""
         last = self.arms.pop()
         if last is not arm:
             self.arms[arm.place] = last
@@ -72,7 +72,7 @@ class Stygian(Remembering):
         for arm in self._arms:
             self._join(arm)
 
-    def start(self, site: int, now: float) -> Go | Later:  # noqa: ARG002 - it tells no sites apart
+    def start(self, site: int, now: float) -> Go | Later:  # noqa: ARG002 - it knows no sites
         self._decay(now)
         self._half_open(now)
         arm = self._highest()
@@ -83,7 +83,7 @@ class Stygian(Remembering):
             self._leave(arm)
         return Go(arm.exit, arm.number)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - likewise
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - likewise
         arm = self._arms[ticket]
         self._leave(arm)
         if answer.outcome is Outcome.OK:

@@ -1,7 +1,7 @@
-"""The sessions of scrapy-zyte-api: for each site a queue of eight, used in turn.
+"""The sessions of scrapy-zyte-api: a queue of eight for each site, used in rotation.
 
-A session begins with a request of its own, which brings no page; eight that go wrong in a row end the crawl. One error
-discards a session and begins another. The delay between uses is left at none, and beginning a session takes one of the
+A session begins with a request of its own, which brings no page. Eight failed beginnings in a row end the crawl. One
+error discards a session and begins another. There is no delay between uses. Beginning a session takes one of the
 crawl's slots.
 """
 
@@ -12,7 +12,7 @@ from random import Random
 
 from proxysieve.core.model import Outcome
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
-from proxysieve.sim.world import Answer, World
+from proxysieve.sim.world import SimAnswer, World
 
 POOL_SIZE = 8
 MAX_BAD_INITS = 8
@@ -30,7 +30,7 @@ class SessionQueue:
         self.bad_count = 0
 
     def next(self) -> int | None:
-        """The one whose turn it is; discarded ones are passed over."""
+        """The next session. Discarded ones are skipped."""
         while self.ready:
             session = self.ready.popleft()
             if session in self.live:
@@ -50,14 +50,14 @@ class SessionQueue:
             self.missing_count += 1
 
     def discard(self, session: int) -> None:
-        """Replace *session*; once, however many of its requests fail."""
+        """Replace *session*, only once even if several of its requests fail."""
         if session in self.live:
             self.live.remove(session)
             self.missing_count += 1
 
 
 class Zyte(Remembering):
-    """Each session on an address of its own, drawn at random, as its provider would."""
+    """Each session has an address of its own, drawn at random, as by its provider."""
 
     def __init__(self, world: World, rng: Random) -> None:
         self._addresses = world.exits.addresses
@@ -77,7 +77,7 @@ class Zyte(Remembering):
         turn = queue.next()
         return Later(now + WAIT_SECONDS) if turn is None else Go(self._exits[turn], turn)
 
-    def finish(self, site: int, ticket: int, answer: Answer, now: float) -> None:  # noqa: ARG002 - it knows no time
+    def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:  # noqa: ARG002 - it ignores time
         queue, is_good = self._queues[site], answer.outcome is Outcome.OK
         if ticket in queue.beginning:
             queue.begun(ticket, is_good=is_good)

@@ -1,4 +1,4 @@
-"""Bodies that lie in files of their own beside the file that tells of them, and nowhere else."""
+"""Bodies in files of their own, next to the file that names them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved.response import MOST_BODY_BYTES
 
-# All of a file's together: each could name the same large one.
+# Of all files together: a file could name the same large one again and again.
 MOST_TOTAL_BYTES = 5_000_000_000
 
 
-class Beside:
-    """The files in the directory *folder* and below; none, if it is not known.
+class BodyFiles:
+    """The files in the directory *folder* and below it; none if the folder is not known.
 
-    Whoever made the file that names them cannot have others read: neither by dots, nor from the root, nor by links.
+    A file can name no others: dots, absolute paths and links are refused.
     """
 
     def __init__(self, folder: str) -> None:
@@ -22,10 +22,10 @@ class Beside:
         self._left = MOST_TOTAL_BYTES
 
     def read(self, name: str) -> bytes | None:
-        """The beginning of the file *name*, as much as is read of a body; None if it is not there.
+        """The beginning of the file *name*, up to the limit for a body; None if there is no such file.
 
         Raises:
-            ConfigError: It is somewhere else, or all of them together are too much.
+            ConfigError: It is outside the folder, or all files together are too large.
             OSError: It cannot be read.
         """
         if self._folder is None:
@@ -34,15 +34,17 @@ class Beside:
             path = (self._folder / name).resolve()
             is_inside, is_file = path.is_relative_to(self._folder), path.is_file()
         except (OSError, ValueError, RuntimeError):
-            # A name that no file can have, or links in a circle.
+            # No file can have this name, or links form a circle.
             return None
         if not is_inside:
-            raise ConfigError("a body is in a file that is somewhere else: put it beside, and name it without a path")
+            raise ConfigError("a body is in a file elsewhere: put it beside this file, and name it without a path")
         if not is_file:
             return None
         with path.open("rb") as file:
             body = file.read(MOST_BODY_BYTES + 1)
         self._left -= len(body)
         if self._left < 0:
-            raise ConfigError(f"its bodies come to more than {MOST_TOTAL_BYTES // 1_000_000_000} GB: give fewer")
+            raise ConfigError(
+                f"its bodies have more than {MOST_TOTAL_BYTES // 1_000_000_000} GB together: give fewer responses"
+            )
         return body
