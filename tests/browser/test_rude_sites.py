@@ -39,7 +39,7 @@ async def browsing(
     chromium: BrowserType, behaviours: Mapping[str, Behaviour], options: BrowserOptions = QUICK
 ) -> AsyncIterator[PlaywrightBrowser]:
     """A browser at a site whose pages misbehave; what stands in for its proxy answers in its place."""
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "looks": False}
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "likeness": False}
     async with (
         listening(by_path(behaviours, saying(answer("404 Not Found")))) as port,
         SessionPool([f"http://127.0.0.1:{port}"], **settings) as pool,
