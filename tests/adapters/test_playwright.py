@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import BrowserType, Playwright
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from tests.browser.processes import all_ending, family, marked, new_mark, until
+from tests.browser.shared import SharedChromium
 from tests.browser.visits import FETCH, SLOW_RATE, Counted
 
 from proxysieve import Blocked, Outcome, SessionPool
@@ -30,17 +31,17 @@ FEW = Limit(requests=4, window_seconds=600, ban_seconds=600)
 
 @asynccontextmanager
 async def browsing(
-    bed: Testbed, chromium: BrowserType, options: BrowserOptions = SMALL, **changes: object
+    bed: Testbed, shared: SharedChromium, options: BrowserOptions = SMALL, **changes: object
 ) -> AsyncIterator[PlaywrightBrowser]:
     """A browser for a pool of the testbed's proxies."""
     settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1, "max_wait_seconds": 5.0, **changes}
-    async with SessionPool(bed.proxy_lines, **settings) as pool, browser(pool, chromium, options) as opened:
+    async with SessionPool(bed.proxy_lines, **settings) as pool, shared.browser(pool, options) as opened:
         yield opened
 
 
-async def test_a_page_is_its_sessions(chromium: BrowserType) -> None:
+async def test_a_page_is_its_sessions(shared: SharedChromium) -> None:
     """It shows what the site has, was loaded by the session's proxy and no other way, and is closed in the end."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared) as opened:
         async with opened.page(bed.page_urls(1)[0]) as page:
             assert (await page.title()).endswith("- item 0")
             assert isinstance(page, SessionPage)
@@ -55,12 +56,12 @@ async def test_a_page_is_its_sessions(chromium: BrowserType) -> None:
     assert truth.direct_connection_count == 0
 
 
-async def test_who_is_banned_is_left_for_who_is_not(chromium: BrowserType) -> None:
+async def test_who_is_banned_is_left_for_who_is_not(shared: SharedChromium) -> None:
     """Whatever the block looks like, also where only scripts show it; each of them costs one visit."""
     styles: tuple[BlockStyle, ...] = tuple(style for style in get_args(BlockStyle) if style != "unknown")
     world = World(proxies=12, networks=12, banned_share=11 / 12, block_styles=styles, page_bytes=4_000, seed=25)
     options = BrowserOptions(check_seconds=0.2, max_pages=4)
-    async with Testbed(world) as bed, browsing(bed, chromium, options) as opened:
+    async with Testbed(world) as bed, browsing(bed, shared, options) as opened:
         async with opened.page(bed.page_urls(1)[0]) as page:
             assert await page.locator("li").count() == 8
         hits = bed.truth().hits
@@ -70,9 +71,9 @@ async def test_who_is_banned_is_left_for_who_is_not(chromium: BrowserType) -> No
     assert len({world.style_of(address) for address in visits}) >= 5
 
 
-async def test_a_challenge_is_passed_once_a_session(chromium: BrowserType) -> None:
+async def test_a_challenge_is_passed_once_a_session(shared: SharedChromium) -> None:
     """What the script has computed stays with the session."""
-    async with Testbed(World(proxies=1, script_challenge=True)) as bed, browsing(bed, chromium, PATIENT) as opened:
+    async with Testbed(World(proxies=1, script_challenge=True)) as bed, browsing(bed, shared, PATIENT) as opened:
         for url in bed.page_urls(3):
             async with opened.page(url) as page:
                 assert "item" in await page.title()
@@ -82,10 +83,10 @@ async def test_a_challenge_is_passed_once_a_session(chromium: BrowserType) -> No
     assert (truth.passed_count, truth.foreign_clearance_count) == (1, 0)
 
 
-async def test_cookies_are_shown_from_the_address_and_by_the_browser_that_got_them(chromium: BrowserType) -> None:
+async def test_cookies_are_shown_from_the_address_and_by_the_browser_that_got_them(shared: SharedChromium) -> None:
     """Several sessions take turns, each with its own; a cookie that another got would be a block."""
     world = World(proxies=3, bound_cookies=True)
-    async with Testbed(world) as bed, browsing(bed, chromium, thrift=0.1) as opened:
+    async with Testbed(world) as bed, browsing(bed, shared, thrift=0.1) as opened:
         urls = bed.page_urls(8)
 
         async def visit(url: str) -> str:
@@ -100,10 +101,10 @@ async def test_cookies_are_shown_from_the_address_and_by_the_browser_that_got_th
     assert len({hit.user_agent for hit in truth.hits}) == 1
 
 
-async def test_a_refused_page_ends_the_session_for_its_other_pages(chromium: BrowserType) -> None:
+async def test_a_refused_page_ends_the_session_for_its_other_pages(shared: SharedChromium) -> None:
     """Their users are told that it ended, and why; the next page is another session's."""
     world = World(proxies=2, limit=FEW, block_styles=("captcha",))
-    async with Testbed(world) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(world) as bed, browsing(bed, shared) as opened:
         url, other, *others = bed.page_urls(5)
         async with opened.page(url) as first:
             is_open = asyncio.Event()
@@ -135,9 +136,9 @@ async def roam(page: SessionPage, urls: list[str]) -> None:
     await page.judge()
 
 
-async def test_what_a_page_has_come_to_is_judged_on_request(chromium: BrowserType) -> None:
+async def test_what_a_page_has_come_to_is_judged_on_request(shared: SharedChromium) -> None:
     """After a click it is a page of the site; what another site shows is not its session's affair."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared) as opened:
         async with opened.page(bed.page_urls(1)[0]) as page:
             await page.locator("li a").first.click()
             after_a_click = await page.judge()
@@ -152,9 +153,9 @@ async def test_what_a_page_has_come_to_is_judged_on_request(chromium: BrowserTyp
         assert page.answer.status == 403
 
 
-async def test_what_a_page_asks_for_in_use_delays_the_next_request(chromium: BrowserType) -> None:
+async def test_what_a_page_asks_for_in_use_delays_the_next_request(shared: SharedChromium) -> None:
     """By so many turns of the cap, whether the page is judged or not; what is judged is not counted again."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, max_rate=SLOW_RATE) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared, max_rate=SLOW_RATE) as opened:
         counted, counts = Counted(opened._pool), []
         async with opened.page(bed.page_urls(1)[0]) as page:
             counts.append(counted.count)
@@ -173,10 +174,10 @@ async def test_what_a_page_asks_for_in_use_delays_the_next_request(chromium: Bro
     assert len(seen) == 8
 
 
-async def test_who_is_refused_later_is_told_by_what(chromium: BrowserType) -> None:
+async def test_who_is_refused_later_is_told_by_what(shared: SharedChromium) -> None:
     """With the answer, as where a request is given up."""
     world = World(proxies=1, limit=FEW, block_styles=("captcha",))
-    async with Testbed(world) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(world) as bed, browsing(bed, shared) as opened:
         urls = bed.page_urls(5)
         async with opened.page(urls[0]) as page:
             with pytest.raises(Blocked, match=r"gave up on http.* the last was blocked") as blocked:
@@ -188,9 +189,9 @@ async def test_who_is_refused_later_is_told_by_what(chromium: BrowserType) -> No
 
 
 @pytest.mark.parametrize("mistake", [ValueError("of the user's own"), PlaywrightTimeoutError("no such button")])
-async def test_the_users_own_errors_go_through(chromium: BrowserType, mistake: Exception) -> None:
+async def test_the_users_own_errors_go_through(shared: SharedChromium, mistake: Exception) -> None:
     """Unchanged; the page is closed, and the session is not to blame."""
-    async with Testbed(World(proxies=2)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=2)) as bed, browsing(bed, shared) as opened:
         with pytest.raises(type(mistake)) as raised:
             async with opened.page(bed.page_urls(1)[0]) as page:
                 raise mistake
@@ -201,9 +202,9 @@ async def test_the_users_own_errors_go_through(chromium: BrowserType, mistake: E
     assert page.is_closed()
 
 
-async def test_a_context_that_its_user_closes_is_made_anew(chromium: BrowserType) -> None:
+async def test_a_context_that_its_user_closes_is_made_anew(shared: SharedChromium) -> None:
     """As many who know Playwright do at the end; the session gets another one, with its cookies."""
-    async with Testbed(World(proxies=1, networks=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1, networks=1)) as bed, browsing(bed, shared) as opened:
         async with opened.page(f"{bed.site_url}/cookie") as page:
             kept = await page.context.cookies()
             await page.context.close()
@@ -212,9 +213,9 @@ async def test_a_context_that_its_user_closes_is_made_anew(chromium: BrowserType
             assert await again.context.cookies() == kept != []
 
 
-async def test_what_playwright_waits_for_in_vain_is_the_users_affair(chromium: BrowserType) -> None:
+async def test_what_playwright_waits_for_in_vain_is_the_users_affair(shared: SharedChromium) -> None:
     """Its time-out says nothing of the site."""
-    async with Testbed(World(proxies=2)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=2)) as bed, browsing(bed, shared) as opened:
         with pytest.raises(PlaywrightTimeoutError, match="locator"):
             async with opened.page(bed.page_urls(1)[0]) as page:
                 await page.click("#nothing", timeout=100)
@@ -241,7 +242,8 @@ async def look_into_mirror(bed: Testbed, chromium: BrowserType, store: Path) -> 
     """By a browser and a pool of their own; the name of the session."""
     options = BrowserOptions(timezone="Asia/Tokyo", settle_seconds=30.0)
     async with (
-        browsing(bed, chromium, options, store=store) as opened,
+        SharedChromium(chromium) as own,
+        browsing(bed, own, options, store=store) as opened,
         opened.page(f"{bed.site_url}/mirror") as page,
     ):
         return page.session.name
@@ -261,7 +263,11 @@ async def test_no_process_is_left(chromium: BrowserType, how: str) -> None:
     mark = new_mark()
 
     async def work(bed: Testbed) -> None:
-        async with browsing(bed, chromium, marked(SMALL, mark)) as opened, opened.page(bed.page_urls(1)[0]):
+        async with (
+            SharedChromium(chromium) as own,
+            browsing(bed, own, marked(SMALL, mark)) as opened,
+            opened.page(bed.page_urls(1)[0]),
+        ):
             seen.set_result(family(mark))
             if how == "by an error":
                 raise ValueError

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserType, Error, Page, Playwright
 from tests.browser.processes import all_ending, browsers, children, family, marked, new_mark, send, until
+from tests.browser.shared import SharedChromium
 
 import proxysieve.browser.chromium
 import proxysieve.browser.renderer
@@ -22,7 +23,7 @@ import proxysieve.browser.seat
 import proxysieve.pool.attempts
 from proxysieve import GaveUp, ProxySieveError, Request, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
-from proxysieve.browser.client import BrowserClient, OnLoaded
+from proxysieve.browser.client import BrowserClient
 from proxysieve.browser.kept import MOST_BYTES
 from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
@@ -42,24 +43,22 @@ SHOW = """url => {
 
 @asynccontextmanager
 async def browsing(
-    bed: Testbed, chromium: BrowserType, options: BrowserOptions = OPTIONS, **changes: object
+    bed: Testbed, shared: SharedChromium, options: BrowserOptions = OPTIONS
 ) -> AsyncIterator[PlaywrightBrowser]:
     """A browser for a pool of the testbed's proxies."""
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1, "max_wait_seconds": 5.0, **changes}
-    async with SessionPool(bed.proxy_lines, **settings) as pool, browser(pool, chromium, options) as opened:
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1, "max_wait_seconds": 5.0}
+    async with SessionPool(bed.proxy_lines, **settings) as pool, shared.browser(pool, options) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def rendering(
-    options: BrowserOptions, on_loaded: OnLoaded | None = None, world: World | None = None, **changes: object
-) -> AsyncIterator[tuple[Testbed, SessionPool]]:
+async def rendering(client: AbstractAsyncContextManager[BrowserClient]) -> AsyncIterator[tuple[Testbed, SessionPool]]:
     """A pool whose own client is a browser."""
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1, "max_wait_seconds": 5.0, **changes}
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "seed": 1, "max_wait_seconds": 5.0}
     async with (
-        Testbed(world or World(proxies=2)) as bed,
-        BrowserClient(options, on_loaded=on_loaded) as client,
-        SessionPool(bed.proxy_lines, client=client, **settings) as pool,
+        Testbed(World(proxies=2)) as bed,
+        client as opened,
+        SessionPool(bed.proxy_lines, client=opened, **settings) as pool,
     ):
         yield bed, pool
 
@@ -80,10 +79,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxysieve.browser.seat, "OPEN_SECONDS", 10.0)
 
 
-async def test_a_browser_that_is_killed_is_replaced(chromium: BrowserType) -> None:
+async def test_a_browser_that_is_killed_is_replaced(shared: SharedChromium) -> None:
     """Who worked on a page in it is told so; the next page, of the same session, is in another one."""
     mark = new_mark()
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, marked(OPTIONS, mark)) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared, marked(OPTIONS, mark)) as opened:
         url = bed.page_urls(1)[0]
         with pytest.raises(SessionEnded, match="its browser crashed") as ended:
             await be_killed(opened, url, mark)
@@ -100,11 +99,11 @@ async def be_killed(opened: PlaywrightBrowser, url: str, mark: dict[str, str]) -
         await page.wait_for_selector("#nothing", timeout=0)
 
 
-async def test_pages_that_load_while_the_browser_is_killed_are_loaded_by_another(chromium: BrowserType) -> None:
+async def test_pages_that_load_while_the_browser_is_killed_are_loaded_by_another(shared: SharedChromium) -> None:
     """No session is blamed, and no try is counted."""
     mark = new_mark()
     world = World(proxies=2, latency_seconds=0.5)
-    async with Testbed(world) as bed, browsing(bed, chromium, marked(OPTIONS, mark)) as opened:
+    async with Testbed(world) as bed, browsing(bed, shared, marked(OPTIONS, mark)) as opened:
 
         async def title_of(url: str) -> str:
             async with opened.page(url) as page:
@@ -121,8 +120,9 @@ async def test_pages_that_load_while_the_browser_is_killed_are_loaded_by_another
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
 
 
-@pytest.mark.usefixtures("chromium")
-async def test_a_page_that_is_closed_as_it_loads_is_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_is_closed_as_it_loads_is_loaded_again(
+    shared: SharedChromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A browser that is told to end closes them while it still answers: no fault of the page's."""
     load = Loading.load
     closed: list[Page] = []
@@ -134,7 +134,7 @@ async def test_a_page_that_is_closed_as_it_loads_is_loaded_again(monkeypatch: py
         return await load(self)
 
     monkeypatch.setattr(Loading, "load", close_the_first)
-    async with rendering(OPTIONS) as (bed, pool):
+    async with rendering(shared.client(OPTIONS)) as (bed, pool):
         page = await pool.get(bed.page_url(0))
 
     assert len(closed) == 1
@@ -145,7 +145,7 @@ async def test_a_page_that_is_closed_as_it_loads_is_loaded_again(monkeypatch: py
 async def test_a_driver_that_is_killed_is_named() -> None:
     """No page is blamed for it, and all work stops."""
     others = children()
-    async with rendering(OPTIONS) as (bed, pool):
+    async with rendering(BrowserClient(OPTIONS)) as (bed, pool):
         await pool.get(bed.page_url(0))
         send(children() - others, signal.SIGKILL)
 
@@ -157,7 +157,11 @@ async def test_a_driver_that_is_killed_is_named() -> None:
 async def test_a_browser_that_hangs_is_replaced(chromium: BrowserType) -> None:
     """It is ended, and the page is loaded by another one."""
     mark = new_mark()
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, marked(OPTIONS, mark)) as opened:
+    async with (
+        Testbed(World(proxies=1)) as bed,
+        SharedChromium(chromium) as own,
+        browsing(bed, own, marked(OPTIONS, mark)) as opened,
+    ):
         first, second = bed.page_urls(2)
         async with opened.page(first) as page:
             pass
@@ -172,10 +176,10 @@ async def test_a_browser_that_hangs_is_replaced(chromium: BrowserType) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_page_that_never_answers_is_given_up(chromium: BrowserType) -> None:
+async def test_a_page_that_never_answers_is_given_up(shared: SharedChromium) -> None:
     """A script of it that never ends keeps neither its user waiting for ever nor other pages."""
     options = BrowserOptions(max_pages=3, settle_seconds=0.5)
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, options) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared, options) as opened:
         async with opened.page(bed.page_urls(1)[0], timeout_seconds=2) as page:
             await page.evaluate("() => void setTimeout(() => { for (;;); }, 0)")
             with pytest.raises(Error, match="what the page shows took longer than 2 s"):
@@ -186,8 +190,7 @@ async def test_a_page_that_never_answers_is_given_up(chromium: BrowserType) -> N
     assert browser_of(again) is browser_of(page)
 
 
-@pytest.mark.usefixtures("chromium")
-async def test_a_page_that_crashes_is_given_up() -> None:
+async def test_a_page_that_crashes_is_given_up(shared: SharedChromium) -> None:
     """The renderer's crash is the page's own affair: no session is blamed, and others go on."""
     crashed: list[str] = []
 
@@ -198,7 +201,7 @@ async def test_a_page_that_crashes_is_given_up() -> None:
                 await visit.page.goto("chrome://crash")
             await visit.page.content()
 
-    async with rendering(OPTIONS, crash) as (bed, pool):
+    async with rendering(shared.client(OPTIONS, on_loaded=crash)) as (bed, pool):
         done = await asyncio.gather(*map(pool.get, bed.page_urls(3)), return_exceptions=True)
         standing = await pool.status(pool.site_of(bed.site_url))
 
@@ -207,8 +210,9 @@ async def test_a_page_that_crashes_is_given_up() -> None:
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
 
 
-@pytest.mark.usefixtures("chromium")
-async def test_a_page_that_ends_every_browser_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_ends_every_browser_is_given_up(
+    shared: SharedChromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After some of them: it costs no session anything, but it must not go on for ever."""
     monkeypatch.setattr(proxysieve.pool.attempts, "MOST_ENDED", 3)
     mark, count = new_mark(), 0
@@ -220,7 +224,7 @@ async def test_a_page_that_ends_every_browser_is_given_up(monkeypatch: pytest.Mo
             send(browsers(mark), signal.SIGKILL)
             await visit.page.wait_for_selector("#nothing", timeout=0)
 
-    async with rendering(marked(OPTIONS, mark), kill) as (bed, pool):
+    async with rendering(shared.client(marked(OPTIONS, mark), on_loaded=kill)) as (bed, pool):
         with pytest.raises(GaveUp):
             await pool.get(bed.page_urls(2)[1])
         page = await pool.get(bed.page_urls(1)[0])
@@ -253,8 +257,7 @@ async def test_where_there_is_no_chromium_it_is_said_how_to_get_one(
         proxysieve.browser.chromium.find_chromium(playwright.chromium, "no-such-browser")
 
 
-@pytest.mark.usefixtures("chromium")
-async def test_contexts_are_bounded_and_find_again_what_they_kept() -> None:
+async def test_contexts_are_bounded_and_find_again_what_they_kept(shared: SharedChromium) -> None:
     """Two sessions take turns in the place of one; each has its own storage, and none the other's."""
     pages: list[Page] = []
 
@@ -263,7 +266,7 @@ async def test_contexts_are_bounded_and_find_again_what_they_kept() -> None:
 
     options = BrowserOptions(max_contexts=1, settle_seconds=30.0)
     context_counts = []
-    async with rendering(options, note) as (bed, pool):
+    async with rendering(shared.client(options, on_loaded=note)) as (bed, pool):
         for name in ("one", "other", "one", "other"):
             session = pool.session(name, site=pool.site_of(bed.site_url))
             assert (await session.get(f"{bed.site_url}/mirror")).session == name
@@ -276,11 +279,11 @@ async def test_contexts_are_bounded_and_find_again_what_they_kept() -> None:
     ]
 
 
-async def test_contexts_and_browsers_that_grew_old_are_replaced(chromium: BrowserType) -> None:
+async def test_contexts_and_browsers_that_grew_old_are_replaced(shared: SharedChromium) -> None:
     """One after so many pages, and the session goes on in the next."""
     options = BrowserOptions(pages_a_context=2, pages_a_browser=4)
     contexts, chromiums, names = [], [], set()
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium, options) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared, options) as opened:
         for url in bed.page_urls(6):
             async with opened.page(url) as page:
                 contexts.append(page.context)
@@ -294,9 +297,9 @@ async def test_contexts_and_browsers_that_grew_old_are_replaced(chromium: Browse
     assert is_running == [False, True]
 
 
-async def test_windows_that_a_page_opened_are_closed_with_it(chromium: BrowserType) -> None:
+async def test_windows_that_a_page_opened_are_closed_with_it(shared: SharedChromium) -> None:
     """And those that these opened."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared) as opened:
         async with opened.page(bed.page_urls(1)[0]) as page:
             async with page.expect_popup() as popup:
                 await page.evaluate("() => void open('/page/1')")
@@ -307,9 +310,9 @@ async def test_windows_that_a_page_opened_are_closed_with_it(chromium: BrowserTy
         assert page.context.pages == []
 
 
-async def test_pages_that_nobody_waits_for_any_more_are_closed(chromium: BrowserType) -> None:
+async def test_pages_that_nobody_waits_for_any_more_are_closed(shared: SharedChromium) -> None:
     """At whatever moment their users went away; the contexts stay, and nothing is in them."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared) as opened:
         url = bed.page_urls(1)[0]
         async with opened.page(url) as page:
             pass
@@ -325,9 +328,9 @@ async def test_pages_that_nobody_waits_for_any_more_are_closed(chromium: Browser
             assert again.context.pages == [again]
 
 
-async def test_a_storage_that_is_too_large_is_not_kept(chromium: BrowserType) -> None:
+async def test_a_storage_that_is_too_large_is_not_kept(shared: SharedChromium) -> None:
     """What was kept before stays, and so do the cookies of now."""
-    async with Testbed(World(proxies=1)) as bed, browsing(bed, chromium) as opened:
+    async with Testbed(World(proxies=1)) as bed, browsing(bed, shared) as opened:
         async with opened.page(f"{bed.site_url}/mirror") as page:
             pass
         before = page.session.browser.origins
@@ -340,11 +343,11 @@ async def test_a_storage_that_is_too_large_is_not_kept(chromium: BrowserType) ->
     assert "late" in {cookie.name for cookie in page.session.cookies}
 
 
-async def test_storage_is_kept_beside_frames_of_other_sites(chromium: BrowserType) -> None:
+async def test_storage_is_kept_beside_frames_of_other_sites(shared: SharedChromium) -> None:
     """That of the page; a frame's is its own affair."""
     async with (
         Testbed(World(proxies=1)) as bed,
-        browsing(bed, chromium) as opened,
+        browsing(bed, shared) as opened,
         opened.page(bed.page_urls(1)[0]) as page,
     ):
         await page.route(AD, lambda route: route.fulfill(body="<!DOCTYPE html>", content_type="text/html"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-import msgspec
 import pytest
+import pytest_asyncio
+from tests.browser.shared import SharedChromium
 
 from proxysieve import GaveUp, NoSessionAvailable, ProxySieveError, SessionPool
 from proxysieve.browser.client import BrowserClient
@@ -20,10 +22,10 @@ TRUSTING = BrowserOptions(launch={"args": ["--ignore-certificate-errors"]})
 SCHEMES = ("http", "socks5")
 
 
-@pytest.fixture
-async def client(chromium_path: str) -> AsyncIterator[BrowserClient]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(shared: SharedChromium) -> AsyncIterator[BrowserClient]:
     """A Chromium that takes the testbed's certificates."""
-    async with BrowserClient(msgspec.structs.replace(TRUSTING, executable=chromium_path)) as client:
+    async with shared.client(TRUSTING) as client:
         yield client
 
 
@@ -143,10 +145,16 @@ async def test_what_is_the_proxys_is_not_the_sites(
     """A proxy that does not do its work is told from a site that does not, as by the built-in client."""
     world = World(proxies=4, networks=4, refusing=1, hanging=1, demanding=1, failing=1, https=https)
     async with Testbed(world) as bed:
-        seen = {
-            (scheme, exit_.kind): await verdict_on(bed, line, client, seconds=5.0 if exit_.kind == "hanging" else 20.0)
+        lines = {
+            (scheme, exit_.kind): line
             for scheme in SCHEMES
             for exit_, line in zip(bed.exits, lines_of(bed, scheme), strict=True)
         }
+        seen = await asyncio.gather(
+            *(
+                verdict_on(bed, line, client, seconds=5.0 if kind == "hanging" else 20.0)
+                for (_, kind), line in lines.items()
+            )
+        )
 
-    assert seen == verdicts
+    assert dict(zip(lines, seen, strict=True)) == verdicts

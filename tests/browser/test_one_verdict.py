@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 import pytest
-from playwright.async_api import BrowserType
+from tests.browser.shared import SharedChromium
 from tests.browser.visits import TRUSTING
 from tests.clients.rude_servers import ESTABLISHED, HEAD_END, answer, authority, context, listening
 
 from proxysieve import GaveUp, SessionPool
-from proxysieve.adapters.playwright import browser
-from proxysieve.browser.client import BrowserClient
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.check.check import MOST_BYTES, Check, CheckOptions
 from proxysieve.cli.judge import fetch_now
@@ -270,11 +268,10 @@ async def test_check_makes_the_same_of_each(curl: CurlClient) -> None:
         assert await all_of(CASES, ask) == expected(CASES, is_final_told=False)
 
 
-@pytest.mark.usefixtures("chromium")
-async def test_a_browser_makes_the_same_of_each() -> None:
+async def test_a_browser_makes_the_same_of_each(shared: SharedChromium) -> None:
     """Nor is it led to a private place, or asks anybody but the sites."""
     world = World(ANSWERS)
-    async with listening(world.serve) as port, BrowserClient(OPTIONS) as client:
+    async with listening(world.serve) as port, shared.client(OPTIONS) as client:
 
         async def ask(url: str) -> Made:
             return told(await fetched(url, proxy_of(port), client))
@@ -285,7 +282,7 @@ async def test_a_browser_makes_the_same_of_each() -> None:
     assert asked == ANSWERS.keys()
 
 
-async def test_a_page_in_a_browser_is_not_led_to_a_private_place_later(chromium: BrowserType) -> None:
+async def test_a_page_in_a_browser_is_not_led_to_a_private_place_later(shared: SharedChromium) -> None:
     """By a link on it: the page stays as it is. One on a private page leads wherever it does."""
     links = {
         f"{SHOP}/good": page(body=document("Lamps", "<a href='/to-0'>on</a>")),
@@ -298,7 +295,7 @@ async def test_a_page_in_a_browser_is_not_led_to_a_private_place_later(chromium:
     async with (
         listening(world.serve) as port,
         SessionPool([proxy_of(port)], **settings) as pool,
-        browser(pool, chromium, OPTIONS) as opened,
+        shared.browser(pool, OPTIONS) as opened,
     ):
         async with opened.page(f"{SHOP}/good", max_tries=1) as public:
             async with public.expect_event("requestfailed"):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import BrowserType
 from tests.browser.net_log import Asked, asked_in, read_net_log
+from tests.browser.shared import SharedChromium
 from tests.browser.visits import browsing, mirrored, options, visit, visit_unguarded
 
 from proxysieve.browser.chromium import NOWHERE
@@ -17,9 +18,9 @@ WORLD = World(proxies=2, networks=1, credentials=False)
 NAMED = World(proxies=2, networks=1, credentials=False, host="shop.example")
 
 
-async def test_nobody_learns_an_address_by_webrtc(chromium: BrowserType) -> None:
+async def test_nobody_learns_an_address_by_webrtc(shared: SharedChromium) -> None:
     """No packet reaches the STUN server that the page names, and no candidate the page."""
-    seen = await visit(WORLD, chromium, options())
+    seen = await visit(WORLD, shared, options())
 
     assert seen.mirror.ice_candidates == ()
     assert seen.truth.stun_senders == {}
@@ -44,7 +45,8 @@ async def test_a_browser_without_a_proxy_is_seen_directly(chromium: BrowserType)
 
 async def what_is_asked(world: World, chromium: BrowserType, log: Path) -> tuple[Asked, set[str]]:
     """All that a browser asks for from its start to its end, with a visit at the mirror; and where the proxies are."""
-    async with browsing(world, chromium, options(f"--log-net-log={log}")) as (bed, _, opened):
+    how = options(f"--log-net-log={log}")
+    async with SharedChromium(chromium) as own, browsing(world, own, how) as (bed, _, opened):
         async with opened.page(f"{bed.site_url}/mirror") as page:
             await page.wait_for_function("document.title !== ''") if world.host else await mirrored(page)
         proxies = {urlsplit(line).netloc for line in bed.proxy_lines}

@@ -9,11 +9,12 @@ from http.cookiejar import Cookie
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserType, Page
+from playwright.async_api import Page
+from tests.browser.shared import SharedChromium
 
 import proxysieve.browser.seat
 from proxysieve import SessionPool
-from proxysieve.adapters.playwright import PlaywrightBrowser, browser
+from proxysieve.adapters.playwright import PlaywrightBrowser
 from proxysieve.browser.cookies import SharedCookies
 from proxysieve.sessions.session import Session
 from proxysieve.sessions.storage import CookieRecord, cookie_of
@@ -35,12 +36,12 @@ async def shown(page: Page) -> set[str]:
 
 
 @asynccontextmanager
-async def browsing(chromium: BrowserType) -> AsyncIterator[tuple[str, SessionPool, PlaywrightBrowser, Session]]:
+async def browsing(shared: SharedChromium) -> AsyncIterator[tuple[str, SessionPool, PlaywrightBrowser, Session]]:
     """A page's address, and the session that it is seen by."""
     async with (
         Testbed(World(proxies=1)) as bed,
         SessionPool(bed.proxy_lines, store="memory:", max_rate=0.0, seed=1, max_wait_seconds=5.0) as pool,
-        browser(pool, chromium) as opened,
+        shared.browser(pool) as opened,
     ):
         url = bed.page_urls(1)[0]
         async for attempt in pool.attempts(url):
@@ -57,10 +58,10 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 async def test_cookies_that_chromium_refuses_are_left_out(
-    chromium: BrowserType, caplog: pytest.LogCaptureFixture
+    shared: SharedChromium, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And named, without a value; all others are there, and the page is opened."""
-    async with browsing(chromium) as (url, _, opened, session):
+    async with browsing(shared) as (url, _, opened, session):
         for name, changes in REFUSED.items():
             session.cookies.set_cookie(cookie(name, **changes))
         session.cookies.set_cookie(cookie("good", "7"))
@@ -83,10 +84,10 @@ async def test_cookies_that_chromium_refuses_are_left_out(
     ],
 )
 async def test_storage_that_cannot_be_restored_is_left_out(
-    chromium: BrowserType, origins: list[dict[str, Any]]
+    shared: SharedChromium, origins: list[dict[str, Any]]
 ) -> None:
     """The page is opened without it."""
-    async with browsing(chromium) as (url, _, opened, session):
+    async with browsing(shared) as (url, _, opened, session):
         session.browser.origins = origins
         async with opened.page(url) as page:
             assert "item 0" in await page.title()
@@ -94,9 +95,9 @@ async def test_storage_that_cannot_be_restored_is_left_out(
     assert page.session is session
 
 
-async def test_a_time_zone_that_there_is_no_more_is_left_out(chromium: BrowserType) -> None:
+async def test_a_time_zone_that_there_is_no_more_is_left_out(shared: SharedChromium) -> None:
     """The visitor's clock is then where that of new ones is."""
-    async with browsing(chromium) as (url, _, opened, session):
+    async with browsing(shared) as (url, _, opened, session):
         async with opened.page(url):
             pass
         session.browser.timezone = "Europe/Nowhere"
@@ -108,9 +109,9 @@ async def test_a_time_zone_that_there_is_no_more_is_left_out(chromium: BrowserTy
     assert session.browser.timezone == ""
 
 
-async def test_cookies_that_another_client_gets_reach_the_context_and_stay(chromium: BrowserType) -> None:
+async def test_cookies_that_another_client_gets_reach_the_context_and_stay(shared: SharedChromium) -> None:
     """What either side got, changed or deleted is so for both, while the context is open."""
-    async with browsing(chromium) as (url, _, opened, session):
+    async with browsing(shared) as (url, _, opened, session):
         session.cookies.set_cookie(cookie("changed", "old"))
         session.cookies.set_cookie(cookie("deleted"))
         async with opened.page(url) as page:
@@ -131,9 +132,9 @@ async def test_cookies_that_another_client_gets_reach_the_context_and_stay(chrom
     assert not values(session).keys() & {"page", "deleted"}
 
 
-async def test_cookies_of_frames_within_one_site_stay_in_the_context(chromium: BrowserType) -> None:
+async def test_cookies_of_frames_within_one_site_stay_in_the_context(shared: SharedChromium) -> None:
     """In a jar they would be sent to every page."""
-    async with browsing(chromium) as (url, _, opened, session), opened.page(url) as page:
+    async with browsing(shared) as (url, _, opened, session), opened.page(url) as page:
         chip: Any = {"name": "chip", "value": "1", "domain": "a.example", "path": "/", "secure": True}
         chip |= {"sameSite": "None", "partitionKey": "https://b.example"}
         await page.context.add_cookies([chip])
@@ -143,10 +144,10 @@ async def test_cookies_of_frames_within_one_site_stay_in_the_context(chromium: B
 
 
 async def test_a_browser_that_is_only_slow_fails_no_page(
-    chromium: BrowserType, monkeypatch: pytest.MonkeyPatch
+    shared: SharedChromium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that does not open in time is tried again: the browser lives, and nobody is blamed."""
-    async with browsing(chromium) as (url, pool, opened, session):
+    async with browsing(shared) as (url, pool, opened, session):
         give, waits = SharedCookies.give, 2
 
         async def slow(self: SharedCookies) -> None:
@@ -167,9 +168,9 @@ async def test_a_browser_that_is_only_slow_fails_no_page(
     assert (standing.blocked, standing.unclear, standing.dead) == (0, 0, 0)
 
 
-async def test_windows_that_windows_open_have_the_same_screen(chromium: BrowserType) -> None:
+async def test_windows_that_windows_open_have_the_same_screen(shared: SharedChromium) -> None:
     """It is the visitor's, not that of the machine."""
-    async with browsing(chromium) as (url, _, opened, __), opened.page(url) as page:
+    async with browsing(shared) as (url, _, opened, __), opened.page(url) as page:
         async with page.expect_popup() as first:
             await page.evaluate("() => void open('about:blank')")
         async with (await first.value).expect_popup() as second:

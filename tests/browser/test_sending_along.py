@@ -10,13 +10,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.async_api import BrowserType
+from tests.browser.shared import SharedChromium
 from tests.browser.visits import TRUSTING
 from tests.clients.rude_servers import ESTABLISHED, HEAD_END, answer, listening, sent_to, trusted
 
 from proxysieve import SessionPool
-from proxysieve.adapters.playwright import PlaywrightBrowser, browser
-from proxysieve.browser.client import BrowserClient
+from proxysieve.adapters.playwright import PlaywrightBrowser
 from proxysieve.browser.options import BrowserOptions
 
 OPTIONS = BrowserOptions(settle_seconds=1.0, check_seconds=0.5, leave_out=frozenset(), launch={"args": [TRUSTING]})
@@ -68,11 +67,11 @@ class Internet:
 
 
 @asynccontextmanager
-async def browsing(chromium: BrowserType, internet: Internet) -> AsyncIterator[PlaywrightBrowser]:
+async def browsing(shared: SharedChromium, internet: Internet) -> AsyncIterator[PlaywrightBrowser]:
     async with (
         listening(internet.serve) as port,
         SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, headers=OWN) as pool,
-        browser(pool, chromium, OPTIONS) as opened,
+        shared.browser(pool, OPTIONS) as opened,
     ):
         yield opened
 
@@ -102,14 +101,14 @@ def page(*urls: str) -> bytes:
     ],
 )
 async def test_a_redirect_takes_along_what_may_go_there(
-    chromium: BrowserType, asked: str, hops: dict[str, set[str]]
+    shared: SharedChromium, asked: str, hops: dict[str, set[str]]
 ) -> None:
     """Each hop for itself, as each is a request of its own."""
     ways = [asked, *hops]
     answers = {url: sent_to(to) for url, to in pairwise(ways)} | {ways[-1]: page()}
     internet = Internet(answers)
 
-    async with browsing(chromium, internet) as opened, opened.page(asked, max_tries=1) as shown:
+    async with browsing(shared, internet) as opened, opened.page(asked, max_tries=1) as shown:
         assert shown.answer.url == ways[-1]
 
     came = internet.own()
@@ -117,12 +116,12 @@ async def test_a_redirect_takes_along_what_may_go_there(
     assert {one.headers["x-plain"] for one in internet.asked if "x-plain" in one.headers} == {"plain"}
 
 
-async def test_what_a_page_loads_gets_what_may_go_there(chromium: BrowserType) -> None:
+async def test_what_a_page_loads_gets_what_may_go_there(shared: SharedChromium) -> None:
     """Images, scripts, frames and what scripts ask for, of the site itself and of others."""
     home, other, cdn = "https://shop.example", "https://other.example", "https://cdn.shop.example"
     internet = Internet({f"{home}/": page(home, other, cdn)})
 
-    async with browsing(chromium, internet) as opened, opened.page(f"{home}/", max_tries=1) as shown:
+    async with browsing(shared, internet) as opened, opened.page(f"{home}/", max_tries=1) as shown:
         for site in (home, other, cdn, "http://shop.example"):
             await shown.evaluate("url => fetch(url, {mode: 'no-cors'}).then(() => 0, () => 0)", f"{site}/x")
 
@@ -132,13 +131,13 @@ async def test_what_a_page_loads_gets_what_may_go_there(chromium: BrowserType) -
     assert all(not own for url, own in came.items() if not url.startswith("https://"))
 
 
-async def test_where_a_page_goes_on_to_the_rule_is_the_same(chromium: BrowserType) -> None:
+async def test_where_a_page_goes_on_to_the_rule_is_the_same(shared: SharedChromium) -> None:
     """By a link, by a script, by whoever uses the page."""
     internet = Internet(
         {url: page() for url in ("http://shop.example/", "http://other.example/", "http://shop.example/2")}
     )
 
-    async with browsing(chromium, internet) as opened, opened.page("http://shop.example/", max_tries=1) as shown:
+    async with browsing(shared, internet) as opened, opened.page("http://shop.example/", max_tries=1) as shown:
         await shown.goto("http://other.example/")
         await shown.goto("http://shop.example/2")
 
@@ -154,8 +153,7 @@ async def test_where_a_page_goes_on_to_the_rule_is_the_same(chromium: BrowserTyp
         pytest.param("https://shop.example", 2, id="https"),
     ],
 )
-@pytest.mark.usefixtures("chromium")
-async def test_requests_show_no_other_sign_of_them(home: str, times: int) -> None:
+async def test_requests_show_no_other_sign_of_them(shared: SharedChromium, home: str, times: int) -> None:
     """All else is what the same browser sends without them, in its order; and what is in its cache is not asked for."""
     library = answer("200 OK", SCRIPT, "Cache-Control: max-age=600", body=b"1")
     parts = [f"{home}/{part}" for part in ("", *"isf")]
@@ -164,7 +162,7 @@ async def test_requests_show_no_other_sign_of_them(home: str, times: int) -> Non
         internet = Internet({f"{home}/": page(home), f"{home}/s": library})
         async with (
             listening(internet.serve) as port,
-            BrowserClient(OPTIONS) as client,
+            shared.client(OPTIONS) as client,
             SessionPool(
                 [f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, client=client
             ) as pool,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserType, Frame
+from playwright.async_api import Frame
+from tests.browser.shared import SharedChromium
 from tests.browser.visits import TRUSTING, Seen, browsing, mirrored, options, visit
 
 from proxysieve.adapters.playwright import SessionPage
-from proxysieve.browser.chromium import find_chromium
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.session import Session
@@ -47,13 +47,13 @@ def visits() -> dict[tuple[World, str, str], Seen]:
 
 
 @pytest.fixture
-def look(visits: dict[tuple[World, str, str], Seen], chromium: BrowserType) -> Look:
+def look(visits: dict[tuple[World, str, str], Seen], shared: SharedChromium) -> Look:
     """Visits the mirror, unless a visitor of the same kind was there before."""
 
     async def look(world: World, how: BrowserOptions) -> Seen:
         key = (world, how.locale, how.timezone)
         if key not in visits:
-            visits[key] = await visit(world, chromium, how)
+            visits[key] = await visit(world, shared, how)
         return visits[key]
 
     return look
@@ -191,9 +191,9 @@ def seen_as_kept(page: SessionPage) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("locale", ["en-US", "de-DE"])
-async def test_pages_of_one_session_do_not_hide_each_other(locale: str, chromium: BrowserType) -> None:
+async def test_pages_of_one_session_do_not_hide_each_other(locale: str, shared: SharedChromium) -> None:
     """All that are open at once show the whole window, for as long as they are."""
-    async with browsing(PLAIN, chromium, options(locale=locale)) as (bed, _, opened):
+    async with browsing(PLAIN, shared, options(locale=locale)) as (bed, _, opened):
         are_open = asyncio.Barrier(3)
 
         async def look_at(page_id: int) -> tuple[str, object, object]:
@@ -210,9 +210,9 @@ async def test_pages_of_one_session_do_not_hide_each_other(locale: str, chromium
         assert seen == kept
 
 
-async def test_frames_of_other_sites_see_the_same_screen(chromium: BrowserType) -> None:
+async def test_frames_of_other_sites_see_the_same_screen(shared: SharedChromium) -> None:
     """Checks of vendors run in such frames."""
-    async with browsing(PLAIN, chromium, options()) as (bed, _, opened), opened.page(bed.page_url(1)) as page:
+    async with browsing(PLAIN, shared, options()) as (bed, _, opened), opened.page(bed.page_url(1)) as page:
         frame = await frame_at(page, bed.page_url(2).replace("127.0.0.1", "localhost"))
 
         seen = await frame.evaluate(SCREEN)
@@ -230,9 +230,9 @@ async def frame_at(page: SessionPage, url: str) -> Frame:
     return frame
 
 
-async def test_popups_get_the_screen_of_the_session(chromium: BrowserType) -> None:
+async def test_popups_get_the_screen_of_the_session(shared: SharedChromium) -> None:
     """Soon after they opened."""
-    async with browsing(PLAIN, chromium, options()) as (bed, _, opened), opened.page(bed.page_url(1)) as page:
+    async with browsing(PLAIN, shared, options()) as (bed, _, opened), opened.page(bed.page_url(1)) as page:
         async with page.expect_popup() as opening:
             await page.evaluate("void open('/page/2')")
         popup = await opening.value
@@ -265,23 +265,23 @@ def headers_of(bed: Testbed, path: str) -> Sequence[str]:
 
 @pytest.mark.parametrize("world", SITES)
 async def test_headers_come_as_from_a_browser_that_nobody_drives(
-    world: World, chromium: BrowserType, tmp_path: Path
+    world: World, chromium_path: str, shared: SharedChromium, tmp_path: Path
 ) -> None:
     """The same names, in the same order and case."""
-    async with browsing(world, chromium, options()) as (bed, pool, opened):
+    async with browsing(world, shared, options()) as (bed, pool, opened):
         async with opened.page(bed.page_url(1)) as page:
             user_agent = page.session.fingerprint.user_agent
 
         async with pool.relay(page.session) as proxy:
-            plain = await headers_of_plain(bed, find_chromium(chromium), proxy, user_agent, tmp_path)
+            plain = await headers_of_plain(bed, chromium_path, proxy, user_agent, tmp_path)
 
         assert headers_of(bed, "/page/1") == plain
 
 
 @pytest.mark.parametrize("world", SITES)
-async def test_the_built_in_client_is_the_same_visitor(world: World, chromium: BrowserType) -> None:
+async def test_the_built_in_client_is_the_same_visitor(world: World, shared: SharedChromium) -> None:
     """One session: the same headers in the same order, but for the media types that versions differ in."""
-    async with browsing(world, chromium, options(locale="de-DE")) as (bed, pool, opened):
+    async with browsing(world, shared, options(locale="de-DE")) as (bed, pool, opened):
         async with opened.page(f"{bed.site_url}/mirror") as page:
             await mirrored(page)
         async with opened.page(f"{bed.site_url}/echo") as page:
@@ -302,9 +302,9 @@ def cookies_in(headers: Sequence[Sequence[str]]) -> set[str]:
     return {cookie for name, value in headers if name.lower() == "cookie" for cookie in value.split("; ")}
 
 
-async def test_cookies_go_both_ways(chromium: BrowserType) -> None:
+async def test_cookies_go_both_ways(shared: SharedChromium) -> None:
     """With what hides them from scripts, and what limits them to the site; also in a context that was made anew."""
-    async with browsing(PLAIN, chromium, options(pages_a_context=1)) as (bed, pool, opened):
+    async with browsing(PLAIN, shared, options(pages_a_context=1)) as (bed, pool, opened):
         async with opened.page(f"{bed.site_url}/mirror") as page:
             await mirrored(page)
             await page.evaluate("document.cookie = 'strict=1; SameSite=Strict'")

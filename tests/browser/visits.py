@@ -8,9 +8,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserType, Page
+from tests.browser.shared import SharedChromium
 
 from proxysieve import SessionPool
-from proxysieve.adapters.playwright import PlaywrightBrowser, browser
+from proxysieve.adapters.playwright import PlaywrightBrowser
 from proxysieve.browser.chromium import NOWHERE, find_chromium
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.clients.curl import CurlClient
@@ -70,11 +71,11 @@ class Counted:
 
 
 @asynccontextmanager
-async def browsing(world: World, chromium: BrowserType, how: BrowserOptions) -> AsyncIterator[Browsing]:
+async def browsing(world: World, shared: SharedChromium, how: BrowserOptions) -> AsyncIterator[Browsing]:
     """A browser in *world*."""
     async with Testbed(world) as bed:
         client = CurlClient(ca_path=str(bed.ca_path) if bed.ca_path else None)
-        async with SessionPool(bed.proxy_lines, client=client) as pool, browser(pool, chromium, how) as opened:
+        async with SessionPool(bed.proxy_lines, client=client) as pool, shared.browser(pool, how) as opened:
             yield Browsing(bed, pool, opened)
 
 
@@ -83,9 +84,9 @@ async def mirrored(page: Page) -> None:
     await page.wait_for_function("document.title === 'done'")
 
 
-async def visit(world: World, chromium: BrowserType, how: BrowserOptions) -> Seen:
+async def visit(world: World, shared: SharedChromium, how: BrowserOptions) -> Seen:
     """A session's visit at the mirror."""
-    async with browsing(world, chromium, how) as (bed, _, opened):
+    async with browsing(world, shared, how) as (bed, _, opened):
         async with opened.page(f"{bed.site_url}/mirror") as page:
             await mirrored(page)
             session = page.session

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +17,41 @@ from proxysieve.cli import main
 
 SITE = "shop.example"
 LINES = [f"http://user:topsecret@10.1.2.{host}:8000" for host in range(1, 5)]
+
+
+def run_in(directory: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run a command as if in *directory*; exit status, standard output and standard error."""
+    with chdir(directory):
+        done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    return done.exit_code, done.stdout, done.stderr
+
+
+class Command:
+    """Runs one command in a directory, with *arguments* before those of each run."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        self.directory = directory
+        self._arguments = arguments
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """In this process."""
+        return run_in(self.directory, *self._arguments, *arguments)
+
+    def run_apart(self, *arguments: str, max_file_kib: int = 0) -> tuple[int, str, str]:
+        """In a process of its own."""
+        process = self.start(*arguments, max_file_kib=max_file_kib)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def start(self, *arguments: str, max_file_kib: int = 0) -> subprocess.Popen[str]:
+        limited = ["bash", "-c", f'ulimit -f {max_file_kib}; exec "$@"', "bash"] if max_file_kib else []
+        return subprocess.Popen(
+            [*limited, sys.executable, "-m", "proxysieve", *self._arguments, *arguments],
+            cwd=self.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
 
 class Shell:

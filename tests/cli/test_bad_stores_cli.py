@@ -277,7 +277,7 @@ def test_a_disk_that_fills_up_under_the_store_loses_no_page(tmp_path: Path) -> N
     with TestbedProcess(World(proxies=200, banned_share=0.9, page_bytes=50)) as bed:
         shell = Shell(tmp_path, bed.page_urls(12), bed.proxy_lines)
 
-        status, _, error = shell.run("--quiet", "--policy", "uniform_random", max_file_kib=33)
+        status, _, error = shell.run_apart("--quiet", "--policy", "uniform_random", max_file_kib=33)
         between = shell.page_count()
         again, out, _ = shell.run("--json")
 

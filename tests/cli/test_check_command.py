@@ -4,13 +4,13 @@ import json
 import re
 import signal
 import stat
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from tests.cli.shells import Command, run_in
 
 from proxysieve.check.check import Checked, CheckReport, Progress
 from proxysieve.check.good_list import HEADER
@@ -34,28 +34,19 @@ WORLD = World(
 )
 
 
-class Shell:
+@pytest.fixture(scope="module")
+def bed() -> Iterator[Bed]:
+    """A testbed of WORLD."""
+    with TestbedProcess(WORLD) as bed:
+        yield bed
+
+
+class Shell(Command):
     """Runs the command in a directory with ``proxies.txt``."""
 
     def __init__(self, directory: Path, proxies: list[str]) -> None:
-        self.directory = directory
+        super().__init__(directory, "check", "--max-rate", "0", "--proxies", "proxies.txt")
         (directory / "proxies.txt").write_text("\n".join(proxies))
-
-    def start(self, *arguments: str, max_file_kib: int = 0) -> subprocess.Popen[str]:
-        limited = ["bash", "-c", f'ulimit -f {max_file_kib}; exec "$@"', "bash"] if max_file_kib else []
-        command = [sys.executable, "-m", "proxysieve", "check", "--max-rate", "0", "--proxies", "proxies.txt"]
-        return subprocess.Popen(
-            [*limited, *command, *arguments],
-            cwd=self.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, max_file_kib: int = 0) -> tuple[int, str, str]:
-        process = self.start(*arguments, max_file_kib=max_file_kib)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
 
 
 def good_lines(bed: Bed) -> list[str]:
@@ -64,12 +55,11 @@ def good_lines(bed: Bed) -> list[str]:
     return [line for line, exit_ in pairs if exit_.kind == "plain" and not exit_.banned]
 
 
-def test_a_person_sees_who_works_and_what_the_others_met(tmp_path: Path) -> None:
+def test_a_person_sees_who_works_and_what_the_others_met(tmp_path: Path, bed: Bed) -> None:
     """In lines of at most 80 columns, without a password, and without a store."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.proxy_lines)
+    shell = Shell(tmp_path, bed.proxy_lines)
 
-        status, out, err = shell.run(bed.page_url(1))
+    status, out, err = shell.run(bed.page_url(1))
 
     text = " ".join(out.split())
     assert (status, err) == (0, "")
@@ -114,12 +104,11 @@ def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
         assert shell.run(bed.page_url(1), "--quiet") == (1, "", "proxysieve: none of 2 works: 2 dead\n")
 
 
-def test_machines_read_one_object(tmp_path: Path) -> None:
+def test_machines_read_one_object(tmp_path: Path, bed: Bed) -> None:
     """With each proxy in it, and no password."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.proxy_lines)
+    shell = Shell(tmp_path, bed.proxy_lines)
 
-        status, out, err = shell.run(f"{bed.page_url(1)}?key=topsecret", "--json")
+    status, out, err = shell.run_apart(f"{bed.page_url(1)}?key=topsecret", "--json")
 
     report = json.loads(out)
     assert (status, err) == (0, "")
@@ -131,20 +120,19 @@ def test_machines_read_one_object(tmp_path: Path) -> None:
     assert ":pass@" not in out
 
 
-def test_what_works_is_saved_for_the_next_command(tmp_path: Path) -> None:
+def test_what_works_is_saved_for_the_next_command(tmp_path: Path, bed: Bed) -> None:
     """Byte for byte, for its owner only; and replaced by the next check."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, [f"{line}  cost=2" for line in bed.proxy_lines])
+    shell = Shell(tmp_path, [f"{line}  cost=2" for line in bed.proxy_lines])
 
-        status, out, _ = shell.run(bed.page_url(1), "--save", "good.txt")
-        again, report, _ = shell.run(bed.page_url(1), "--save", "good.txt", "--json")
+    status, out, _ = shell.run(bed.page_url(1), "--save", "good.txt")
+    again, report, _ = shell.run(bed.page_url(1), "--save", "good.txt", "--json")
 
-        good = tmp_path / "good.txt"
-        assert (status, again) == (0, 0)
-        assert "17 proxies in good.txt, with passwords" in " ".join(out.split())
-        assert json.loads(report)["saved"] == 17
-        assert good.read_text().splitlines() == [HEADER, *(f"{line}  cost=2" for line in good_lines(bed))]
-        assert stat.S_IMODE(good.stat().st_mode) == 0o600
+    good = tmp_path / "good.txt"
+    assert (status, again) == (0, 0)
+    assert "17 proxies in good.txt, with passwords" in " ".join(out.split())
+    assert json.loads(report)["saved"] == 17
+    assert good.read_text().splitlines() == [HEADER, *(f"{line}  cost=2" for line in good_lines(bed))]
+    assert stat.S_IMODE(good.stat().st_mode) == 0o600
 
 
 def test_proxies_come_from_several_places(tmp_path: Path) -> None:
@@ -194,7 +182,7 @@ def test_what_cannot_be_saved_is_shown_all_the_same(tmp_path: Path) -> None:
         shell = Shell(tmp_path, bed.proxy_lines)
         (tmp_path / "good.txt").write_text(f"{HEADER}\nproxy.example:8000\n")
 
-        status, out, err = shell.run(bed.page_url(1), "--save", "good.txt", max_file_kib=1)
+        status, out, err = shell.run_apart(bed.page_url(1), "--save", "good.txt", max_file_kib=1)
 
     assert status == 2
     assert "60 of 60" in out
@@ -265,23 +253,19 @@ def test_bad_input_is_told_in_one_sentence(tmp_path: Path, arguments: list[str],
 
 def test_a_list_of_no_proxies_is_bad_input(tmp_path: Path) -> None:
     """None is named, or none can be used."""
-    command = [sys.executable, "-m", "proxysieve", "check", "https://shop.example/"]
+    status, _, err = run_in(tmp_path, "check", "https://shop.example/")
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 2
-    assert "which proxies?" in done.stderr
+    assert status == 2
+    assert "which proxies?" in err
 
 
-def test_the_help_fits() -> None:
+def test_the_help_fits(tmp_path: Path) -> None:
     """It says why robots.txt is not read, and has an example."""
-    done = subprocess.run(
-        [sys.executable, "-m", "proxysieve", "check", "--help"], capture_output=True, text=True, check=True
-    )
+    _, out, _ = run_in(tmp_path, "check", "--help")
 
-    assert "does not read robots.txt" in done.stdout
-    assert "Example:" in done.stdout
-    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "does not read robots.txt" in out
+    assert "Example:" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 def result(**changes: object) -> Checked:

@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.cli.shells import Command
 from tests.fetch.outputs import NAMES, read_bodies
 from tests.privileges import without_overrides
 
 from proxysieve.cli import main
-from proxysieve.testbed import TestbedProcess, World
+from proxysieve.testbed import Bed, TestbedProcess, World
 
 KEPT_NAMES = {
     "urls", "pages", "failed", "skipped", "requests", "wasted_per_page", "blocked", "throttled", "proxy_errors",
@@ -24,33 +26,28 @@ KEPT_NAMES = {
 WORLD = World(proxies=40, banned_share=0.7, refusing=2, page_bytes=2_000)
 
 
-class Shell:
+@pytest.fixture(scope="module")
+def bed() -> Iterator[Bed]:
+    """A testbed of WORLD."""
+    with TestbedProcess(WORLD) as bed:
+        yield bed
+
+
+class Shell(Command):
     """Runs the command in a directory with ``urls.txt`` and ``proxies.txt``."""
 
     def __init__(self, directory: Path, urls: list[str], proxies: list[str], out: str = "pages.jsonl") -> None:
-        self.directory = directory
         self.out = out
         is_directory = out.endswith("/")
         self.records = directory / out / "index.jsonl" if is_directory else directory / out
         self.journal = directory / out / "journal" if is_directory else directory / f"{out}.journal"
+        super().__init__(
+            directory,
+            *("fetch", "urls.txt", "--proxies", "proxies.txt"),
+            *("--out", out, "--max-rate", "0", "--max-sessions", "8"),
+        )
         (directory / "urls.txt").write_text("\n".join(urls))
         (directory / "proxies.txt").write_text("\n".join(proxies))
-
-    def start(self, *options: str, max_file_kib: int = 0) -> subprocess.Popen[str]:
-        limited = ["bash", "-c", f'ulimit -f {max_file_kib}; exec "$@"', "bash"] if max_file_kib else []
-        command = [sys.executable, "-m", "proxysieve", "fetch", "urls.txt", "--proxies", "proxies.txt"]
-        return subprocess.Popen(
-            [*limited, *command, "--out", self.out, "--max-rate", "0", "--max-sessions", "8", *options],
-            cwd=self.directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *options: str, max_file_kib: int = 0) -> tuple[int, str, str]:
-        process = self.start(*options, max_file_kib=max_file_kib)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
 
     def pages(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.directory / "pages.jsonl").read_bytes().splitlines()]
@@ -75,36 +72,34 @@ class Shell:
         return self.records.stat().st_size if self.records.exists() else 0
 
 
-def test_the_job_prints_one_object_for_machines(tmp_path: Path) -> None:
+def test_the_job_prints_one_object_for_machines(tmp_path: Path, bed: Bed) -> None:
     """With the names that are promised, and nothing else on the standard output."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, ["# pages", *bed.page_urls(50), bed.page_url(0)], bed.proxy_lines)
+    shell = Shell(tmp_path, ["# pages", *bed.page_urls(50), bed.page_url(0)], bed.proxy_lines)
 
-        status, out, err = shell.run("--json")
+    status, out, err = shell.run_apart("--json")
 
-        report = json.loads(out)
-        assert (status, err) == (0, "")
-        assert set(report) >= KEPT_NAMES
-        assert (report["urls"], report["pages"], report["failed"], report["resumed"]) == (50, 50, 0, 0)
-        assert report["duplicates"] == 1
-        assert {page["url"]: page["body"].encode() for page in shell.pages()} == {
-            bed.page_url(number): bed.page_body(number) for number in range(50)
-        }
+    report = json.loads(out)
+    assert (status, err) == (0, "")
+    assert set(report) >= KEPT_NAMES
+    assert (report["urls"], report["pages"], report["failed"], report["resumed"]) == (50, 50, 0, 0)
+    assert report["duplicates"] == 1
+    assert {page["url"]: page["body"].encode() for page in shell.pages()} == {
+        bed.page_url(number): bed.page_body(number) for number in range(50)
+    }
 
 
-def test_a_person_reads_what_happened(tmp_path: Path) -> None:
+def test_a_person_reads_what_happened(tmp_path: Path, bed: Bed) -> None:
     """In lines of at most 80 columns; a second run says that nothing was left."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.page_urls(50), bed.proxy_lines)
+    shell = Shell(tmp_path, bed.page_urls(50), bed.proxy_lines)
 
-        _, first, _ = shell.run()
-        _, second, _ = shell.run()
+    _, first, _ = shell.run()
+    _, second, _ = shell.run()
 
-        assert "50 of 50" in first
-        assert "wasted a page" in first
-        assert "working" in first
-        assert max(map(len, first.splitlines())) <= 80
-        assert "nothing was left to do" in second
+    assert "50 of 50" in first
+    assert "wasted a page" in first
+    assert "working" in first
+    assert max(map(len, first.splitlines())) <= 80
+    assert "nothing was left to do" in second
 
 
 @pytest.mark.parametrize(
@@ -122,20 +117,19 @@ def test_a_person_reads_where_the_failed_are(tmp_path: Path, out: str, failed: s
         assert f"1 in {failed}, and why; --retry-failed" in told
 
 
-def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path) -> None:
+def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path, bed: Bed) -> None:
     """The classic goes on looking until as many work as it was told; a person cannot guess that."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines)
+    shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines)
 
-        _, out, _ = shell.run("--policy", "classic", "--max-sessions", "100")
+    _, out, _ = shell.run("--policy", "classic", "--max-sessions", "100")
 
-        assert re.search(r"hint +--max-sessions \d+ would use those that work", out)
+    assert re.search(r"hint +--max-sessions \d+ would use those that work", out)
 
 
-def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
+def test_quiet_prints_errors_alone(tmp_path: Path, bed: Bed) -> None:
     """Nothing where all is well; lines that are left out, and why a job stopped, on the standard error."""
-    with TestbedProcess(World(proxies=5, banned_share=1.0)) as bed:
-        shell = Shell(tmp_path, [bed.page_url(1), "no url"], bed.proxy_lines)
+    with TestbedProcess(World(proxies=5, banned_share=1.0)) as banned:
+        shell = Shell(tmp_path, [banned.page_url(1), "no url"], banned.proxy_lines)
 
         status, out, err = shell.run("--quiet", "--max-wait", "0")
 
@@ -143,59 +137,55 @@ def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
         assert "left out: urls.txt, line 2" in err
         assert "nothing works at" in err
         assert "1 URL is pending" in err
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.page_urls(3), bed.proxy_lines)
+    shell = Shell(tmp_path, bed.page_urls(3), bed.proxy_lines)
 
-        assert shell.run("--quiet", "--out", "good.jsonl") == (0, "", "")
+    assert shell.run("--quiet", "--out", "good.jsonl") == (0, "", "")
 
 
-def test_a_mark_at_the_beginning_of_the_list_is_no_part_of_it(tmp_path: Path) -> None:
+def test_a_mark_at_the_beginning_of_the_list_is_no_part_of_it(tmp_path: Path, bed: Bed) -> None:
     """Some editors write a byte-order mark."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, [f"\ufeff{bed.page_url(1)}"], bed.proxy_lines)
+    shell = Shell(tmp_path, [f"\ufeff{bed.page_url(1)}"], bed.proxy_lines)
 
-        status, out, _ = shell.run("--json")
+    status, out, _ = shell.run("--json")
 
-        assert (status, json.loads(out)["pages"]) == (0, 1)
+    assert (status, json.loads(out)["pages"]) == (0, 1)
 
 
-def test_urls_come_from_the_standard_input_as_well(tmp_path: Path) -> None:
+def test_urls_come_from_the_standard_input_as_well(tmp_path: Path, bed: Bed) -> None:
     """Named as a dash."""
-    with TestbedProcess(WORLD) as bed:
-        Shell(tmp_path, [], bed.proxy_lines)
-        command = [sys.executable, "-m", "proxysieve", "fetch", "-", "--proxies", "proxies.txt", "--out", "p.jsonl"]
+    Shell(tmp_path, [], bed.proxy_lines)
+    command = [sys.executable, "-m", "proxysieve", "fetch", "-", "--proxies", "proxies.txt", "--out", "p.jsonl"]
 
-        done = subprocess.run(
-            [*command, "--json"], cwd=tmp_path, input=bed.page_url(1), capture_output=True, text=True, check=True
-        )
+    done = subprocess.run(
+        [*command, "--json"], cwd=tmp_path, input=bed.page_url(1), capture_output=True, text=True, check=True
+    )
 
-        assert json.loads(done.stdout)["pages"] == 1
+    assert json.loads(done.stdout)["pages"] == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_after_kill_9_every_page_stands_once(tmp_path: Path, name: str) -> None:
+def test_after_kill_9_every_page_stands_once(tmp_path: Path, bed: Bed, name: str) -> None:
     """Whatever moment it is killed at, the same command goes on, and what was learned is still known."""
     rng = random.Random(4)
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.page_urls(600), bed.proxy_lines, name)
-        for _ in range(4):
-            before = shell.page_count()
-            process = shell.start("--quiet")
-            shell.wait_for_pages(process, before + rng.randrange(1, 90))
-            if rng.random() < 0.5:
-                shell.wait_for_a_write(process)
-            process.kill()
-            process.communicate()
+    shell = Shell(tmp_path, bed.page_urls(300), bed.proxy_lines, name)
+    for _ in range(4):
+        before = shell.page_count()
+        process = shell.start("--quiet")
+        shell.wait_for_pages(process, before + rng.randrange(1, 45))
+        if rng.random() < 0.5:
+            shell.wait_for_a_write(process)
+        process.kill()
+        process.communicate()
 
-        status, out, _ = shell.run("--json")
+    status, out, _ = shell.run("--json")
 
-        report = json.loads(out)
-        assert status == 0
-        assert report["resumed"] >= 4
-        assert report["pages"] == 600
-        assert sorted(read_bodies(f"{tmp_path}/{name}")) == sorted(
-            (url, bed.page_body(number)) for number, url in enumerate(bed.page_urls(600))
-        )
+    report = json.loads(out)
+    assert status == 0
+    assert report["resumed"] >= 4
+    assert report["pages"] == 300
+    assert sorted(read_bodies(f"{tmp_path}/{name}")) == sorted(
+        (url, bed.page_body(number)) for number, url in enumerate(bed.page_urls(300))
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -278,7 +268,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, name: str, k
     with TestbedProcess(World(proxies=5)) as bed:
         shell = Shell(tmp_path, bed.page_urls(100), bed.proxy_lines, name)
 
-        status, _, err = shell.run("--store", "memory:", max_file_kib=kib)
+        status, _, err = shell.run_apart("--store", "memory:", max_file_kib=kib)
         again, out, _ = shell.run("--json", "--store", "memory:")
 
         assert status == 2
@@ -310,7 +300,7 @@ def test_a_read_only_directory_is_told_in_one_sentence(
 def test_an_output_that_is_in_use_is_refused(tmp_path: Path) -> None:
     """Two jobs would write into each other's pages."""
     with TestbedProcess(World(proxies=5, latency_seconds=0.2)) as bed:
-        shell = Shell(tmp_path, bed.page_urls(20_000), bed.proxy_lines)
+        shell = Shell(tmp_path, bed.page_urls(2_000), bed.proxy_lines)
         process = shell.start()
         shell.wait_for_pages(process, 1)
 
@@ -375,17 +365,16 @@ def test_the_standard_input_is_one_list_only(tmp_path: Path) -> None:
     assert "the standard input cannot be both the URLs and the proxies" in done.stderr
 
 
-def test_a_list_that_becomes_unusable_is_told_of(tmp_path: Path) -> None:
+def test_a_list_that_becomes_unusable_is_told_of(tmp_path: Path, bed: Bed) -> None:
     """Once, and in a sentence, also without --verbose: whoever changed it would think that it was taken."""
-    with TestbedProcess(WORLD) as bed:
-        shell = Shell(tmp_path, bed.page_urls(5_000), bed.proxy_lines)
-        process = shell.start("--quiet", "--max-rate", "50")
-        shell.wait_for_pages(process, 1)
+    shell = Shell(tmp_path, bed.page_urls(5_000), bed.proxy_lines)
+    process = shell.start("--quiet", "--max-rate", "50")
+    shell.wait_for_pages(process, 1)
 
-        (tmp_path / "proxies.txt").write_text("# none\n")
-        line = process.stderr.readline() if process.stderr else ""
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+    (tmp_path / "proxies.txt").write_text("# none\n")
+    line = process.stderr.readline() if process.stderr else ""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
 
     assert line == "proxysieve: proxies.txt has no proxies any more; they stay as they were\n"
     assert (process.returncode, out, err) == (130, "", "")

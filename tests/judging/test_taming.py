@@ -81,20 +81,22 @@ def test_usual_markup_has_the_same_elements_before_and_after(markup: str) -> Non
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.lists(hostile.tags(), max_size=30).map("".join).map(lambda text: text.encode("utf-8", "surrogatepass") * 30))
-@example(b"<b id=1><div>" * 500 + b"</b>" * 900)
-@example(b"".join(b"<b id=%d>" % number for number in range(500)) + b"<p>x" * 500)
-@example(b'<a ="x b="y></a><div ="' * 300)
-@example(b"<div><object></div>" * 500)
-@example(b"<svg><p>" * 500 + b"</p>" * 900)
-@example(b'<div a="' + b"<div>" * 500)
-@example(b"<scriptx></script><div></script>" * 300)
-@example(b"<table><tr><td><a><div>" * 300)
-@example(b"<div>" * 300 + b"</p>" * 300)
-@example(b"<math><annotation-xml encoding=text/html><div>" * 300)
-def test_no_page_is_deep_or_grows_when_it_is_parsed(body: bytes) -> None:
+@given(st.lists(hostile.tags(), max_size=30).map("".join))
+@example("<b id=1><div>" * 20 + "</b>" * 40)
+@example("".join(f"<b id={number}>" for number in range(500)) + "<p>x" * 20)
+@example('<a ="x b="y></a><div ="' * 10)
+@example("<div><object></div>" * 20)
+@example("<svg><p>" * 20 + "</p>" * 40)
+@example('<div a="' + "<div>" * 20)
+@example("<scriptx></script><div></script>" * 10)
+@example("<table><tr><td><a><div>" * 10)
+@example("<div>" * 10 + "</p>" * 10)
+@example("<math><annotation-xml encoding=text/html><div>" * 10)
+@example("<b/>" * 40 + "<svg>")
+@example("<svg>" + "<input>" * 40)
+def test_no_page_is_deep_or_grows_when_it_is_parsed(part: str) -> None:
     """What a parser takes time for: the depth at which it works, and what it opens anew."""
-    tamed = tame(body)
+    tamed = tame(part.encode("utf-8", "surrogatepass") * 30)
 
     nodes = LexborHTMLParser(tamed.markup).css("*")
     # A table row or a cell may bring two with it that were not written.

@@ -231,11 +231,13 @@ class _Taming:
             self._close(*ended)
         self.tag_count += 1
         self._child_counts[-1] += 1
-        is_closed = inside.endswith(b"/") and (counts[b"svg"] > 0 or counts[b"math"] > 0)
-        self._write(name, inside, is_closed=is_closed)
-        if is_closed or kind.is_void:
+        # There "/>" ends an element, and what is void elsewhere is open. The end of <br> would be read as another <br>.
+        is_foreign = (counts[b"svg"] > 0 or counts[b"math"] > 0) and name != b"br"
+        self._write(name, inside)
+        if kind.is_void and not is_foreign:
             return False
-        if len(self._open) >= DEEPEST or (kind.is_format and self._format_count >= MOST_FORMATS):
+        is_closed = is_foreign and (kind.is_void or inside.endswith(b"/"))
+        if is_closed or len(self._open) >= DEEPEST or (kind.is_format and self._format_count >= MOST_FORMATS):
             self._pieces.append(b"</%b>" % name)
             return False
         self._open.append(name)
@@ -277,7 +279,7 @@ class _Taming:
         self._format_count -= name in FORMATS
         self._pieces.append(b"</%b>" % name)
 
-    def _write(self, name: bytes, inside: bytes, *, is_closed: bool = False) -> None:
+    def _write(self, name: bytes, inside: bytes) -> None:
         """Write a tag with a limited number of attributes, so that it can be read in one way only."""
         if not inside:
             self._pieces.append(b"<%b>" % name)
@@ -285,4 +287,4 @@ class _Taming:
         pairs = ATTRIBUTE.findall(inside)[:MOST_ATTRIBUTES]
         self._attribute_count += len(pairs)
         attributes = b" ".join([b"%b%b" % pair for pair in pairs])
-        self._pieces.append(b"<%b %b%b>" % (name, attributes, b" /" if is_closed else b""))
+        self._pieces.append(b"<%b %b>" % (name, attributes))
