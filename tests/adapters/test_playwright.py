@@ -252,7 +252,7 @@ async def look_into_mirror(bed: Testbed, chromium: BrowserType, store: Path) -> 
 async def test_a_browser_that_sessions_cannot_be_is_refused(playwright: Playwright) -> None:
     """In words that say which one is wanted."""
     async with SessionPool(["http://proxy.example:8000"], store="memory:") as pool:
-        with pytest.raises(ConfigError, match=r"by Chromium, not by firefox: hand over playwright\.chromium"):
+        with pytest.raises(ConfigError, match=r"in Chromium, not in firefox: hand over playwright\.chromium"):
             async with browser(pool, playwright.firefox):
                 raise AssertionError("it was opened")
 
