@@ -26,7 +26,7 @@ from typing import NamedTuple
 import msgspec
 
 from measure import BLOCK_STYLES, Bench, Cell, Command, SavedPage, Usage, usage_if_ended
-from proxysieve.pool.settings import POLICIES
+from proxysieve.core.policies import POLICIES
 from proxysieve.testbed import Limit, TestbedProcess, Truth, World
 from rivals_task import Task
 

@@ -13,10 +13,10 @@ from tests.fakes import OK, SITE, URL, InTurn, Scripted, answers, facts_of
 
 from proxysieve import Proxy, ProxyList, Request, Response, Session, SessionPool
 from proxysieve.clock import VirtualClock, settle
+from proxysieve.core.policies import POLICIES
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls
 from proxysieve.pool.events import PoolEvent, ProxiesJoined
-from proxysieve.pool.settings import POLICIES
 from proxysieve.testbed import Testbed, World
 
 SECRET = "s3cr3t-t0ken"

@@ -33,10 +33,10 @@ from proxysieve import (
 )
 from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Scope
+from proxysieve.core.policies import POLICIES
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.pool.attempts import Headers
 from proxysieve.pool.events import PoolEvent, TryEnded
-from proxysieve.pool.settings import POLICIES
 from proxysieve.testbed import Testbed, TestbedProcess, World
 
 

@@ -27,6 +27,7 @@ from proxysieve import (
     Verdict,
 )
 from proxysieve.clock import VirtualClock, settle
+from proxysieve.core.policies import POLICIES
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
 from proxysieve.core.site.policy import Choice, NotBefore
@@ -34,7 +35,6 @@ from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import SignFunction
 from proxysieve.pool.events import PoolEvent
-from proxysieve.pool.settings import POLICIES
 
 
 class Held:
@@ -84,7 +84,7 @@ class Starving(Adaptive):
 
 def starve(monkeypatch: pytest.MonkeyPatch) -> Starving:
     policy = Starving()
-    monkeypatch.setitem(POLICIES, "adaptive", lambda *_: policy)
+    monkeypatch.setattr("proxysieve.pool.settings.POLICIES", {**POLICIES, "adaptive": lambda *_: policy})
     return policy
 
 

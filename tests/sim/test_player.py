@@ -15,10 +15,10 @@ from tests.sim.scripts import OK, B, E, Script, played, scenario
 from proxysieve import Request, Response, Session, SessionPool
 from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Outcome
+from proxysieve.core.policies import POLICIES
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.site.policy import Choice, Open
 from proxysieve.core.site.state import SiteState
-from proxysieve.pool.settings import POLICIES
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
 from proxysieve.sim.engines import Engines, plain_proxy

@@ -34,12 +34,13 @@ from proxysieve.cli.options import (
 )
 from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
+from proxysieve.core.policies import POLICIES
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_url_files
 from proxysieve.lists.proxy_list import ProxyList
-from proxysieve.pool.settings import POLICIES, defaults
+from proxysieve.pool.settings import defaults
 from proxysieve.text_file import STANDARD_INPUT
 
 INCOMPLETE = 1

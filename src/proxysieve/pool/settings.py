@@ -17,10 +17,7 @@ from msgspec import Meta
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
-from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.policies.classic import Classic
-from proxysieve.core.policies.round_robin import RoundRobin
-from proxysieve.core.policies.uniform_random import UniformRandom
+from proxysieve.core.policies import POLICIES
 from proxysieve.core.site.policy import Policy
 from proxysieve.errors import ConfigError
 from proxysieve.judging.tables import OwnSign
@@ -38,14 +35,6 @@ V = TypeVar("V")
 Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
-
-# Each makes its policy from max_sessions and thrift.
-POLICIES: dict[str, Callable[[int, float], Policy]] = {
-    "adaptive": lambda _, thrift: Adaptive(thrift),
-    "classic": lambda max_sessions, _: Classic(max_sessions),
-    "round_robin": lambda *_: RoundRobin(),
-    "uniform_random": lambda *_: UniformRandom(),
-}
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):

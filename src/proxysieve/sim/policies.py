@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from proxysieve.core.policies.adaptive import Adaptive
-from proxysieve.core.policies.classic import Classic
-from proxysieve.core.policies.round_robin import RoundRobin
-from proxysieve.core.policies.uniform_random import UniformRandom
+from functools import partial
+
+from proxysieve.core.policies import POLICIES
 from proxysieve.errors import ConfigError
 from proxysieve.sim.engines import by_engine
 from proxysieve.sim.rivals.apify_2019 import Apify2019
@@ -19,11 +18,10 @@ from proxysieve.sim.rivals.rotation import AnyAddress, InTurn
 from proxysieve.sim.rivals.stygian import Stygian
 from proxysieve.sim.rivals.zyte import Zyte
 
+# As a pool has them unless it is told otherwise.
+MAX_SESSIONS, THRIFT = 100, 1.0
 RECRUITS: dict[str, Recruit] = {
-    "adaptive": by_engine(Adaptive),
-    "classic": by_engine(Classic),
-    "round_robin": by_engine(RoundRobin),
-    "uniform_random": by_engine(UniformRandom),
+    **{name: by_engine(partial(make, MAX_SESSIONS, THRIFT)) for name, make in POLICIES.items()},
     "random": AnyAddress,
     "in_turn": InTurn,
     "apify_2019": Apify2019,
