@@ -139,14 +139,14 @@ proven        up to 8 in flight
               an exit: 12 in 1 s, 120 in 64 s
               a network: nothing beyond 3 requests
 recovery      works again after    1 min  10 min     1 h   1 day
-              worked                 7 %    30 %    48 %  99.6 %  12 re-checks
-              never worked         0.4 %    30 %    48 %  99.6 %  1 re-check
-              dead                   0 %    30 %    48 %  99.6 %  0 re-checks
+              worked                 7 %    30 %    48 %  99.6 %  12 rechecks
+              never worked         0.4 %    30 %    48 %  99.6 %  1 recheck
+              dead                   0 %    30 %    48 %  99.6 %  0 rechecks
 signs         status-403: 12 blocks, as others got the page; 1 page refused to
               all, also to sessions that work elsewhere
               empty-body: 3 pages refused to all, also to sessions that work
               elsewhere
-held          1 session refused last, but not given up yet:
+held          1 session refused last, and not ended yet:
               k3j9x2ab on http://user:***@10.1.2.3:8000, 5 s ago: status 403
 next          session k3j9x2ab on http://user:***@10.1.2.3:8000: rested longest,
               beyond what is proven"""

@@ -98,7 +98,7 @@ async def crawl(world: World, page_count: int, folder: Path, **changes: object) 
 
 async def _standings(bed: Testbed, folder: Path) -> dict[str, str]:
     site, store = site_of(bed.site_url), SqliteStore(folder)
-    records = await store.look(site)
+    records = await store.load(site)
     await store.close()
     engine = Engine(site, Catalog(read_proxies(bed.proxy_lines)[0]), Adaptive(), records=records)
     places = [urlsplit(line).netloc.rpartition("@")[2] for line in bed.proxy_lines]

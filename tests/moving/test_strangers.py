@@ -388,7 +388,7 @@ def snapshot(store: Path) -> list[Record]:
     async def look() -> list[Record]:
         kept_ = SqliteStore(str(store))
         try:
-            return [*await kept_.look_at_all()]
+            return [*await kept_.load()]
         finally:
             await kept_.close()
 

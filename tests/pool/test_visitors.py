@@ -64,7 +64,7 @@ class Seen:
 async def kept_at(folder: Path) -> dict[str, set[str]]:
     """What a store keeps of the site: keys by kind."""
     store = SqliteStore(folder)
-    records = await store.look(SITE)
+    records = await store.load(SITE)
     await store.close()
     return {kind: {one.key for one in records if one.kind == kind} for kind in ("session", "data", "browser", "exit")}
 

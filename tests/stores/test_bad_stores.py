@@ -41,7 +41,7 @@ async def fill(directory: Path, wanted: Sequence[Record] = (kept(0),)) -> None:
     """Make a store there, or empty the one that is there, have it keep those *wanted* and close it."""
     store = SqliteStore(directory)
     fence = await store.claim("", TTL_SECONDS)
-    for site in await store.sites():
+    for site in {one.site for one in await store.load()}:
         await store.forget(site, fence)
     await store.save([*wanted], fence)
     await store.close()
@@ -202,7 +202,7 @@ class TestPermissions:
         store = SqliteStore(tmp_path / "store")
 
         with closed(tmp_path / "store" / DATABASE, 0o400):
-            found = await store.look("shop.example")
+            found = await store.load("shop.example")
         await store.close()
 
         assert found == [kept(0)]
@@ -286,7 +286,7 @@ async def test_what_a_database_that_is_gone_has_left_does_no_harm(
     await fill(crashed, [kept(7)])
 
     assert await records(crashed) == [kept(7)]
-    assert f"{DATABASE}-wal was removed: it is of no use without its database" in caplog.text
+    assert f"{DATABASE}-wal was removed: its database is gone" in caplog.text
 
 
 async def test_a_pipe_is_no_database(tmp_path: Path) -> None:

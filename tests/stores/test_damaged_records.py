@@ -76,7 +76,7 @@ async def looked(directory: Path, *sites: str) -> list[Record]:
     """What a command finds there that changes nothing."""
     store = SqliteStore(directory)
     try:
-        return [one for site in sites for one in await store.look(site)]
+        return [one for site in sites for one in await store.load(site)]
     finally:
         await store.close()
 
@@ -198,8 +198,8 @@ async def test_a_damaged_site_is_none(tmp_path: Path) -> None:
     change(database, f"UPDATE records SET site = 'shoq.example' {OF_DAMAGED}")
     store = SqliteStore(tmp_path)
 
-    assert await store.sites() == ["other.example", SITE]
-    assert "shoq.example" not in {one.site for one in await store.look_at_all()}
+    assert sorted({one.site for one in await store.load()}) == ["other.example", SITE]
+    assert "shoq.example" not in {one.site for one in await store.load()}
     await store.close()
 
 
@@ -259,8 +259,8 @@ async def use(directory: Path) -> None:
         assert sort_of(await loaded(directory, *ALL_SITES)) <= saved
         store = SqliteStore(directory)
         try:
-            assert sort_of(await store.look_at_all()) <= saved
-            assert set(await store.sites()) <= {*ALL_SITES}
+            assert sort_of(await store.load()) <= saved
+            assert sort_of(await store.load(kinds=["exit", "site"])) <= saved
             fence = await store.claim("", TTL_SECONDS)
             await store.save(RECORDS, fence)
             assert sort_of(await store.load(SITE)) == sort_of([one for one in RECORDS if one.site == SITE])

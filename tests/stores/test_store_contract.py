@@ -30,8 +30,20 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await store.close()
 
 
+@pytest.fixture
+async def reader(store: Store, tmp_path: Path) -> AsyncIterator[Store]:
+    """The same store without a claim: a second one in the same place, if it has a place."""
+    reader = open_store(tmp_path / "store") if isinstance(store, SqliteStore) else store
+    yield reader
+    await reader.close()
+
+
 def record(key: str, value: bytes | None = b"{}", *, site: str = "shop.example", kind: str = "exit") -> Record:
     return Record(site, kind, key, value)
+
+
+def in_order(records: list[Record]) -> list[Record]:
+    return sorted(records, key=lambda one: (one.site, one.kind))
 
 
 async def kept(store: Store, site: str = "shop.example") -> dict[tuple[str, str], bytes | None]:
@@ -111,12 +123,56 @@ async def test_who_was_overtaken_saves_nothing(store: Store) -> None:
     await store.save([record("a", b"1")], old)
     new = await store.claim("", TTL_SECONDS)
 
-    with pytest.raises(StoreError, match="claimed by somebody else"):
+    with pytest.raises(StoreError, match="another process claimed"):
         await store.save([record("a", None), record("b")], old)
 
     assert await kept(store) == {("exit", "a"): b"1"}
     await store.save([record("b")], new)
     assert await kept(store) == {("exit", "a"): b"1", ("exit", "b"): b"{}"}
+
+
+async def test_it_is_read_without_a_claim(store: Store, reader: Store) -> None:
+    """One site or all, all kinds or some; and whoever writes goes on undisturbed."""
+    fence = await store.claim("", TTL_SECONDS)
+    sites, kinds = ("a.example", "b.example"), ("cookies", "exit", "site")
+    records = [record("k", site=site, kind=kind) for site in sites for kind in kinds]
+    await store.save(records, fence)
+
+    for one in (store, reader):
+        assert in_order(await one.load()) == records
+        assert in_order(await one.load("b.example")) == records[3:]
+        assert in_order(await one.load(kinds=["exit", "site"])) == [*records[1:3], *records[4:]]
+        assert await one.load("a.example", ["cookies"]) == records[:1]
+        assert await one.load("c.example") == await one.load(kinds=["session"]) == []
+    await store.save([record("k", None, site="a.example", kind="cookies")], fence)
+
+    assert await reader.load("a.example", ["cookies"]) == []
+
+
+async def test_a_site_is_forgotten(store: Store, reader: Store) -> None:
+    """Whole, and no other; the claim goes on."""
+    fence = await store.claim("", TTL_SECONDS)
+    other = record("a", site="other.example")
+    await store.save([record("a"), record("a", kind="cookies"), other], fence)
+
+    await store.forget("shop.example", fence)
+    await store.forget("never.example", fence)
+
+    assert await store.load() == await reader.load() == [other]
+    await store.save([record("b")], fence)
+    assert await kept(store) == {("exit", "b"): b"{}"}
+
+
+async def test_who_was_overtaken_forgets_nothing(store: Store) -> None:
+    """As with a save."""
+    old = await store.claim("", TTL_SECONDS)
+    await store.save([record("a")], old)
+    await store.claim("other", TTL_SECONDS)
+
+    with pytest.raises(StoreError, match="another process claimed"):
+        await store.forget("shop.example", old)
+
+    assert await store.load() == [record("a")]
 
 
 async def test_closing_twice_does_no_harm(store: Store) -> None:
@@ -152,10 +208,11 @@ async def test_a_store_is_a_dictionary(
 
 
 def test_a_path_opens_a_directory_and_a_word_opens_memory(tmp_path: Path) -> None:
-    """What is no URL is a path; nothing is made before it is used."""
+    """What is no URL is a path, a store is itself; nothing is made before it is used."""
     stores = [open_store("memory:"), open_store(str(tmp_path / "here")), open_store(tmp_path / "there")]
 
     assert [type(store) for store in stores] == [MemoryStore, SqliteStore, SqliteStore]
+    assert [open_store(store) for store in stores] == stores
     assert repr(stores[1]) == f"<SqliteStore {tmp_path / 'here'}>"
     assert list(tmp_path.iterdir()) == []
 

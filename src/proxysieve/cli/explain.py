@@ -37,11 +37,11 @@ from proxysieve.core.story.values import (
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import Proxies, read_proxies
 
-# What a line has room for; the JSON has all.
-LIMITS_SHOWN, PROVEN_SHOWN, CONTRASTS_SHOWN, DOUBTS_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5
+# More have no room in a line; the JSON has all.
+LIMITS_SHOWN, PROVEN_SHOWN, SIGNS_SHOWN, HELD_SHOWN, STORIES_SHOWN = 5, 6, 4, 3, 5
 # A number stays with its unit.
 BETWEEN = re.compile(r"(?<=\d) (?=(?:s|min|h|days)\b|%)")
-# What is shorter would be rounded to nothing.
+# Less would be rounded to nothing.
 SHORTEST_SECONDS = 0.05
 RECOVERY_LABELS = ("1 min", "10 min", "1 h", "1 day")
 
@@ -67,9 +67,9 @@ def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: b
 
     SITE is a name such as shop.example, or a URL there. SESSION is the name of a session, or the address of a
     proxy without its credentials: host:port. A job may be running meanwhile: nothing is changed. The store knows
-    proxies only by hashes, so without the job's list they could not be named.
+    proxies only by hashes; the job's list gives them their names.
 
-    What comes next is told for a run that begins now, with --max-rate 0.
+    The next request is that of a run which begins now, with --max-rate 0.
 
     \b
     Example:
@@ -89,7 +89,7 @@ def explain(site: str, session: str, proxies: Proxies, store: str, *, as_json: b
 
 
 def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> SubjectStory:
-    """The story of the session called *wanted*, or of the proxies there.
+    """The story of the session named *wanted*, or of the proxies at that address.
 
     Raises:
         ConfigError: There is neither.
@@ -97,7 +97,7 @@ def tell_subject(engine: Engine, wanted: str, now: float, rng: Random) -> Subjec
     story = tell_session(engine, wanted, now, rng)
     if story:
         return SubjectStory(site=engine.site, at=now, exits=[], sessions=[story])
-    # Whoever pastes a whole line pastes a password.
+    # A pasted line of the list has a password.
     scheme, mark, behind = wanted.rpartition("://")
     address = f"{scheme}{mark}{behind.rpartition('@')[2]}"
     exits = tell_exits(engine, address, now)
@@ -116,7 +116,7 @@ def describe_site(story: SiteStory) -> str:
 
 
 def describe_subject(story: SubjectStory) -> str:
-    """The story of a session, or of proxies, likewise."""
+    """The same for a session, or for proxies."""
     blocks = [_exit_lines(one, story.at) for one in story.exits[:STORIES_SHOWN]]
     blocks += [_session_lines(one, story.at, is_whole=not story.exits) for one in story.sessions[:STORIES_SHOWN]]
     left_out = len(story.exits) + len(story.sessions) - len(blocks)
@@ -153,7 +153,7 @@ def _site_lines(story: SiteStory) -> Iterator[str]:
     yield from _proven_lines(story)
     yield from _recovery_lines(story.recoveries)
     yield from _sign_lines(story.signs)
-    yield from _doubt_lines(story)
+    yield from _held_lines(story)
     yield from _next_lines(story.next, story.at)
 
 
@@ -215,7 +215,7 @@ def _proven_lines(story: SiteStory) -> Iterator[str]:
     beyond = f"up to {story.in_flight_count}" if story.in_flight_count > least else f"nothing beyond {least}"
     yield _line("proven", f"{beyond} in flight")
     for pace, whose in (story.exits, "an exit"), (story.networks, "a network"):
-        # The widest windows tell most of what is borne.
+        # The widest windows say most.
         proven = [f"{one.request_count:,} in {span(one.window_seconds)}" for one in pace.proven[-PROVEN_SHOWN:]]
         yield _line("", f"{whose}: {', '.join(proven) or f'nothing beyond {pace.unproven_count} requests'}")
 
@@ -224,12 +224,12 @@ def _recovery_lines(recoveries: list[RecoveryStory]) -> Iterator[str]:
     yield _line("recovery", f"{'works again after':<18}" + "".join(f"{label:>8}" for label in RECOVERY_LABELS))
     for one in recoveries:
         chances = "".join(f"{share(chance):>8}" for chance in one.chances)
-        based = f"{one.recheck_count:,.0f} re-check{'' if round(one.recheck_count) == 1 else 's'}"
+        based = f"{one.recheck_count:,.0f} recheck{'' if round(one.recheck_count) == 1 else 's'}"
         yield f"{'':<{LABEL_WIDTH}}{one.history:<18}{chances}  {based}"
 
 
 def _sign_lines(signs: list[SignStory]) -> Iterator[str]:
-    for one in signs[:CONTRASTS_SHOWN]:
+    for one in signs[:SIGNS_SHOWN]:
         said = []
         if one.blocked_count:
             said.append(f"{count(one.blocked_count, 'block')}, as others got the page")
@@ -238,15 +238,15 @@ def _sign_lines(signs: list[SignStory]) -> Iterator[str]:
         yield _line("signs" if one is signs[0] else "", f"{one.sign}: {'; '.join(said)}")
 
 
-def _doubt_lines(story: SiteStory) -> Iterator[str]:
+def _held_lines(story: SiteStory) -> Iterator[str]:
     if story.alarm_at is not None:
         yield _line("alarm", f"everything fails, for {span(story.at - story.alarm_at)} now")
     if not story.held_sessions:
         yield _line("held", "none")
         return
-    yield _line("held", f"{count(len(story.held_sessions), 'session')} refused last, but not given up yet:")
-    for doubt in story.held_sessions[:DOUBTS_SHOWN]:
-        yield _line("", f"{doubt.session} on {doubt.proxy}, {ago(doubt.at, story.at)}: {doubt.why}")
+    yield _line("held", f"{count(len(story.held_sessions), 'session')} refused last, and not ended yet:")
+    for held in story.held_sessions[:HELD_SHOWN]:
+        yield _line("", f"{held.session} on {held.proxy}, {ago(held.at, story.at)}: {held.why}")
 
 
 def _next_lines(story: NextStory, now: float) -> Iterator[str]:
@@ -301,7 +301,7 @@ def _answer_lines(story: ExitStory, now: float) -> Iterator[str]:
     if story.last_bad_at is not None:
         yield _line("last bad", f"{ago(story.last_bad_at, now)}: {story.last_bad_why}")
     if story.cooldown_until is not None:
-        yield _line("rests", f"for {span(story.cooldown_until - now)}")
+        yield _line("cooling down", f"for {span(story.cooldown_until - now)}")
     for number, use in enumerate(story.uses):
         yield _line("" if number else "limits", _use(use))
 

@@ -1,4 +1,4 @@
-"""``proxysieve forget``: all of one site, out of the store."""
+"""``proxysieve forget``: delete one site from the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option
 from proxysieve.cli.printing import echo_json
 from proxysieve.cli.show import line
-from proxysieve.cli.stored import load_first, site_names, store_at, unknown
+from proxysieve.cli.stored import known_sites, load_known, opened
 from proxysieve.cli.words import count
 from proxysieve.judging.samples import samples_of
 from proxysieve.pool.session_pool import CLAIM_SECONDS
@@ -60,20 +60,15 @@ async def delete(site: str, where: str) -> ForgetReport:
         ConfigError: Nothing is known of it.
         StoreError: There is no such store, or a job writes in it.
     """
-    store = store_at(where)
-    try:
+    async with opened(where) as store:
         # Before the claim, which would make a store where there is none.
-        known = await store.sites()
+        known = await known_sites(store)
         fence = await store.claim("", CLAIM_SECONDS)
-        name, kept = await load_first(store, site_names(site))
-        if not kept:
-            raise unknown(site, known, where)
+        name, kept = await load_known(store, site, where)
         samples = samples_of(samples_directory(store), name, [one for one in known if one != name])
         for sample in samples:
             sample.unlink(missing_ok=True)
         await store.forget(name, fence)
-    finally:
-        await store.close()
     kinds = [record.kind for record in kept]
     return ForgetReport(
         site=name,

@@ -14,7 +14,7 @@ from proxysieve.cli.config import config_option
 from proxysieve.cli.options import command, json_option, kept_store_option, option, proxies_options
 from proxysieve.cli.printing import echo_json, echo_lines, escaped, printable
 from proxysieve.cli.show import line
-from proxysieve.cli.stored import damaged, load_first, read_records, site_names, store_at
+from proxysieve.cli.stored import damaged, load_first, opened, read_records, site_names
 from proxysieve.cli.words import count
 from proxysieve.clock import SystemClock
 from proxysieve.core.fingerprints.offered import FINGERPRINTS
@@ -145,9 +145,8 @@ async def take_in(
         ConfigError: Their site is not known, or something about them is wrong.
         StoreError: A job writes to the store at *where*, or the store cannot be used.
     """
-    wanted = _site_of(read, site)
-    store, rng = store_at(where), Random(0)
-    try:
+    wanted, rng = _site_of(read, site), Random(0)
+    async with opened(where) as store:
         fence = await store.claim("", CLAIM_SECONDS)
         name, kept = await load_first(store, wanted)
         if isinstance(read, FoundSessions):
@@ -160,8 +159,6 @@ async def take_in(
         except msgspec.DecodeError as error:
             raise damaged(name, where, error) from error
         await store.save(arrival.records, fence)
-    finally:
-        await store.close()
     return _report(name, read, arrival)
 
 

@@ -1,4 +1,4 @@
-"""``proxysieve sessions``: what a store knows, in tables: its sites, or the sessions of one."""
+"""``proxysieve sessions``: a table of the sites in a store, or of the sessions of one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from operator import attrgetter
 from random import Random
 
 import click
@@ -14,7 +15,7 @@ import msgspec
 from proxysieve.cli.config import config_option
 from proxysieve.cli.options import Count, command, json_option, kept_store_option, option, optional_proxies_options
 from proxysieve.cli.printing import echo_json, echo_lines, printable, wrapped
-from proxysieve.cli.stored import list_of, load, read_records, stand_ins, store_at
+from proxysieve.cli.stored import list_of, load, opened, read_records, stand_ins
 from proxysieve.cli.words import ago, count, moment, span, table
 from proxysieve.clock import SystemClock
 from proxysieve.core.fingerprints.offered import ChangedFingerprints
@@ -26,13 +27,15 @@ from proxysieve.core.story.values import HELD_BACK, Permission, SessionStory, Si
 from proxysieve.lists.proxy_list import Proxies
 
 ROWS_SHOWN = 20
+# The kinds of records that a summary needs: cookies and pages are not read.
+SUMMARIZED = ("site", "session", "exit", "lore")
 
 
 class SitesStory(msgspec.Struct, frozen=True, kw_only=True):
     """The sites of a store.
 
     Attributes:
-        site_count: All of them, also those that are not told of.
+        site_count: All of them, also those that are not shown.
     """
 
     at: float
@@ -44,7 +47,7 @@ class SessionsStory(msgspec.Struct, frozen=True, kw_only=True):
     """The sessions of a site, the best first.
 
     Attributes:
-        session_count: All of them, also those that are not told of.
+        session_count: All of them, also those that are not shown.
         updated: Of sessions whose browser is not shown any more, how many go on as a newer version, by browser.
         ended: How many of them end, or are lost if they have a name of their own.
     """
@@ -61,7 +64,7 @@ class SessionsStory(msgspec.Struct, frozen=True, kw_only=True):
 @click.argument("site", default="", metavar="[SITE]")
 @optional_proxies_options
 @kept_store_option
-@option("--limit", default=ROWS_SHOWN, type=Count(min=0), metavar="COUNT", help="Tell of so many; 0 for all.")
+@option("--limit", default=ROWS_SHOWN, type=Count(min=0), metavar="COUNT", help="Show so many; 0 for all.")
 @json_option
 @config_option
 def sessions(site: str, proxies: Proxies | None, store: str, limit: int, *, as_json: bool) -> None:
@@ -90,18 +93,13 @@ async def tell_sites(where: str, proxies: Proxies | None, now: float, most: int)
     """The sites of the store at *where*, those used last first; *most* of them, if that is not 0.
 
     Raises:
-        ConfigError: It is no store on the disk, or the list cannot be read.
+        ConfigError: It is no store that outlasts a process, or the list cannot be read.
         StoreError: There is none, or it cannot be read.
     """
-    listed, store = list_of(proxies), store_at(where)
-    try:
-        kept = await store.look_at_all()
-    finally:
-        await store.close()
-    sites = [
-        summarize(_engine(site, [*records], listed, where), now)
-        for site, records in groupby(kept, key=lambda record: record.site)
-    ]
+    listed, by_site = list_of(proxies), attrgetter("site")
+    async with opened(where) as store:
+        kept = sorted(await store.load(kinds=SUMMARIZED), key=by_site)
+    sites = [summarize(_engine(site, [*records], listed, where), now) for site, records in groupby(kept, key=by_site)]
     sites.sort(key=lambda one: (-(one.last_used_at or 0.0), one.site))
     return SitesStory(at=now, site_count=len(sites), sites=sites[: most or None])
 
@@ -110,7 +108,7 @@ async def tell_site_sessions(where: str, site: str, proxies: Proxies | None, now
     """The sessions that the store at *where* keeps of *site*, the best first; *most* of them, if that is not 0.
 
     Raises:
-        ConfigError: It is no store on the disk, it knows nothing of the site, or the list cannot be read.
+        ConfigError: It is no store that outlasts a process, it knows nothing of the site, or the list cannot be read.
         StoreError: There is none, or it cannot be read.
     """
     listed = list_of(proxies)
@@ -183,7 +181,7 @@ def _row(story: SessionStory, now: float) -> tuple[str, ...]:
 
 
 def _free(permission: Permission, now: float) -> str:
-    """When it may be used."""
+    """When the session may be used."""
     if permission.is_granted:
         return "now"
     if permission.why.endswith(HELD_BACK):
@@ -192,7 +190,7 @@ def _free(permission: Permission, now: float) -> str:
 
 
 def _address(story: SessionStory) -> str:
-    """Where its proxy is, without who uses it, or what the list calls it; where neither is known, the hash."""
+    """The address of its proxy without credentials, or its name in the list; the hash if neither is known."""
     scheme, _, authority = story.exit.proxy.rpartition("://")
     shown = "" if scheme in {"", "http"} else f"{scheme}://"
     return f"{shown}{authority.rpartition('@')[2]}" if authority else story.exit.proxy_key

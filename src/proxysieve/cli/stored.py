@@ -1,8 +1,9 @@
-"""What a store on the disk keeps, for commands that look into it or move what is in it."""
+"""What a store keeps, for the commands that read, move or forget it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -15,25 +16,30 @@ from proxysieve.core.site.engine import Engine
 from proxysieve.errors import ConfigError, StoreError
 from proxysieve.lists.proxy_list import Proxies, read_proxies
 from proxysieve.site_of import former_names, site_of
-from proxysieve.stores.sqlite import SqliteStore
+from proxysieve.stores import Store, open_store
 
-# What a line has room for.
+# More have no room in a line.
 SITES_SHOWN = 5
 
 
-def store_at(where: str) -> SqliteStore:
-    """The store in the directory *where*.
+@asynccontextmanager
+async def opened(where: str) -> AsyncIterator[Store]:
+    """The store at *where*, closed afterwards.
 
     Raises:
-        ConfigError: It is no store on the disk.
+        ConfigError: It is no store that outlasts a process.
     """
-    if where == "memory:" or "://" in where:
+    if where == "memory:":
         raise ConfigError(f"cannot look into {where!r}: expected the directory of a store")
-    return SqliteStore(where)
+    store = open_store(where)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def site_names(site: str) -> list[str]:
-    """What a store may call *site*, which may be a URL there; what it calls a new one comes last.
+    """The names that a store may have for *site*, which may be a URL there. The last is the name of a new one.
 
     Raises:
         ConfigError: It is no URL.
@@ -43,26 +49,33 @@ def site_names(site: str) -> list[str]:
 
 
 async def read_records(where: str, site: str) -> tuple[str, list[Record]]:
-    """What the store at *where* keeps of *site*, which may be a URL there, and the name that it is kept by.
+    """The name that the store at *where* has for *site*, which may be a URL there, and what it keeps of it.
 
     Raises:
-        ConfigError: It is no store on the disk, or nothing is known of the site.
+        ConfigError: It is no store that outlasts a process, or nothing is known of the site.
         StoreError: There is none, or it cannot be read.
     """
-    store = store_at(where)
-    try:
-        for name in site_names(site):
-            records = await store.look(name)
-            if records:
-                return name, records
-        known = await store.sites()
-    finally:
-        await store.close()
-    raise unknown(site, known, where)
+    async with opened(where) as store:
+        return await load_known(store, site, where)
 
 
-async def load_first(store: SqliteStore, names: list[str]) -> tuple[str, list[Record]]:
-    """What *store* keeps of a site under the first of *names* that it knows, or else nothing under the last."""
+async def load_known(store: Store, site: str, where: str) -> tuple[str, list[Record]]:
+    """The same from *store*, which is open.
+
+    Raises:
+        ConfigError: Nothing is known of the site.
+    """
+    name, kept = await load_first(store, site_names(site))
+    if kept:
+        return name, kept
+    known = await known_sites(store)
+    more = f" and {len(known) - SITES_SHOWN:,} more" * (len(known) > SITES_SHOWN)
+    told = f"it knows of {', '.join(known[:SITES_SHOWN])}{more}" if known else "it is empty"
+    raise ConfigError(f"nothing is known of {site!r} in the store {where}: {told}")
+
+
+async def load_first(store: Store, names: list[str]) -> tuple[str, list[Record]]:
+    """The first of *names* that *store* knows, and what it keeps of that site; else the last, and nothing."""
     for name in names:
         kept = await store.load(name)
         if kept:
@@ -70,15 +83,13 @@ async def load_first(store: SqliteStore, names: list[str]) -> tuple[str, list[Re
     return names[-1], []
 
 
-def unknown(site: str, known: Sequence[str], where: str) -> ConfigError:
-    """That nothing is known of *site* in the store at *where*, but of those that are *known*."""
-    shown = ", ".join(known[:SITES_SHOWN]) + (f" and {len(known) - SITES_SHOWN:,} more" * (len(known) > SITES_SHOWN))
-    told = f"it knows of {shown}" if known else "it is empty"
-    return ConfigError(f"nothing is known of {site!r} in the store {where}: {told}")
+async def known_sites(store: Store) -> list[str]:
+    """The names of the sites that *store* knows, in their order."""
+    return sorted({record.site for record in await store.load()})
 
 
 def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engine:
-    """The engine that a run would begin with.
+    """The engine with which a run would begin.
 
     Raises:
         StoreError: A record is damaged.
@@ -92,13 +103,13 @@ def load(site: str, catalog: Catalog, records: list[Record], where: str) -> Engi
 
 
 def _real_browsers(records: Iterable[Record]) -> set[Fingerprint]:
-    """Those whose visitors are among *records*: a run that does not open their browser has none of them."""
+    """The fingerprints among *records* that are offered only to a run that opens their browser."""
     sessions = (decode(record.value, SessionRecord) for record in records if record.kind == "session")
     return {session.fingerprint for session in sessions if session.fingerprint.engine}
 
 
 def damaged(site: str, where: str, error: msgspec.DecodeError) -> StoreError:
-    """That a record of *site* cannot be read."""
+    """The error that a record of *site* cannot be read."""
     return StoreError(f"what the store {where} keeps of {site} is damaged: {error}")
 
 
@@ -108,7 +119,7 @@ def list_of(proxies: Proxies | None) -> Catalog | None:
 
 
 def stand_ins(records: Iterable[Record], where: str) -> Catalog:
-    """In place of a list: all proxies that *records* are about, of which the keys alone are known.
+    """The proxies in *records*, instead of a list. Only their keys are known.
 
     Raises:
         StoreError: A record is damaged.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from proxysieve.core.records import Record
 from proxysieve.errors import StoreError
 
@@ -17,12 +19,12 @@ class MemoryStore:
         self._fence += 1
         return self._fence
 
-    async def load(self, site: str) -> list[Record]:
-        return list(self._sites.get(site, {}).values())
+    async def load(self, site: str | None = None, kinds: Collection[str] = ()) -> list[Record]:
+        sites = self._sites.values() if site is None else [self._sites.get(site, {})]
+        return [record for kept in sites for record in kept.values() if not kinds or record.kind in kinds]
 
     async def save(self, records: list[Record], fence: int) -> None:
-        if fence != self._fence:
-            raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
+        self._check_fence(fence)
         for record in records:
             kept = self._sites.setdefault(record.site, {})
             if record.value is None:
@@ -30,8 +32,16 @@ class MemoryStore:
             else:
                 kept[record.kind, record.key] = record
 
+    async def forget(self, site: str, fence: int) -> None:
+        self._check_fence(fence)
+        self._sites.pop(site, None)
+
     async def close(self) -> None:
         self._sites = {}
+
+    def _check_fence(self, fence: int) -> None:
+        if fence != self._fence:
+            raise StoreError("another process claimed the store meanwhile; nothing was changed")
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._sites)} sites>"

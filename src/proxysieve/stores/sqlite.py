@@ -1,12 +1,12 @@
 """The default store: a directory with one SQLite database, written by one process at a time.
 
-The process that writes holds a lock on a file beside the database. The system lets go of it when the process ends,
+The process that writes holds a lock on a file beside the database. The system releases it when the process ends,
 however it ends. So claims need not expire, and the next run need not wait.
 
-SQLite checks the structure of its pages, and not what stands in them: it notices one in fifty random flipped bits. So
-each record has a CRC-32 over its site, kind, key and value. Who looks leaves a damaged record out; who claims the store
-sets it aside, in a table of its own, and rewrites all in one transaction, as a damaged key breaks the order of a table.
-A database whose structure is damaged is refused: to repair it may bring deleted records back.
+SQLite checks the structure of its pages, and not their content: it notices one in fifty random flipped bits. So each
+record has a CRC-32 over its site, kind, key and value. Reading without a claim leaves damaged records out. A claim
+moves them to a table of their own, and rewrites all at once, as a damaged key breaks the order of a table.
+A database with a damaged structure is refused: a repair may bring deleted records back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -35,12 +35,12 @@ T = TypeVar("T")
 
 DATABASE = "state.sqlite3"
 LOCK = "lock"
-# What stands beside a database while it is used, and after a crash.
+# Files beside a database while it is used, and after a crash.
 LEFTOVERS = ("-wal", "-shm", "-journal")
-# "prxs": how a database of ours is told from anybody else's.
+# "prxs" marks a database as ours.
 APPLICATION_ID = 0x70727873
 FORMAT_VERSION = 2
-# The one before had no checksums.
+# It had no checksums.
 OLD_VERSION = 1
 
 RECORDS = """
@@ -57,30 +57,26 @@ PRAGMA user_version = {FORMAT_VERSION};
 {DAMAGED};
 CREATE TABLE claims (key TEXT PRIMARY KEY, fence INTEGER NOT NULL) WITHOUT ROWID;
 """
-# As bytes, because what is damaged need be no text, nor what its column says.
+# As bytes, because damaged values may be no text, and of another type than their column.
 SCAN = """
 SELECT CAST(site AS BLOB), CAST(kind AS BLOB), CAST(key AS BLOB), CAST(value AS BLOB),
     typeof(site) = 'text' AND typeof(kind) = 'text' AND typeof(key) = 'text' AND typeof(value) = 'blob', {checksum}
 FROM records WHERE {where}
 """
-ALL = "TRUE"
-# Without the index, whose order a damaged key may have broken.
-OF_SITE = "+site = ?"
-LOOK_AT_ALL = "kind IN ('site', 'session', 'exit', 'lore') ORDER BY +site"
-# What SQLite's check says of a single row. All else that it says is of the database's own structure.
+# What SQLite's check says of a single row. All else is about the structure of the database.
 OF_A_ROW = re.compile(r"(row not in PRIMARY KEY order for|NULL value in|NUMERIC value in|TEXT value in) ")
-# Of a damaged record, what may be shown: no value has such letters alone.
+# Names of damaged records that may be shown: no value has such letters alone.
 SHOWN = re.compile(r"[\w.@:+/ -]{1,80}")
 NAMES_SHOWN = 5
 MOST_LETTERS = 200
-# No count of claims gets there.
+# There are never so many claims.
 HIGHEST_FENCE = 2**53
-# A process that only looks may hold the database for a moment.
+# A process that reads may hold the database for a moment.
 BUSY_SECONDS = 5.0
 
 
 class Row(NamedTuple):
-    """What stands in a row of records; *is_sound* if it is what was saved there."""
+    """A row of the records; *is_sound* if it is as it was saved."""
 
     site: bytes
     kind: bytes
@@ -91,12 +87,12 @@ class Row(NamedTuple):
 
     @property
     def record(self) -> Record:
-        """The record that a sound one keeps."""
+        """The record in a sound row."""
         return Record(self.site.decode(), self.kind.decode(), self.key.decode(), self.value)
 
     @property
     def name(self) -> str:
-        """What a damaged one was, in words that are nobody's secret."""
+        """The name of a damaged record, without secrets."""
         site, kind, key = (part.decode("utf-8", "replace") for part in (self.site, self.kind, self.key))
         if SHOWN.fullmatch(f"{kind} {key}") and SHOWN.fullmatch(site):
             return f"{kind} {key}".strip() + f" of {site}"
@@ -104,7 +100,7 @@ class Row(NamedTuple):
 
 
 class SqliteStore:
-    """Keeps records in *directory*; nothing is made or opened there before the first :meth:`claim`.
+    """Keeps records in *directory*, which only :meth:`claim` makes or changes.
 
     The directory gets mode 0700 and the files 0600, because cookies are in them.
     """
@@ -121,31 +117,19 @@ class SqliteStore:
     async def claim(self, key: str, ttl_seconds: float) -> int:  # noqa: ARG002 - the lock lasts as long as we do
         return await self._run(lambda: self._claim(key))
 
-    async def load(self, site: str) -> list[Record]:
-        return await self._run(lambda: self._load(site))
+    async def load(self, site: str | None = None, kinds: Collection[str] = ()) -> list[Record]:
+        return await self._run(lambda: self._load(site, kinds))
 
     async def save(self, records: list[Record], fence: int) -> None:
         await self._run(lambda: self._save(records, fence))
 
     async def forget(self, site: str, fence: int) -> None:
-        """Delete all that is kept of *site*, and write the files anew, so that nothing of it stays in them.
+        """Delete all that is kept of *site*, and rewrite the files, so that nothing of it stays in them.
 
         Raises:
-            StoreError: As anywhere; or it is deleted, and stays in the files for now, as somebody is reading them.
+            StoreError: As anywhere; or it is deleted, but stays in the files for now, as another process reads them.
         """
         await self._run(lambda: self._forget(site, fence))
-
-    async def look(self, site: str) -> list[Record]:
-        """The same as :meth:`load` without a claim, so also while another process writes; no record changes by it."""
-        return await self._run(lambda: self._look(OF_SITE, site))
-
-    async def look_at_all(self) -> list[Record]:
-        """What is known of all sites, in their order, without what belongs to sessions or only to pages."""
-        return await self._run(lambda: self._look(LOOK_AT_ALL))
-
-    async def sites(self) -> list[str]:
-        """The names of those that something is kept of, likewise without a claim."""
-        return await self._run(lambda: sorted({record.site for record in self._look(ALL)}))
 
     async def close(self) -> None:
         if self._is_closed:
@@ -168,7 +152,7 @@ class SqliteStore:
     def _claim(self, key: str) -> int:
         database = self._connection or self._open()
         with database:
-            # The lock is what keeps others out, so a damaged number need not be minded.
+            # The lock keeps others out, so a damaged number does no harm.
             database.execute(
                 "DELETE FROM claims WHERE typeof(fence) <> 'integer' OR NOT fence BETWEEN 1 AND ?", (HIGHEST_FENCE,)
             )
@@ -179,18 +163,22 @@ class SqliteStore:
             ).fetchone()
         return int(fence)
 
-    def _load(self, site: str) -> list[Record]:
-        return self._sound(_scan(self._database, FORMAT_VERSION, "site = ?", site))
-
-    def _look(self, where: str, *values: str) -> list[Record]:
+    def _load(self, site: str | None, kinds: Collection[str]) -> list[Record]:
+        sites = [] if site is None else [site]
+        # Before a claim, a damaged key may have broken the order of the index, which the plus avoids.
+        where = f"{'' if self._connection else '+'}site = ?" if sites else "TRUE"
+        if kinds:
+            where += f" AND kind IN ({', '.join('?' * len(kinds))})"
+        if self._connection:
+            return self._sound(_scan(self._connection, FORMAT_VERSION, where, *sites, *kinds))
         if not self._path.exists():
             raise StoreError(f"there is no store at {self.directory}: a job makes one, there or where its --store says")
         version = check(self._path)
         with closing(_open_to_read(self._path)) as database:
-            return self._sound(_scan(database, version, where, *values))
+            return self._sound(_scan(database, version, where, *sites, *kinds))
 
     def _sound(self, rows: Iterable[Row]) -> list[Record]:
-        """The records that are sound; of the others it is said that there are some."""
+        """The sound records. A warning names the others."""
         records, damaged = [], []
         for row in rows:
             if row.is_sound:
@@ -226,25 +214,25 @@ class SqliteStore:
         with self._database as database:
             self._check_fence(fence)
             database.execute("DELETE FROM records WHERE site = ?", (site,))
-            # What is damaged may have been of this site, unless it is known of which.
+            # A damaged record may have been of this site, unless its site is known.
             database.execute(
                 "DELETE FROM damaged WHERE CAST(site AS TEXT) = ? "
                 "OR CAST(site AS TEXT) NOT IN (SELECT site FROM records)",
                 (site,),
             )
-        # A row that is deleted stays in the file until its place is needed, and in the log that is written ahead.
+        # A deleted row stays in the file until its place is needed, and in the write-ahead log.
         self._database.execute("VACUUM")
         (is_busy, *_) = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if is_busy:
             raise StoreError(
-                f"all of {site} is deleted, but another process is reading the store {self.directory}, so its files "
-                "hold it still: they are written anew when that has ended and a job uses the store"
+                f"all of {site} is deleted, but another process is reading the store {self.directory}, so it is still "
+                "in the files: they are rewritten when that process has ended and a job uses the store"
             )
 
     def _check_fence(self, fence: int) -> None:
         (highest,) = self._database.execute("SELECT max(fence) FROM claims").fetchone()
         if highest != fence:
-            raise StoreError("the store was claimed by somebody else meanwhile; nothing was saved")
+            raise StoreError("another process claimed the store meanwhile; nothing was changed")
 
     def _close(self) -> None:
         if self._connection:
@@ -265,13 +253,13 @@ class SqliteStore:
         self._take_lock()
         try:
             version = FORMAT_VERSION
-            # A link that leads nowhere now, as to a disk that is not there, is not replaced.
+            # A link to a disk that is missing now is not replaced.
             if self._path.exists() or self._path.is_symlink():
                 version = check(self._path)
             else:
                 self._create()
             self._connection = _connect(self._path.absolute().as_uri())
-            # Written ahead, a crash of the process loses nothing; a power cut loses the last second, as a crash may.
+            # With this log, a crash of the process loses nothing; a power cut loses the last second.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._put_in_order(self._connection, version)
@@ -281,8 +269,8 @@ class SqliteStore:
         return self._connection
 
     def _put_in_order(self, database: sqlite3.Connection, version: int) -> None:
-        """Set aside what is damaged, and have the rest in today's format."""
-        damaged = [row for row in _scan(database, version, ALL) if not row.is_sound]
+        """Set damaged records aside, and bring the rest into today's format."""
+        damaged = [row for row in _scan(database, version, "TRUE") if not row.is_sound]
         if damaged or version < FORMAT_VERSION:
             _rewrite(database, version, damaged)
             self._tell(damaged, "set aside, and the rest is used")
@@ -299,7 +287,7 @@ class SqliteStore:
             ) from None
 
     def _create(self) -> None:
-        # Made under another name and then moved, so that there is never half a database.
+        # It gets its name when it is whole, so that there is never half a database.
         draft = self._path.with_suffix(".new")
         draft.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
@@ -309,11 +297,11 @@ class SqliteStore:
         draft.replace(self._path)
 
     def _remove_leftovers(self) -> None:
-        """Remove what a database that is gone has left: SQLite would take it for the new one's, and so damage that."""
+        """Remove files of a database that is gone: SQLite would take them for the new one's, and damage that."""
         leftovers = [self._path.with_name(f"{DATABASE}{ending}") for ending in LEFTOVERS]
         for path in [path for path in leftovers if path.is_file()]:
             path.unlink()
-            log.warning("%s was removed: it is of no use without its database, which is gone", path)
+            log.warning("%s was removed: its database is gone, and it is of no use alone", path)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.directory}>"
@@ -324,17 +312,17 @@ def _checksum(site: str, kind: str, key: str, value: bytes) -> int:
 
 
 def _checksum_of(site: bytes, kind: bytes, key: bytes, value: bytes) -> int:
-    # With the sizes, as else a letter could move from one part to the next.
+    # With the sizes, so that no letter can move from one part to the next.
     names = b"%d %d %d %b%b%b" % (len(site), len(kind), len(key), site, kind, key)
     return crc32(value, crc32(names))
 
 
 def _scan(database: sqlite3.Connection, version: int, where: str, *values: str) -> Iterator[Row]:
-    """The rows of *database* that are as *where* says."""
+    """The rows of *database* for which *where* is true."""
     is_old = version == OLD_VERSION
     query = SCAN.format(checksum="0" if is_old else "checksum", where=where)
     for site, kind, key, value, is_typed, checksum in database.execute(query, values):
-        # What is nothing at all, SQLite does not make bytes of.
+        # SQLite does not make bytes of NULL.
         parts = (site or b"", kind or b"", key or b"", value or b"")
         right = _checksum_of(*parts)
         is_sound = is_typed and (_is_readable(*parts) if is_old else checksum == right)
@@ -342,7 +330,7 @@ def _scan(database: sqlite3.Connection, version: int, where: str, *values: str) 
 
 
 def _is_readable(site: bytes, kind: bytes, key: bytes, value: bytes) -> bool:
-    """Whether a record without a checksum may be sound: all that was kept is JSON."""
+    """Whether a record without a checksum may be sound: its value has to be JSON."""
     try:
         b"".join((site, kind, key)).decode()
         msgspec.json.decode(value)
@@ -352,15 +340,15 @@ def _is_readable(site: bytes, kind: bytes, key: bytes, value: bytes) -> bool:
 
 
 def _rewrite(database: sqlite3.Connection, version: int, damaged: list[Row]) -> None:
-    """Have the sound records in a table that is made anew, and the *damaged* ones beside it; all of it or nothing."""
-    # Cookies are not to lie in the files that SQLite would make for what passes.
+    """Move sound records to a new table, and *damaged* ones to another; all of it or nothing."""
+    # SQLite's temporary files must not have cookies.
     database.execute("PRAGMA temp_store = MEMORY")
     with database:
         database.execute("BEGIN IMMEDIATE")
         database.execute("CREATE TEMP TABLE sound (site, kind, key, value, checksum)")
         database.executemany(
             "INSERT INTO sound VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
-            (row[:5] for row in _scan(database, version, ALL) if row.is_sound),
+            (row[:5] for row in _scan(database, version, "TRUE") if row.is_sound),
         )
         if version == OLD_VERSION:
             database.execute(DAMAGED)
@@ -373,16 +361,14 @@ def _rewrite(database: sqlite3.Connection, version: int, damaged: list[Row]) -> 
 
 
 def check(path: Path) -> int:
-    """Refuse the database at *path* unless it is a sound one of ours, without changing it; its format.
-
-    Single records of it may be damaged.
+    """The format of the database at *path*, which stays as it is. Single records may be damaged.
 
     Raises:
-        StoreError: It is damaged, newer, or somebody else's.
+        StoreError: Its structure is damaged, its format is newer, or it is not ours.
     """
     advice = "move it away, or name another store"
     if path.exists() and not path.is_file():
-        # To open a pipe would wait for its other end.
+        # A pipe would wait for its other end.
         raise StoreError(f"{path} is not a store of proxysieve: {advice}")
     try:
         with closing(_open_to_read(path)) as database:
@@ -390,7 +376,7 @@ def check(path: Path) -> int:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             said = [str(line) for (line,) in database.execute("PRAGMA quick_check")]
     except sqlite3.OperationalError as error:
-        # Locked, closed, no database file at all: nothing is known to be wrong with it.
+        # It may be locked, closed or missing: that is no damage.
         raise StoreError(f"the store {path} cannot be opened: {_words(error)}; what was saved in it is kept") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise StoreError(f"the store {path} is damaged ({_words(error)}): {advice}") from error
@@ -410,7 +396,7 @@ def check(path: Path) -> int:
 
 
 def _words(said: object) -> str:
-    """What SQLite *said*, in a line that a terminal shows: it quotes what is damaged."""
+    """What SQLite *said*, in one printable line: it quotes damaged data."""
     line = " ".join(str(said).split())
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)[:MOST_LETTERS]
 
@@ -421,6 +407,6 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 def _connect(uri: str) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
-    # What it says of damage quotes it.
+    # Its messages quote damaged data.
     database.text_factory = lambda text: text.decode("utf-8", "replace")
     return database

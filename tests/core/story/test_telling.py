@@ -67,7 +67,7 @@ async def crawl(store: Path, clock: VirtualClock, *, pages: int, apart_seconds: 
 
 async def engine_of(store: Path, lines: list[str] = LINES) -> Engine:
     kept = SqliteStore(store)
-    records = await kept.look(SITE)
+    records = await kept.load(SITE)
     await kept.close()
     return Engine(SITE, Catalog(read_proxies(lines)[0]), Adaptive(), records=records)
 
