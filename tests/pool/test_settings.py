@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,15 @@ class OwnStore:
     async def claim(self, key: str, ttl_seconds: float) -> int:
         return await self.inner.claim(key, ttl_seconds)
 
-    async def load(self, site: str) -> list[Record]:
-        return await self.inner.load(site)
+    async def load(self, site: str | None = None, kinds: Collection[str] = ()) -> list[Record]:
+        return await self.inner.load(site, kinds)
 
     async def save(self, records: list[Record], fence: int) -> None:
         self.saved += records
         await self.inner.save(records, fence)
+
+    async def forget(self, site: str, fence: int) -> None:
+        await self.inner.forget(site, fence)
 
     async def close(self) -> None:
         self.is_closed = True

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.core.verdicts import hostile
 
-from proxysieve.core.content import FOREIGN, Content, unescape
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.core.model.content import FOREIGN, Content, unescape
 from proxysieve.core.verdicts.judge import FAULT, Judge, Words
 from proxysieve.core.verdicts.likeness import Likeness, traits_of
 from proxysieve.core.verdicts.signs import Sign, Table

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.content import SEARCHED_BYTES
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, OK, Exchange, Failure, Outcome, Verdict
+from proxysieve.core.model.content import SEARCHED_BYTES
 from proxysieve.core.verdicts.judge import Judge, Words
 from proxysieve.judging.expect import expects
 from proxysieve.judging.tables import make_judge, make_scan

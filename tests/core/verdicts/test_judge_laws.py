@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core import content
-from proxysieve.core.content import (
+from proxysieve.core.model import OK, Exchange, Outcome, content
+from proxysieve.core.model.content import (
     ENTITY_LENGTH,
     SEARCHED_BYTES,
     SEEN_LENGTH,
@@ -18,7 +18,6 @@ from proxysieve.core.content import (
     Content,
     visible_text,
 )
-from proxysieve.core.model import OK, Exchange, Outcome
 from proxysieve.judging.tables import IS_FAST, PIECE_BYTES, make_judge, scan_at_once, scan_one_by_one
 
 JUDGE = make_judge()

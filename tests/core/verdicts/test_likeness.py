@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.verdicts.made_up_sites import Make, bare_page, block_page
 
-from proxysieve.core.content import Content
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
+from proxysieve.core.model.content import Content
 from proxysieve.core.verdicts.likeness import Likeness, LikenessRecord
 from proxysieve.core.verdicts.traits import READ_BYTES, Kind, PageTraits
 

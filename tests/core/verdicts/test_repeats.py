@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxysieve.core.content import Content
+from proxysieve.core.model.content import Content
 from proxysieve.core.verdicts.repeats import Repeats
 
 SITE = "https://shop.example"

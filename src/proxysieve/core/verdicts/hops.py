@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Verdict
+from proxysieve.core.model.content import Content
 from proxysieve.core.urls.redirects import MOST_HOPS
 from proxysieve.core.verdicts.signs import LONGEST_ADDRESS, host_and_path
 

@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import msgspec
 
-from proxysieve.core.content import unescape
 from proxysieve.core.model import Exchange
+from proxysieve.core.model.content import unescape
 
 LEFT_OUT = b"***"
 # Shorter texts stand anywhere by accident, so they are removed only as whole words.

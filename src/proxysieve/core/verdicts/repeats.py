@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from zlib import crc32
 
-from proxysieve.core.content import Content
+from proxysieve.core.model.content import Content
 
 # Texts that are remembered.
 MOST_TEXTS = 500

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import msgspec
 
-from proxysieve.core.content import Content
 from proxysieve.core.model import Exchange, Outcome, Scope
+from proxysieve.core.model.content import Content
 from proxysieve.errors import ConfigError
 
 # The numbers of the texts that stand in a body.

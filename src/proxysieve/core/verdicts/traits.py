@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from proxysieve.core.content import Content
+from proxysieve.core.model.content import Content
 
 # What all pages of a site share stands near the top.
 READ_BYTES = 131_072

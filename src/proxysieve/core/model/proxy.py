@@ -1,12 +1,9 @@
-"""The values that all parts share: proxies, exchanges, verdicts. None of them ever changes."""
+"""A proxy, by its address."""
 
 from __future__ import annotations
 
-import enum
 import math
 import re
-from collections.abc import Iterable, Mapping
-from functools import cached_property
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -14,17 +11,26 @@ from urllib.parse import quote
 
 import msgspec
 
-from proxysieve.core.content import Content
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
+
+
 # Letters that need no quoting in a URL, and addresses that need no parser: a regular expression takes a fraction of the
 # time, and a list may have a million lines.
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
+
+
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+
+
 PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
+
+
 # RFC 1929: a byte says how long user and password are.
 MOST_SOCKS_BYTES = 255
+
+
 # Longer ones would not fit a line of a report.
 LONGEST_NAME = 64
 
@@ -175,187 +181,3 @@ def _network_of(host: str) -> str:
         # Otherwise the whole of IPv4, written in this way, would be one /48.
         address = address.ipv4_mapped
     return f"{IPv4Address(int(address) >> 8 << 8)}/24" if address else ""
-
-
-# The longest cooldown, whatever the site said: clocks and headers may be wrong.
-LONGEST_COOLDOWN_SECONDS = 86400.0
-
-
-class Failure(enum.StrEnum):
-    """Why there is no answer, by how far the request came."""
-
-    PROXY_UNREACHABLE = "the proxy could not be reached"
-    PROXY_REFUSED = "the proxy refused"
-    UNRESOLVED = "the site's name could not be resolved"
-    TIMEOUT = "timed out"
-    RESET = "connection lost"
-    TLS = "TLS failed"
-    CERTIFICATE = "the certificate is not to be trusted"
-    TOO_LARGE = "the body is larger than allowed"
-    REDIRECTS = "too many redirects"
-    MISLED = "redirected to what is no web page"
-    PRIVATE = "redirected to a private address"
-    GARBLED = "the answer cannot be read"
-    SITE_GARBLED = "the site's answer cannot be read"
-    UNREADABLE = "the client stumbled over the answer"
-    UNSENDABLE = "the client cannot send it"
-
-
-Headers = tuple[tuple[str, str], ...]
-
-
-def in_lower_case(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
-    """*headers* with their names in lower case, as all code below expects them."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return tuple((name.lower(), value) for name, value in pairs)
-
-
-def first_value(headers: Headers, name: str) -> str:
-    """The first value of the header *name* (lower case), or an empty string."""
-    return next((value for key, value in headers if key == name), "")
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back before what was asked for: a redirect on the way, or a proxy's word on a CONNECT.
-
-    Attributes:
-        url: What was asked for; of a CONNECT the page's URL.
-        reason: What stands behind the status in its line; empty in HTTP/2.
-        headers: Names in lower case, in their order.
-        body: Its first bytes, some 4 KB at most.
-    """
-
-    url: str
-    status: int
-    reason: str = ""
-    headers: Headers = ()
-    body: bytes = b""
-
-    def header(self, name: str) -> str:
-        """The first value of the header *name* (lower case), or an empty string."""
-        return first_value(self.headers, name)
-
-
-class Exchange(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One request with its answer or failure, reduced to what a verdict needs.
-
-    Attributes:
-        method: Of the request.
-        final_url: Where redirects ended; empty when there were none.
-        status: HTTP status, 0 when no answer came.
-        headers: Names in lower case.
-        body: Decoded of transfer and content encodings; None when it was not looked at.
-        at: When the answer came, in Unix seconds.
-        redirect_count: How many more requests redirects took.
-        hops: The redirects themselves, first to last, where the client tells of them.
-        proxy_answer: What the proxy answered to a CONNECT that it refused; then there is a failure.
-    """
-
-    url: str
-    method: str = "GET"
-    final_url: str = ""
-    status: int = 0
-    headers: Headers = ()
-    body: bytes | None = None
-    failure: Failure | None = None
-    at: float = 0.0
-    redirect_count: int = 0
-    hops: tuple[Answer, ...] = ()
-    proxy_answer: Answer | None = None
-
-    @cached_property
-    def content(self) -> Content:
-        """The body as a judge reads it: decoded once for all who ask."""
-        return Content(self.body or b"", self.header("content-type"))
-
-    def header(self, name: str) -> str:
-        """The first value of the header *name* (lower case), or an empty string."""
-        return first_value(self.headers, name)
-
-
-class Reach(enum.IntEnum):
-    """How far a request goes beyond what the site is known to allow."""
-
-    PROVEN = 0  # not at all
-    UNPROVEN = 1  # within all known limits, but nobody has gone so far yet
-    AHEAD = 2  # ahead of the others, to find out how far they may go
-    PAST_LIMIT = 3  # past a known limit, to find out whether it still holds
-
-
-class Outcome(enum.StrEnum):
-    """What an exchange says."""
-
-    OK = "ok"
-    BLOCKED = "blocked"
-    THROTTLED = "throttled"
-    SITE_ERROR = "site_error"
-    PROXY_ERROR = "proxy_error"
-    UNCLEAR = "unclear"
-
-
-class Scope(enum.StrEnum):
-    """What a refusal is aimed at, and so who else will meet it."""
-
-    EXIT = "exit"  # the address
-    NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
-    COUNTRY = "country"  # all addresses of a country, or of all but some
-    SESSION = "session"  # this session: its cookies, browser or TLS; another one from the same exit may pass
-    PROXY = "proxy"  # all requests through the proxy, by any exit of it: its login, its plan
-    RESOURCE = "resource"  # what was asked for: it is refused to everybody
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was made of an exchange, and why.
-
-    Attributes:
-        why: The sign that decided, in a few words.
-        vendor: Whose block it is, where that is known.
-        sign: The name of the sign that decided, as ``signs.toml`` and :mod:`proxysieve.core.verdicts.judge` have
-            it; empty where nothing spoke.
-        scope: What a refusal is aimed at; None where that is not known, and for all that is none.
-        confidence: How likely the outcome is to be right, from 0 to 1.
-        until: Unix seconds before which the site asked not to be asked again.
-        is_final: Whether another try cannot bring anything else.
-    """
-
-    outcome: Outcome
-    why: str = ""
-    vendor: str = ""
-    sign: str = ""
-    scope: Scope | None = None
-    confidence: float = 1.0
-    until: float = 0.0
-    is_final: bool = False
-
-    @property
-    def is_of_proxy(self) -> bool:
-        """Whether a proxy refuses whoever comes through it: none of its exits is to blame, and all would meet it."""
-        return self.scope is Scope.PROXY and self.outcome is Outcome.PROXY_ERROR
-
-
-OK = Verdict(outcome=Outcome.OK)
-
-
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of a request: with what, and how it went.
-
-    Attributes:
-        proxy: Without the password.
-        why: The sign that decided, in a few words, with its vendor.
-        counted: Whether it used up one of the request's attempts.
-        seconds: How long it took.
-        vendor: Whose block it was, where that is known.
-        sign: The name of the sign that decided.
-        scope: What a refusal was aimed at, where that is known.
-    """
-
-    session: str
-    proxy: str
-    verdict: Outcome
-    why: str
-    status: int
-    seconds: float
-    counted: bool
-    vendor: str = ""
-    sign: str = ""
-    scope: Scope | None = None
