@@ -1,4 +1,4 @@
-"""What is learned of one site: who is likely to work, how often an exit may be used, and whether a block is real.
+"""What is learned of one site: which proxies are likely to work, what an exit bears, and whether a block is real.
 
 docs/inside/policy.md has the mathematics, with the constants and what was tried in their place.
 """

@@ -1,8 +1,7 @@
-"""Where the next working session may come from: fresh exits, idle ones, and blocked ones that may be well again.
+"""Where the next working session may come from: fresh exits, idle ones, and blocked ones that may have recovered.
 
-An exit whose try told nothing is *unclear*: neither fresh nor blocked. Taken for fresh, a list of hung proxies was
-tried for ever, in the place of all that came after it. Taken for blocked, an outage of ten seconds cost a tier for
-hours.
+An exit whose try told nothing is *unclear*: neither fresh nor blocked. When it counted as fresh, a list of hung proxies
+was tried for ever. When it counted as blocked, an outage of ten seconds cost a tier for hours.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from proxysieve.core.proxies.elsewhere import Agreement, Elsewhere
 from proxysieve.core.proxies.random_set import RandomSet
 from proxysieve.core.records import ExitRecord
 
-# How often one that is not to be had is drawn before all are looked at.
+# So many random draws may find no free exit before all are looked at.
 DRAW_COUNT = 16
-# What did not answer in so many times the usual time most likely never will.
+# A try that takes so many times the usual time most likely gets no answer.
 PATIENCE = 4.0
 FIRST_PATIENCE_SECONDS = 10.0
 # The weight of the newest answer in the usual time.
 NEWEST_SHARE = 0.05
-# Where fewer than this work, that a neighbour does not tells nothing.
+# If fewer than this work, a failing neighbour tells nothing.
 NEIGHBOUR_CHANCE = 0.3
-# An exit that is refused with all of its network tells of its neighbours as much as so many.
+# An exit that is refused with all of its network counts as so many failures of its neighbours.
 BARRED_WEIGHT = 8
 BAD_OUTCOMES = frozenset({Outcome.BLOCKED, Outcome.PROXY_ERROR})
 KNOWN_OUTCOMES = BAD_OUTCOMES | {Outcome.OK}
-# Of a provider's name: the site has not answered through it, as far as is known.
+# Of a session name: the site has not answered through it, as far as is known.
 MISSED = frozenset({Outcome.UNCLEAR, Outcome.PROXY_ERROR})
-# One that worked when it was used last most likely does so again.
+# An exit that worked at its last use most likely still works.
 IDLE, IDLE_CHANCE = "idle", 0.9
 
 
@@ -49,12 +48,12 @@ class Candidate(NamedTuple):
 
 
 class FirstTry(NamedTuple):
-    """A first request of a session.
+    """The first request of a session.
 
     Attributes:
-        standing: How its exit stood before it was blocked, if it was.
-        rested: For how many seconds it was not used, then.
-        heard: What other sites said of it, if they did.
+        history: How its exit stood before it was blocked, if it was.
+        rested: How many seconds the blocked exit was not used.
+        heard: What other sites tell of the exit, if they do.
     """
 
     at: float
@@ -70,17 +69,17 @@ class Candidates:
     """What is known of exits that do not work now, or not yet.
 
     Args:
-        catalog: The proxies that there are.
-        exits: What happened to those that were used.
-        hearsay: What other sites say of them.
+        catalog: All proxies.
+        exits: What happened to the exits that were used.
+        elsewhere: What other sites tell of the proxies.
         carrying: The keys of the plain proxies that carry a session.
 
     Attributes:
         recoveries: How blocked exits recover, by how they stood before.
-        expected: How many of the tries that are out will find a working exit, by cost.
+        expected: How many of the tries under way will find a working exit, by cost.
         heard_good: How often exits worked that work at other sites.
-        heard_bad: How often those did that are blocked at others.
-        latency: How long a good answer takes, on average, in seconds; 0 while nothing is known.
+        heard_bad: How often exits worked that are blocked at other sites.
+        latency: The average seconds of a good answer; 0 if unknown.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class Candidates:
         self.latency = 0.0
 
     def tiers(self) -> list[Tier]:
-        """What there is, the cheapest first."""
+        """All tiers, the cheapest first."""
         if self._version != self._catalog.version:
             self._version = self._catalog.version
             for key in self._catalog.groups:
@@ -117,20 +116,20 @@ class Candidates:
         return sorted(self._tiers.values(), key=_cost)
 
     def _drop_empty_groups(self) -> None:
-        """Forget groups of which there is nothing to be known: lists that change for days name networks without end."""
+        """Forget groups of which nothing is known: lists that change for days name ever new networks."""
         for key in self._groups.keys() - self._catalog.groups.keys():
             if self._groups[key].place == (0, 0):
-                # Its proxies may have left so lately that it can still be drawn from.
+                # If its proxies left just now, it can still be drawn from.
                 self._tier(key[0]).take_out(self._groups.pop(key))
 
     def welcome(self, proxy: Proxy, record: ExitRecord) -> None:
-        """*proxy* has come back; unless it carries a session, it is found again by what is known of its exit."""
+        """*proxy* has come back. If it carries no session, what is known of its exit puts it in its place."""
         if record.is_tried and proxy.key not in self._carrying:
-            # Other sites have heard of it already.
+            # Other sites know it already.
             self.leave(proxy, record, record.last_bad_at, is_news=False)
 
     def part(self, proxy: Proxy) -> None:
-        """*proxy* has left; what is in the place of others that could be tried is forgotten until it comes back."""
+        """*proxy* has left: forget its place until it comes back."""
         self.carry(proxy)
 
     def _tier(self, cost: float) -> Tier:
@@ -148,7 +147,7 @@ class Candidates:
     # What happened.
 
     def begin(self, lease: int, proxy: Proxy, at: float) -> None:
-        """A session that has not worked yet is being tried on *proxy*."""
+        """A session that has not worked yet is tried on *proxy*."""
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
         history, rested = "", 0.0
         was_idle = tier.idle.pop(proxy.key, "") is None
@@ -157,7 +156,7 @@ class Candidates:
             if blocked_at is not None:
                 history, rested = name, at - blocked_at
         if history and proxy.is_gateway:
-            # Its other names are not to follow before this one is answered.
+            # No other name of it is tried before this one is answered.
             tier.blocked[history][proxy.key] = at
         heard = None if history or was_idle else self._heard_of(proxy)
         if was_idle:
@@ -177,14 +176,14 @@ class Candidates:
         Args:
             lease: Of the request.
             proxy: None if it has left meanwhile.
-            outcome: None where the answer tells nothing of the exit.
+            outcome: None if the answer tells nothing of the exit.
             record: Of the exit.
             at: When it was answered.
         """
         tried = self._overdue.pop(lease, None) or self._take(lease)
         if tried is None:
             return
-        # The site's own error tells nothing of one that was looked at again for that.
+        # An error of the site tells nothing of an unclear exit.
         is_unclear = outcome is Outcome.UNCLEAR or (outcome is Outcome.SITE_ERROR and tried.history == UNCLEAR)
         self._learn(tried, outcome, record, is_unclear=is_unclear)
         if proxy is None:
@@ -192,7 +191,7 @@ class Candidates:
         if proxy.is_gateway and outcome is not None:
             self._count_missed(proxy, outcome, at)
         if outcome is Outcome.THROTTLED and not proxy.is_gateway:
-            # It would be served, at another time.
+            # The site would serve it at another time.
             self._tier(proxy.cost).idle[proxy.key] = None
         elif is_unclear:
             self._put_behind(proxy, tried.history, at)
@@ -204,7 +203,7 @@ class Candidates:
             self._put_back(proxy, tried)
 
     def _learn(self, tried: FirstTry, outcome: Outcome | None, record: ExitRecord, *, is_unclear: bool) -> None:
-        """Count what a try tells of others that stand as its exit did."""
+        """Count what a try tells of the exits with the same history."""
         is_ok, is_known = outcome is Outcome.OK, outcome in KNOWN_OUTCOMES
         if tried.history in self.recoveries and (is_known or (is_unclear and tried.history == UNCLEAR)):
             self.recoveries[tried.history].count(tried.rested, recovered=is_ok)
@@ -223,24 +222,24 @@ class Candidates:
     def block(
         self, proxy: Proxy, record: ExitRecord, outcome: Outcome | None, at: float, *, is_news: bool = True
     ) -> None:
-        """The exit of *proxy* works no more; a provider has others."""
+        """The exit of *proxy* does not work any more; a gateway has others."""
         if proxy.is_gateway:
             return
         history = _history(record, outcome)
         if is_news and history != BARRED:
-            # What is refused with its whole country says nothing of other sites.
+            # A block of a whole country tells other sites nothing.
             self._tell(proxy, works=False)
         self.carry(proxy)
         self._tier(proxy.cost).blocked[history][proxy.key] = at
 
     def convict(self, proxy: Proxy, record: ExitRecord, at: float) -> None:
-        """A fresh exit that nothing was known of is blocked, as others got what it was refused."""
+        """A fresh exit is blocked: others got what it was refused."""
         if not proxy.is_gateway:
             self._judge_anew(proxy, bad=1)
             self.block(proxy, record, Outcome.BLOCKED, at)
 
     def acquit(self, proxy: Proxy, record: ExitRecord) -> None:
-        """The exit of a plain *proxy* was taken for blocked, and is not."""
+        """The exit of a plain *proxy* counted as blocked, and is not."""
         self._tell(proxy, works=True)
         self.carry(proxy)
         if record.is_judged:
@@ -256,14 +255,14 @@ class Candidates:
         self._move(tier, group, bad=max(-group.bad, bad))
 
     def _put_behind(self, proxy: Proxy, history: str, at: float) -> None:
-        """A try of *proxy* told nothing: all that were never tried come first, until it is due again."""
+        """A try of *proxy* told nothing: until it is due again, untried ones come first."""
         if not proxy.is_gateway:
             self.carry(proxy)
             name = history if history in self.recoveries else UNCLEAR
             self._tier(proxy.cost).blocked[name][proxy.key] = at
 
     def _count_missed(self, proxy: Proxy, outcome: Outcome, at: float) -> None:
-        """A name of a gateway provider was tried; when none of so many was answered by the site, it stands behind."""
+        """Count a try of a gateway. If the site answered none of so many names in a row, the gateway is put behind."""
         tier, group = self._tier(proxy.cost), self._group(group_key(proxy))
         group.missed = group.missed + 1 if outcome in MISSED else 0
         stood_behind = tier.blocked[UNCLEAR].pop(proxy.key, None) is not None
@@ -283,20 +282,20 @@ class Candidates:
             blocked.move_to_end(proxy.key, last=False)
 
     def carry(self, proxy: Proxy) -> None:
-        """The exit of *proxy* carries a session that works, and so is neither blocked nor idle."""
+        """The exit of *proxy* carries a working session, so it is neither blocked nor idle."""
         tier = self._tier(proxy.cost)
         tier.idle.pop(proxy.key, None)
         for blocked in tier.blocked.values():
             blocked.pop(proxy.key, None)
 
     def free(self, proxy: Proxy, record: ExitRecord) -> None:
-        """The exit of *proxy* is known to work; unless it carries a session, another may use it."""
+        """The exit of *proxy* works. If it carries no session, another session may use it."""
         if proxy.key not in self._carrying:
             self.carry(proxy)
             self.leave(proxy, record, record.last_bad_at)
 
     def leave(self, proxy: Proxy, record: ExitRecord, at: float, *, is_news: bool = True) -> None:
-        """A session on a plain *proxy* has ended; unless it was blocked, its exit may be used by another."""
+        """A session on a plain *proxy* has ended. Unless the exit is blocked, another session may use it."""
         if proxy.is_gateway:
             return
         tier = self._tier(proxy.cost)
@@ -311,7 +310,7 @@ class Candidates:
             tier.idle[proxy.key] = None
 
     def know(self, proxy: Proxy, record: ExitRecord) -> None:
-        """Take back what was kept of a plain *proxy*'s exit."""
+        """Restore what was saved of the exit of a plain *proxy*."""
         if not record.is_judged:
             self.leave(proxy, record, record.last_bad_at)
             return
@@ -338,7 +337,7 @@ class Candidates:
         self.latency += (NEWEST_SHARE if self.latency else 1.0) * (seconds - self.latency)
 
     def give_up_on_slow(self, now: float) -> None:
-        """Expect no more of tries that have been out for long."""
+        """Expect nothing more from tries that have been under way for long."""
         patience = PATIENCE * self.latency if self.latency else FIRST_PATIENCE_SECONDS
         while self._tries:
             lease, tried = next(iter(self._tries.items()))
@@ -349,11 +348,11 @@ class Candidates:
 
     @property
     def try_count(self) -> int:
-        """How many tries are out."""
+        """How many tries are under way."""
         return len(self._tries) + len(self._overdue)
 
     def forget(self, share: float) -> None:
-        """Have what is known weigh only *share* of what it did."""
+        """Reduce the weight of what is known to *share*."""
         for recovery in self.recoveries.values():
             recovery.forget(share)
         for tier in self._tiers.values():
@@ -364,7 +363,7 @@ class Candidates:
         self._drop_empty_groups()
 
     def has_blocked(self, history: str) -> bool:
-        """Whether an exit is blocked that had that *history* before."""
+        """Whether an exit with that *history* is blocked."""
         return any(tier.blocked[history] for tier in self._tiers.values())
 
     def _take(self, lease: int) -> FirstTry | None:
@@ -390,14 +389,14 @@ class Candidates:
     def find(
         self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random, now: float, *, gives_way: bool = False
     ) -> Candidate | None:
-        """The exit of *tier* that is likeliest to work, of those that are not blocked as far as is known.
+        """The exit of *tier* that is likeliest to work, of those that are not known to be blocked.
 
         Args:
             tier: Where to look.
-            is_free: Which ones may be used.
-            rng: Where chance comes from.
+            is_free: Whether a proxy may be used.
+            rng: The source of chance.
             now: The moment, in Unix seconds.
-            gives_way: Whether those that were never tried stand behind other tiers.
+            gives_way: Whether untried exits come after those of other tiers.
         """
         idle = self._idle(tier, is_free)
         if idle is not None:
@@ -406,7 +405,7 @@ class Candidates:
         return fresh or self._due(tier, is_free, now)
 
     def _due(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Candidate | None:
-        """One whose last try told nothing, so long ago that it is as good as one that was never tried."""
+        """An exit whose last try told nothing, so long ago that it is as good as an untried one."""
         for key, at in islice(tier.blocked[UNCLEAR].items(), DRAW_COUNT):
             proxy = self._catalog.get(key)
             if now - at >= tier.due_seconds and proxy is not None and is_free(proxy):
@@ -423,12 +422,12 @@ class Candidates:
             proxy = self._catalog.get(key)
             if proxy is not None and proxy.cost == tier.cost and is_free(proxy):
                 return proxy
-            # Its time may come.
+            # It may be free later.
             tier.idle.move_to_end(key)
         return None
 
     def neighbour(self, tier: Tier, network: str, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
-        """A fresh exit of *network*, if that is not too likely to be blocked anyway."""
+        """A fresh exit of *network*, unless it is too likely to be blocked anyway."""
         group = self._groups.get((tier.cost, network))
         if group is None or tier.chance < NEIGHBOUR_CHANCE:
             return None
@@ -455,7 +454,7 @@ class Candidates:
 
     @staticmethod
     def _any_order(groups: RandomSet[ExitGroup], rng: Random) -> Iterator[ExitGroup]:
-        """Some at random, as one of them will do most of the time, and then all."""
+        """First a few at random, as one of them mostly does; then all."""
         for _ in range(DRAW_COUNT):
             if groups:
                 yield groups.draw(rng)
@@ -496,7 +495,7 @@ class Candidates:
         return record.is_judged or any(proxy.key in blocked for blocked in self._tier(proxy.cost).blocked.values())
 
     def find_blocked(self, tier: Tier, is_free: Callable[[Proxy], bool], now: float) -> Candidate | None:
-        """The blocked exit of *tier* that is likeliest to be well again."""
+        """The blocked exit of *tier* that has most likely recovered."""
         best: Candidate | None = None
         for name, blocked in tier.blocked.items():
             for key, at in islice(blocked.items(), DRAW_COUNT):

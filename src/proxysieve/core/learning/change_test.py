@@ -1,31 +1,31 @@
-"""Whether a site has changed its rules all of a sudden. docs/inside/policy.md has the mathematics.
+"""Whether a site has suddenly changed its rules. docs/inside/policy.md has the mathematics.
 
-It is a test and not a rate of forgetting: what forgets fast enough for a limit that tightens forgets what is proven
-while nothing changes. Forgetting is left with what changes by the day.
+It is a test and not a rate of forgetting. A rate that is fast enough for a limit that tightens forgets what is proven
+while nothing changes. Only what changes from day to day is forgotten by a rate.
 """
 
 from __future__ import annotations
 
 import math
 
-# What share of the requests is blocked for no reason of ours, before anything is known; so many weigh as much.
+# The share of the requests that is blocked for no reason of ours, before anything is known, and its weight in requests.
 USUAL_SHARE, USUAL_WEIGHT = 0.002, 500
 
 
-# Something has changed where at least this share is.
+# At least this share is blocked if something has changed.
 CHANGED_SHARE = 0.2
 
 
-# Once in a million times that is chance.
+# By chance it happens once in a million times.
 SURE = math.log(1e6)
 
 
-# Three blocks in a row may be chance, however seldom there was one before.
+# Three blocks in a row may be chance, however rare blocks were before.
 MOST_EVIDENCE = SURE / 3.5
 
 
 class ChangeTest:
-    """Whether blocks come so often, all of a sudden, that something must have changed: a CUSUM test."""
+    """A CUSUM test: whether blocks suddenly come so often that something must have changed."""
 
     __slots__ = ("_evidence", "blocked_count", "ok_count")
 
@@ -41,13 +41,13 @@ class ChangeTest:
         return min(blocked / (self.blocked_count + self.ok_count + USUAL_WEIGHT), CHANGED_SHARE / 2)
 
     def answer_well(self) -> None:
-        """A session that works was answered well."""
+        """The site answered a working session well."""
         self.ok_count += 1
         if self._evidence:
             self._evidence = max(0.0, self._evidence + math.log((1 - CHANGED_SHARE) / (1 - self.usual_share)))
 
     def block(self) -> bool:
-        """One was blocked within all that it may do; whether that is too much to be chance."""
+        """A session was blocked that kept to its limits; whether there are too many such blocks to be chance."""
         self._evidence += min(math.log(CHANGED_SHARE / self.usual_share), MOST_EVIDENCE)
         self.blocked_count += 1
         if self._evidence < SURE:

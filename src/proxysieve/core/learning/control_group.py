@@ -1,13 +1,13 @@
-"""The control group: who else was refused the same page, and who was not?
+"""The control group: which other sessions were refused the same page, and which got it?
 
-A bare 403, an empty 200 or a lost connection says little by itself. It was a block if another exit gets the same page;
-it is the page's own, and nobody's block, if sessions are refused it alike that are answered well elsewhere. To take
-each 403 for a block burned a session at every page that is nobody's to see.
+A bare 403, an empty 200 or a lost connection tells little by itself. It was a block if another exit gets the page. It
+is the page's own if other sessions are refused it, too, and are answered well elsewhere. When each 403 counted as a
+block, every page that nobody may see cost a session.
 
-The same question guards against a sign that is mistaken: where it condemns one working session after the other at one
-page, and they work elsewhere, it is the page that bears the sign. Known signs are believed without the page, as soon as
-anybody is answered well later: to wait for the page cost up to 51 exits instead of 19 in `late-bans`. A sign that was
-mistaken once has to wait for the page from then on.
+The control group also guards against a mistaken sign: if a sign blocks one working session after the other at one page,
+and they work elsewhere, the page itself bears the sign. A known sign counts as soon as any later request is answered
+well: to wait for the page cost 51 exits instead of 19 in `late-bans`. A sign that was mistaken once waits for the page
+from then on.
 """
 
 from __future__ import annotations
@@ -18,31 +18,30 @@ from typing import NamedTuple
 
 from proxysieve.core.records import Count
 
-# So many sessions that work must be refused a page alike before they are believed rather than the page.
+# If so many working sessions are refused a page alike, the page is doubted rather than they.
 ALIKE_COUNT = 2
-# And so many before nobody is sent there any more; one of them has to be answered well elsewhere afterwards.
+# If so many are, no more are sent there. One of them must be answered well elsewhere afterwards.
 OWN_COUNT = 3
-# Where pages were so often refused to all by a sign, and nobody was blocked by it, the next is likely one of them.
+# If a sign belonged to so many pages, and blocked no exit, the next page likely bears it, too.
 USUAL_COUNT = 3
-# Who asked within so long of each other asked the same site.
+# Requests that went out within so many seconds met the site in the same state.
 SAME_TIME_SECONDS = 1.0
-# One page that bore a sign by itself weighs as much as so many blocks.
+# One page that bears a sign itself weighs as much as so many blocks.
 MISTAKES_WEIGHT = 10
-# Pages that are remembered, and those who were refused each.
+# The most pages that are remembered, and the most refusals of each.
 MOST_PAGES, MOST_REFUSALS = 2_000, 30
 
 
 class Refusal(NamedTuple):
-    """Somebody was refused a page.
+    """A session was refused a page.
 
     Attributes:
-        session_name: Of the session.
-        exit_id: Of its exit.
+        exit_id: Of the session's exit.
         proxy_key: Of its proxy.
-        sign: What decided.
+        sign: The sign that decided.
         asked_at: When the request went out.
-        had_worked: Whether the session had been answered well before.
-        is_presumed: Whether it was taken for a block until others tell, as a session was not worth a doubt.
+        had_worked: Whether the session had worked before.
+        is_presumed: Whether it counts as a block until others tell, as the session had not worked yet.
     """
 
     session_name: str
@@ -55,12 +54,12 @@ class Refusal(NamedTuple):
 
 
 class RefusedPage:
-    """What is known of one page that was refused to somebody.
+    """What is known of one page that was refused.
 
     Attributes:
-        refusals: Who was refused it, by exit.
-        confirmed: The exits among them that were answered well elsewhere, when asked later.
-        refused_at: When the first session that works asked for it, to be refused; infinity if none did.
+        refusals: By exit.
+        confirmed: The refused exits that were answered well elsewhere later.
+        refused_at: When the first working session that was refused asked for it; infinity if none did.
     """
 
     __slots__ = ("confirmed", "refusals", "refused_at")
@@ -79,9 +78,9 @@ class SignCounts(NamedTuple):
     """What a sign meant so far.
 
     Attributes:
-        blocked_count: How many exits it was a block of: others got the page.
-        worked_count: How many of these had sessions that worked.
-        page_count: How many pages it was that bore it: others were refused them alike.
+        blocked_count: How many exits it blocked: others got the page.
+        worked_count: How many of these had working sessions.
+        page_count: How many pages bore it themselves: others were refused them, too.
     """
 
     blocked_count: Count = 0
@@ -90,10 +89,10 @@ class SignCounts(NamedTuple):
 
 
 class ControlGroup:
-    """The pages of one site that were refused to somebody, and what came of it.
+    """The pages of one site that were refused, and what became of them.
 
     Attributes:
-        tallies: What each sign meant so far.
+        sign_counts: What each sign meant so far.
     """
 
     def __init__(self) -> None:
@@ -104,7 +103,7 @@ class ControlGroup:
         self._answered: deque[float] = deque(maxlen=MOST_PAGES)
 
     def fail(self, page_number: int, refusal: Refusal) -> int:
-        """*refusal* was refused *page_number*; how many working sessions were refused it alike, this one included."""
+        """Note *refusal* of *page_number*; how many working sessions were refused it alike, this one included."""
         known = self._pages.get(page_number)
         if known is None:
             known = self._pages[page_number] = RefusedPage()
@@ -123,7 +122,7 @@ class ControlGroup:
         return known.alike(refusal.sign)
 
     def succeed(self, page_number: int, exit_id: str, asked_at: float) -> list[Refusal]:
-        """*page_number* was had through the exit, asked at that moment; who else was refused it, and so was blocked."""
+        """A request of that moment got *page_number* through the exit; which other exits were blocked there."""
         self._answered.append(asked_at)
         self._own.pop(page_number, None)
         known = self._drop(page_number) if self._pages else None
@@ -139,14 +138,14 @@ class ControlGroup:
         return blamed
 
     def others_got_through(self, asked_at: float) -> bool:
-        """Whether anybody was answered well who asked at about that moment: else the site may have failed for all."""
+        """Whether a request of about that moment was answered well: else the site may have failed for all."""
         return any(abs(one - asked_at) <= SAME_TIME_SECONDS for one in reversed(self._answered))
 
     def confirm(self, session: str, asked_at: float) -> list[tuple[int, str]]:
-        """*session* was answered well when asked at that moment.
+        """A request of that moment by *session* was answered well.
 
         Returns:
-            The pages that turn out to be refused to all, each with the sign by which they are.
+            The pages that are refused to all, as is known now, each with its sign.
         """
         own = []
         for page_number in self._of_session.get(session, ()):
@@ -167,7 +166,7 @@ class ControlGroup:
         return known is not None and bool(known.confirmed) and known.alike(sign) >= needed
 
     def own(self, page_number: int, sign: str) -> list[Refusal]:
-        """*page_number* bears *sign* itself; who was suspected for it."""
+        """*page_number* itself bears *sign*; its refusals by that sign."""
         known = self._drop(page_number)
         if known is None:
             return []
@@ -179,38 +178,38 @@ class ControlGroup:
         return list(known.refusals.values())
 
     def is_usually_own(self, sign: str) -> bool:
-        """Whether a page is likelier to bear *sign* by itself than somebody to be blocked by it."""
+        """Whether *sign* is more likely the page's own than a block."""
         counts = self.sign_counts.get(sign)
         return counts is not None and not counts.blocked_count and counts.page_count >= USUAL_COUNT
 
     def is_trusted(self, page_number: int, sign: str, *, is_weak: bool) -> bool:
-        """Whether *sign* is taken for a block of whoever was refused the page, before others tell of that page.
+        """Whether *sign* counts as a block before others tell of the page.
 
-        To wait costs sessions that meanwhile go past a limit which is not believed in yet.
+        Waiting costs sessions that meanwhile go past a limit which is not known yet.
         """
         counts = self.sign_counts.get(sign, SignCounts())
         if self.is_disputed(page_number, sign):
             return False
-        # Those who never worked were blocked from the start, and say nothing of those who do.
+        # Sessions that never worked were blocked from the start, and tell nothing of those that work.
         proven = counts.worked_count if is_weak else counts.blocked_count
         return proven >= (USUAL_COUNT if is_weak else 0) and counts.page_count * MISTAKES_WEIGHT <= proven
 
     def is_disputed(self, page_number: int, sign: str) -> bool:
-        """Whether *page_number* was refused by *sign* to a session that works, so that it is no news of another's."""
+        """Whether a working session was refused *page_number* by *sign*, so that it tells nothing of another."""
         known = self._pages.get(page_number)
         return known is not None and known.alike(sign) > 0
 
     def refused_at(self, page_number: int) -> float:
-        """When a session that works first asked for *page_number*, to be refused; infinity if none did."""
+        """When the first working session that was refused asked for *page_number*; infinity if none did."""
         known = self._pages.get(page_number)
         return known.refused_at if known else math.inf
 
     def forget(self, session: str) -> None:
-        """The session is gone; what it was refused stays a question of its exit."""
+        """The session is gone; its exit's refusals stay."""
         self._of_session.pop(session, None)
 
     def fade(self, share: float) -> None:
-        """Have what signs meant weigh only *share* of what it did."""
+        """Reduce the weight of what signs meant to *share*."""
         faded = {
             sign: SignCounts(*(int(count * share) for count in counts)) for sign, counts in self.sign_counts.items()
         }
@@ -224,7 +223,7 @@ class ControlGroup:
         return known
 
     def _clear(self, session: str, page_number: int) -> None:
-        """*session* stands no more for its exit at *page_number*."""
+        """*session* does not stand for its exit at *page_number* any more."""
         pages = self._of_session.get(session)
         if pages is not None:
             pages.discard(page_number)

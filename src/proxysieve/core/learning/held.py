@@ -1,13 +1,12 @@
-"""Whom to believe: is an exit blocked, or is it the site, or the detector, that fails for all?
+"""Which sessions are to blame: is an exit blocked, or does the site, or a sign, fail for all?
 
-A session that worked and is blocked is only *held* at first. It is believed to be blocked once a question that was
-asked later is answered well elsewhere: a second when all is well, and an outage teaches nothing. Penalties that are
-taken back later would have been counted by then. When independent exits begin to fail together, the failures become so
-unlikely that it is an *alarm*: single requests probe the site, and whoever is held waits. If one of those held works
-again, nobody was to blame; if others work and it does not, all of them were.
+A session that worked and is blocked is only *held* at first. Once a later request is answered well elsewhere, it counts
+as blocked. Normally that takes a second, and an outage teaches nothing. When independent exits fail together, and that
+is too unlikely to be chance, there is an *alarm*: single probes go to the site, and the held sessions wait. If one of
+them works again, none was to blame. If others work and it does not, all were.
 
-A recheck condemns nobody while nobody else is answered well. With fewer than five sessions there is no alarm, and a
-detector that is mistaken about all pages would have condemned one after the other.
+A recheck ends no session while nobody else is answered well. With fewer than five sessions there is no alarm, and a
+sign that is mistaken about all pages would otherwise end one after the other.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from proxysieve.core.learning.overuse import BlockedUse
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, SessionRecord
 
-# How unlikely failures are, in nats. One of a session that worked is as unlikely as one in fifty; of an answer that
-# says nothing about the exit one in five, since a page that fails by its own fault is asked for several times.
+# How unlikely failures are, in nats. A working session fails once in fifty times. An answer says nothing of the exit
+# once in five times, since a page that fails by its own fault is asked for several times.
 FAILED_SESSION = math.log(50)
 FAILED_ANSWER = math.log(5)
-# One in a thousand million: five sessions, or thirteen answers in a row.
+# Once in a thousand million times: five sessions, or thirteen answers in a row.
 ALARMING = 19.5
-# So long it is waited whether others get the page that was refused; a request that fails is sent again at once.
+# How long to wait whether others get the refused page; a failed request is sent again at once.
 PAGE_SECONDS = 5.0
-# The pause between two probes is this part of how long the site has been failing: so much of a crawl is lost at most.
+# The pause between two probes, as a share of the time of the alarm: at most this share of a crawl is lost.
 PROBE_SHARE = 0.2
 FIRST_PROBE_SECONDS = 1.0
 LAST_PROBE_SECONDS = 3600.0
@@ -38,9 +37,9 @@ class Incident(NamedTuple):
     """A session that worked was refused, and it is not known yet whether it is to blame.
 
     Attributes:
-        page: What it was refused; 0 where that is not known.
-        is_weak: Whether the refusal may as well be the page's own.
-        was_unclear: Whether the answer was counted as unclear, and not as what it is believed to be.
+        page_number: Of the page that it was refused; 0 if unknown.
+        is_weak: Whether the refusal may be the page's own.
+        was_unclear: Whether the answer was counted as unclear.
     """
 
     session: SessionRecord
@@ -54,7 +53,7 @@ class Incident(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A failure since the site was answered well."""
+    """A failure since the site last answered well."""
 
     asked_at: float
     nats: float
@@ -63,15 +62,15 @@ class Failed(NamedTuple):
 
 
 class HeldSessions:
-    """What is not believed yet.
+    """The sessions that may be blocked.
 
     Attributes:
-        held: The incidents of sessions that nobody uses meanwhile, by session.
-        suspects: Those of an alarm, or of a trial: the fate of all hangs on the first that is used again.
-        alarm_at: Since when everything fails; 0 while it does not.
-        alarm_sign: By which sign the most of it does.
-        probe_at: When the next probe is due, in an alarm.
-        ok_asked_at: When the latest question was asked that was answered well; 0 before any was.
+        held: The incidents of sessions that are not used meanwhile, by session.
+        rechecks: Those of an alarm or a recheck: the first that is used again decides for all.
+        alarm_at: Since when everything fails; 0 if there is no alarm.
+        alarm_sign: The sign of most of its failures.
+        probe_at: When the next probe of the alarm is due.
+        ok_asked_at: When the latest request went out that was answered well; 0 if there is none.
     """
 
     def __init__(self) -> None:
@@ -90,34 +89,34 @@ class HeldSessions:
     # Who may be used.
 
     def is_held(self, name: str) -> bool:
-        """Whether the session called *name* is not to be used now."""
+        """Whether the session called *name* is held."""
         return name in self.held or name in self.rechecks
 
     @property
     def is_leader_held(self) -> bool:
-        """Whether one that went ahead of the others was blocked, and it is not known yet what for."""
+        """Whether a canary is held, and the reason is not known yet."""
         return bool(self.held) and any(incident.blocked.is_expected for incident in self.held.values())
 
     @property
     def is_probing(self) -> bool:
-        """Whether the answer to a probe is waited for."""
+        """Whether a probe is under way."""
         return self._probe is not None
 
     def is_recheck_due(self, now: float) -> bool:
-        """Whether a suspect is to be used again now, to see whether it is blocked."""
+        """Whether a recheck is due now."""
         is_due = self._probe_count % 2 == 0 if self.alarm_at else self._recheck is None and now >= self._recheck_at
         return bool(self.rechecks) and is_due
 
     def may_recheck(self, now: float) -> dict[str, Incident]:
-        """Who may be tried again where nothing else can be done: suspects when it is time, and else those held."""
+        """What may be rechecked if nothing else can be done: those of an alarm when it is time, else all held."""
         if not self.rechecks:
             return self.held
         return self.rechecks if self.alarm_at or now >= self._recheck_at else {}
 
     def postpone(self, name: str, at: float) -> bool:
-        """Whether the trial of *name*, which failed at *at*, tells nothing, as nobody was answered well since.
+        """Whether the recheck of *name*, which failed at *at*, tells nothing, as nobody was answered well since.
 
-        Then the site may be to blame, or the detector, and the next one comes later.
+        Then the site or a sign may be to blame, and the next recheck comes later.
         """
         refused_at = self.rechecks[name].at if name in self.rechecks else 0.0
         if self.ok_asked_at > refused_at:
@@ -129,7 +128,7 @@ class HeldSessions:
     # What happens.
 
     def use(self, name: str, lease: int) -> None:
-        """The session called *name* is used."""
+        """The session called *name* gets a request."""
         if self.alarm_at:
             self._probe = lease
         elif self.is_held(name):
@@ -141,7 +140,7 @@ class HeldSessions:
             self._recheck = lease
 
     def end(self, lease: int, at: float, *, is_ok: bool) -> bool:
-        """The request of *lease* is over; whether it decides the fate of the suspects."""
+        """The request of *lease* is over; whether it decides for all that wait for a recheck."""
         is_recheck = lease == self._recheck
         if is_recheck:
             self._recheck = None
@@ -154,17 +153,17 @@ class HeldSessions:
         return is_recheck
 
     def hold(self, incident: Incident) -> None:
-        """Wait with what *incident* tells."""
+        """Hold the session of *incident*."""
         kept = self.rechecks if self.alarm_at else self.held
         kept[incident.session.name] = incident
 
     def recheck_page(self, page_number: int) -> None:
-        """*page_number* is refused to several: those who are held for it are to be tried again elsewhere."""
+        """Several were refused *page_number*: the sessions held for it are rechecked elsewhere."""
         for name in [name for name, incident in self.held.items() if incident.page_number == page_number]:
             self.rechecks[name] = self.held.pop(name)
 
     def refine(self, name: str, asked_at: float, number: int) -> None:
-        """An earlier request of the session called *name* was refused as well."""
+        """An earlier request of the session called *name* was refused, too."""
         for kept in (self.held, self.rechecks):
             incident = kept.get(name)
             if incident is not None and number < incident.blocked.number:
@@ -174,9 +173,9 @@ class HeldSessions:
     def fail(
         self, subject: str | int, asked_at: float, nats: float, at: float, sign: str = "", page_number: int = 0
     ) -> None:
-        """*subject*, a session or a lease, failed at *at* by *sign*, which was so unlikely.
+        """*subject*, a session or a lease, failed at *at* by *sign*; *nats* say how unlikely that was.
 
-        That several are refused one *page_number* is not unlikely at all; it counts once.
+        Several refusals of one *page_number* count once: they are not unlikely.
         """
         if not self.ok_asked_at or asked_at < self.ok_asked_at:
             return
@@ -193,9 +192,9 @@ class HeldSessions:
             self.held = {}
 
     def succeed(self, asked_at: float, page_number: int = 0) -> list[Incident]:
-        """A question of *asked_at*, for *page_number*, was answered well; what is believed by that.
+        """A request of *asked_at*, for *page_number*, was answered well; the incidents that are confirmed by that.
 
-        Of those who were refused a page it is not believed before others get that page, unless nobody asks for it.
+        A refused page is not confirmed before others get that page, unless nobody asks for it.
         """
         self.ok_asked_at = max(self.ok_asked_at, asked_at)
         if self._failures:
@@ -212,7 +211,7 @@ class HeldSessions:
         return confirmed
 
     def take_forgiven(self, asked_at: float) -> list[Incident]:
-        """Those of weak refusals whose page nobody asked for again; they are held no more."""
+        """The weak refusals whose page nobody asked for again; their sessions are not held any more."""
         if not self.held:
             return []
         forgiven = [one for one in self.held.values() if one.is_weak and asked_at - one.at > PAGE_SECONDS]
@@ -221,7 +220,7 @@ class HeldSessions:
         return forgiven
 
     def take_page(self, page_number: int) -> list[Incident]:
-        """Those who were refused *page_number*; they are held for it no more."""
+        """The refusals of *page_number*; their sessions are not held for it any more."""
         taken = []
         for kept in (self.held, self.rechecks):
             names = [name for name, incident in kept.items() if incident.page_number == page_number]
@@ -229,29 +228,29 @@ class HeldSessions:
         return taken
 
     def refused_at(self, name: str) -> float:
-        """When the session called *name*, which is held, asked what it was refused."""
+        """When the held session called *name* sent the refused request."""
         incident = self.held.get(name) or self.rechecks.get(name)
         return incident.blocked.asked_at if incident else 0.0
 
     def page_of(self, name: str) -> int:
-        """What the session called *name* was refused, that is held; 0 where that is not known."""
+        """The page that the held session called *name* was refused; 0 if unknown."""
         incident = self.held.get(name) or self.rechecks.get(name)
         return incident.page_number if incident else 0
 
     def take(self, name: str) -> list[Incident]:
-        """Whoever shares the fate of the suspect called *name*: it alone, if it was refused a page that is known."""
+        """All that share the fate of the session called *name*: it alone, if its refused page is known."""
         incident = self.rechecks.get(name)
         if incident is None or not incident.page_number:
             return self.take_rechecks()
         return [self.rechecks.pop(name)]
 
     def take_rechecks(self) -> list[Incident]:
-        """Those whose fate is decided; they are no suspects any more."""
+        """Those that wait for a recheck; they do not any more."""
         rechecks, self.rechecks = list(self.rechecks.values()), {}
         return rechecks
 
     def take_all(self) -> list[Incident]:
-        """The same, and all who are held."""
+        """The same, and all that are held."""
         held, self.held = list(self.held.values()), {}
         return self.take_rechecks() + held
 

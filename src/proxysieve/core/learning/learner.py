@@ -1,7 +1,7 @@
-"""All that is learned of one site, for a policy that learns: who may work, how hard, and whom to believe.
+"""All that is learned of one site, for a policy that learns: what may work, how much, and which blocks are real.
 
-Only policies that learn have a learner. It costs each exit the moments of its uses, up to 1 KB, and each answer some
-microseconds. What must not be lost when the policy is changed is in the records of exits and sessions.
+A learner costs the moments of use of each exit, up to 1 KB, and some microseconds for each answer. What must outlast
+a change of the policy is in the records of exits and sessions.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from proxysieve.core.proxies.elsewhere import Elsewhere
 from proxysieve.core.records import ExitRecord, Moment, Positive, SessionRecord, Weight
 
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
-# However little an exit is used, it is refused with all of its neighbours.
+# These refuse an exit with all of its neighbours, however little it is used.
 NOT_FOR_USE = frozenset({Scope.NETWORK, Scope.COUNTRY})
-# Limits, bans and lists of proxies change by the day: what was learned weighs half a day later, all of it alike.
+# Limits, bans and lists of proxies change from day to day, so all that is known loses half its weight in a day.
 HALF_LIFE_SECONDS = 86400.0
 
 
 class LearnerRecord(msgspec.Struct, kw_only=True):
-    """What is kept of it, beside the sessions and exits.
+    """What is saved of a learner, beside the sessions and exits.
 
     Attributes:
-        at: As of when, in Unix seconds.
-        recovered: Of each standing, how many blocked exits had recovered, by the power of two of the seconds.
+        at: When it was saved, in Unix seconds.
+        recovered: By history: how many blocked exits had recovered, by the power of two of the seconds.
         still: How many had not.
-        depth: How many requests in flight are proven to be borne.
-        latency: How long a good answer takes, in seconds.
-        tallies: What each sign meant so far, by contrast.
+        depth: How many requests in flight an exit is proven to bear.
+        latency: The average seconds of a good answer.
+        sign_counts: What each sign meant so far.
     """
 
     at: Moment = 0.0
@@ -57,11 +57,11 @@ class Learner:
     """What is learned of one site.
 
     Attributes:
-        wear: How hard its exits may be used.
-        supply: Where the next working one may come from.
-        turns: Those that work, by their cost.
-        doubts: Whose blocks are not believed yet.
-        contrast: Which pages were refused to whom.
+        overuse: How much its exits may be used.
+        candidates: Where the next working session may come from.
+        rotation: The working sessions, by their cost.
+        held_sessions: The sessions that may be blocked.
+        control_group: Who was refused which page.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Learner:
     ) -> None:
         self._catalog = catalog
         self._elsewhere = elsewhere
-        # Exits of proxies that were not in the list when what is known of them was to be taken back.
+        # Exits whose proxies were not in the list when their records were restored.
         self._absent: set[str] = set()
         self._exits = exits
         self.overuse = Overuse()
@@ -78,13 +78,13 @@ class Learner:
         self.control_group = ControlGroup()
         self.rotation: dict[float, Rotation] = {}
         self.at = 0.0
-        # When any exit was used last, in this run.
+        # When any exit was last used, in this run.
         self._used_at = 0.0
 
     # What happens.
 
     def use(self, lease: int, session: SessionRecord, proxy: Proxy, at: float) -> tuple[int, float]:
-        """A request goes out; which one of its exit it is, and the moment it is known by."""
+        """A request goes out; its number at its exit, and its moment, which no other request there has."""
         self._age(at)
         number, at = self.overuse.use(session.exit_id, proxy.network, at)
         self._used_at = max(self._used_at, at)
@@ -123,12 +123,12 @@ class Learner:
             rotation.land(session.name)
 
     def work(self, session: SessionRecord, exit_: ExitRecord) -> None:
-        """*session* works, and may have its turns."""
+        """*session* works, and joins the rotation."""
         proxy = self._catalog.get(session.proxy_key)
         if proxy is None:
             return
         if session.is_named:
-            # Its exit is as good for others.
+            # Other sessions may use its exit as well.
             self.candidates.leave(proxy, exit_, exit_.last_bad_at)
             return
         rotation = self.rotation.get(proxy.cost)
@@ -147,7 +147,7 @@ class Learner:
             self.candidates.free(proxy, exit_)
 
     def stop(self, session: SessionRecord) -> None:
-        """*session* has no turns any more."""
+        """*session* leaves the rotation."""
         for rotation in self.rotation.values():
             rotation.discard(session.name)
 
@@ -157,7 +157,7 @@ class Learner:
         self.control_group.forget(session.name)
         proxy = self._catalog.get(session.proxy_key)
         if exit_ is None or not exit_.is_judged:
-            # That it was used once is of no interest.
+            # One use tells nothing.
             self.overuse.exits.pop(session.exit_id, None)
         elif proxy is not None and not session.exit_name:
             self.candidates.leave(proxy, exit_, exit_.last_bad_at)
@@ -168,7 +168,7 @@ class Learner:
         """A request failed."""
         outcome, sign = verdict.outcome, verdict.sign
         if outcome in DISPUTABLE and self.control_group.refused_at(page_number) < self.held_sessions.ok_asked_at:
-            # That page was refused before others were answered well: at the end of a crawl nothing else may be left.
+            # This refusal came before others were answered well. At the end of a crawl no other page may be left.
             return
         if is_weak(verdict) and session.has_worked:
             self.held_sessions.fail(lease, asked_at, FAILED_ANSWER, at, sign, page_number)
@@ -178,7 +178,7 @@ class Learner:
             self.held_sessions.fail(session.name, asked_at, FAILED_SESSION, at, sign, page_number)
 
     def confirm(self, incident: Incident, at: float) -> str:
-        """A session was refused, and that is so; why, in words."""
+        """A held session is to blame; why it was blocked, in words."""
         proxy = self._catalog.get(incident.session.proxy_key)
         if proxy is None:
             return ""
@@ -191,18 +191,18 @@ class Learner:
         return self.overuse.explain(incident.blocked, exits, networks, at)
 
     def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> BlockedUse:
-        """What is to be told of a session that was refused."""
+        """What the limits learn from a session that was refused."""
         proxy = self._catalog.get(session.proxy_key)
         return BlockedUse(session.exit_id, proxy.network if proxy else "", asked_at, number, is_expected)
 
     def retire(self, member: Member) -> None:
-        """The session of *member* is not to be used any more, for its age or because its proxy has left."""
+        """The session of *member* may not be used any more: it is too old, or its proxy has left."""
         self.stop(member.session)
         if not member.session.exit_name:
             self.candidates.leave(member.proxy, member.exit, member.exit.last_bad_at)
 
     def forget_exit(self, exit_id: str) -> None:
-        """When the exit was used does not matter any more."""
+        """Forget when the exit was used."""
         self.overuse.exits.pop(exit_id, None)
 
     def _is_there(self, exit_id: str) -> bool:
@@ -211,12 +211,12 @@ class Learner:
     # What is known.
 
     def working(self) -> Iterator[Member]:
-        """Those that work, at whatever cost."""
+        """The working sessions, at any cost."""
         for rotation in self.rotation.values():
             yield from rotation.all.values()
 
     def bears(self, proxy: Proxy, now: float) -> bool:
-        """Whether the exit of *proxy* and its network bear a request more, by all limits."""
+        """Whether all limits allow one more request through the exit of *proxy* and its network."""
         overuse = self.overuse
         uses = overuse.exits.get(proxy.key)
         if uses is not None and overuse.exit_limits.limits_at(uses) > now:
@@ -225,7 +225,7 @@ class Learner:
         return uses is None or overuse.network_limits.limits_at(uses, proxy.network) <= now
 
     def bears_again(self, session: SessionRecord, now: float, in_flight: int) -> bool:
-        """Whether *session*, with *in_flight* requests out, stays within all that is proven with one more."""
+        """Whether one more request, beside *in_flight* ones, keeps *session* within all that is proven."""
         member = next(
             (rotation.all[session.name] for rotation in self.rotation.values() if session.name in rotation.all), None
         )
@@ -242,7 +242,7 @@ class Learner:
     # What is kept.
 
     def record(self) -> LearnerRecord:
-        """What is to be kept."""
+        """What is to be saved."""
         recoveries = self.candidates.recoveries
         return LearnerRecord(
             at=self.at,
@@ -256,9 +256,9 @@ class Learner:
         )
 
     def restore(self, record: LearnerRecord | None, exits: Iterable[tuple[str, ExitRecord]]) -> None:
-        """Take back what was kept."""
+        """Restore what was saved."""
         used_at: defaultdict[str, list[float]] = defaultdict(list)
-        # Those that failed longest ago are looked at first.
+        # Those that failed longest ago come first.
         for exit_id, kept in sorted(exits, key=lambda one: one[1].failed_at):
             times = kept.used_at
             proxy = self._recall(exit_id, kept)
@@ -277,14 +277,14 @@ class Learner:
             recovery.restore(record.recovered.get(history, []), record.still.get(history, []))
 
     def _recall(self, exit_id: str, kept: ExitRecord | None) -> Proxy | None:
-        """Take back what was *kept* of an exit; its proxy, None if that is not in the list."""
+        """Restore what was *kept* of an exit; its proxy, None if it is not in the list."""
         proxy = self._catalog.get(exit_id.partition("/")[0])
         if proxy is None:
             self._absent.add(exit_id)
         if proxy is None or kept is None:
             return None
         if kept.used_at:
-            # From here on they stand there, and take a quarter of the room.
+            # Held in this form they take a quarter of the memory.
             self.overuse.exits[exit_id], kept.used_at = Uses(kept.used_at), None
         if not proxy.is_gateway and kept.is_tried:
             self.candidates.know(proxy, kept)
