@@ -276,8 +276,8 @@ class Trials:
             later = await self._shown(bed, visitor)
             async with self._visit_bed(bed, browser) as other:
                 strange = await self._shown(bed, other)
-        likeness = "as it does" if later.ja4 == ja4 else "otherwise" if later.is_resumed else "not"
-        return f"{browser} {likeness}{', shared' if strange.is_resumed else ''}"
+        looks = "as it does" if later.ja4 == ja4 else "otherwise" if later.is_resumed else "not"
+        return f"{browser} {looks}{', shared' if strange.is_resumed else ''}"
 
     @contextlib.asynccontextmanager
     async def _testbed(self, browser: str = "chrome") -> AsyncIterator[tuple[Testbed, Visitor]]:

@@ -26,7 +26,7 @@ from measure import Bench, Cell
 from proxysieve.core.model import OK, Exchange
 from proxysieve.core.robots.rules import READ_BYTES, USER_AGENT, read_rules
 from proxysieve.core.verdicts.judge import Judge
-from proxysieve.core.verdicts.likeness import Likeness, traits_of
+from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
 from proxysieve.judging.samples import redacted
@@ -173,10 +173,10 @@ def hostile_heads() -> Iterator[tuple[str, Exchange]]:
 
 def looked_at(exchange: Exchange) -> None:
     """Have it learned how a page looks, and the same page recognised."""
-    likeness = Likeness()
-    likeness.judge(exchange, OK)
-    likeness.accept(traits_of(exchange))
-    likeness.judge(exchange, OK)
+    looks = Looks()
+    looks.judge(exchange, OK)
+    looks.accept(traits_of(exchange))
+    looks.judge(exchange, OK)
 
 
 def site_or_refused(exchange: Exchange) -> None:

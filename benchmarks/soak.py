@@ -113,7 +113,7 @@ def soak(bed: TestbedProcess, directory: Path, page_count: int) -> tuple[list[Pa
     """Run the job to its end; what was seen on the way, its report, and how many farms died."""
     directory.mkdir()
     farms = Farms(directory / "proxies.txt")
-    likeness: list[PageTraits] = []
+    looks: list[PageTraits] = []
     try:
         command = Command(directory, bed.page_urls(page_count), farms.lines)
         pid, path = command.process.pid, command.out
@@ -121,11 +121,11 @@ def soak(bed: TestbedProcess, directory: Path, page_count: int) -> tuple[list[Pa
             time.sleep(LOOK_SECONDS)
             farms.go_on()
             size = path.stat().st_size if path.exists() else 0
-            likeness.append(
+            looks.append(
                 PageTraits(time.monotonic() - command.started_at, size / 1e6, resident_mb(pid), open_files(pid))
             )
         # Once all pages are written, the job closes what it has.
-        at_work = [look for look in likeness if look.mb and look.out_mb < likeness[-1].out_mb]
+        at_work = [look for look in looks if look.mb and look.out_mb < looks[-1].out_mb]
         return at_work, command.report(), farms.death_count
     finally:
         farms.close()
@@ -143,9 +143,9 @@ def main() -> None:
     bench.parser.add_argument("--pages", type=int, default=PAGE_COUNT, help="how many (default: %(default)s)")
     options = bench.start()
     with tempfile.TemporaryDirectory(prefix="soak-") as directory, TestbedProcess(SITE) as bed:
-        likeness, report, deaths = soak(bed, Path(directory) / "job", options.pages)
+        looks, report, deaths = soak(bed, Path(directory) / "job", options.pages)
         wrong = count_wrong(Path(directory) / "job" / "pages.jsonl", bed)
-    first, second = likeness[: len(likeness) // 2], likeness[len(likeness) // 2 :]
+    first, second = looks[: len(looks) // 2], looks[len(looks) // 2 :]
     memory, files = [look.mb for look in second], [look.files for look in second]
     width = max(abs(value / mean(memory) - 1) for value in memory)
     rows: list[dict[str, Cell]] = [
@@ -155,7 +155,7 @@ def main() -> None:
             "memory MB": round(look.mb),
             "open files": look.files,
         }
-        for look in likeness[:: max(1, len(likeness) // 20)]
+        for look in looks[:: max(1, len(looks) // 20)]
     ]
     bench.table(f"{options.pages:,} pages, {deaths} farms of {FARM_PROXIES} proxies died and came back", rows)
     bench.note(
@@ -166,7 +166,7 @@ def main() -> None:
     )
     bench.emit(
         pages=report.pages, wrong=wrong, failed=report.failed, deaths=deaths, seconds=report.seconds, width=width,
-        memory_drift=drift(memory), likeness=likeness,
+        memory_drift=drift(memory), looks=looks,
     )  # fmt: skip
     if wrong or report.pages < options.pages or width > FLAT_SHARE:
         sys.exit(1)

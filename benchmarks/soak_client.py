@@ -58,7 +58,7 @@ class Soak:
     """Sessions, one after the other, at each of fifty places."""
 
     def __init__(self, bed: TestbedProcess, session_count: int) -> None:
-        self.likeness: list[PageTraits] = []
+        self.looks: list[PageTraits] = []
         self.outcomes: Counter[str] = Counter()
         self._bed = bed
         self._client = CurlClient(ca_path=str(bed.ca_path))
@@ -116,7 +116,7 @@ class Soak:
 
     def _look(self) -> None:
         seconds, pid = time.monotonic() - self._started_at, os.getpid()
-        self.likeness.append(PageTraits(self.outcomes.total(), seconds, resident_mb(pid), open_files(pid)))
+        self.looks.append(PageTraits(self.outcomes.total(), seconds, resident_mb(pid), open_files(pid)))
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def main() -> None:
     with TestbedProcess(WORLD) as bed:
         soak = Soak(bed, options.sessions)
         asyncio.run(soak.run())
-    before, *between, after = soak.likeness
+    before, *between, after = soak.looks
     growth = between[-1].mb / between[len(between) // 2 - 1].mb - 1
     rows: list[dict[str, Cell]] = [
         {
@@ -136,12 +136,12 @@ def main() -> None:
             "memory MB": round(look.mb, 1),
             "open files": look.files,
         }
-        for look in soak.likeness
+        for look in soak.looks
     ]
     bench.table(f"{options.sessions:,} sessions, {MOST_CLIENTS} at most open; the last line once all are closed", rows)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in soak.outcomes.most_common())
     bench.note(f"\n{counts}; memory {growth:+.1%} over the second half")
-    bench.emit(likeness=soak.likeness, outcomes=soak.outcomes, growth=growth)
+    bench.emit(looks=soak.looks, outcomes=soak.outcomes, growth=growth)
     if growth > MOST_GROWTH or after.files > before.files:
         sys.exit(1)
 

@@ -66,7 +66,7 @@ class Options(TypedDict, total=False):
     max_clients: int
     clock: Clock
     seed: int | None
-    likeness: bool
+    looks: bool
     signs: Sequence[OwnSign]
     site: Callable[[str], str]
     on_event: Callable[[PoolEvent], object]

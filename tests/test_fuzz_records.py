@@ -24,7 +24,7 @@ from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.story.telling import tell_site
 from proxysieve.core.verdicts.judge import Judge
-from proxysieve.core.verdicts.likeness import Likeness, traits_of
+from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.judging.samples import Samples
 from proxysieve.judging.tables import make_judge
 from proxysieve.pool.site_queue import SiteQueue
@@ -64,11 +64,11 @@ def crawl(policy: str, seed: int) -> list[Record]:
 
 def looks_record(rng: Random) -> Record:
     """The looks of a site that has shown some pages."""
-    likeness, make = Likeness(), Make(rng)
+    looks, make = Looks(), Make(rng)
     for _ in range(30):
-        likeness.learn(traits_of(page(make.page(rng))))
-    likeness.accept(traits_of(page(b"<title>nothing</title><p>we have none of these at the moment")))
-    return Record(SITE, "looks", "", msgspec.json.encode(likeness.record()))
+        looks.learn(traits_of(page(make.page(rng))))
+    looks.accept(traits_of(page(b"<title>nothing</title><p>we have none of these at the moment")))
+    return Record(SITE, "looks", "", msgspec.json.encode(looks.record()))
 
 
 def storage(name: str) -> list[Record]:

@@ -23,7 +23,7 @@ RETIRED = (
         "identities",
         "identity",
     ),
-    *("looks", "lore", "pinned", "resting", "roster", "supply", "suspect", "suspects", "tally", "trial", "visitor"),
+    *("likeness", "lore", "pinned", "resting", "roster", "supply", "suspect", "suspects", "tally", "trial", "visitor"),
     *("visitors", "wear"),
 )
 

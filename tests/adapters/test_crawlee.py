@@ -159,7 +159,7 @@ async def test_headers_of_the_pool_go_to_the_sites_that_they_are_for() -> None:
         return answers(200)(request, session)
 
     headers: Given = {"X-Own": "pool", "shop.example": {"Authorization": "s3cret"}}
-    pool = SessionPool(lines(2), store="memory:", max_rate=0, likeness=False, client=Scripted(keep), headers=headers)
+    pool = SessionPool(lines(2), store="memory:", max_rate=0, looks=False, client=Scripted(keep), headers=headers)
     requests = [
         Request.from_url("http://shop.example/", headers={"x-own": "request"}),
         Request.from_url("http://other.example/"),

@@ -219,7 +219,7 @@ async def all_of(urls: Mapping[str, Any], ask: Callable[[str], Awaitable[Made]])
 
 async def fetched(url: str, line: str, client: Client) -> Page | GaveUp:
     """What comes of one try."""
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "likeness": False, "max_bytes": MOST_BYTES}
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "looks": False, "max_bytes": MOST_BYTES}
     async with SessionPool([line], client=client, **settings) as pool:
         try:
             return await pool.get(url, max_tries=1)
@@ -291,7 +291,7 @@ async def test_a_page_in_a_browser_is_not_led_to_a_private_place_later(shared: S
         "http://192.168.1.1/": page(),
     }
     world = World({**ANSWERS, **links})
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "likeness": False}
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "looks": False}
     async with (
         listening(world.serve) as port,
         SessionPool([proxy_of(port)], **settings) as pool,

@@ -36,7 +36,7 @@ QUICK = BrowserOptions(settle_seconds=1.0, check_seconds=0.5)
 @asynccontextmanager
 async def browsing(shared: SharedChromium, behaviours: Mapping[str, Behaviour]) -> AsyncIterator[PlaywrightBrowser]:
     """A browser at a site whose pages misbehave; what stands in for its proxy answers in its place."""
-    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "likeness": False}
+    settings: dict[str, Any] = {"store": "memory:", "max_rate": 0.0, "looks": False}
     async with (
         listening(by_path(behaviours, saying(answer("404 Not Found")))) as port,
         SessionPool([f"http://127.0.0.1:{port}"], **settings) as pool,

@@ -70,7 +70,7 @@ class Internet:
 async def browsing(shared: SharedChromium, internet: Internet) -> AsyncIterator[PlaywrightBrowser]:
     async with (
         listening(internet.serve) as port,
-        SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, headers=OWN) as pool,
+        SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, looks=False, headers=OWN) as pool,
         shared.browser(pool, OPTIONS) as opened,
     ):
         yield opened
@@ -163,9 +163,7 @@ async def test_requests_show_no_other_sign_of_them(shared: SharedChromium, home:
         async with (
             listening(internet.serve) as port,
             shared.client(OPTIONS) as client,
-            SessionPool(
-                [f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, likeness=False, client=client
-            ) as pool,
+            SessionPool([f"http://127.0.0.1:{port}"], store="memory:", max_rate=0, looks=False, client=client) as pool,
         ):
             for _ in range(2):
                 await pool.get(f"{home}/", headers=headers, max_tries=1)

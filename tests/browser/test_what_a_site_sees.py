@@ -203,10 +203,10 @@ async def test_pages_of_one_session_do_not_hide_each_other(locale: str, shared: 
                 await are_open.wait()
                 return page.session.name, seen, seen_as_kept(page)
 
-        likeness = await asyncio.gather(*map(look_at, range(3)))
+        looks = await asyncio.gather(*map(look_at, range(3)))
 
-    assert len({name for name, _, _ in likeness}) == 1
-    for _, seen, kept in likeness:
+    assert len({name for name, _, _ in looks}) == 1
+    for _, seen, kept in looks:
         assert seen == kept
 
 

@@ -78,21 +78,21 @@ def store(place: Path) -> str:
     """A store in which every text is a stranger's."""
     proxy, gateway = parse_proxy(PROXY), parse_proxy("http://u-{session}:p@gate.example:1")
     Path("proxies.txt").write_text(f"{PROXY}\nhttp://u-{{session}}:p@gate.example:1\n")
-    likeness = msgspec.structs.replace(FINGERPRINTS[0], user_agent=EVIL, impersonate=EVIL, engine="")
+    looks = msgspec.structs.replace(FINGERPRINTS[0], user_agent=EVIL, impersonate=EVIL, engine="")
     sessions = [
         SessionRecord(
             name=EVIL,
             proxy_key=proxy.key,
             exit_name="",
-            fingerprint=likeness,
+            fingerprint=looks,
             opened_at=9e8,
             worked_at=9e8,
             lost=EVIL,
             is_named=True,
         ),
-        SessionRecord(name=f"{EVIL}3", proxy_key=proxy.key, exit_name="", fingerprint=likeness, opened_at=9e8),
+        SessionRecord(name=f"{EVIL}3", proxy_key=proxy.key, exit_name="", fingerprint=looks, opened_at=9e8),
         SessionRecord(
-            name=f"{EVIL}2", proxy_key=gateway.key, exit_name=EVIL, fingerprint=likeness, opened_at=9e8, is_named=True
+            name=f"{EVIL}2", proxy_key=gateway.key, exit_name=EVIL, fingerprint=looks, opened_at=9e8, is_named=True
         ),
     ]
     known = ExitRecord(ok_count=1, blocked_count=1, last=Outcome.BLOCKED, why=EVIL, last_bad_at=9e8)

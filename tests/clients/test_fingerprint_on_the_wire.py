@@ -274,7 +274,7 @@ async def test_a_session_shows_the_same_after_a_restart(tmp_path: Path) -> None:
                 shown_now = msgspec.json.decode(page.body, type=SeenFingerprint)
                 seen.setdefault(name, set()).add((shown_now.ja4, *looks_of(shown_now)))
 
-    assert [len(likeness) for likeness in seen.values()] == [1, 1, 1]
+    assert [len(looks) for looks in seen.values()] == [1, 1, 1]
 
 
 async def test_the_truth_has_what_each_hit_showed(clients: Clients) -> None:

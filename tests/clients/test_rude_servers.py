@@ -528,7 +528,7 @@ async def test_a_site_with_rude_pages_gives_its_good_ones(
             store="memory:",
             max_rate=0,
             robots=False,
-            likeness=False,
+            looks=False,
             client=CurlClient(ca_path=trust),
             seed=1,
         )

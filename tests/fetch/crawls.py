@@ -72,8 +72,8 @@ class Crawl:
         page_id = self.id_of(record)
         if self.bed.world.fate_of(page_id) not in {"ok", "empty"}:
             return False
-        likeness = {False, may_be_marked}
-        return record["body"].encode() in {self.bed.page_body(page_id, is_marked=is_marked) for is_marked in likeness}
+        looks = {False, may_be_marked}
+        return record["body"].encode() in {self.bed.page_body(page_id, is_marked=is_marked) for is_marked in looks}
 
 
 async def crawl(world: World, page_count: int, folder: Path, **changes: object) -> Crawl:

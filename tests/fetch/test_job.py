@@ -320,21 +320,19 @@ class FailingShop:
         return Response(url=request.url, status=200, headers=(), body=body)
 
 
-@pytest.mark.parametrize("likeness", [True, False])
-async def test_unknown_block_pages_are_not_saved(tmp_path: Path, *, likeness: bool) -> None:
+@pytest.mark.parametrize("looks", [True, False])
+async def test_unknown_block_pages_are_not_saved(tmp_path: Path, *, looks: bool) -> None:
     """Unless looks are switched off: then nothing tells them from pages."""
     shop = FailingShop()
     urls = [f"https://shop.example/{number}" for number in range(100)]
     proxies = [f"proxy.example:{port}" for port in range(8_000, 8_009)]
 
-    report = await Job(
-        options(tmp_path, urls, proxies, client=shop, robots=False, concurrency=5, likeness=likeness)
-    ).run()
+    report = await Job(options(tmp_path, urls, proxies, client=shop, robots=False, concurrency=5, looks=looks)).run()
 
     bodies = [record["body"].encode() for record in records(tmp_path / "pages.jsonl")]
     assert (report.pages, report.failed) == (100, 0)
-    assert (shop.block in bodies) is not likeness
-    assert (report.unclear > 0) is likeness
+    assert (shop.block in bodies) is not looks
+    assert (report.unclear > 0) is looks
 
 
 async def test_pages_wait_where_the_disk_is_slower_than_the_site(

@@ -419,7 +419,7 @@ async def test_a_job_takes_up_a_site_at_which_nothing_worked(tmp_path: Path, clo
         max_rate=0,
         robots=False,
         concurrency=8,
-        likeness=False,
+        looks=False,
         clock=clock,
     )
     job = Job(options)

@@ -234,10 +234,10 @@ class TestFile:
         """Where it did not before; for ten seconds, as it may be meant so."""
         path.write_text("one:1\ntwo:2")
 
-        likeness = [self.hosts(file) for _ in range(UNENDED_LOOKS + 2)]
+        looks = [self.hosts(file) for _ in range(UNENDED_LOOKS + 2)]
 
-        assert likeness[:-1] == [None] * (UNENDED_LOOKS + 1)
-        assert likeness[-1] == ["one:1", "two:2"]
+        assert looks[:-1] == [None] * (UNENDED_LOOKS + 1)
+        assert looks[-1] == ["one:1", "two:2"]
 
     def test_if_another_file_takes_its_place(self, path: Path, file: File) -> None:
         """Also one of the same size and age."""

@@ -745,7 +745,7 @@ async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) ->
 async def test_looks_can_be_switched_off(clock: VirtualClock) -> None:
     """Then whatever bears no sign is a page."""
     shop = Shop()
-    async with pool_of(1, shop, clock=clock, likeness=False) as pool:
+    async with pool_of(1, shop, clock=clock, looks=False) as pool:
         known = await get_pages(pool, 30)
         shop.refused = {known[-1].proxy}
 

@@ -242,13 +242,13 @@ def test_each_saved_session_goes_on_ends_or_waits(saved: list[tuple[Fingerprint,
     lost = {name for name, one in engine.state.sessions.items() if one.lost}
     assert lost == {f"{number}" for number, now in enumerate(expected) if now is None and saved[number][1]}
     assert engine.state.exits.keys() == {proxy.key for proxy in proxies}
-    likeness = engine.changed_fingerprints
-    assert likeness.ended.total() == expected.count(None)
-    assert likeness.updated.total() == sum(
+    looks = engine.changed_fingerprints
+    assert looks.ended.total() == expected.count(None)
+    assert looks.updated.total() == sum(
         now is not None and now != fingerprint for (fingerprint, _), now in zip(saved, expected, strict=True)
     )
-    told = re.findall(r"\d+ (?:session|updated|ended)", str(likeness).replace(",", ""))
-    counts = [likeness.updated.total() + likeness.ended.total(), likeness.updated.total(), likeness.ended.total()]
+    told = re.findall(r"\d+ (?:session|updated|ended)", str(looks).replace(",", ""))
+    counts = [looks.updated.total() + looks.ended.total(), looks.updated.total(), looks.ended.total()]
     assert [int(one.split()[0]) for one in told] == [number for number in counts if number]
 
 

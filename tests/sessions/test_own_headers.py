@@ -324,7 +324,7 @@ async def test_each_request_is_given_those_of_its_site() -> None:
     """Those of a request are for its URL alone; what is not a page, as robots.txt, is asked for as pages are."""
     client, secret = Heard(), {"X-Key": SECRET}
     async with SessionPool(
-        lines(1), store="memory:", client=client, max_rate=0, likeness=False, headers={**PLAIN, "shop.example": secret}
+        lines(1), store="memory:", client=client, max_rate=0, looks=False, headers={**PLAIN, "shop.example": secret}
     ) as pool:
         await pool.get("http://shop.example/")
         await pool.get("http://other.example/")

@@ -97,7 +97,7 @@ REQUESTS_AT_ONCE = defaults(JobOptions)["concurrency"]
     signs_option,
     setting_option(
         JobOptions,
-        "likeness",
+        "looks",
         help="Whether to doubt, and ask for again, a page that looks like no good page of its site, or is the same as "
         "at another address.",
     ),

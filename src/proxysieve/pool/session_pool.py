@@ -288,7 +288,7 @@ class SessionPool(Sender):
             clients=self._clients,
             samples=self._samples,
             records=records,
-            likeness=self.settings.likeness,
+            looks=self.settings.looks,
             cookies=cookies_at(site, self._cookies, self.settings.site),
             on_free=self._site_queues.wake,
         )

@@ -115,7 +115,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
         max_wait_seconds: How long to wait for something to be due where nothing works.
         max_bytes: How large a decoded body may be.
         max_clients: How many sessions keep their client open; beyond that, the one unused for longest is closed.
-        likeness: Whether to doubt, and ask for again, a page that looks like no good page of its site.
+        looks: Whether to doubt, and ask for again, a page that looks like no good page of its site.
         site: Gives the site of a URL: the scope in which a block holds.
         on_event: Is called with each event of :mod:`proxysieve.pool.events`.
 
@@ -132,7 +132,7 @@ class Settings(RequestSettings, frozen=True, kw_only=True):
     max_wait_seconds: NotNegative = 30.0
     max_bytes: Count = 50_000_000
     max_clients: Count = 200
-    likeness: bool = True
+    looks: bool = True
     site: Callable[[str], str] = site_of
     on_event: Callable[[PoolEvent], object] = lambda _: None
 

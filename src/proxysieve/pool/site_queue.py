@@ -23,8 +23,8 @@ from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import Judge, SignFunction
-from proxysieve.core.verdicts.likeness import UNLIKE, Likeness, LikenessRecord, traits_of
 from proxysieve.core.verdicts.logins import redacted_answer
+from proxysieve.core.verdicts.looks import UNLIKE, Looks, LooksRecord, traits_of
 from proxysieve.errors import ProxySieveError
 from proxysieve.judging.samples import Samples
 from proxysieve.pool.errors import NoSessionAvailable
@@ -169,7 +169,7 @@ class SiteQueue:
         samples: Where pages are kept for which a sign may be mistaken.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
-        likeness: Whether a page is doubted that is like no good page of the site.
+        looks: Whether a page is doubted that is like no good page of the site.
         cookies: What each session starts with.
         on_free: Is told when a full proxy can carry one more request, here or elsewhere.
 
@@ -187,7 +187,7 @@ class SiteQueue:
         clients: Clients,
         samples: Samples,
         records: Sequence[Record] = (),
-        likeness: bool = True,
+        looks: bool = True,
         cookies: Sequence[Cookie] = (),
         on_free: Callable[[], None] = lambda: None,
     ) -> None:
@@ -204,7 +204,7 @@ class SiteQueue:
         self._clients = clients
         self._sessions: dict[str, Session] = {}
         self._kept = SavedStorage(engine.site, records, engine.state.sessions)
-        self._likeness = self._load_likeness(records) if likeness else None
+        self._looks = self._load_looks(records) if looks else None
         self._changed: asyncio.Event | None = None
         self._is_closing = False
         # One queue for all who take any session, and one for each session that has a name.
@@ -272,21 +272,21 @@ class SiteQueue:
         )
 
     def judge_page(self, exchange: Exchange, extra_signs: Sequence[SignFunction] = ()) -> Verdict:
-        """What *exchange* says, by all signs and then by likeness; it never raises."""
+        """What *exchange* says, by all signs and then by looks; it never raises."""
         verdict = self.judge.judge(exchange, *extra_signs)
-        if self._likeness is None:
+        if self._looks is None:
             return verdict
         try:
-            return self._likeness.judge(exchange, verdict, is_expected=bool(extra_signs))
+            return self._looks.judge(exchange, verdict, is_expected=bool(extra_signs))
         except Exception:
-            # Likeness only ever raises doubts, which are not worth a page.
-            log.warning("%s: the likeness of a page cannot be found out", self.engine.site, exc_info=True)
+            # Looks only ever raises doubts, which are not worth a page.
+            log.warning("%s: the looks of a page cannot be found out", self.engine.site, exc_info=True)
             return verdict
 
     def accept(self, exchange: Exchange) -> None:
         """Take the page of *exchange* for good after all: pages like it are not doubted again."""
-        if self._likeness and exchange.body:
-            self._likeness.accept(traits_of(exchange))
+        if self._looks and exchange.body:
+            self._looks.accept(traits_of(exchange))
 
     def take_back(self, lease: int, session: Session, verdict: Verdict, exchange: Exchange, page: int) -> Verdict:
         """The request of *lease* brought *exchange*, which was judged; the verdict after the control group's word."""
@@ -393,7 +393,7 @@ class SiteQueue:
         """Whether nothing is under way, waited for, or not saved yet."""
         state = self.engine.state
         is_waited_for = any(queue.count for queue in self._queues.values())
-        is_unsaved = state.changed or self._kept.may_have_changed or (self._likeness and self._likeness.are_to_be_saved)
+        is_unsaved = state.changed or self._kept.may_have_changed or (self._looks and self._looks.are_to_be_saved)
         return not (state.flights or is_unsaved or is_waited_for)
 
     def close(self) -> None:
@@ -408,14 +408,14 @@ class SiteQueue:
     def take_changes(self) -> list[Record]:
         """What must be saved since this was asked last."""
         storage = self._kept.take_changes(self._sessions)
-        return [*self.engine.take_changes(), *storage, *self._take_likeness()]
+        return [*self.engine.take_changes(), *storage, *self._take_looks()]
 
     def keep_changed(self, record: Record) -> None:
         """What :meth:`take_changes` gave could not be saved: give it again next time."""
         if record.kind in OWN_KINDS:
             self._kept.keep_changed(record)
-        elif self._likeness and record.kind == "looks":
-            self._likeness.call_for_saving()
+        elif self._looks and record.kind == "looks":
+            self._looks.call_for_saving()
         else:
             self.engine.state.changed.add((record.kind, record.key))
 
@@ -489,17 +489,17 @@ class SiteQueue:
         return session
 
     @staticmethod
-    def _load_likeness(records: Iterable[Record]) -> Likeness:
-        likeness = Likeness()
+    def _load_looks(records: Iterable[Record]) -> Looks:
+        looks = Looks()
         for record in records:
             if record.kind == "looks":
-                likeness.restore(decode(record.value, LikenessRecord))
-        return likeness
+                looks.restore(decode(record.value, LooksRecord))
+        return looks
 
-    def _take_likeness(self) -> list[Record]:
-        if self._likeness is None or not self._likeness.are_to_be_saved:
+    def _take_looks(self) -> list[Record]:
+        if self._looks is None or not self._looks.are_to_be_saved:
             return []
-        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._likeness.take_record()))]
+        return [Record(self.engine.site, "looks", "", msgspec.json.encode(self._looks.take_record()))]
 
     def __repr__(self) -> str:
         return f"<Queue of {self.engine.site}: {self.status()}>"

@@ -40,7 +40,7 @@ def can_tell() -> bool:
         return False
 
 
-def is_own(connection: Any) -> bool:  # noqa: ANN401 - a socket, or asyncio's likeness of one
+def is_own(connection: Any) -> bool:  # noqa: ANN401 - a socket, or asyncio's looks of one
     """Whether the other end of an IPv4 *connection* within this machine belongs to the user who runs this process.
 
     Only Linux can tell; elsewhere, and where it may not be asked, everybody counts as the same user. Where Linux was

@@ -37,13 +37,13 @@ def plot(waste: Waste) -> str:
 def plot_dots(waste: Waste) -> str:
     """An SVG file with a line for each world, and a dot on it for each policy. Later ones are on top."""
     policies = list(dict.fromkeys(policy for dots in waste.values() for policy in dots))
-    likeness = {
+    looks = {
         policy: (DOT_RADII[min(place, len(DOT_RADII) - 1)], COLOURS[place % len(COLOURS)])
         for place, policy in enumerate(policies)
     }
     key_start = LABEL_WIDTH + BAR_WIDTH - KEY_WIDTH * len(policies)
     parts = []
-    for place, (policy, look) in enumerate(likeness.items()):
+    for place, (policy, look) in enumerate(looks.items()):
         x = key_start + place * KEY_WIDTH
         parts.append(_dot(x, 10, look))
         parts.append(f'<text x="{x + 10}" y="14">{escape(policy)}</text>')
@@ -53,7 +53,7 @@ def plot_dots(waste: Waste) -> str:
         end = LABEL_WIDTH + BAR_WIDTH
         parts.append(f'<text x="{LABEL_WIDTH - 10}" y="{middle + 4}" text-anchor="end">{escape(world)}</text>')
         parts.append(f'<line x1="{LABEL_WIDTH}" y1="{middle}" x2="{end}" y2="{middle}" stroke="#eee"/>')
-        parts += [_dot(LABEL_WIDTH + _place(wasted), middle, likeness[policy]) for policy, wasted in dots.items()]
+        parts += [_dot(LABEL_WIDTH + _place(wasted), middle, looks[policy]) for policy, wasted in dots.items()]
         y += DOT_ROW
     return _page([*_grid(y), *parts], y)
 

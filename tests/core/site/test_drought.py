@@ -67,10 +67,10 @@ class Site:
 class Sizes(dict[float, "Counter[bool]"]):
     """The sizes of a catalog, which count how often all of them were looked at."""
 
-    likeness = 0
+    looks = 0
 
     def __iter__(self) -> Iterator[float]:
-        self.likeness += 1
+        self.looks += 1
         return super().__iter__()
 
 
@@ -87,7 +87,7 @@ def test_all_tiers_are_looked_at_once_between_two_answers() -> None:
     site.fail(proxies[-1], SAID[0])
     assert not any(site.drought.gives_way(proxy.cost, site.now) for proxy in proxies)
 
-    assert sizes.likeness == 2
+    assert sizes.looks == 2
 
 
 @pytest.mark.parametrize("said", SILENT)

@@ -13,7 +13,7 @@ from tests.core.verdicts import hostile
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.model.content import FOREIGN, Content, unescape
 from proxysieve.core.verdicts.judge import FAULT, Judge, Words
-from proxysieve.core.verdicts.likeness import Likeness, traits_of
+from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.core.verdicts.signs import Sign, Table
 from proxysieve.judging.expect import expects
 from proxysieve.judging.samples import redacted
@@ -53,10 +53,10 @@ def test_any_answer_gets_a_verdict_by_rules_that_do_not_fail(exchange: Exchange)
 @given(st.lists(hostile.exchanges(), max_size=4))
 def test_any_answer_has_looks_and_a_sample(exchanges: list[Exchange]) -> None:
     """What follows a verdict reads the same pages."""
-    likeness = Likeness()
+    looks = Looks()
     for exchange in exchanges:
-        assert likeness.judge(exchange, OK).outcome in Outcome
-        likeness.accept(traits_of(exchange))
+        assert looks.judge(exchange, OK).outcome in Outcome
+        looks.accept(traits_of(exchange))
         assert redacted(exchange)
 
 

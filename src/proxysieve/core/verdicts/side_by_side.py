@@ -21,7 +21,7 @@ import msgspec
 from proxysieve.core.evidence import ACCIDENTS, is_weak
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.verdicts.judge import LIKELY
-from proxysieve.core.verdicts.likeness import ALIKE, SKETCH, UNLIKE, Layout, is_page, traits_of
+from proxysieve.core.verdicts.looks import ALIKE, SKETCH, UNLIKE, Layout, is_page, traits_of
 from proxysieve.core.verdicts.traits import SLIGHT_JSON_BYTES, Kind, PageTraits
 
 # If a page comes in more layouts, none of them is typical.

@@ -217,15 +217,15 @@ class Album:
                 layout.count //= 2
 
 
-class LikenessRecord(msgspec.Struct, kw_only=True):
-    """What is kept of the likeness of a site's pages."""
+class LooksRecord(msgspec.Struct, kw_only=True):
+    """What is kept of the looks of a site's pages."""
 
     html: KindRecord
     json: KindRecord
     other: KindRecord
 
 
-class Likeness:
+class Looks:
     """What the good pages of one site have in common."""
 
     def __init__(self) -> None:
@@ -295,7 +295,7 @@ class Likeness:
         """Whether they have changed by enough."""
         return self._change_count >= CHANGES_SAVED_AT_ONCE
 
-    def take_record(self) -> LikenessRecord:
+    def take_record(self) -> LooksRecord:
         """What is to be saved now; it goes on changing."""
         self._change_count = 0
         return self.record()
@@ -304,11 +304,11 @@ class Likeness:
         """Have them saved the next time, however little has changed."""
         self._change_count += CHANGES_SAVED_AT_ONCE
 
-    def record(self) -> LikenessRecord:
+    def record(self) -> LooksRecord:
         """What is known; it goes on changing."""
-        return LikenessRecord(**{kind: album.kept for kind, album in self._albums.items()})
+        return LooksRecord(**{kind: album.kept for kind, album in self._albums.items()})
 
-    def restore(self, record: LikenessRecord) -> None:
+    def restore(self, record: LooksRecord) -> None:
         """Go on from what was kept."""
         self._albums = {kind: Album(getattr(record, kind)) for kind in Kind}
 

@@ -15,7 +15,7 @@ from tests.core.verdicts.made_up_sites import Make, bare_page, block_page
 
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.model.content import Content
-from proxysieve.core.verdicts.likeness import Likeness, LikenessRecord
+from proxysieve.core.verdicts.looks import Looks, LooksRecord
 from proxysieve.core.verdicts.traits import READ_BYTES, Kind, PageTraits
 
 URL = "https://shop.example/item/1"
@@ -27,11 +27,11 @@ def look(body: bytes) -> PageTraits:
     return PageTraits(Content(body))
 
 
-def learned(pages: Iterable[bytes]) -> Likeness:
-    likeness = Likeness()
+def learned(pages: Iterable[bytes]) -> Looks:
+    looks = Looks()
     for page in pages:
-        likeness.learn(look(page))
-    return likeness
+        looks.learn(look(page))
+    return looks
 
 
 def pages_of(make: Make, count: int, seed: int = 2) -> list[bytes]:
@@ -45,9 +45,9 @@ def item(number: int) -> bytes:
     return json.dumps({"status": "ok", "thing": thing, "seller": {"name": "x", "town": "y"}}).encode()
 
 
-def restored(likeness: Likeness) -> Likeness:
-    copy = Likeness()
-    copy.restore(msgspec.json.decode(msgspec.json.encode(likeness.record()), type=LikenessRecord))
+def restored(looks: Looks) -> Looks:
+    copy = Looks()
+    copy.restore(msgspec.json.decode(msgspec.json.encode(looks.record()), type=LooksRecord))
     return copy
 
 
@@ -72,9 +72,9 @@ def test_no_page_of_a_make_that_is_known_is_doubted(seed: int) -> None:
     """Whatever its template, however short it is."""
     rng = Random(seed)
     make = Make(rng, template_count=rng.randint(1, 12))
-    likeness = learned(make.page(rng) for _ in range(30))
+    looks = learned(make.page(rng) for _ in range(30))
 
-    assert not any(likeness.doubt(look(make.page(rng))) for _ in range(10))
+    assert not any(looks.doubt(look(make.page(rng))) for _ in range(10))
 
 
 @settings(max_examples=20, deadline=None)
@@ -83,9 +83,9 @@ def test_block_pages_are_doubted_at_every_site_of_one_make(seed: int) -> None:
     """Of many makers, each of them unlike the site."""
     rng = Random(seed)
     make = Make(rng)
-    likeness = learned(make.page(rng) for _ in range(30))
+    looks = learned(make.page(rng) for _ in range(30))
 
-    assert all(likeness.doubt(look(block_page(rng))) for _ in range(5))
+    assert all(looks.doubt(look(block_page(rng))) for _ in range(5))
 
 
 def test_false_doubts_are_rare_at_sites_of_several_makes() -> None:
@@ -93,13 +93,13 @@ def test_false_doubts_are_rare_at_sites_of_several_makes() -> None:
     doubted: Counter[tuple[int, int]] = Counter()
     for seed in range(20):
         rng = Random(seed)
-        likeness, makes = Likeness(), (Make(rng), Make(rng), Make(rng, frame_size=4))
+        looks, makes = Looks(), (Make(rng), Make(rng), Make(rng, frame_size=4))
         for _ in range(300):
             (which,) = rng.choices(range(4), (93, 4, 2, 1))
             page = bare_page(rng) if which == 3 else makes[which].page(rng)
-            if likeness.judge(Exchange(url=URL, status=200, body=page), OK) is not OK:
+            if looks.judge(Exchange(url=URL, status=200, body=page), OK) is not OK:
                 doubted[seed, which] += 1
-                likeness.accept(look(page))
+                looks.accept(look(page))
 
     assert set(doubted.values()) == {1}
     assert not any(which == 0 for _, which in doubted)
@@ -111,63 +111,63 @@ def test_false_doubts_are_rare_at_sites_of_several_makes() -> None:
 def test_sites_without_a_make_of_their_own_doubt_nothing(seed: int) -> None:
     """Where pages share nothing, there is nothing that one could lack."""
     rng = Random(seed)
-    likeness = learned(Make(rng).page(rng) for _ in range(60))
+    looks = learned(Make(rng).page(rng) for _ in range(60))
 
-    assert likeness.doubt(look(BLOCK)) == ""
+    assert looks.doubt(look(BLOCK)) == ""
 
 
 def test_a_page_with_much_to_read_is_no_block() -> None:
     """An article in a layout that nobody has seen is learned."""
     rng = Random(3)
-    likeness, article = learned(pages_of(Make(rng), 50)), Make(rng).page(rng, words=800)
+    looks, article = learned(pages_of(Make(rng), 50)), Make(rng).page(rng, words=800)
 
-    assert likeness.doubt(look(article)) == ""
+    assert looks.doubt(look(article)) == ""
 
 
 def test_a_page_with_many_links_is_no_block() -> None:
     """It leads somewhere."""
     rng = Random(3)
-    likeness = learned(pages_of(Make(rng), 50))
+    looks = learned(pages_of(Make(rng), 50))
     links = b"".join(b"<li><a href=/%d>x</a>" % number for number in range(30))
 
-    assert likeness.doubt(look(b"<!doctype html><title>x</title><ul>" + links)) == ""
+    assert looks.doubt(look(b"<!doctype html><title>x</title><ul>" + links)) == ""
 
 
 def test_a_layout_that_was_learned_is_not_doubted() -> None:
     """A few long pages of a blog vouch for its short ones."""
     rng = Random(4)
     shop, blog = Make(rng), Make(rng)
-    likeness = learned(pages_of(shop, 100))
-    assert likeness.doubt(look(blog.page(rng, words=5)))
+    looks = learned(pages_of(shop, 100))
+    assert looks.doubt(look(blog.page(rng, words=5)))
 
-    likeness.learn(look(blog.page(rng, words=800)))
+    looks.learn(look(blog.page(rng, words=800)))
 
-    assert likeness.doubt(look(blog.page(rng, words=5))) == ""
-    assert likeness.doubt(look(BLOCK))
+    assert looks.doubt(look(blog.page(rng, words=5))) == ""
+    assert looks.doubt(look(BLOCK))
 
 
 def test_what_was_accepted_is_not_doubted_again() -> None:
     """Nor is what looks like it; other strangers are."""
     rng = Random(5)
-    likeness = learned(pages_of(Make(rng), 100))
-    assert likeness.doubt(look(bare_page(rng)))
+    looks = learned(pages_of(Make(rng), 100))
+    assert looks.doubt(look(bare_page(rng)))
 
-    likeness.accept(look(bare_page(rng)))
+    looks.accept(look(bare_page(rng)))
 
-    assert likeness.doubt(look(bare_page(rng))) == ""
-    assert likeness.doubt(look(BLOCK))
+    assert looks.doubt(look(bare_page(rng))) == ""
+    assert looks.doubt(look(BLOCK))
 
 
 def test_looks_follow_a_site_that_is_made_anew() -> None:
     """What is old fades: pages of the new make are known, and those of the old one no longer a core."""
     rng = Random(6)
     old, new = Make(rng), Make(rng)
-    likeness = learned(pages_of(old, 500))
+    looks = learned(pages_of(old, 500))
     for page in [new.page(rng, words=800) for _ in range(500)]:
-        likeness.learn(look(page))
+        looks.learn(look(page))
 
-    assert likeness.doubt(look(new.page(rng, words=5))) == ""
-    assert likeness.doubt(look(BLOCK))
+    assert looks.doubt(look(new.page(rng, words=5))) == ""
+    assert looks.doubt(look(BLOCK))
 
 
 def test_html_where_there_is_nothing_but_json_is_doubted() -> None:
@@ -183,11 +183,11 @@ def test_html_where_there_is_nothing_but_json_is_doubted() -> None:
 def test_html_beside_json_is_not_doubted_once_some_of_it_is_known() -> None:
     """A site whose pages are one HTML to forty JSON has both."""
     make, rng = Make(Random(1)), Random(2)
-    likeness = learned(map(item, range(80)))
+    looks = learned(map(item, range(80)))
     for _ in range(2):
-        likeness.learn(look(make.page(rng, words=800)))
+        looks.learn(look(make.page(rng, words=800)))
 
-    assert likeness.doubt(look(BLOCK)) == ""
+    assert looks.doubt(look(BLOCK)) == ""
 
 
 def test_json_without_any_usual_key_is_doubted() -> None:
@@ -195,9 +195,9 @@ def test_json_without_any_usual_key_is_doubted() -> None:
     refusal = b'{"url": "https://check.example/x", "reason": "no"}'
 
     assert learned(map(item, range(90))).doubt(look(refusal)) == ""
-    likeness = learned(map(item, range(120)))
-    assert likeness.doubt(look(refusal))
-    assert likeness.doubt(look(b"[]")) == likeness.doubt(look(b"{}")) == likeness.doubt(look(item(500))) == ""
+    looks = learned(map(item, range(120)))
+    assert looks.doubt(look(refusal))
+    assert looks.doubt(look(b"[]")) == looks.doubt(look(b"{}")) == looks.doubt(look(item(500))) == ""
 
 
 @settings(max_examples=20, deadline=None)
@@ -206,26 +206,26 @@ def test_what_was_saved_and_restored_decides_and_learns_alike(seed: int, count: 
     """As if there had been no restart."""
     rng = Random(seed)
     makes = [Make(rng) for _ in range(rng.randint(1, 3))]
-    likeness = learned(rng.choice(makes).page(rng) for _ in range(count))
-    copy = restored(likeness)
+    looks = learned(rng.choice(makes).page(rng) for _ in range(count))
+    copy = restored(looks)
 
     for page in [rng.choice([*makes, Make(rng)]).page(rng) for _ in range(10)]:
-        assert likeness.doubt(look(page)) == copy.doubt(look(page))
-        likeness.learn(look(page))
+        assert looks.doubt(look(page)) == copy.doubt(look(page))
+        looks.learn(look(page))
         copy.learn(look(page))
 
-    assert likeness.doubt(look(BLOCK)) == copy.doubt(look(BLOCK))
-    assert likeness.record() == copy.record()
+    assert looks.doubt(look(BLOCK)) == copy.doubt(look(BLOCK))
+    assert looks.record() == copy.record()
 
 
 def test_a_record_is_small() -> None:
     """However many pages, makes and kinds of them there are."""
     rng = Random(8)
-    likeness = learned(Make(rng).page(rng) for _ in range(300))
+    looks = learned(Make(rng).page(rng) for _ in range(300))
     for number in range(300):
-        likeness.learn(look(json.dumps({f"key {number} {other}": other for other in range(50)}).encode()))
+        looks.learn(look(json.dumps({f"key {number} {other}": other for other in range(50)}).encode()))
 
-    assert len(msgspec.json.encode(likeness.record())) < 12_000
+    assert len(msgspec.json.encode(looks.record())) < 12_000
 
 
 @pytest.mark.parametrize(
@@ -311,24 +311,24 @@ def test_json_in_another_encoding_is_no_error(body: bytes) -> None:
     """Old servers write keys in Latin-1; what can be read of them is."""
     exchange = Exchange(url=URL, status=200, body=body)
 
-    assert Likeness().judge(exchange, OK) is OK
+    assert Looks().judge(exchange, OK) is OK
 
 
 def test_only_good_pages_are_asked_about_and_learned() -> None:
     """No other status, no robots.txt, nothing that a sign has spoken on."""
-    likeness = learned(pages_of(Make(Random(1)), 100))
+    looks = learned(pages_of(Make(Random(1)), 100))
     page = Exchange(url=URL, status=200, body=BLOCK)
     known_good = Verdict(outcome=Outcome.OK, sign="own")
     blocked = Verdict(outcome=Outcome.BLOCKED)
 
-    assert likeness.judge(page, OK) == Verdict(
+    assert looks.judge(page, OK) == Verdict(
         outcome=Outcome.UNCLEAR, why="unlike the 100 good pages seen here", sign="unlike", confidence=0.5
     )
-    assert likeness.judge(page, blocked) is blocked
-    assert likeness.judge(msgspec.structs.replace(page, status=404), OK) is OK
-    assert likeness.judge(msgspec.structs.replace(page, url="https://shop.example/robots.txt"), OK) is OK
-    assert likeness.judge(msgspec.structs.replace(page, body=None), OK) is OK
-    assert likeness.seen_count == 100
-    assert likeness.judge(page, known_good) is known_good
-    assert likeness.seen_count == 101
-    assert likeness.judge(page, OK, is_expected=True) is OK
+    assert looks.judge(page, blocked) is blocked
+    assert looks.judge(msgspec.structs.replace(page, status=404), OK) is OK
+    assert looks.judge(msgspec.structs.replace(page, url="https://shop.example/robots.txt"), OK) is OK
+    assert looks.judge(msgspec.structs.replace(page, body=None), OK) is OK
+    assert looks.seen_count == 100
+    assert looks.judge(page, known_good) is known_good
+    assert looks.seen_count == 101
+    assert looks.judge(page, OK, is_expected=True) is OK
