@@ -20,10 +20,10 @@ from curl_cffi.requests.exceptions import RequestException
 from measure import Bench, Cell
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.fingerprints.user_agents import platform_of
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import SendFailed
 from proxysieve.sessions.clients import Clients

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session

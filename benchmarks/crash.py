@@ -29,7 +29,7 @@ from random import Random
 import msgspec
 
 from measure import BLOCK_STYLES, Bench, Command, Spread, count_wrong, hits_since, saved_bodies
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.stores.sqlite import DATABASE
 from proxysieve.testbed import TestbedProcess, World

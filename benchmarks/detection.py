@@ -27,7 +27,7 @@ import msgspec
 
 from measure import Bench, Cell
 from proxysieve.core.model import Exchange, Outcome, Verdict
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 
 PROJECT = Path(__file__).resolve().parent.parent
 CORPUS = PROJECT.parent / "shared" / "corpus"

@@ -30,7 +30,7 @@ from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
 from proxysieve.judging.samples import redacted
-from proxysieve.judging.tables import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
+from proxysieve.judging.sign_tables import IS_FAST, make_judge, scan_at_once, scan_one_by_one, usual_signs, usual_words
 from proxysieve.site_of import site_of
 
 VERDICTS = 500

@@ -23,14 +23,14 @@ from random import Random
 
 from measure import Bench, Cell, Spread
 from proxysieve.core.events import Reported
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome, Verdict
 from proxysieve.core.policies import POLICIES
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
 from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.engine import Engine
-from proxysieve.core.site.policy import Open, Policy
+from proxysieve.core.site.policy_protocol import Open, Policy
 from proxysieve.core.site.state import SiteState
 from proxysieve.stores.sqlite import DATABASE, SqliteStore
 

@@ -13,8 +13,8 @@ from curl_cffi.requests import AsyncSession, Response
 from overhead_task import Fetch, Task, perform
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session

@@ -22,8 +22,8 @@ from typing import NamedTuple
 from measure import Bench, Cell, open_files, resident_mb
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import failure_of

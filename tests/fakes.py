@@ -9,7 +9,7 @@ from typing import TypedDict, Unpack
 from proxysieve import Client, Exchange, Request, Response, Session, SessionPool, Tried
 from proxysieve.clock import Clock
 from proxysieve.core.site.state import SiteState
-from proxysieve.judging.tables import OwnSign
+from proxysieve.judging.sign_tables import OwnSign
 from proxysieve.pool.events import PoolEvent, TryEnded
 
 URL = "http://shop.example/"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Exchange, Outcome
 from proxysieve.core.robots.rules import read_rules
 from proxysieve.core.verdicts.retry_after import retry_after
@@ -18,7 +18,7 @@ from proxysieve.errors import ConfigError
 from proxysieve.fetch.journal import FAILED, PAGES, Entry, Journal
 from proxysieve.fetch.urls import read_urls
 from proxysieve.judging.expect import expects
-from proxysieve.judging.tables import list_signs, make_judge
+from proxysieve.judging.sign_tables import list_signs, make_judge
 from proxysieve.lists.proxy_list import read_proxies
 from proxysieve.sim.scenario import load_scenario, parse_scenario
 from proxysieve.site_of import site_of

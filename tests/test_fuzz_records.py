@@ -26,7 +26,7 @@ from proxysieve.core.story.telling import tell_site
 from proxysieve.core.verdicts.judge import Judge
 from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.judging.samples import Samples
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.pool.site_queue import SiteQueue
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.screens import BrowserWindow

@@ -9,23 +9,32 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RETIRED = (
-    *(
-        "bag",
-        "beliefs",
-        "belongings",
-        "contrast",
-        "desk",
-        "desks",
-        "doubts",
-        "facts",
-        "hearsay",
-        "identities",
-        "identity",
-    ),
-    *("likeness", "lore", "pinned", "resting", "roster", "supply", "suspect", "suspects", "tally", "trial", "visitor"),
-    *("visitors", "wear"),
-)
+RETIRED = [
+    "bag",
+    "beliefs",
+    "belongings",
+    "contrast",
+    "desk",
+    "desks",
+    "doubts",
+    "facts",
+    "hearsay",
+    "identities",
+    "identity",
+    "likeness",
+    "lore",
+    "pinned",
+    "resting",
+    "roster",
+    "supply",
+    "suspect",
+    "suspects",
+    "tally",
+    "trial",
+    "visitor",
+    "visitors",
+    "wear",
+]
 
 
 def names() -> dict[str, str]:

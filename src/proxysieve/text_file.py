@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from proxysieve.core.lists.text import text_of
+from proxysieve.core.list_formats.text import text_of
 from proxysieve.errors import ConfigError
 
 STANDARD_INPUT = "-"

@@ -10,7 +10,7 @@ import pytest
 
 from proxysieve import Blocked, Outcome, SyncSessionPool
 from proxysieve.adapters.playwright import SyncPlaywrightBrowser, sync_browser
-from proxysieve.sync.objects import taken
+from proxysieve.sync.playwright_objects import taken
 from proxysieve.testbed import TestbedProcess, World
 
 WORLD = World(proxies=6, networks=2, banned_share=0.3, page_bytes=2_000)

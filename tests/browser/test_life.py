@@ -19,15 +19,15 @@ from tests.browser.shared import SharedChromium
 
 import proxysieve.browser.chromium
 import proxysieve.browser.renderer
-import proxysieve.browser.seat
+import proxysieve.browser.session_context
 import proxysieve.pool.attempts
 from proxysieve import GaveUp, ProxySieveError, Request, SessionPool
 from proxysieve.adapters.playwright import PlaywrightBrowser, browser
 from proxysieve.browser.client import BrowserClient
-from proxysieve.browser.kept import MOST_BYTES
-from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.page_load import Loading
 from proxysieve.browser.renderer import Visit
+from proxysieve.browser.storage_state import MOST_BYTES
 from proxysieve.clients.protocol import Response
 from proxysieve.errors import ConfigError, SessionEnded
 from proxysieve.testbed import Testbed, World
@@ -74,9 +74,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxysieve.browser.chromium, "ANSWER_SECONDS", 1.0)
     monkeypatch.setattr(proxysieve.browser.chromium, "CLOSE_SECONDS", 1.0)
     monkeypatch.setattr(proxysieve.browser.renderer, "ASK_SECONDS", 1.0)
-    monkeypatch.setattr(proxysieve.browser.seat, "CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr(proxysieve.browser.session_context, "CLOSE_SECONDS", 1.0)
     # Other browsers start within it.
-    monkeypatch.setattr(proxysieve.browser.seat, "OPEN_SECONDS", 10.0)
+    monkeypatch.setattr(proxysieve.browser.session_context, "OPEN_SECONDS", 10.0)
 
 
 async def test_a_browser_that_is_killed_is_replaced(shared: SharedChromium) -> None:

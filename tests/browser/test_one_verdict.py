@@ -23,12 +23,12 @@ from proxysieve.check.check import MOST_BYTES, Check, CheckOptions
 from proxysieve.cli.judge import fetch_now
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Exchange
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.records import page_line
 from proxysieve.judging.saved import Defaults, read_saved
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.pool.attempts import Page
 
 HTML = "Content-Type: text/html; charset=utf-8"

@@ -16,7 +16,7 @@ from proxysieve import ConfigError, Request, Response, Session
 from proxysieve.check.check import Check, CheckOptions, CheckReport, Pace
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clock import VirtualClock, settle
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.testbed import BlockStyle, Testbed, Truth, World
 from proxysieve.testbed.world import SCRIPTED_STYLES

@@ -8,7 +8,7 @@ from tests.privileges import without_overrides
 
 from proxysieve import ConfigError
 from proxysieve.check.good_list import HEADER, GoodList, line_of
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.lists.proxy_list import read_proxies
 
 LIST = (

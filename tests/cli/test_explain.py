@@ -18,7 +18,7 @@ from tests.cli.stories import EXIT, NOW, PROXY, SESSION
 
 from proxysieve.cli import main
 from proxysieve.cli.explain import SubjectStory, describe_site, describe_subject
-from proxysieve.cli.words import share, span
+from proxysieve.cli.formatting import share, span
 from proxysieve.core.story.values import (
     ExitStory,
     HeldStory,

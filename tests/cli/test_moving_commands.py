@@ -19,7 +19,7 @@ from tests.moving.files import classic, crawlee_js, crawlee_js_pool, encoded
 from proxysieve import Request, Response, Session, SessionPool
 from proxysieve.cli import main
 from proxysieve.clock import SystemClock
-from proxysieve.moving.files import MOST_BYTES
+from proxysieve.moving.session_files import MOST_BYTES
 from proxysieve.stores.sqlite import SqliteStore
 
 SECRET = "c00kie-v4lue"

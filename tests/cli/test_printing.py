@@ -24,11 +24,11 @@ from tests.judging.saved.forms import GOOD, entry, har
 from tests.moving.files import crawlee_js, crawlee_js_pool, encoded
 
 from proxysieve.cli import main
+from proxysieve.cli.job_report import show_report, show_steps
 from proxysieve.cli.log import logging_to_terminal
 from proxysieve.cli.printing import escaped, printable, printable_lines, wrapped
-from proxysieve.cli.show import show_report, show_steps
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.fetch.report import Report, Stalled

@@ -12,8 +12,8 @@ from tests.cli.shells import LINES, SITE, Shell
 from tests.cli.stories import EXIT, NOW, SESSION
 
 from proxysieve.cli.sessions import SessionsStory, SitesStory, describe_sessions, describe_sites
+from proxysieve.core.fingerprints.available import FINGERPRINTS, real_chromium
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS, real_chromium
 from proxysieve.core.records import Record, SessionRecord
 from proxysieve.core.story.values import HELD_BACK, Permission, SiteSummary
 from proxysieve.lists.proxy_list import read_proxies

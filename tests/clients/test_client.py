@@ -20,11 +20,11 @@ from tests.clients.rude_servers import gzip_bomb, listening, packed, saying
 
 from proxysieve.clients.connections import SAFEGUARD_SECONDS, Connections, Multi
 from proxysieve.clients.curl import CurlClient, Walk
-from proxysieve.clients.handles import Handles
+from proxysieve.clients.curl_handles import Handles
 from proxysieve.clients.protocol import MOST_AT_ONCE, Request, Response
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.urls.parsing import as_sent

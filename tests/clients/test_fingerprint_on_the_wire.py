@@ -17,10 +17,10 @@ from tests.browsers import Browser, browser_of
 from proxysieve import SessionPool
 from proxysieve.clients.curl import CurlClient, send_directly
 from proxysieve.clients.protocol import Request
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.fingerprints.user_agents import platform_of
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import SendFailed
 from proxysieve.sessions.clients import Clients

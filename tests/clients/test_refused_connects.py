@@ -15,7 +15,7 @@ from tests.fakes import lines
 from proxysieve import GaveUp, NoSessionAvailable, Request, Response, Session, SessionPool
 from proxysieve.check.check import Check, CheckOptions, CheckReport
 from proxysieve.cli.check import show_check
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Answer, Exchange, Failure
 from proxysieve.core.verdicts.failures import SendFailed
 from proxysieve.judging.samples import redacted

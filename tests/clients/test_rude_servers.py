@@ -57,14 +57,14 @@ from tests.clients.rude_servers import (
 from proxysieve import GaveUp, SessionPool
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Exchange, Verdict
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.urls import read_urls
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
 
@@ -454,9 +454,9 @@ import asyncio, resource, sys
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.verdicts.failures import failure_of
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.records import SessionRecord
 from proxysieve.sessions.session import Clients, Session
 

@@ -11,9 +11,9 @@ from tests.clients.rude_servers import HEAD_END, answer, listening
 
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Request, Response
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Exchange
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.verdicts.failures import failed_exchange

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.worlds import DAY, START, World, plain, plains
 
+from proxysieve.core.learning.learned_limit import Limit
 from proxysieve.core.learning.learner import LearnerRecord
-from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import UsageLimitsRecord
+from proxysieve.core.learning.usage_limits import UsageLimitsRecord
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord, FailingRecord, SiteRecord, bring_back

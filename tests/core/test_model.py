@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.model import Exchange, Proxy
 from proxysieve.errors import ConfigError
 

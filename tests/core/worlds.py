@@ -17,7 +17,7 @@ from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine
-from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.policy_protocol import Policy
 from proxysieve.core.site.sessions import Flight
 
 START = 1_000_000.0

@@ -13,7 +13,7 @@ from tests.fetch.outputs import NAMES, PAGE, Killed, Mortal, read_bodies
 from proxysieve.core.model import Outcome, Scope, Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch import output as module
-from proxysieve.fetch.names import file_name
+from proxysieve.fetch.file_names import file_name
 from proxysieve.fetch.output import Output
 from proxysieve.judging.saved import files_of, read_saved
 from proxysieve.pool.attempts import Page

@@ -17,7 +17,7 @@ from tests.clients.rude_servers import Behaviour, answer, by_path, listening, sa
 from tests.fakes import facts_of, pool_of
 
 from proxysieve import GaveUp, Request, Response, Session
-from proxysieve.cli.show import describe
+from proxysieve.cli.job_report import describe
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_urls

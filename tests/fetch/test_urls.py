@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.damage import damaged
 
-from proxysieve.core.lists.text import unseen
+from proxysieve.core.list_formats.text import unseen
 from proxysieve.core.robots.rules import path_of
 from proxysieve.core.urls.parsing import as_sent
 from proxysieve.errors import ConfigError
-from proxysieve.fetch.names import file_name
+from proxysieve.fetch.file_names import file_name
 from proxysieve.fetch.urls import USUAL, Reader, UrlList, check_url, read_url_files, read_urls
 from proxysieve.site_of import site_of
 

@@ -12,7 +12,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from proxysieve.errors import ConfigError
 from proxysieve.judging import elements
 from proxysieve.judging.elements import Selector
-from proxysieve.judging.taming import MOST_TAGS, is_harmless
+from proxysieve.judging.html_taming import MOST_TAGS, is_harmless
 
 PAGE = (
     b"<html><body><main id=m><h1 class='title big'>T</h1>"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import ProxyList, read_proxies

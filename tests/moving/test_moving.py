@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.moving.files import CHROME_70, classic, crawlee_js, crawlee_js_pool, encoded
 
-from proxysieve.core.fingerprints.offered import FINGERPRINTS, real_chromium
+from proxysieve.core.fingerprints.available import FINGERPRINTS, real_chromium
 from proxysieve.core.fingerprints.user_agents import browser_of, platform_of
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
@@ -21,11 +21,11 @@ from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.sessions import SESSION_SECONDS
 from proxysieve.errors import ConfigError
-from proxysieve.moving.arriving import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
-from proxysieve.moving.binding import AMBIGUOUS, EXITLESS, Bound, bind, choose_fingerprint
-from proxysieve.moving.departing import TOO_OLD, UNLISTED, encode, encode_classic, pack
-from proxysieve.moving.moved import Export, FoundSessions, MovedSession, Reasons
-from proxysieve.moving.reading import read_sessions
+from proxysieve.moving.export_sessions import TOO_OLD, UNLISTED, encode, encode_classic, pack
+from proxysieve.moving.import_sessions import KNOWN, SINCE_REFUSED, TAKEN, TWICE, UNBORN, Admission, Arrival, bind_own
+from proxysieve.moving.match_exits import AMBIGUOUS, EXITLESS, Bound, bind, choose_fingerprint
+from proxysieve.moving.read_file import read_sessions
+from proxysieve.moving.values import Export, FoundSessions, MovedSession, Reasons
 from proxysieve.sessions.screens import BrowserWindow
 from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 from proxysieve.site_of import site_of

@@ -21,20 +21,19 @@ from tests.moving.files import CHROME_70, classic, crawlee_4, crawlee_js, crawle
 
 from proxysieve.cli import main
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.errors import ConfigError
-from proxysieve.moving import moved, reading
-from proxysieve.moving.arriving import MANY_COOKIES, TOO_LARGE, UNBORN, Admission, Arrival, bind_own
-from proxysieve.moving.binding import ENDED, Bound, bind
 from proxysieve.moving.cookies import OTHERS, TOO_LONG, sift
 from proxysieve.moving.crawlee import RETIRED, UNCHECKED
-from proxysieve.moving.departing import UNLISTED, encode
-from proxysieve.moving.moved import Export, FoundSessions, MovedSession
-from proxysieve.moving.reading import read_sessions
+from proxysieve.moving.export_sessions import UNLISTED, encode
+from proxysieve.moving.import_sessions import MANY_COOKIES, TOO_LARGE, UNBORN, Admission, Arrival, bind_own
+from proxysieve.moving.match_exits import ENDED, Bound, bind
+from proxysieve.moving.read_file import read_sessions
+from proxysieve.moving.values import Export, FoundSessions, MovedSession
 from proxysieve.sessions.storage import BrowserRecord, CookieRecord
 from proxysieve.site_of import site_of
 from proxysieve.stores.sqlite import SqliteStore

@@ -30,7 +30,7 @@ from proxysieve.clock import VirtualClock, settle
 from proxysieve.core.policies import POLICIES
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.records import ExitRecord
-from proxysieve.core.site.policy import Choice, NotBefore
+from proxysieve.core.site.policy_protocol import Choice, NotBefore
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import SignFunction

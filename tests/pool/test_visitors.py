@@ -26,7 +26,7 @@ from proxysieve import (
     SessionEnded,
     Tried,
 )
-from proxysieve.core.fingerprints.offered import FINGERPRINTS, NEAREST_TO_CHROMIUM, follow, real_chromium
+from proxysieve.core.fingerprints.available import FINGERPRINTS, NEAREST_TO_CHROMIUM, follow, real_chromium
 from proxysieve.core.model import Failure, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog

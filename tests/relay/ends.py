@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from curl_cffi import AsyncSession, Response
 
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.relay import Relay, open_relay
 
 

@@ -31,7 +31,7 @@ from tests.clients.rude_servers import (
 )
 from tests.relay.ends import browser_at, read_what_comes, relay_to
 
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.relay import Relay, open_relay, way_through
 from proxysieve.testbed import Testbed, World

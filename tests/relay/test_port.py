@@ -9,7 +9,7 @@ import pytest
 from tests.relay.ends import browser_at, get, read_what_comes, relay_to
 
 import proxysieve.relay.port
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.relay import open_relay
 from proxysieve.testbed import Testbed, World
 

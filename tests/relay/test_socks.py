@@ -12,9 +12,9 @@ import pytest
 from tests.clients.rude_servers import Behaviour, closing_at_once, cutting, listening, silent
 from tests.relay.ends import browser_at, read_what_comes, relay_to
 
-import proxysieve.relay.peers
+import proxysieve.relay.local_peers
 from proxysieve import ConfigError
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Failure
 from proxysieve.relay import Relay, open_relay
 from proxysieve.testbed import Testbed, World
@@ -328,7 +328,7 @@ async def test_a_relay_that_is_closed_while_the_proxy_is_greeted_lets_go_of_both
 
 async def test_where_the_kernel_tells_nothing_nobody_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel without inet_diag says of each socket that there is none, and so it would of the browser's."""
-    monkeypatch.setattr(proxysieve.relay.peers, "SOCK_DIAG_BY_FAMILY", 255)
+    monkeypatch.setattr(proxysieve.relay.local_peers, "SOCK_DIAG_BY_FAMILY", 255)
     async with relay_to(f"socks5://user:{SECRET}@127.0.0.1:1") as relay, browser_at(relay) as (reader, writer):
         writer.write(GREETING)
 

@@ -17,13 +17,13 @@ from proxysieve.clock import VirtualClock
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies import POLICIES
 from proxysieve.core.policies.classic import Classic
-from proxysieve.core.site.policy import Choice, Open
+from proxysieve.core.site.policy_protocol import Choice, Open
 from proxysieve.core.site.state import SiteState
 from proxysieve.sim import Figures, shipped_scenarios, simulate
 from proxysieve.sim.bans import START_AT
-from proxysieve.sim.engines import Engines, plain_proxy
+from proxysieve.sim.engine_adapter import Engines, plain_proxy
 from proxysieve.sim.player import play
-from proxysieve.sim.policies import RECRUITS
+from proxysieve.sim.players import RECRUITS
 from proxysieve.sim.rivals.rival import Go, Later, Remembering
 from proxysieve.sim.world import SimAnswer, World
 

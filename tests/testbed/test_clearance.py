@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from proxysieve.core.model import Exchange, Outcome
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.testbed import Testbed, World
 from proxysieve.testbed.clearance import solution_of
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from proxysieve.core.model import Exchange, Outcome, Scope
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.testbed import BlockStyle, World
 from proxysieve.testbed.pages import Pages, block_page, maintenance_page, sorry_page
 

@@ -28,8 +28,8 @@ from proxysieve.adapters.crawlee_http import SHARE_OF_TIME, CrawleeHttpClient, R
 from proxysieve.adapters.crawlee_pages import Navigation
 from proxysieve.adapters.crawlee_sessions import CrawleeProxyInfo, CrawleeSession, CrawleeSessionPool, session_of
 from proxysieve.browser.chromium import FLAGS, NOWHERE
-from proxysieve.browser.counting import Counting
-from proxysieve.browser.seat import is_unreached
+from proxysieve.browser.request_count import Counting
+from proxysieve.browser.session_context import is_unreached
 from proxysieve.core.model import Failure
 from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.errors import ConfigError

@@ -9,11 +9,11 @@ from typing import Self
 
 from playwright.async_api import Error, Frame, Page, Response
 
-from proxysieve.browser.following import Following, is_check
+from proxysieve.browser.navigation import Following, is_check
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.reading import while_it_navigates
-from proxysieve.browser.redirecting import headers_in, hops_before, not_to_be_followed
-from proxysieve.browser.waiting import in_time
+from proxysieve.browser.page_response import while_it_navigates
+from proxysieve.browser.redirects import headers_in, hops_before, not_to_be_followed
+from proxysieve.browser.time_limits import in_time
 from proxysieve.core.model import Exchange, Failure
 
 # How long pages take at the most is the same here as with a browser of our own.

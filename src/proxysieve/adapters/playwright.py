@@ -25,7 +25,7 @@ except ImportError as error:
 from proxysieve.browser.driver import started_playwright
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
-from proxysieve.sync.objects import Synced
+from proxysieve.sync.playwright_objects import Synced
 
 
 class SessionPage(Page):

@@ -19,9 +19,9 @@ from typing import Any
 from playwright.async_api import Browser, BrowserType, CDPSession, Error, Route
 
 from proxysieve.browser.options import BrowserOptions
-from proxysieve.browser.waiting import CLOSED, bring, in_time
+from proxysieve.browser.time_limits import CLOSED, bring, in_time
+from proxysieve.core.fingerprints.available import real_chromium
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import real_chromium
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.sessions.screens import LARGEST_SCREEN
 

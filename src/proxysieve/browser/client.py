@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from proxysieve.browser.driver import started_playwright
-from proxysieve.browser.leaving_out import LeftOut
 from proxysieve.browser.options import BrowserOptions
 from proxysieve.browser.renderer import Renderer, Visit
+from proxysieve.browser.resource_blocking import LeftOut
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.errors import ConfigError, ProxySieveError

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import Page
 
 from proxysieve.browser.holding import DOCUMENTS, GoOn, hold_up
-from proxysieve.browser.redirecting import headers_in
+from proxysieve.browser.redirects import headers_in
 
 PDF = "application/pdf"
 

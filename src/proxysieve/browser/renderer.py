@@ -11,15 +11,15 @@ from typing import Self
 from msgspec.structs import replace
 from playwright.async_api import BrowserType, Error, Page
 
-from proxysieve.browser.leaving_out import LeftOut
-from proxysieve.browser.loading import Loading
 from proxysieve.browser.options import BrowserOptions
+from proxysieve.browser.page_load import Loading
 from proxysieve.browser.pdfs import download_pdfs
-from proxysieve.browser.redirecting import Redirecting
-from proxysieve.browser.running import Running
-from proxysieve.browser.seat import BrowserGone, Seat
-from proxysieve.browser.sending_along import send_along
-from proxysieve.browser.waiting import in_time, while_it_closes
+from proxysieve.browser.redirects import Redirecting
+from proxysieve.browser.request_headers import send_along
+from proxysieve.browser.resource_blocking import LeftOut
+from proxysieve.browser.running_browser import Running
+from proxysieve.browser.session_context import BrowserGone, Seat
+from proxysieve.browser.time_limits import in_time, while_it_closes
 from proxysieve.clients.protocol import Request, Response
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.verdicts.failures import SendFailed, failure_of, words_of

@@ -12,16 +12,16 @@ import msgspec
 
 from proxysieve.clients.protocol import Request
 from proxysieve.clock import Clock
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.model import Exchange, Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.rate_cap import LEEWAY_SECONDS
+from proxysieve.core.verdicts.compare_exits import Comparison
 from proxysieve.core.verdicts.failures import failed_exchange, words_of
-from proxysieve.core.verdicts.logins import redacted_answer, without_login_in
-from proxysieve.core.verdicts.side_by_side import Comparison
+from proxysieve.core.verdicts.redact_logins import redacted_answer, without_login_in
 from proxysieve.judging.expect import expects
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.pool.settings import Count, Positive, RequestSettings
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.cookie_file import cookies_at

@@ -8,11 +8,11 @@ from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import SESSION_PLACEHOLDER, Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.sources import PROXIES
-from proxysieve.moving.files import write_privately
+from proxysieve.moving.session_files import write_privately
 from proxysieve.text_file import read_text
 
 # By its first line a list is known to be one that may be replaced.

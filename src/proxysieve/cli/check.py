@@ -18,6 +18,7 @@ from proxysieve.check.check import Check, Checked, CheckOptions, CheckReport, Pr
 from proxysieve.check.good_list import GoodList
 from proxysieve.cli.config import config_option
 from proxysieve.cli.fetch import INCOMPLETE, INTERRUPTED, raise_file_limit, run
+from proxysieve.cli.job_report import line, show_steps
 from proxysieve.cli.judge import named, shown_url
 from proxysieve.cli.options import (
     command,
@@ -36,7 +37,6 @@ from proxysieve.cli.options import (
     warn,
 )
 from proxysieve.cli.printing import WIDTH, complain, echo, echo_json, echo_lines, printable, wrapped
-from proxysieve.cli.show import line, show_steps
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import Proxies, read_proxies

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from proxysieve.cli.fetch import INTERRUPTED, raise_file_limit, run_job
+from proxysieve.cli.job_report import LABEL_WIDTH, show_report
 from proxysieve.cli.options import command
 from proxysieve.cli.printing import echo, echo_lines
-from proxysieve.cli.show import LABEL_WIDTH, show_report
 from proxysieve.fetch.job import Job, JobOptions
 from proxysieve.fetch.report import Report
 from proxysieve.fetch.urls import read_urls

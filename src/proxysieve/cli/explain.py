@@ -11,11 +11,11 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
+from proxysieve.cli.formatting import ago, count, moment, share, span
+from proxysieve.cli.job_report import LABEL_WIDTH
 from proxysieve.cli.options import command, json_option, kept_store_option, proxies_options
 from proxysieve.cli.printing import NO_BREAK_SPACE, echo_json, echo_lines, printable, wrapped
-from proxysieve.cli.show import LABEL_WIDTH
-from proxysieve.cli.stored import load, read_records
-from proxysieve.cli.words import ago, count, moment, share, span
+from proxysieve.cli.store_access import load, read_records
 from proxysieve.clock import SystemClock
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.site.engine import Engine

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from proxysieve.cli.browsing import PAGES_AT_ONCE, Browsing, browser_options, make_browser, take_browsing
+from proxysieve.cli.browser_options import PAGES_AT_ONCE, Browsing, browser_options, make_browser, take_browsing
 from proxysieve.cli.config import config_option
+from proxysieve.cli.job_report import show_failings, show_hint, show_progress, show_report
 from proxysieve.cli.options import (
     command,
     cookie_file_option,
@@ -33,7 +34,6 @@ from proxysieve.cli.options import (
     warn,
 )
 from proxysieve.cli.printing import echo_json
-from proxysieve.cli.show import show_failings, show_hint, show_progress, show_report
 from proxysieve.core.policies import POLICIES
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.job import Job, JobOptions

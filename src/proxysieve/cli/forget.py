@@ -8,11 +8,11 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
+from proxysieve.cli.formatting import count
+from proxysieve.cli.job_report import line
 from proxysieve.cli.options import command, json_option, kept_store_option
 from proxysieve.cli.printing import echo_json
-from proxysieve.cli.show import line
-from proxysieve.cli.stored import known_sites, load_known, opened
-from proxysieve.cli.words import count
+from proxysieve.cli.store_access import known_sites, load_known, opened
 from proxysieve.judging.samples import samples_of
 from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.stores import samples_directory

@@ -14,13 +14,13 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
+from proxysieve.cli.formatting import share
 from proxysieve.cli.options import Count, command, expect_option, option, signs_option
 from proxysieve.cli.printing import NO_BREAK_SPACE, WIDTH, complain, echo, echo_json, echo_lines, printable, wrapped
-from proxysieve.cli.words import share
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.model import OK, Failure, Outcome, Scope, Verdict
 from proxysieve.core.verdicts.failures import failed_exchange
 from proxysieve.core.verdicts.judge import PROXY_FAILURES, SignFunction
@@ -29,7 +29,7 @@ from proxysieve.errors import ConfigError
 from proxysieve.judging.expect import expects
 from proxysieve.judging.saved import Defaults, Saved, files_of, read_saved
 from proxysieve.judging.saved.response import lowered
-from proxysieve.judging.tables import list_signs, make_judge
+from proxysieve.judging.sign_tables import list_signs, make_judge
 
 NOT_OK, BAD_INPUT = 1, 2
 # Not an outcome of a request: what was read shows no block, but not everything was read.

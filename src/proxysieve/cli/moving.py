@@ -11,22 +11,22 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
+from proxysieve.cli.formatting import count
+from proxysieve.cli.job_report import line
 from proxysieve.cli.options import command, json_option, kept_store_option, option, proxies_options
 from proxysieve.cli.printing import echo_json, echo_lines, escaped, printable
-from proxysieve.cli.show import line
-from proxysieve.cli.stored import damaged, load_first, opened, read_records, site_names
-from proxysieve.cli.words import count
+from proxysieve.cli.store_access import damaged, load_first, opened, read_records, site_names
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import Proxies, read_proxies
-from proxysieve.moving.arriving import Admission, Arrival, bind_own
-from proxysieve.moving.binding import bind
-from proxysieve.moving.departing import Packing, encode, encode_classic, pack
-from proxysieve.moving.files import read_content, write_privately
-from proxysieve.moving.moved import Export, FoundSessions
-from proxysieve.moving.reading import read_sessions
+from proxysieve.moving.export_sessions import Packing, encode, encode_classic, pack
+from proxysieve.moving.import_sessions import Admission, Arrival, bind_own
+from proxysieve.moving.match_exits import bind
+from proxysieve.moving.read_file import read_sessions
+from proxysieve.moving.session_files import read_content, write_privately
+from proxysieve.moving.values import Export, FoundSessions
 from proxysieve.pool.session_pool import CLAIM_SECONDS
 from proxysieve.site_of import respelled, site_of
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from proxysieve.cli.printing import echo, printable_lines
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.errors import ConfigError
 from proxysieve.lists.proxy_list import ProxyList
 from proxysieve.pool.settings import RequestSettings, Settings, defaults, limits

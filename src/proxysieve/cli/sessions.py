@@ -13,12 +13,12 @@ import click
 import msgspec
 
 from proxysieve.cli.config import config_option
+from proxysieve.cli.formatting import ago, count, moment, span, table
 from proxysieve.cli.options import Count, command, json_option, kept_store_option, option, optional_proxies_options
 from proxysieve.cli.printing import echo_json, echo_lines, printable, wrapped
-from proxysieve.cli.stored import list_of, load, opened, read_records, stand_ins
-from proxysieve.cli.words import ago, count, moment, span, table
+from proxysieve.cli.store_access import list_of, load, opened, read_records, stand_ins
 from proxysieve.clock import SystemClock
-from proxysieve.core.fingerprints.offered import ChangedFingerprints
+from proxysieve.core.fingerprints.available import ChangedFingerprints
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from curl_cffi import AsyncCurl, Curl, CurlECode, CurlError
 
-from proxysieve.clients.handles import AnswerReader, Ask, Dress, Handle, Handles
+from proxysieve.clients.curl_handles import AnswerReader, Ask, Dress, Handle, Handles
 from proxysieve.core.verdicts.failures.curl import Progress
 from proxysieve.errors import SessionEnded
 

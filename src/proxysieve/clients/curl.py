@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from proxysieve.clients.connect_refusals import Reasons
 from proxysieve.clients.connections import Broken, Connections
-from proxysieve.clients.handles import KEPT_OF_REDIRECT, AnswerReader, Ask, Dress, Handles
+from proxysieve.clients.curl_handles import KEPT_OF_REDIRECT, AnswerReader, Ask, Dress, Handles
 from proxysieve.clients.protocol import Request, Response
-from proxysieve.clients.reasons import Reasons
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Answer, Failure
 from proxysieve.core.urls.channels import channel_of

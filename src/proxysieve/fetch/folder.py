@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from proxysieve.fetch.disk import sync, sync_names
+from proxysieve.fetch.file_names import file_name
 from proxysieve.fetch.formats import Format
-from proxysieve.fetch.names import file_name
 from proxysieve.fetch.records import line, look_for_page, page_record
 from proxysieve.pool.attempts import Page
 
 ASIDE = ".unfinished"
 # The file system combines syncs that run at once: 1,100 files a second on ext4, and not 230, as measured.
 SYNCS_AT_ONCE = 8
-# Names by :func:`proxysieve.fetch.names.file_name`, after an offset.
+# Names by :func:`proxysieve.fetch.file_names.file_name`, after an offset.
 WAITING = re.compile(r"(\d+)-([A-Za-z0-9._-]+-[a-z2-7]{16}\.[a-z0-9]+)")
 
 

@@ -40,7 +40,7 @@ class JobOptions(Settings, frozen=True, kw_only=True):
     """All that makes up a job: what is listed here, and the settings of its pool.
 
     Attributes:
-        out: The output, by a name that says its format (:mod:`proxysieve.fetch.layout`).
+        out: The output, by a name that says its format (:mod:`proxysieve.fetch.output_files`).
         concurrency: Requests under way at most.
         expect: What a good page has: a text, ``css:SELECTOR``, ``json:KEY`` or ``bytes:COUNT``.
         robots: Whether to obey robots.txt.

@@ -22,9 +22,9 @@ from proxysieve.core.model import Tried
 from proxysieve.errors import ConfigError
 from proxysieve.fetch.disk import sync_names, write_all
 from proxysieve.fetch.journal import EMPTIED, FAILED, PAGES, Entry, Journal
-from proxysieve.fetch.layout import Layout, lay_out
+from proxysieve.fetch.output_files import Layout, lay_out
 from proxysieve.fetch.records import FailedLine, line, look_for_failed
-from proxysieve.fetch.tail import AS_LEFT, cut_off, look_behind
+from proxysieve.fetch.torn_tail import AS_LEFT, cut_off, look_behind
 from proxysieve.pool.attempts import Page
 
 log = logging.getLogger("proxysieve")
@@ -41,7 +41,7 @@ class Output:
     Records stay in memory until :meth:`commit`, which returns when first they and then the journal are on the disk.
 
     Args:
-        out: Its name, whose ending names the format: see :mod:`proxysieve.fetch.layout`.
+        out: Its name, whose ending names the format: see :mod:`proxysieve.fetch.output_files`.
         retry_failed: Whether to try again what failed.
 
     Attributes:

@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from proxysieve.core.lists.problems import Problems
-from proxysieve.core.lists.sitemap import read_sitemap
-from proxysieve.core.lists.text import kind_of, lines_of, unseen
+from proxysieve.core.list_formats.problems import Problems
+from proxysieve.core.list_formats.sitemap import read_sitemap
+from proxysieve.core.list_formats.text import kind_of, lines_of, unseen
 from proxysieve.core.urls.parsing import LONGEST_URL
 from proxysieve.errors import ConfigError
 from proxysieve.site_of import site_of

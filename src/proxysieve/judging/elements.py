@@ -14,7 +14,7 @@ from operator import attrgetter
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from proxysieve.errors import ConfigError
-from proxysieve.judging.taming import MOST_BYTES, MOST_TAGS, Tamed, is_harmless, tame
+from proxysieve.judging.html_taming import MOST_BYTES, MOST_TAGS, Tamed, is_harmless, tame
 
 # The parser does ten million steps of its own search in about 30 ms. A node that it hands to us costs as much as 100.
 MOST_STEPS, NODE_STEPS = 10_000_000, 100

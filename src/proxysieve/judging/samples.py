@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxysieve.core.model import Exchange, Verdict
-from proxysieve.core.verdicts.logins import without_login
+from proxysieve.core.verdicts.redact_logins import without_login
 
 log = logging.getLogger("proxysieve")
 

@@ -15,9 +15,9 @@ from os import PathLike
 from typing import NamedTuple
 
 from proxysieve.clock import Clock
-from proxysieve.core.lists.address import is_blank, parse_proxy
-from proxysieve.core.lists.listing import Line, Listing
-from proxysieve.core.lists.problems import MOST_PROBLEMS, Problems
+from proxysieve.core.list_formats.address import is_blank, parse_proxy
+from proxysieve.core.list_formats.listing import Line, Listing
+from proxysieve.core.list_formats.problems import MOST_PROBLEMS, Problems
 from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.providers import fill_in
 from proxysieve.errors import ConfigError

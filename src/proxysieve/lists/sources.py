@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from proxysieve.clients.curl import send_directly
 from proxysieve.clients.protocol import Request
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.lists.listing import Line, Listing, read_listing
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.list_formats.listing import Line, Listing, read_listing
 from proxysieve.core.model import Failure
 from proxysieve.core.verdicts.failures import failure_of
 from proxysieve.errors import ConfigError

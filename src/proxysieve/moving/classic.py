@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxysieve.errors import ConfigError
-from proxysieve.moving.moved import FoundSession, FoundSessions, Reasons, check_count, check_name
+from proxysieve.moving.values import FoundSession, FoundSessions, Reasons, check_count, check_name
 
 ORIGIN = "the algorithm of 2019"
 UNDATED = "their file does not say how old they are, so their age counts from when it was written"

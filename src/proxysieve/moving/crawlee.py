@@ -17,7 +17,7 @@ import msgspec
 from proxysieve.core.fingerprints.user_agents import Browser, browser_like
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import make_cookie
-from proxysieve.moving.moved import LAST_AT, FoundSession, FoundSessions, Reasons, check_count, check_name, is_moment
+from proxysieve.moving.values import LAST_AT, FoundSession, FoundSessions, Reasons, check_count, check_name, is_moment
 from proxysieve.sessions.storage import CookieRecord
 
 ORIGIN = "Crawlee"

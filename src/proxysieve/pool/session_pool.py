@@ -10,25 +10,25 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.errors import ConfigError, ProxySieveError
 from proxysieve.judging.samples import Samples
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 from proxysieve.lists.proxy_list import Change, Proxies, list_proxies
 from proxysieve.pool.attempts import Sender
 from proxysieve.pool.events import ProxiesJoined
 from proxysieve.pool.named_session import NamedSession
 from proxysieve.pool.settings import Settings, takes
 from proxysieve.pool.site_queue import SiteQueue
-from proxysieve.pool.site_queues import SiteQueues
+from proxysieve.pool.site_registry import SiteQueues
 from proxysieve.relay import way_through
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.cookie_file import cookies_at

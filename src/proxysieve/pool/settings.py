@@ -18,9 +18,9 @@ from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
 from proxysieve.clock import Clock, SystemClock
 from proxysieve.core.policies import POLICIES
-from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.policy_protocol import Policy
 from proxysieve.errors import ConfigError
-from proxysieve.judging.tables import OwnSign
+from proxysieve.judging.sign_tables import OwnSign
 from proxysieve.lists.proxy_list import Proxies
 from proxysieve.pool.events import PoolEvent
 from proxysieve.sessions.cookie_file import read_cookies

@@ -23,13 +23,13 @@ from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine
 from proxysieve.core.site.status import SiteStatus
 from proxysieve.core.verdicts.judge import Judge, SignFunction
-from proxysieve.core.verdicts.logins import redacted_answer
 from proxysieve.core.verdicts.looks import UNLIKE, Looks, LooksRecord, traits_of
+from proxysieve.core.verdicts.redact_logins import redacted_answer
 from proxysieve.errors import ProxySieveError
 from proxysieve.judging.samples import Samples
 from proxysieve.pool.errors import NoSessionAvailable
 from proxysieve.pool.saved_storage import SavedStorage
-from proxysieve.pool.waiting import Patience, Waiters
+from proxysieve.pool.waiters import Patience, Waiters
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.session import Session
 from proxysieve.sessions.storage import OWN_KINDS

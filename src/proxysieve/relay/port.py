@@ -1,8 +1,8 @@
 """What all relays are: an open port, who may come to it, and what passes between two connections.
 
 Everybody who can connect to the port uses the proxy without its password. On Linux the relay hangs up on other users
-of the machine (:mod:`proxysieve.relay.peers`). Other programs of the same user remain, which could also read the list
-of proxies; and, on macOS, all users of the machine while the relay is open. The same holds on a Linux whose kernel does
+of the machine (``local_peers.py``). Other programs of the same user remain, which could also read the list of
+proxies; and, on macOS, all users of the machine while the relay is open. The same holds on a Linux whose kernel does
 not tell who owns a connection, as in some sandboxes: the relay finds out when it opens.
 """
 
@@ -19,7 +19,7 @@ from functools import cache
 from typing import ClassVar, Self
 
 from proxysieve.core.model import Failure, Proxy
-from proxysieve.relay.peers import can_tell, is_own
+from proxysieve.relay.local_peers import can_tell, is_own
 
 log = logging.getLogger("proxysieve")
 

@@ -22,8 +22,8 @@ import msgspec
 from proxysieve.core.cookies import cookie as core
 from proxysieve.core.cookies.encoding import to_wire
 from proxysieve.core.cookies.header import MOST_BYTES
-from proxysieve.core.lists.problems import Problems
-from proxysieve.core.lists.text import kind_of, lines_of
+from proxysieve.core.list_formats.problems import Problems
+from proxysieve.core.list_formats.text import kind_of, lines_of
 from proxysieve.core.model import PLAIN_IPV4
 from proxysieve.core.urls.hosts import url_host
 from proxysieve.errors import ConfigError

@@ -1,7 +1,7 @@
 """IMAGINES a world of sites, bans and exits; plays our policies and those of rivals in it; compares them."""
 
-from proxysieve.core.site.policy import Choice, Open, Policy, Reuse
-from proxysieve.sim.contest import contest, simulate
+from proxysieve.core.site.policy_protocol import Choice, Open, Policy, Reuse
+from proxysieve.sim.compare_policies import contest, simulate
 from proxysieve.sim.figures import Figures, RunFigures
 from proxysieve.sim.scenario import Scenario, load_scenario, shipped_scenarios
 

@@ -12,8 +12,8 @@ from curl_cffi.requests import BrowserTypeLiteral
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxysieve.core.fingerprints.available import FINGERPRINTS, follow
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS, follow
 from proxysieve.core.fingerprints.user_agents import browser_of, platform_of
 
 EACH = pytest.mark.parametrize(

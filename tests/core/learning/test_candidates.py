@@ -12,7 +12,7 @@ from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS, LAST_DUE_SECONDS, SHRINKAGE
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.records import ExitRecord
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proxysieve.core.learning.change_test import ChangeTest
-from proxysieve.core.learning.limit import LONGEST_WINDOW, ROUND_WINDOWS, Limit, windows_up_to
-from proxysieve.core.learning.recovery import Recovery
+from proxysieve.core.learning.ban_recovery import Recovery
+from proxysieve.core.learning.change_detector import ChangeTest
+from proxysieve.core.learning.learned_limit import LONGEST_WINDOW, ROUND_WINDOWS, Limit, windows_up_to
 
 DAY = 86400.0
 SECONDS = st.floats(0, 1e6)

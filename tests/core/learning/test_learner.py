@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from tests.core.worlds import START, World, gateway, plain, plains
 
+from proxysieve.core.learning.learned_limit import Limit
 from proxysieve.core.learning.learner import HALF_LIFE_SECONDS, Learner, LearnerRecord
-from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.uses import Uses
+from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.site.choices import Pick
 
 

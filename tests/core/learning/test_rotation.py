@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from tests.core.worlds import plain
 
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.learning.rotation import Member, Rotation
-from proxysieve.core.learning.uses import Uses
+from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 NAMES = [f"s{number}" for number in range(5)]

@@ -10,8 +10,8 @@ import pytest
 from tests.core.worlds import DAY, World, gateway, plain, plains
 
 from proxysieve.core.events import Leased
+from proxysieve.core.learning.learned_limit import Limit
 from proxysieve.core.learning.learner import Learner
-from proxysieve.core.learning.limit import Limit
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS
 from proxysieve.core.model import Outcome, Proxy, Reach
 from proxysieve.core.policies.adaptive import Adaptive

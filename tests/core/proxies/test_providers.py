@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from proxysieve.core.events import Reported
-from proxysieve.core.lists.address import parse_proxy
+from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import OK, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic

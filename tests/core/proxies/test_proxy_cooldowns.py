@@ -14,7 +14,7 @@ from tests.core.worlds import DAY, START, World, gateway, plain, plains, verdict
 from proxysieve.core.events import Leased, Reported
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY
-from proxysieve.core.proxies.cooldowns import FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS, ProxyCooldowns
+from proxysieve.core.proxies.proxy_cooldowns import FIRST_REST_SECONDS, FIRST_REST_UNUSED_SECONDS, ProxyCooldowns
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Pick, Wait
 

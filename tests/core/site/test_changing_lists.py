@@ -15,8 +15,8 @@ from proxysieve.core.events import Reported
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine

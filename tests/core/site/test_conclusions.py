@@ -6,10 +6,10 @@ import msgspec
 from tests.core.worlds import START, World, gateway, plain, plains, verdict
 
 from proxysieve.core.events import Leased, Reported, SessionClosed, SessionOpened
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.state import SiteState
 

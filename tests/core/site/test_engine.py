@@ -10,11 +10,11 @@ import pytest
 from tests.core.worlds import BAD, DAY, POLICIES, World, dry_up, gateway, is_name, plain, plains
 
 from proxysieve.core.events import Asked, SessionClosed, SessionOpened
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.learning.held import HeldSessions
-from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimits
-from proxysieve.core.learning.overuse import Overuse
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.learning.held_sessions import HeldSessions
+from proxysieve.core.learning.learned_limit import Limit
+from proxysieve.core.learning.usage import Overuse
+from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS, UsageLimits
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
@@ -22,7 +22,7 @@ from proxysieve.core.records import ExitRecord, Record
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.drought import DROUGHT_COUNT, DROUGHT_SECONDS, FEWEST_BAD_ANSWERS
 from proxysieve.core.site.engine import Engine
-from proxysieve.core.site.policy import Choice, Open
+from proxysieve.core.site.policy_protocol import Choice, Open
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 from proxysieve.core.site.status import SiteStatus
 

@@ -21,7 +21,7 @@ from tests.core.worlds import BAD, DAY, POLICIES, World, gateway, plain, plains,
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine

@@ -6,9 +6,9 @@ import pytest
 from tests.core.worlds import DAY, START, World, gateway, plain
 
 from proxysieve.core.learning.learner import Learner
-from proxysieve.core.learning.limits import WINDOWS
+from proxysieve.core.learning.usage_limits import WINDOWS
 from proxysieve.core.model import Outcome, Proxy
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.site.sessions import ABSENT_SECONDS, ENDS_KEPT
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from proxysieve import Request, Response, Session, SessionPool
 from proxysieve.clock import VirtualClock
-from proxysieve.core.learning.limit import Limit
+from proxysieve.core.learning.learned_limit import Limit
 from proxysieve.core.model import Outcome
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog

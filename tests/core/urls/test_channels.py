@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
 from proxysieve.core.urls.channels import Channel, channel_of, headers_over
 from proxysieve.errors import ConfigError
 

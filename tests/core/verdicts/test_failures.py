@@ -17,7 +17,7 @@ from tests.core.verdicts.wires import nobody
 from proxysieve.core.model import Failure
 from proxysieve.core.verdicts.failures import failure_of, words_of
 from proxysieve.core.verdicts.failures.browsers import PLAYWRIGHTS
-from proxysieve.core.verdicts.failures.clients import BAD_ANSWER, BENEATH, CLASSES, UNREAD, VAGUE
+from proxysieve.core.verdicts.failures.python_clients import BAD_ANSWER, BENEATH, CLASSES, UNREAD, VAGUE
 from proxysieve.core.verdicts.failures.rust import IMPITS
 
 

@@ -17,7 +17,7 @@ from proxysieve.core.verdicts.looks import Looks, traits_of
 from proxysieve.core.verdicts.signs import Sign, Table
 from proxysieve.judging.expect import expects
 from proxysieve.judging.samples import redacted
-from proxysieve.judging.tables import make_scan, usual_signs, usual_words
+from proxysieve.judging.sign_tables import make_scan, usual_signs, usual_words
 
 URL = "https://shop.example/1"
 FAULTS: list[tuple[str, str]] = []

@@ -11,7 +11,7 @@ from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, OK, Exchange, Failur
 from proxysieve.core.model.content import SEARCHED_BYTES
 from proxysieve.core.verdicts.judge import Judge, Words
 from proxysieve.judging.expect import expects
-from proxysieve.judging.tables import make_judge, make_scan
+from proxysieve.judging.sign_tables import make_judge, make_scan
 
 AT = 1_700_000_000.0
 JUDGE = make_judge()

@@ -18,7 +18,7 @@ from proxysieve.core.model.content import (
     Content,
     visible_text,
 )
-from proxysieve.judging.tables import IS_FAST, PIECE_BYTES, make_judge, scan_at_once, scan_one_by_one
+from proxysieve.judging.sign_tables import IS_FAST, PIECE_BYTES, make_judge, scan_at_once, scan_one_by_one
 
 JUDGE = make_judge()
 TABLE = JUDGE._table

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxysieve.core.evidence import is_answer
 from proxysieve.core.model import Answer, Exchange, Failure, Outcome, Scope, Verdict
 from proxysieve.core.verdicts.proxy_answers import REASON_LENGTH, answer_to_connect, reason, tamed
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 
 URL = "https://shop.example/item/1"
 AT = 1_000_000.0

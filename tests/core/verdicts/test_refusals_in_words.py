@@ -8,7 +8,7 @@ import pytest
 
 from proxysieve.core.model import Exchange, Outcome, Verdict
 from proxysieve.core.verdicts.judge import REFUSALS
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 
 JUDGE = make_judge()
 # Statuses that say by themselves that one is refused, or too fast, and so are the surer hint.

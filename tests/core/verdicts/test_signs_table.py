@@ -14,7 +14,7 @@ from proxysieve.core.model import OK, Exchange, Outcome
 from proxysieve.core.verdicts.judge import REFUSALS
 from proxysieve.core.verdicts.signs import Sign
 from proxysieve.errors import ConfigError
-from proxysieve.judging.tables import make_judge, read_signs, usual_signs
+from proxysieve.judging.sign_tables import make_judge, read_signs, usual_signs
 
 FILE = usual_signs()
 JUDGE = make_judge()

@@ -38,7 +38,7 @@ from proxysieve.core.verdicts.judge import Judge
 from proxysieve.errors import ConfigError
 from proxysieve.judging.saved import reader
 from proxysieve.judging.saved.reader import read_saved
-from proxysieve.judging.tables import make_judge
+from proxysieve.judging.sign_tables import make_judge
 
 # The mark stands in its first half, so that what is cut behind it is no more than a half.
 BLOCK = CHALLENGE + b"\n" + CHALLENGE + b"\n" + b"<p>more</p>\n" * 30

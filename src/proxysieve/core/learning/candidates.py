@@ -12,11 +12,11 @@ from itertools import islice
 from random import Random
 from typing import NamedTuple
 
-from proxysieve.core.learning.recovery import Recovery
+from proxysieve.core.learning.ban_recovery import Recovery
 from proxysieve.core.learning.tiers import AT_ONCE, BARRED, CHALLENGED, HISTORIES, UNCLEAR, ExitGroup, Tier
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog, GroupKey, group_key
-from proxysieve.core.proxies.elsewhere import Agreement, Elsewhere
+from proxysieve.core.proxies.other_sites import Agreement, Elsewhere
 from proxysieve.core.proxies.random_set import RandomSet
 from proxysieve.core.records import ExitRecord
 

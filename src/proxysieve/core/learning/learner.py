@@ -14,14 +14,14 @@ import msgspec
 from proxysieve.core.evidence import DISPUTABLE, is_weak
 from proxysieve.core.learning.candidates import Candidates
 from proxysieve.core.learning.control_group import ControlGroup, SignCounts
-from proxysieve.core.learning.held import FAILED_ANSWER, FAILED_SESSION, HeldSessions, Incident
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimitsRecord
-from proxysieve.core.learning.overuse import BlockedUse, Overuse
+from proxysieve.core.learning.held_sessions import FAILED_ANSWER, FAILED_SESSION, HeldSessions, Incident
 from proxysieve.core.learning.rotation import Member, Rotation
-from proxysieve.core.learning.uses import Uses
+from proxysieve.core.learning.usage import BlockedUse, Overuse
+from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS, UsageLimitsRecord
+from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.records import ExitRecord, Moment, Positive, SessionRecord, Weight
 
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})

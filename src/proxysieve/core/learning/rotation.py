@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from heapq import heappop, heappush
 from itertools import count
 
-from proxysieve.core.learning.uses import Uses
+from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 

@@ -9,7 +9,7 @@ from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
 from proxysieve.core.policies.uniform_random import UniformRandom
-from proxysieve.core.site.policy import Policy
+from proxysieve.core.site.policy_protocol import Policy
 
 # Each makes its policy from max_sessions and thrift.
 POLICIES: Mapping[str, Callable[[int, float], Policy]] = MappingProxyType(

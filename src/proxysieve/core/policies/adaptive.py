@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from proxysieve.core.learning.learner import Learner
-from proxysieve.core.learning.limits import PROOFS
 from proxysieve.core.learning.rotation import Member, Rotation
 from proxysieve.core.learning.tiers import Tier
+from proxysieve.core.learning.usage_limits import PROOFS
 from proxysieve.core.model import Proxy, Reach
-from proxysieve.core.site.policy import Choice, NotBefore, Open, Reuse
+from proxysieve.core.site.policy_protocol import Choice, NotBefore, Open, Reuse
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState
 
 # So many of those that work go ahead of the others, and one at least.

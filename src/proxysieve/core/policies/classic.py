@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.site.policy import Choice, Open, Reuse, draw_proxy, draw_working
+from proxysieve.core.site.policy_protocol import Choice, Open, Reuse, draw_proxy, draw_working
 from proxysieve.core.site.state import SiteState
 
 

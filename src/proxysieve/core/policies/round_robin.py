@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from proxysieve.core.site.policy import Choice, use
+from proxysieve.core.site.policy_protocol import Choice, use
 from proxysieve.core.site.state import SiteState
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from proxysieve.core.events import Reported
 from proxysieve.core.evidence import DISPUTABLE, is_weak
 from proxysieve.core.learning.control_group import ALIKE_COUNT, Refusal
-from proxysieve.core.learning.held import Incident
+from proxysieve.core.learning.held_sessions import Incident
 from proxysieve.core.learning.learner import REFUSALS, Learner
 from proxysieve.core.model import Outcome, Reach, Scope, Verdict
 from proxysieve.core.records import ExitRecord, SessionRecord

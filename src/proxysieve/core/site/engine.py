@@ -16,17 +16,26 @@ import msgspec
 
 from proxysieve.core.events import Event, Leased, SessionOpened
 from proxysieve.core.evidence import DISPUTABLE, is_weak, own_verdict
+from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import FINGERPRINTS
-from proxysieve.core.learning.held import HeldSessions, Incident
+from proxysieve.core.learning.held_sessions import HeldSessions, Incident
 from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.proxies.providers import exit_name
+from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import Record, SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
-from proxysieve.core.site.policy import DRAW_COUNT, NotBefore, Open, Policy, Reuse, draw_awake, draw_proxy, draw_working
+from proxysieve.core.site.policy_protocol import (
+    DRAW_COUNT,
+    NotBefore,
+    Open,
+    Policy,
+    Reuse,
+    draw_awake,
+    draw_proxy,
+    draw_working,
+)
 from proxysieve.core.site.probes import wait_for_probe
 from proxysieve.core.site.saved import load, take_changes
 from proxysieve.core.site.state import MAX_IN_FLIGHT, SiteState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proxysieve.core.learning.held import HeldSessions
+from proxysieve.core.learning.held_sessions import HeldSessions
 from proxysieve.core.site.choices import Wait
 from proxysieve.core.site.drought import DROUGHT_SECONDS
 from proxysieve.core.site.state import SiteState

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from proxysieve.core.fingerprints.available import ChangedFingerprints, follow
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
-from proxysieve.core.fingerprints.offered import ChangedFingerprints, follow
 from proxysieve.core.learning.learner import LearnerRecord
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, SiteRecord, bring_back, decode
 from proxysieve.core.site.state import SiteState

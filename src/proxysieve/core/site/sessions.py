@@ -21,7 +21,7 @@ from typing import NamedTuple
 from proxysieve.core.learning.learner import Learner
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.elsewhere import Elsewhere
+from proxysieve.core.proxies.other_sites import Elsewhere
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.

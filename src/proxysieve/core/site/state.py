@@ -30,9 +30,9 @@ from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.evidence import DISPUTABLE, is_answer, is_weak
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.cooldowns import ProxyCooldowns
-from proxysieve.core.proxies.elsewhere import Elsewhere
-from proxysieve.core.proxies.loads import Loads
+from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.proxy_cooldowns import ProxyCooldowns
+from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
 from proxysieve.core.site.conclusions import Conclusions
 from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from proxysieve.core.learning.held import HeldSessions
+from proxysieve.core.learning.held_sessions import HeldSessions
 from proxysieve.core.model import Outcome
 from proxysieve.core.site.state import SiteState
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 from proxysieve.core.learning.learner import Learner
-from proxysieve.core.learning.uses import Uses
+from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait

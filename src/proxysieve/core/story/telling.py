@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import assert_never
 
+from proxysieve.core.learning.learned_limit import Limit
 from proxysieve.core.learning.learner import Learner
-from proxysieve.core.learning.limit import Limit
-from proxysieve.core.learning.limits import FLOOR, WINDOWS, UsageLimits
+from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS, UsageLimits
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.records import ExitRecord, SessionRecord
 from proxysieve.core.site.choices import Pick, Wait

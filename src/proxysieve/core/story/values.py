@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from proxysieve.core.learning.limits import FLOOR
+from proxysieve.core.learning.usage_limits import FLOOR
 
 HELD_BACK = "has done all that is proven to be borne, so it may only go ahead of the others"
 

@@ -27,7 +27,6 @@ from typing import NamedTuple
 import msgspec
 
 from proxysieve.core.model import OK, Exchange, Failure, Outcome, Scope, Verdict
-from proxysieve.core.verdicts.hops import LOGIN_WALL, is_in_clear, login_wall, on_the_way, was_in_clear
 from proxysieve.core.verdicts.proxy_answers import (
     answer_to_connect,
     by_status,
@@ -36,6 +35,7 @@ from proxysieve.core.verdicts.proxy_answers import (
     wants_payment,
     with_reason,
 )
+from proxysieve.core.verdicts.redirect_evidence import LOGIN_WALL, is_in_clear, login_wall, on_the_way, was_in_clear
 from proxysieve.core.verdicts.retry_after import retry_after
 from proxysieve.core.verdicts.signs import SHORT_LENGTH, Scan, SearchedExchange, Sign, Table
 

@@ -28,7 +28,7 @@ import msgspec
 
 from proxysieve.core.model import OK, Exchange, Outcome, Verdict
 from proxysieve.core.records import Count
-from proxysieve.core.verdicts.repeats import Repeats
+from proxysieve.core.verdicts.repeated_pages import Repeats
 from proxysieve.core.verdicts.traits import Kind, PageTraits, literal_of
 
 # The sign of a page that is like no good one.

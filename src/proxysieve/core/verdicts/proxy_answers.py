@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import msgspec
 
 from proxysieve.core.model import Answer, Exchange, Outcome, Scope, Verdict
-from proxysieve.core.verdicts.hops import is_in_clear
+from proxysieve.core.verdicts.redirect_evidence import is_in_clear
 from proxysieve.core.verdicts.retry_after import retry_after
 
 # The first where it is sure who speaks, the second for a status about the way to the site.

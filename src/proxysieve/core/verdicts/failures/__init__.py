@@ -4,6 +4,6 @@ Clients are told by the names of their exception classes, which are part of thei
 """
 
 from proxysieve.core.verdicts.failures.browsers import words_of
-from proxysieve.core.verdicts.failures.failed import SendFailed, failed_exchange, failure_of
+from proxysieve.core.verdicts.failures.failure_of import SendFailed, failed_exchange, failure_of
 
 __all__ = ["SendFailed", "failed_exchange", "failure_of", "words_of"]

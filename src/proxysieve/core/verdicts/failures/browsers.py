@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from proxysieve.core.model import Failure
-from proxysieve.core.verdicts.failures.chain import names_of
+from proxysieve.core.verdicts.failures.exception_chain import names_of
 
 # They have one class for most, with Chromium's name of what went wrong in the message:
 # https://chromium.googlesource.com/chromium/src/+/main/net/base/net_error_list.h

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from proxysieve.core.model import Failure
-from proxysieve.core.verdicts.failures.chain import frames_of, names_of
+from proxysieve.core.verdicts.failures.exception_chain import frames_of, names_of
 
 # https://curl.se/libcurl/c/libcurl-errors.html
 CODES = {

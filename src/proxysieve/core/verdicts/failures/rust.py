@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxysieve.core.model import Failure
-from proxysieve.core.verdicts.failures.chain import names_of
+from proxysieve.core.verdicts.failures.exception_chain import names_of
 
 IMPITS = {
     "impit.ProxyError": Failure.PROXY_REFUSED,
