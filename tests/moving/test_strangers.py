@@ -308,7 +308,7 @@ class TestSizes:
     )
     def test_sessions_have_a_number(self, make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
         """In every form."""
-        monkeypatch.setattr(moved, "MOST_SESSIONS", 2)
+        monkeypatch.setattr(values, "MOST_SESSIONS", 2)
 
         with pytest.raises(ConfigError, match="3 sessions: import 2 at once"):
             read_sessions(encoded(make()), NOW)
@@ -316,7 +316,7 @@ class TestSizes:
     @pytest.mark.parametrize("content", [b"[" + b"[]," * 200, b'{"a":' + b"{}" * 200, b"[" + b"1," * 200])
     def test_values_have_a_number(self, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         """As each takes many times as much memory as it has letters."""
-        monkeypatch.setattr(reading, "MOST_VALUES", 199)
+        monkeypatch.setattr(read_file, "MOST_VALUES", 199)
 
         with pytest.raises(ConfigError, match="more than 199 values"):
             read_sessions(content, NOW)
