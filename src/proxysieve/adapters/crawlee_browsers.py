@@ -190,7 +190,7 @@ class SessionPlugin(BrowserPlugin):
         counting: Of what the session's pages ask of its site.
 
     Args:
-        visitor: The session.
+        pool_session: The session.
         plugin: Of the browser of all.
         browser: That browser, launched if it is not running.
         let_go: Has the browser pool forget a plugin, and its controller.

@@ -116,7 +116,7 @@ class Chromium:
     """A browser that runs.
 
     Attributes:
-        identity: What its visitors look like: the version and the platform that it has.
+        fingerprint: Of its sessions: the version and the platform that it has.
         page_count: How many pages were opened in it.
         context_count: How many contexts are open in it.
     """

@@ -43,7 +43,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
         imported: How many came.
         with_cookies: How many of those have cookies.
         replaced: How many of the store's are no more.
-        other_looks: How many look different here than before, by how.
+        other_fingerprints: How many have another fingerprint here, by the change.
         left_out: How many did not come, by the reason.
         cookies_left_out: How many of their cookies did not, likewise.
         notes: What else is to be known of those that came.

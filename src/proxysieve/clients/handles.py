@@ -44,7 +44,7 @@ class Dress(NamedTuple):
     """What a handle looks like.
 
     Attributes:
-        identity: The browser.
+        fingerprint: The browser.
         channel: How it asks.
         own: Headers on top of the browser's own, or in place of them.
         ca_path: A file with certificates to trust in place of the usual ones.

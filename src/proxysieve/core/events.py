@@ -1,4 +1,4 @@
-"""Everything that can change what is known of a site, as values. ``at`` is in Unix seconds."""
+"""Everything that can change what is known of a site. ``at`` is in Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from proxysieve.core.model import Reach, Verdict
 
 
 class SessionOpened(msgspec.Struct, frozen=True, gc=False):
-    """A visitor came to be.
+    """A session was opened.
 
     Attributes:
         proxy_key: Of its proxy.
-        exit_name: The name it goes by at a gateway provider; empty for a plain proxy.
-        pinned: Whether its user named it, and so wants this one and no other.
+        exit_name: Its session name at a gateway; empty for a plain proxy.
+        is_named: Whether its user named it.
     """
 
     at: float
@@ -26,19 +26,19 @@ class SessionOpened(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionClosed(msgspec.Struct, frozen=True, gc=False):
-    """A session was given up from outside: by its user, or for its proxy's sake."""
+    """A session was closed from outside: by its user, or because of its proxy."""
 
     at: float
     session_name: str
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """A session was given one request to carry.
+    """A session got one request.
 
     Attributes:
-        is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
+        is_draw: Whether a new session was wanted; its proxy may have carried this one already.
         reach: How far it goes beyond what is known to be borne.
-        is_counted: Whether it was sent before, and stands in an :class:`Asked` already.
+        is_counted: Whether an :class:`Asked` counts it already.
     """
 
     at: float
@@ -50,18 +50,18 @@ class Leased(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """The site was asked for so many things more, beside what leases and reports tell of: by a page that is open."""
+    """An open page asked the site for so many things, beside what leases and reports count."""
 
     at: float
     count: int
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):
-    """The request of a lease came to an end; no verdict when that says nothing about the session.
+    """The request of a lease ended; no verdict if that says nothing about the session.
 
     Attributes:
         redirect_count: How many more requests redirects took.
-        page_number: A number that stands for what was asked; 0 where that is of no interest.
+        page_number: Stands for what was asked; 0 if that does not matter.
     """
 
     at: float

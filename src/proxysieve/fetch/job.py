@@ -50,7 +50,7 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_wait: Seconds to wait for something to be due where nothing works.
         timeout: Seconds for one try.
         expect: Text that a good page contains.
-        looks: Whether a page is doubted that looks like no good page of its site.
+        likeness: Whether a page is doubted that is unlike the good pages of its site.
         signs: Signs of one's own: files like ``signs.toml``, or functions of an exchange.
         headers: The user's own, on top of those that an identity sends by itself.
         cookies: The file with those that every session starts with; none if empty.

@@ -34,7 +34,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         left_out: How many have none, by the reason.
-        other_looks: How many have to look different here: by what they were, and by what they are.
+        other_fingerprints: How many have another fingerprint here, by the old and the new browser.
     """
 
     sessions: list[MovedSession]

@@ -76,7 +76,7 @@ class FoundSession(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         user_agent: Empty where it is not said.
-        looks: What else is said of its browser, which counts for more; None if nothing is.
+        browser: What else is said of its browser, which counts for more; None if nothing is.
         proxy_url: What it used, with credentials; empty where it is not said.
         ok_count: So many good answers at least.
         ends_at: When its user wanted it to end.

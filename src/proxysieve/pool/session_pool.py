@@ -96,7 +96,7 @@ class SessionPool(Sender):
             :mod:`proxysieve.sessions.own_headers`.
         cookies: What every session starts with: ``cookies.txt`` or a JSON file, or cookies. What a site sets later
             counts for more.
-        looks: Whether a page is doubted, and asked for again, that looks like no good page of its site.
+        likeness: Whether a page is doubted, and asked for again, that is unlike the good pages of its site.
         site: The site of a URL: the scope in which a ban holds.
         clock: The time.
         seed: Makes the pool's chance repeatable.

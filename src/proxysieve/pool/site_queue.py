@@ -147,7 +147,7 @@ class SiteQueue:
         samples: Where pages go by which a sign came under suspicion.
         clients: Where the sessions' clients live.
         records: What the store kept of the site.
-        looks: Whether a page is doubted that looks like no good one of the site.
+        likeness: Whether a page is doubted that is unlike the good ones of its site.
         cookies: What each session starts with.
         on_free: Is told when a proxy that carried all that it may can carry one request more, here or elsewhere.
 

@@ -28,7 +28,7 @@ class Session:
         name: Unique at its site.
         proxy: Where its requests go through; prints without the password.
         exit: The name by which a gateway provider knows its exit; empty at a plain proxy.
-        identity: What it looks like; :attr:`headers` are for clients that do not impersonate.
+        fingerprint: Its browser; :attr:`headers` are for clients that do not impersonate.
         cookies: Its own, kept across restarts, by browsers' rules. Hand them to the client, which fills them.
         data: The user's own JSON-like values, kept likewise.
         browser: What it has beside its cookies where it is a visitor by a real browser; kept, too.

@@ -56,8 +56,8 @@ class Overuse:
     Attributes:
         exits: The uses of each exit.
         networks: Those of each network.
-        exit_pace: How hard an exit may be used.
-        network_pace: How hard a network may be.
+        exit_limits: How much an exit may be used.
+        network_limits: How much a network may be used.
         depth: How many requests of one exit may be in flight.
     """
 

@@ -133,7 +133,7 @@ class Judge:
     """Judges exchanges, by the marks of a table and by rules.
 
     Args:
-        marks: In the order in which they are asked.
+        signs: In the order in which they are asked.
         words: What hints at a check on a page of nothing else.
         make_scan: Makes what finds texts in a body, of the texts of a table.
         own: Signs of the caller's, which are asked first.

@@ -160,7 +160,7 @@ class Table:
     """The marks, ready to be looked up.
 
     Args:
-        marks: In the order in which they are asked.
+        signs: In the order in which they are asked.
         words: Further texts to be found with the same look.
 
     Attributes:
