@@ -1,4 +1,4 @@
-"""The values that cross borders: proxies, identities, exchanges, verdicts. None of them ever changes."""
+"""The values that all parts share: proxies, exchanges, verdicts. None of them ever changes."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ class Scope(enum.StrEnum):
     EXIT = "exit"  # the address
     NETWORK = "network"  # its neighbours too, up to all of its operator's (ASN)
     COUNTRY = "country"  # all addresses of a country, or of all but some
-    SESSION = "session"  # this visitor: its cookies, browser or TLS; another one from the same exit may pass
+    SESSION = "session"  # this session: its cookies, browser or TLS; another one from the same exit may pass
     PROXY = "proxy"  # whoever comes through the proxy, by whichever exit of it: its login, its plan
     RESOURCE = "resource"  # what was asked for: it is refused to everybody
 

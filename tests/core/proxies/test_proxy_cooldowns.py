@@ -335,7 +335,7 @@ def test_a_named_session_waits_for_its_proxy() -> None:
 
     choice = world.choose_named("alice")
 
-    assert choice == Wait(world.now + 30, "its proxy rests: status 429 from the proxy", is_hopeless=True)
+    assert choice == Wait(world.now + 30, "its proxy cools down: status 429 from the proxy", is_hopeless=True)
     world.pass_time(30)
     assert isinstance(world.choose_named("alice"), Pick)
 

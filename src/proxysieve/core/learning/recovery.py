@@ -23,7 +23,7 @@ class Recovery:
 
     Args:
         lasting_share: What share of the bans never ends, before any is known.
-        ends_at_once: Whether those that end do so at once: they are aimed at a visitor, not at its exit.
+        ends_at_once: Whether those that end do so at once: they are aimed at a session, not at its exit.
 
     Attributes:
         recovered: How many had recovered, by the power of two of the seconds.

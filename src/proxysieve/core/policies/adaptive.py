@@ -18,9 +18,9 @@ CANARY_SHARE = 0.04
 LEAD = 2
 # After a change of the limits, who did not work for so long is as good an experiment as who is new.
 RESTED_SECONDS = 60.0
-# A probe that will be borne with this chance needs no need.
+# A limit test that is borne with this chance needs no want.
 CERTAIN = 0.8
-# What is to be won by a probe must be more than this part of the window.
+# A limit test must win more than this part of the window.
 LEAST_GAIN = 0.05
 # To lose one of n that work weighs as much as so many seconds of want, divided by n; and never less than that.
 LOSS_SECONDS, LEAST_LOSS_SECONDS = 50.0, 0.5
@@ -29,7 +29,7 @@ NEIGHBOUR_COUNT = 4
 # Nothing else may change meanwhile, but what is dared grows with the time.
 LOOK_AGAIN_SECONDS, LEAST_SECONDS = 1.0, 0.01
 
-WANT = "all sessions rest"
+WANT = "all sessions cool down or wait"
 # What a plan limits, no risk taken at the site will raise.
 FULL = "proxies carry as many requests as they may"
 
@@ -50,7 +50,7 @@ class LimitTest:
 
 
 class Want:
-    """For how many seconds requests had to wait though nothing was to be expected, since the last probe."""
+    """For how many seconds requests had to wait though nothing was to be expected, since the last limit test."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -69,7 +69,7 @@ class Want:
         return self._seconds + (now - self._since if self._since is not None else 0.0)
 
     def forget(self) -> None:
-        """A probe is on its way."""
+        """A limit test is under way."""
         self._seconds, self._since = 0.0, None
 
 
@@ -165,10 +165,10 @@ class Adaptive:
                 return Reuse(canary.session, "goes ahead of the others", Reach.AHEAD)
         if first is None:
             return None
-        return Reuse(first.session, "rested longest", Reach(self._is_unproven(learner, first, now)))
+        return Reuse(first.session, "unused for longest", Reach(self._is_unproven(learner, first, now)))
 
     def _first(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Member | None:
-        """The one that rested longest of those that may be used within what is known."""
+        """The one unused for longest of those that may be used within what is known."""
         pace = learner.overuse.exit_limits
         while member := next((member for member in rotation.ready.values() if self._is_for_it(state, member)), None):
             if not state.is_open(member.session, now):
@@ -232,7 +232,7 @@ class Adaptive:
             self._began_at, self._canaries = learner.overuse.exit_limits.began_at, []
         self._canaries = [member for member in self._canaries if rotation.all.get(member.session.name) is member]
         if learner.held_sessions.alarm_at:
-            # One that has failed since leads nobody: without another, those held back would wait for hours.
+            # A canary that has failed since is none: without another, those held back would wait for hours.
             self._canaries = [member for member in self._canaries if member.session.exit_id not in state.avoided]
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(rotation.all))):
             self._appoint(state, learner, rotation, now)

@@ -103,8 +103,8 @@ class Engine:
         catalog: The proxies that there are; shared with other sites, and free to change.
         policy: How to rank what is known.
         max_rate: Requests a second over all sessions; 0 for no cap.
-        identities: The visitors that sessions may be.
-        hearsay: What other sites say of exits; shared with them.
+        fingerprints: Those that sessions may have.
+        elsewhere: What other sites tell of exits; shared with them.
         loads: How many requests proxies carry; shared with them, too.
         records: What a store kept of the site.
         now: When they are read, in Unix seconds: what lies ahead of it is brought back.
@@ -311,7 +311,7 @@ class Engine:
         cooldown_until = self.state.cooldown_until(session.exit_id)
         if now < cooldown_until:
             proxys = self.state.why_proxy_cools_down(session.proxy_key, now)
-            why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
+            why = f"its proxy cools down: {proxys}" if proxys else "the site asked to leave it alone for a while"
             return Wait(cooldown_until, why, is_hopeless=True)
         if not self.state.is_ready(session, now):
             return Wait(None, "it carries all that it may")

@@ -49,7 +49,7 @@ def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[t
     learner, record = learner_of(engine), engine.state.exits.get(exit_id)
     proxys = engine.state.why_proxy_cools_down(proxy.key, now)
     if proxys:
-        yield engine.state.cooldown_until(exit_id), f"its proxy rests: {proxys}"
+        yield engine.state.cooldown_until(exit_id), f"its proxy cools down: {proxys}"
     elif record is not None:
         said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
         yield record.cooldown_until, said
