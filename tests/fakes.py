@@ -85,4 +85,4 @@ def tries_in(events: Sequence[PoolEvent]) -> list[Tried]:
 
 def facts_of(pool: SessionPool) -> SiteState:
     """What *pool* knows of the site."""
-    return pool._site_queues[SITE].engine.state
+    return pool._site_registry[SITE].engine.state

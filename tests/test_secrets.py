@@ -66,7 +66,7 @@ async def test_a_password_never_shows_when_proxies_fail(
         pool = SessionPool(lines, store="memory:", timeout_seconds=0.3, max_wait_seconds=0, on_event=heard.append)
         async with pool:
             error = await fail(pool, bed.page_url(1))
-            shown = [repr(pool), repr(pool.settings), repr(pool._site_queues), repr(pool.statuses())]
+            shown = [repr(pool), repr(pool.settings), repr(pool._site_registry), repr(pool.statuses())]
             named = pool.session("seven", site=bed.site_url.partition("//")[2])
             named_error = await fail_once(named, bed.page_url(1))
 

@@ -14,31 +14,6 @@ RETIRED = (
     *("identity", "likeness", "lore", "pinned", "resting", "roster", "supply", "suspect", "suspects", "tally"),
     *("trial", "visitor", "visitors", "wear"),
 )
-    "bag",
-    "beliefs",
-    "belongings",
-    "contrast",
-    "desk",
-    "desks",
-    "doubts",
-    "facts",
-    "hearsay",
-    "identities",
-    "identity",
-    "likeness",
-    "lore",
-    "pinned",
-    "resting",
-    "roster",
-    "supply",
-    "suspect",
-    "suspects",
-    "tally",
-    "trial",
-    "visitor",
-    "visitors",
-    "wear",
-]
 
 
 def names() -> dict[str, str]:

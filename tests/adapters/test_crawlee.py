@@ -109,7 +109,7 @@ async def test_every_page_is_right_and_little_is_wasted(make_client: Callable[[]
 
 
 def only_desk(pool: SessionPool) -> SiteQueue:
-    [site_queue] = pool._site_queues.values()
+    [site_queue] = pool._site_registry.values()
     return site_queue
 
 

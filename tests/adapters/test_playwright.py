@@ -145,11 +145,11 @@ async def test_what_a_page_has_come_to_is_judged_on_request(shared: SharedChromi
             clicked = page.answer
             await page.route("http://elsewhere.example/", lambda route: route.fulfill(status=403, body="Access denied"))
             await page.goto("http://elsewhere.example/")
-            elsewhere = await page.judge()
+            other_sites = await page.judge()
 
         assert after_a_click.outcome is Outcome.OK
         assert clicked.url != bed.page_urls(1)[0]
-        assert elsewhere.outcome is Outcome.OK
+        assert other_sites.outcome is Outcome.OK
         assert page.answer.status == 403
 
 

@@ -66,7 +66,7 @@ class Counted:
     @property
     def count(self) -> int:
         """Until now."""
-        [site_queue] = self._pool._site_queues.values()
+        [site_queue] = self._pool._site_registry.values()
         return round((site_queue.engine.state.site.next_at - self._started_at) * SLOW_RATE)
 
 

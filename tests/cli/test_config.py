@@ -112,11 +112,11 @@ def test_the_command_line_counts_for_more_than_the_file(tmp_path: Path) -> None:
         runner = CliRunner()
 
         by_file = runner.invoke(main, ["fetch", "--config", str(config)])
-        elsewhere = runner.invoke(main, ["fetch", "--config", str(config), "--out", str(tmp_path / "other.jsonl")])
+        other_sites = runner.invoke(main, ["fetch", "--config", str(config), "--out", str(tmp_path / "other.jsonl")])
 
     assert (by_file.exit_code, by_file.output) == (0, "")
     assert len((tmp_path / "pages.jsonl").read_bytes().splitlines()) == 8
-    assert elsewhere.exit_code == 0
+    assert other_sites.exit_code == 0
     assert len((tmp_path / "other.jsonl").read_bytes().splitlines()) == 8
 
 

@@ -116,7 +116,7 @@ STORY = SiteStory(
     ],
     held_sessions=[HeldStory(session="k3j9x2ab", proxy=PROXY, at=NOW - 5, why="status 403")],
     alarm_at=None,
-    next=NextStory(why="rested longest", proxy=PROXY, session="k3j9x2ab", reach="unproven"),
+    next=NextStory(why="unused for longest", proxy=PROXY, session="k3j9x2ab", reach="unproven"),
 )
 SITE_TEXT = """\
 last used     3 s ago; 3,123 requests in all, a good answer takes 0.4 s
@@ -148,8 +148,8 @@ signs         status-403: 12 blocks, as others got the page; 1 page refused to
               elsewhere
 held          1 session refused last, and not ended yet:
               k3j9x2ab on http://user:***@10.1.2.3:8000, 5 s ago: status 403
-next          session k3j9x2ab on http://user:***@10.1.2.3:8000: rested longest,
-              beyond what is proven"""
+next          session k3j9x2ab on http://user:***@10.1.2.3:8000: unused for
+              longest, beyond what is proven"""
 
 SESSION_TEXT = """\
 session       anna, named by its user, opened 12 min ago, first worked 12 min
@@ -192,7 +192,7 @@ class TestWords:
 
     def test_a_wait_says_how_long_and_why(self) -> None:
         """And so does an alarm."""
-        waits = NextStory(why="all sessions rest", until=NOW + 7.25)
+        waits = NextStory(why="all sessions cool down or wait", until=NOW + 7.25)
         story = msgspec.structs.replace(STORY, next=waits, alarm_at=NOW - 130, held_sessions=[])
 
         lines = describe_site(story).splitlines()
@@ -200,7 +200,7 @@ class TestWords:
         assert lines[-3:] == [
             "alarm         everything fails, for 2 min now",
             "held          none",
-            "next          would wait for 7.2 s: all sessions rest",
+            "next          would wait for 7.2 s: all sessions cool down or wait",
         ]
 
     def test_a_session_is_told_with_its_exit(self) -> None:

@@ -49,7 +49,7 @@ def fill(shell: Shell, site: str = SITE) -> None:
     asyncio.run(fetch())
 
 
-def elsewhere(shell: Shell, command: str, name: str = "machine") -> Shell:
+def other_sites(shell: Shell, command: str, name: str = "machine") -> Shell:
     """*command* on another machine, with the same list."""
     directory = shell.directory / name
     directory.mkdir(exist_ok=True)
@@ -132,17 +132,17 @@ class TestImport:
 
     def test_what_came_is_told(self, shell: Shell, file: Path) -> None:
         """To a person; and sessions and export know it then."""
-        other = elsewhere(shell, "import")
+        other = other_sites(shell, "import")
 
         status, out, err = other.run(str(file))
 
         assert (status, err) == (0, "")
         assert out.splitlines() == [f"imported      2 sessions of proxysieve into {SITE}, 2 with cookies"]
-        assert elsewhere(shell, "export").run(SITE)[1].encode() == file.read_bytes()
+        assert other_sites(shell, "export").run(SITE)[1].encode() == file.read_bytes()
 
     def test_what_is_known_is_kept(self, shell: Shell, file: Path) -> None:
         """Unless it is to be replaced."""
-        other = elsewhere(shell, "import")
+        other = other_sites(shell, "import")
         other.run(str(file))
 
         _, again, _ = other.run(str(file), "--json")
@@ -167,7 +167,7 @@ class TestImport:
         path.write_bytes(encoded(classic("0.787", "0.478")))
         status, out, _ = shell.run(str(path), "--site", f"https://www.{SITE}/")
         os.utime(path, (1.0, 1.0))
-        _, late, _ = elsewhere(shell, "import").run(str(path), "--site", SITE, "--json")
+        _, late, _ = other_sites(shell, "import").run(str(path), "--site", SITE, "--json")
 
         assert status == 0
         assert f"2 sessions of the algorithm of 2019 into {SITE}" in out
@@ -224,7 +224,7 @@ class TestImport:
 
     def test_those_of_another_site_are_refused(self, shell: Shell, file: Path) -> None:
         """Whoever works at one site need not at another."""
-        status, _, err = elsewhere(shell, "import").run(str(file), "--site", "other.example")
+        status, _, err = other_sites(shell, "import").run(str(file), "--site", "other.example")
 
         assert status == 2
         assert "not of 'other.example'" in err

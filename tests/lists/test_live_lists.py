@@ -332,7 +332,7 @@ async def test_nothing_is_picked_from_an_empty_hand(
     seen: list[int] = []
     async with pool_on(path, clock, InTurn(200, 200)) as pool:
         await pool.get(URL)
-        site_queue = pool._site_queues[SITE]
+        site_queue = pool._site_registry[SITE]
         welcome, part = site_queue.welcome, site_queue.part
 
         def welcomed(proxies: Mapping[str, Proxy], *, are_new: bool = True) -> None:

@@ -27,6 +27,7 @@ from proxysieve.core.model import Outcome
 from proxysieve.core.proxies.catalog import Catalog
 from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
 from proxysieve.errors import ConfigError
+from proxysieve.moving import read_file, values
 from proxysieve.moving.cookies import OTHERS, TOO_LONG, sift
 from proxysieve.moving.crawlee import RETIRED, UNCHECKED
 from proxysieve.moving.export_sessions import UNLISTED, encode

@@ -303,7 +303,7 @@ async def test_what_works_is_used_after_a_restart_without_looking_again(tmp_path
             bed.proxy_lines, store=tmp_path / "store", policy="classic", max_sessions=3, max_rate=0, seed=1
         ) as pool:
             first = [await pool.get(bed.page_url(1))]
-            while any(len(site_queue.engine.state.working) < 3 for site_queue in pool._site_queues.values()):
+            while any(len(site_queue.engine.state.working) < 3 for site_queue in pool._site_registry.values()):
                 first.append(await pool.get(bed.page_url(1)))
         refused = bed.truth().answer_counts["blocked"]
 
@@ -657,7 +657,7 @@ async def test_the_adaptive_policy_is_the_default_and_each_site_has_its_own() ->
         for site in ("one", "two"):
             await pool.get(f"http://{site}.example/")
 
-        engines = [site_queue.engine for site_queue in pool._site_queues.values()]
+        engines = [site_queue.engine for site_queue in pool._site_registry.values()]
         policies = [engine._policy for engine in engines]
         assert [type(policy) for policy in policies] == [Adaptive, Adaptive]
         assert policies[0] is not policies[1]
@@ -670,7 +670,7 @@ async def test_another_policy_is_chosen_by_its_name(name: str, kind: type) -> No
     async with SessionPool(lines(2), store="memory:", client=Scripted(answers(200)), policy=name) as pool:
         await pool.get("http://shop.example/")
 
-        engine = pool._site_queues["shop.example"].engine
+        engine = pool._site_registry["shop.example"].engine
         assert isinstance(engine._policy, kind)
         assert engine.state.learner is None
 

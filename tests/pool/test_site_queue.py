@@ -287,7 +287,7 @@ async def test_names_leave_no_queues_behind(clock: VirtualClock) -> None:
         for number in range(5):
             await pool.session(f"user-{number}", site=SITE).get(URL)
 
-        assert not pool._site_queues[SITE]._queues
+        assert not pool._site_registry[SITE]._queues
 
 
 async def test_requests_beyond_what_sessions_may_carry_wait_in_turn(clock: VirtualClock) -> None:
@@ -566,7 +566,7 @@ async def test_what_a_session_is_given_after_its_request_is_kept_too(clock: Virt
 
         lease.keep()
 
-        [site_queue] = pool._site_queues.values()
+        [site_queue] = pool._site_registry.values()
         assert [(record.kind, record.value) for record in site_queue.take_changes()] == [("data", b'{"page":7}')]
 
 
@@ -596,7 +596,7 @@ async def test_a_report_is_judged_and_learned_from(clock: VirtualClock) -> None:
 
         assert (verdict.outcome, verdict.why) == (Outcome.BLOCKED, "status 999")
         assert pool.statuses()[SITE] == SiteStatus(0, 0, 0, 0, held=1)
-        assert "1 held" in repr(pool._site_queues[SITE])
+        assert "1 held" in repr(pool._site_registry[SITE])
 
 
 @pytest.mark.parametrize(
@@ -724,7 +724,7 @@ async def get_pages(pool: SessionPool, count: int) -> list[Page]:
 
 
 def kinds_changed(pool: SessionPool) -> set[str]:
-    return {record.kind for record in pool._site_queues[SITE].take_changes()}
+    return {record.kind for record in pool._site_registry[SITE].take_changes()}
 
 
 async def test_a_block_page_that_nobody_knows_is_no_page(clock: VirtualClock) -> None:
@@ -750,7 +750,7 @@ async def test_looks_can_be_switched_off(clock: VirtualClock) -> None:
         shop.refused = {known[-1].proxy}
 
         assert (await pool.get(URL)).body == STRANGE
-        pool._site_queues[SITE].accept(STRANGE_PAGE)
+        pool._site_registry[SITE].accept(STRANGE_PAGE)
         assert "looks" not in kinds_changed(pool)
 
 
@@ -771,7 +771,7 @@ async def test_looks_are_saved_now_and_then(clock: VirtualClock) -> None:
         await get_pages(pool, 7)
         assert "looks" not in kinds_changed(pool)
         await get_pages(pool, 1)
-        site_queue = pool._site_queues[SITE]
+        site_queue = pool._site_registry[SITE]
         (record,) = [record for record in site_queue.take_changes() if record.kind == "looks"]
         assert "looks" not in kinds_changed(pool)
 
@@ -787,7 +787,7 @@ async def test_a_page_that_is_good_after_all_is_not_doubted_again(clock: Virtual
     async with pool_of(1, shop, clock=clock) as pool:
         known = await get_pages(pool, 30)
         shop.refused = {known[-1].proxy}
-        site_queue = pool._site_queues[SITE]
+        site_queue = pool._site_registry[SITE]
         site_queue.take_changes()
 
         site_queue.accept(STRANGE_PAGE)

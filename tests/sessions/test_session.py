@@ -366,7 +366,7 @@ async def test_a_session_ends_after_a_day(clock: VirtualClock) -> None:
 
         assert same.session == first.session
         assert other.session != first.session
-        assert len(pool._site_queues[SITE]._sessions) == 1
+        assert len(pool._site_registry[SITE]._sessions) == 1
 
 
 async def test_a_session_looks_the_same_for_as_long_as_it_lives(tmp_path: Path) -> None:

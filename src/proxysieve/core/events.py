@@ -1,4 +1,4 @@
-"""Everything that can change what is known of a site, as values. ``at`` is in Unix seconds."""
+"""Everything that can change what is known of a site. ``at`` is in Unix seconds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SessionClosed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Leased(msgspec.Struct, frozen=True, gc=False):
-    """A session was given one request to carry.
+    """A session got one request.
 
     Attributes:
         is_draw: Whether a new session was wanted; this one is it, or the one that its proxy carries already.
@@ -57,11 +57,11 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reported(msgspec.Struct, frozen=True, gc=False):
-    """The request of a lease came to an end; no verdict when that says nothing about the session.
+    """The request of a lease ended; no verdict if that says nothing about the session.
 
     Attributes:
         redirect_count: How many more requests redirects took.
-        page_number: A number that stands for what was asked; 0 where that is of no interest.
+        page_number: Stands for what was asked; 0 if that does not matter.
     """
 
     at: float

@@ -1,8 +1,8 @@
-"""What a verdict proves: whether the site itself said it, and whether it may be the page's own.
+"""What a verdict proves: whether the site itself answered, and whether it may be the page's own.
 
 A block is evidence, a ban is a conclusion, and a broken proxy is neither. ``unclear`` is a verdict of its own: without
-TLS a time-out or a 502 may be the proxy's or the site's. Taken for a block, it would lose working sessions in every
-outage; taken for nothing, it would keep hung proxies for ever.
+TLS a time-out or a 502 may come from the proxy or the site. If it counted as a block, every outage would cost working
+sessions; if it counted for nothing, hung proxies would stay for ever.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 from proxysieve.core.model import OK, Outcome, Scope, Verdict
 
-# What happens by accident to any request, and says too little of a session to keep it from others.
+# These happen to any request by accident, and say too little of a session.
 ACCIDENTS = frozenset(
     {
         "", "timeout", "reset", "tls", "certificate", "garbled", "status-502", "status-504",
@@ -19,31 +19,26 @@ ACCIDENTS = frozenset(
     }
 )  # fmt: skip
 
-
-# What may be the page's own.
+# These may be the page's own.
 DISPUTABLE = frozenset({Outcome.BLOCKED, Outcome.UNCLEAR})
-
-
-# The site itself said it.
+# The site itself said these.
 ANSWERS = frozenset({Outcome.OK, Outcome.BLOCKED, Outcome.THROTTLED, Outcome.SITE_ERROR})
-
-
-# What is no refusal if it is all that there is.
+# Alone, these are no refusal.
 HARMLESS = frozenset({"empty-body", "unlike"})
 
 
 def is_weak(verdict: Verdict) -> bool:
-    """Whether *verdict* is a refusal that may as well be the page's own."""
+    """Whether *verdict* is a refusal that may be the page's own."""
     return verdict.outcome is Outcome.UNCLEAR and verdict.sign not in ACCIDENTS
 
 
 def is_answer(verdict: Verdict) -> bool:
-    """Whether the site itself gave what *verdict* is about; else whatever is between us and it has failed."""
+    """Whether the site itself answered; else something between us and the site failed."""
     return verdict.outcome in ANSWERS or is_weak(verdict)
 
 
 def own_verdict(verdict: Verdict) -> Verdict:
-    """What *verdict* comes to for a page that is the same for sessions that work elsewhere."""
+    """What *verdict* means for a page that is the same for sessions that work elsewhere."""
     if verdict.sign in HARMLESS:
         return msgspec.structs.replace(OK, why="the same for all", sign=verdict.sign)
     if verdict.outcome is Outcome.BLOCKED:

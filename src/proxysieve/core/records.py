@@ -1,7 +1,7 @@
-"""What is kept of a site, record by record. They change in place; one that changed is saved whole.
+"""What is saved of a site, record by record. Records change in place; a changed one is saved whole.
 
-Bounds are for what was damaged: no site, clock or count gets there, and beyond them sums overflow, searches find
-nothing, and dates cannot be printed. They are looked at only when a record is read.
+The bounds catch damaged records: no site, clock or count reaches them. Beyond them sums overflow, searches find
+nothing, and dates cannot be printed. They are checked only when a record is read.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def decode(value: bytes | None, kind: type[T]) -> T:
 
 
 def bring_back(record: object, now: float) -> bool:
-    """Bring moments of *record* back that lie ahead: the clock was wrong when they were written.
+    """Bring back the moments of *record* that lie ahead: the clock was wrong when they were written.
 
-    What happened is no later than *now*, in Unix seconds; what rests does so for a day at most. By the names of fields:
-    ``_until`` for what is to come; ``at``, ``_at`` and ``since`` for what was.
+    What happened is no later than *now*, in Unix seconds; a cool-down lasts a day at most. The names of fields
+    tell: ``_until`` for what is to come; ``at``, ``_at`` and ``since`` for what was.
 
     Returns:
         Whether any did.
@@ -70,23 +70,21 @@ def bring_back(record: object, now: float) -> bool:
 
 
 def _bring_each_back(records: Iterable[object], now: float) -> bool:
-    # Not by any(), which ends with the first.
+    # any() would end with the first.
     return sum([bring_back(one, now) for one in records]) > 0
 
 
 class SessionRecord(msgspec.Struct, kw_only=True):
-    """One visitor of the site.
+    """One session at the site.
 
     Attributes:
-        proxy_key: Of its proxy.
-        exit_name: Its name at a gateway provider; empty for a plain proxy.
-        is_named: Whether its user named it, and so wants this one and no other.
-        lost: Why a named session's exit is lost; empty while it is not.
-        worked_at: When it was first answered well; 0 while that has not happened.
-        used_at: When it was used last; 0 before.
-        draw_count: How often it was drawn as a new one and answered well: so many sessions the classic would have
-            stored, where a proxy carries one here.
-        unclear_count: Answers in a row that said nothing.
+        exit_name: Its session name at a gateway; empty for a plain proxy.
+        is_named: Whether its user named it.
+        lost: Why a named session lost its exit; empty if it has it.
+        worked_at: When it was first answered well; 0 if never.
+        used_at: When it was used last; 0 if never.
+        draw_count: How often it was drawn as a new one and answered well: the original classic stores so many.
+        unclear_count: How many answers in a row said nothing.
     """
 
     name: str
@@ -104,7 +102,7 @@ class SessionRecord(msgspec.Struct, kw_only=True):
 
     @property
     def exit_id(self) -> str:
-        """What its exit is known by: the proxy, and the name at its provider if it has one."""
+        """The key of its proxy, and its session name at a gateway."""
         return f"{self.proxy_key}/{self.exit_name}" if self.exit_name else self.proxy_key
 
     @property
@@ -114,15 +112,15 @@ class SessionRecord(msgspec.Struct, kw_only=True):
 
 
 class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
-    """What happened to an exit at the site. Of the names of a gateway provider only the sums are kept.
+    """What happened to an exit at the site. Of a gateway only the sums of its names are kept.
 
     Attributes:
-        last: What the last answer that counts said.
+        last: What the last answer that counted said.
         why: What the last bad answer was.
         last_bad_at: When the last block, throttle or failure of the proxy came to be known.
-        cooldown_until: Not to be used before, because the site asked so.
-        scope: What the last block was aimed at, where that is known.
-        used_at: When it was used last, the latest times; only where a policy learns from them.
+        cooldown_until: Until when the site asked to leave it alone.
+        scope: What the last block was aimed at, if known.
+        used_at: The latest times of use; only for a policy that learns.
     """
 
     ok_count: Count = 0
@@ -141,7 +139,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_judged(self) -> bool:
-        """Whether it is known how the site, or the proxy, takes it."""
+        """Whether the site, or the proxy, ever judged it."""
         return self.ok_count + self.blocked_count + self.throttled_count + self.proxy_error_count > 0
 
     @property
@@ -151,7 +149,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_tried(self) -> bool:
-        """Whether anything came back from it that counts."""
+        """Whether any answer through it counted."""
         return self.is_judged or self.unclear_count > 0
 
     @property
@@ -176,7 +174,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
                 pass
 
     def rest_with_proxy(self, at: float, verdict: Verdict, *, is_working: bool) -> None:
-        """Its proxy refused whoever comes: for good as far as is known, or for a while, which tells nothing of it."""
+        """Its proxy refused whoever comes: for good, or for a while, which tells nothing of the exit."""
         outcome = Outcome.UNCLEAR if verdict.until else Outcome.PROXY_ERROR
         self.count(outcome)
         self.why = verdict.why
@@ -188,7 +186,7 @@ class ExitRecord(msgspec.Struct, kw_only=True, gc=False):
             self.last = outcome
 
     def absorb(self, other: ExitRecord) -> None:
-        """Add what happened to *other*, a name of the same provider that is no longer used."""
+        """Add what happened to *other*, a name of the same gateway that is not used any more."""
         self.ok_count += other.ok_count
         self.blocked_count += other.blocked_count
         self.throttled_count += other.throttled_count
@@ -205,7 +203,7 @@ class FailingRecord(msgspec.Struct, gc=False):
     """What is kept of the failures of one tier.
 
     Attributes:
-        since: From when on they count, in Unix seconds.
+        since: Failures count from this moment on, in Unix seconds.
         exit_count: How many exits failed.
         refused_count: How many of them the site itself refused.
     """
@@ -221,7 +219,7 @@ class SiteRecord(msgspec.Struct, kw_only=True, gc=False):
     Attributes:
         next_at: When the next request is due under the site's rate cap.
         last_proxy: The key of the proxy that was used last.
-        failing: What failed lately of each tier of proxies, by its cost.
+        failing: What failed lately of each tier, by its cost.
     """
 
     lease_count: Count = 0

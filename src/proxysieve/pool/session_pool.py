@@ -14,7 +14,7 @@ from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.model import Proxy
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import Record
 from proxysieve.core.site.engine import Engine
@@ -28,7 +28,7 @@ from proxysieve.pool.events import ProxiesJoined
 from proxysieve.pool.named_session import NamedSession
 from proxysieve.pool.settings import Settings, takes
 from proxysieve.pool.site_queue import SiteQueue
-from proxysieve.pool.site_registry import SiteQueues
+from proxysieve.pool.site_registry import SiteRegistry
 from proxysieve.relay import way_through
 from proxysieve.sessions.clients import Clients
 from proxysieve.sessions.cookie_file import cookies_at
@@ -67,7 +67,7 @@ class SessionPool(Sender):
         self._listed = list_proxies(proxies)
         self._clock = settings.clock
         self._catalog = Catalog()
-        self._elsewhere, self._loads = Elsewhere(), Loads()
+        self._other_sites, self._loads = OtherSites(), Loads()
         self._judge = make_judge(settings.signs)
         self._cookies = settings.first_cookies()
         self._rng = settings.random()
@@ -76,7 +76,7 @@ class SessionPool(Sender):
         self._store: Store = open_store(store) if isinstance(store, str | PathLike) else store
         self._samples = Samples(samples_directory(self._store))
         self._fence: int | None = None
-        self._site_queues = SiteQueues(self._store, self._make_site_queue)
+        self._site_registry = SiteRegistry(self._store, self._make_site_queue)
         self._is_closing = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -128,7 +128,7 @@ class SessionPool(Sender):
 
     def drain(self) -> None:
         """Send nothing more. Requests under way may end; those that wait for a session get NoSessionAvailable."""
-        self._site_queues.drain()
+        self._site_registry.drain()
 
     async def save(self) -> None:
         """Save what was learned, now and not within the next second.
@@ -136,7 +136,7 @@ class SessionPool(Sender):
         Raises:
             StoreError: It cannot be saved. It stays in memory until the next save.
         """
-        await self._site_queues.save(self._check_open())
+        await self._site_registry.save(self._check_open())
 
     def _check_open(self) -> int:
         """The fence of the claim on the store, which it has while it is open."""
@@ -156,27 +156,27 @@ class SessionPool(Sender):
                 for batch in _batches(proxies):
                     take(batch)
                     await asyncio.sleep(0)
-        self._site_queues.wake()
+        self._site_registry.wake()
         if change.joined:
             self.settings.on_event(ProxiesJoined(len(change.joined)))
 
     def _join(self, proxies: Mapping[str, Proxy]) -> None:
         for proxy in proxies.values():
             self._catalog.add(proxy)
-        for site_queue in self._site_queues.values():
+        for site_queue in self._site_registry.values():
             site_queue.welcome(proxies)
 
     def _leave(self, proxies: Mapping[str, Proxy]) -> None:
         for key in proxies:
             self._catalog.remove(key)
-        for site_queue in self._site_queues.values():
+        for site_queue in self._site_registry.values():
             site_queue.part(proxies)
 
     def _replace(self, proxies: Mapping[str, Proxy]) -> None:
         before = {key: old for key in proxies if (old := self._catalog.get(key))}
         for proxy in proxies.values():
             self._catalog.replace(proxy)
-        for site_queue in self._site_queues.values():
+        for site_queue in self._site_registry.values():
             site_queue.change(before, proxies)
 
     def use_fingerprints(self, fingerprints: Sequence[Fingerprint]) -> None:
@@ -187,7 +187,7 @@ class SessionPool(Sender):
         Raises:
             ProxySieveError: The pool has used sessions with other fingerprints already.
         """
-        if self._site_queues and tuple(fingerprints) != tuple(self._fingerprints_offered):
+        if self._site_registry and tuple(fingerprints) != tuple(self._fingerprints_offered):
             raise ProxySieveError("the pool has sessions that look otherwise already: open the browser before using it")
         self._fingerprints = tuple(fingerprints)
 
@@ -234,13 +234,13 @@ class SessionPool(Sender):
 
     def statuses(self) -> dict[str, SiteStatus]:
         """The same for every site that was used since the pool was opened."""
-        return self._site_queues.statuses()
+        return self._site_registry.statuses()
 
     def suspicions(self) -> dict[str, list[str]]:
         """The signs that may be mistaken, in words, by site. No session was given up because of them."""
         return {
             site: [*site_queue.suspicions.values()]
-            for site, site_queue in self._site_queues.items()
+            for site, site_queue in self._site_registry.items()
             if site_queue.suspicions
         }
 
@@ -251,12 +251,12 @@ class SessionPool(Sender):
 
     def has_session(self, name: str) -> bool:
         """Whether a session called *name* is open at a site that is being used."""
-        return any(name in site_queue.engine.state.sessions for site_queue in self._site_queues.values())
+        return any(name in site_queue.engine.state.sessions for site_queue in self._site_registry.values())
 
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites."""
-        return self._site_queues.working_count
+        return self._site_registry.working_count
 
     async def _site_queue(self, url: str) -> SiteQueue:
         return await self._site_queue_of(self.site_of(url))
@@ -266,7 +266,7 @@ class SessionPool(Sender):
         if self._saver is not None and self._saver.done():
             # It ends by itself only if saving fails. It is better to stop than to lose what was learned.
             self._saver.result()
-        return await self._site_queues.at(site)
+        return await self._site_registry.at(site)
 
     def _make_site_queue(self, site: str, records: Sequence[Record]) -> SiteQueue:
         engine = Engine(
@@ -275,7 +275,7 @@ class SessionPool(Sender):
             self.settings.make_policy(),
             max_rate=self.settings.max_rate,
             fingerprints=self._fingerprints_offered,
-            elsewhere=self._elsewhere,
+            other_sites=self._other_sites,
             loads=self._loads,
             records=records,
             now=self._clock.now(),
@@ -290,17 +290,17 @@ class SessionPool(Sender):
             records=records,
             looks=self.settings.looks,
             cookies=cookies_at(site, self._cookies, self.settings.site),
-            on_free=self._site_queues.wake,
+            on_free=self._site_registry.wake,
         )
 
     async def _save_now_and_then(self) -> None:
         while not self._is_closing.is_set():
             await self._clock.wait(self._is_closing, self._clock.now() + SAVE_SECONDS)
             await self.save()
-            self._site_queues.leave_idle()
+            self._site_registry.leave_idle()
 
     def __repr__(self) -> str:
-        return f"<SessionPool of {len(self._catalog)} proxies, {len(self._site_queues)} sites, {self._store!r}>"
+        return f"<SessionPool of {len(self._catalog)} proxies, {len(self._site_registry)} sites, {self._store!r}>"
 
 
 def _batches(proxies: Sequence[Proxy]) -> Iterator[dict[str, Proxy]]:

@@ -18,7 +18,7 @@ from proxysieve.stores import Store
 OPEN_SITES = 1_000
 
 
-class SiteQueues(Mapping[str, SiteQueue]):
+class SiteRegistry(Mapping[str, SiteQueue]):
     """The queues that are open, by their sites.
 
     Args:
@@ -29,7 +29,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
     def __init__(self, store: Store, make: Callable[[str, Sequence[Record]], SiteQueue]) -> None:
         self._store = store
         self._make = make
-        self._site_queues: dict[str, SiteQueue] = {}
+        self._site_registry: dict[str, SiteQueue] = {}
         self._left: dict[str, SiteStatus] = {}
         self._moved: list[Record] = []
         self._loading = asyncio.Lock()
@@ -37,13 +37,13 @@ class SiteQueues(Mapping[str, SiteQueue]):
         self._is_draining = False
 
     def __getitem__(self, site: str) -> SiteQueue:
-        return self._site_queues[site]
+        return self._site_registry[site]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._site_queues)
+        return iter(self._site_registry)
 
     def __len__(self) -> int:
-        return len(self._site_queues)
+        return len(self._site_registry)
 
     async def at(self, site: str) -> SiteQueue:
         """The queue of *site*.
@@ -51,10 +51,10 @@ class SiteQueues(Mapping[str, SiteQueue]):
         Raises:
             StoreError: The records of the site cannot be read.
         """
-        site_queue = self._site_queues.get(site)
+        site_queue = self._site_registry.get(site)
         if site_queue is None:
             async with self._loading:
-                site_queue = self._site_queues.get(site) or await self._open(site)
+                site_queue = self._site_registry.get(site) or await self._open(site)
         return site_queue
 
     async def _open(self, site: str) -> SiteQueue:
@@ -67,7 +67,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
             ) from error
         if self._is_draining:
             site_queue.drain()
-        self._site_queues[site] = site_queue
+        self._site_registry[site] = site_queue
         return site_queue
 
     async def _renamed(self, site: str) -> list[Record]:
@@ -87,7 +87,7 @@ class SiteQueues(Mapping[str, SiteQueue]):
             StoreError: It cannot be saved. It stays in memory until the next save.
         """
         async with self._saving:
-            changes = [record for site_queue in self._site_queues.values() for record in site_queue.take_changes()]
+            changes = [record for site_queue in self._site_registry.values() for record in site_queue.take_changes()]
             moved, self._moved = self._moved, []
             if not changes and not moved:
                 return
@@ -97,37 +97,37 @@ class SiteQueues(Mapping[str, SiteQueue]):
             except BaseException:
                 self._moved = moved + self._moved
                 for record in changes:
-                    self._site_queues[record.site].keep_changed(record)
+                    self._site_registry[record.site].keep_changed(record)
                 raise
 
     def leave_idle(self) -> None:
         """Close queues of sites at which nothing happens, while too many are open."""
-        surplus = len(self._site_queues) - OPEN_SITES
+        surplus = len(self._site_registry) - OPEN_SITES
         # During a save, a queue with unsaved changes seems to have none.
         if surplus > 0 and not self._saving.locked():
-            idle = [site for site, site_queue in self._site_queues.items() if site_queue.is_idle]
+            idle = [site for site, site_queue in self._site_registry.items() if site_queue.is_idle]
             for site in idle[:surplus]:
-                site_queue = self._site_queues.pop(site)
+                site_queue = self._site_registry.pop(site)
                 self._left[site] = site_queue.status()
                 site_queue.close()
 
     def wake(self) -> None:
         """Have all requests that wait ask again."""
-        for site_queue in self._site_queues.values():
+        for site_queue in self._site_registry.values():
             site_queue.wake()
 
     def drain(self) -> None:
         """Grant no more leases anywhere."""
         self._is_draining = True
-        for site_queue in self._site_queues.values():
+        for site_queue in self._site_registry.values():
             site_queue.drain()
 
     def statuses(self) -> dict[str, SiteStatus]:
         """How many sessions and exits have each standing, at each site that was used."""
-        return self._left | {site: site_queue.status() for site, site_queue in self._site_queues.items()}
+        return self._left | {site: site_queue.status() for site, site_queue in self._site_registry.items()}
 
     @property
     def working_count(self) -> int:
         """How many sessions work, over all sites that were used."""
-        left = sum(standing.working for site, standing in self._left.items() if site not in self._site_queues)
-        return left + sum(site_queue.engine.state.working.session_count for site_queue in self._site_queues.values())
+        left = sum(standing.working for site, standing in self._left.items() if site not in self._site_registry)
+        return left + sum(site_queue.engine.state.working.session_count for site_queue in self._site_registry.values())

@@ -10,7 +10,7 @@ from random import Random
 from proxysieve.core.events import Reported
 from proxysieve.core.model import SESSION_PLACEHOLDER, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.records import Record
 from proxysieve.core.site.choices import Wait
 from proxysieve.core.site.engine import Engine
@@ -47,7 +47,7 @@ class Engines:
         self._exits: dict[str, int] = {}
         self._providers: dict[str, Group] = {}
         self._catalog = Catalog()
-        self._elsewhere = Elsewhere()
+        self._other_sites = OtherSites()
         for group in world.exits.groups:
             self._add(group)
         self._kept: list[dict[tuple[str, str], Record]] = [{} for _ in world.sites]
@@ -97,7 +97,7 @@ class Engines:
 
     def rest(self) -> None:
         """Save the records, and load them into new engines."""
-        self._elsewhere = Elsewhere()
+        self._other_sites = OtherSites()
         for site, engine in enumerate(self._engines):
             for record in engine.take_changes():
                 self._keep(self._kept[site], record)
@@ -112,7 +112,9 @@ class Engines:
 
     def _engine(self, site: int) -> Engine:
         records = list(self._kept[site].values())
-        return Engine(f"site-{site}.example", self._catalog, self._policy(), elsewhere=self._elsewhere, records=records)
+        return Engine(
+            f"site-{site}.example", self._catalog, self._policy(), other_sites=self._other_sites, records=records
+        )
 
     def _add(self, group: Group) -> None:
         if group.spec.provider:

@@ -12,7 +12,7 @@ from proxysieve.core.learning.candidates import FIRST_PATIENCE_SECONDS, PATIENCE
 from proxysieve.core.learning.tiers import FIRST_DUE_SECONDS, LAST_DUE_SECONDS, SHRINKAGE
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.records import ExitRecord
 
 
@@ -28,7 +28,7 @@ class Place:
         self.catalog = Catalog(proxies)
         self.exits: dict[str, ExitRecord] = {}
         self.at_work: set[str] = set()
-        self.candidates = Candidates(self.catalog, self.exits, Elsewhere(), self.at_work)
+        self.candidates = Candidates(self.catalog, self.exits, OtherSites(), self.at_work)
         self.now = START
         self._lease = 0
 

@@ -319,7 +319,7 @@ class TestScopes:
         learner = site.engine.state.learner
         assert learner is not None
         assert site.blocked(BARRED) == {refused.proxy_key}
-        assert not learner.candidates._elsewhere.is_bad(refused.proxy_key)
+        assert not learner.candidates._other_sites.is_bad(refused.proxy_key)
         assert learner.candidates.recoveries[BARRED].chance(3600) < learner.candidates.recoveries[
             "never worked"
         ].chance(3600)
@@ -347,7 +347,7 @@ class TestScopes:
 
         learner = site.engine.state.learner
         assert learner is not None
-        assert learner.overuse.exit_limits.limits == []
+        assert learner.usage.exit_limits.limits == []
 
     def test_a_name_at_a_provider_is_replaced_by_another(self) -> None:
         """It has others, in other countries as it may be."""

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proxysieve.core.learning.ban_recovery import Recovery
-from proxysieve.core.learning.change_detector import ChangeTest
+from proxysieve.core.learning.change_detector import ChangeDetector
 from proxysieve.core.learning.learned_limit import LONGEST_WINDOW, ROUND_WINDOWS, Limit, windows_up_to
 
 DAY = 86400.0
@@ -198,7 +198,7 @@ def test_records_of_another_size_are_ignored(recovered: list[float], still: list
 # Surprise.
 
 
-def answers(surprise: ChangeTest, blocked_share: float, count: int, rng: Random) -> list[int]:
+def answers(surprise: ChangeDetector, blocked_share: float, count: int, rng: Random) -> list[int]:
     """After which of *count* answers it was alarmed."""
     alarms = []
     for number in range(count):
@@ -212,7 +212,7 @@ def answers(surprise: ChangeTest, blocked_share: float, count: int, rng: Random)
 @pytest.mark.parametrize("seed", range(4))
 def test_blocks_at_the_usual_rate_hardly_ever_alarm(seed: int) -> None:
     """Of 100,000 answers with one block in two hundred, not more than one is taken for a change."""
-    surprise = ChangeTest()
+    surprise = ChangeDetector()
 
     alarms = answers(surprise, 0.005, 100_000, Random(seed))
 
@@ -223,7 +223,7 @@ def test_blocks_at_the_usual_rate_hardly_ever_alarm(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_one_in_five_blocked_alarms_within_a_few_dozens(seed: int) -> None:
     """After ten thousand quiet answers a change is noticed before sixty more are through."""
-    surprise, rng = ChangeTest(), Random(seed)
+    surprise, rng = ChangeDetector(), Random(seed)
     answers(surprise, 0.005, 10_000, rng)
 
     alarms = answers(surprise, 0.2, 60, rng)
@@ -233,14 +233,14 @@ def test_one_in_five_blocked_alarms_within_a_few_dozens(seed: int) -> None:
 
 def test_blocks_alone_alarm_at_once() -> None:
     """Four in a row are no chance, even where nothing is known of the site."""
-    surprise = ChangeTest()
+    surprise = ChangeDetector()
 
     assert [surprise.block() for _ in range(4)] == [False, False, False, True]
 
 
 def test_two_blocks_in_a_row_are_no_change_however_quiet_it_was() -> None:
     """Two exits that die at once are no reason to forget all that is known of a site that never blocked before."""
-    surprise = ChangeTest()
+    surprise = ChangeDetector()
     for _ in range(100_000):
         surprise.answer_well()
 
@@ -249,7 +249,7 @@ def test_two_blocks_in_a_row_are_no_change_however_quiet_it_was() -> None:
 
 def test_after_an_alarm_evidence_is_gathered_anew() -> None:
     """One change alarms once, and not with each block that follows."""
-    surprise = ChangeTest()
+    surprise = ChangeDetector()
     while not surprise.block():
         pass
 
@@ -258,7 +258,7 @@ def test_after_an_alarm_evidence_is_gathered_anew() -> None:
 
 def test_what_is_usual_stays_below_what_is_a_change() -> None:
     """A site that blocks half of everything still can surprise."""
-    surprise = ChangeTest()
+    surprise = ChangeDetector()
 
     answers(surprise, 0.5, 2000, Random(1))
 

@@ -14,7 +14,7 @@ from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.site.choices import Pick
 
 
@@ -60,9 +60,9 @@ class TestRestart:
         world = World(plains(3), Adaptive())
         all_work(world)
         learner = learner_of(world)
-        learner.overuse.exit_limits.limits = [Limit(7, 1.0, 60.0, subject="x", since=START, sure=0.9)]
-        learner.overuse.network_limits.limits = [Limit(70, 1.0, 60.0)]
-        learner.overuse.exit_limits.lag = 12.0
+        learner.usage.exit_limits.limits = [Limit(7, 1.0, 60.0, subject="x", since=START, sure=0.9)]
+        learner.usage.network_limits.limits = [Limit(70, 1.0, 60.0)]
+        learner.usage.exit_limits.lag = 12.0
         learner.candidates.recoveries["dead"].count(500, recovered=True)
         learner.candidates.recoveries["worked"].count(50, recovered=False)
         world.engine.state.changed.add(("lore", ""))
@@ -86,9 +86,9 @@ class TestRestart:
         assert {member.session.name for member in again.working()} == {
             member.session.name for member in learner.working()
         }
-        assert set(again.overuse.exits) == set(learner.overuse.exits) == {plain(0).key, plain(1).key}
-        for key, uses in learner.overuse.exits.items():
-            assert again.overuse.exits[key].latest(1e6) == pytest.approx(uses.latest(1e6), abs=0.001)
+        assert set(again.usage.exits) == set(learner.usage.exits) == {plain(0).key, plain(1).key}
+        for key, uses in learner.usage.exits.items():
+            assert again.usage.exits[key].latest(1e6) == pytest.approx(uses.latest(1e6), abs=0.001)
 
     def test_networks_know_the_uses_of_all_their_exits(self) -> None:
         """In the order of time, whatever the order of the records."""
@@ -98,7 +98,7 @@ class TestRestart:
 
         again = restarted(world)
 
-        network = again.overuse.networks["203.0.113.0/24"]
+        network = again.usage.networks["203.0.113.0/24"]
         assert network.count == 3
         assert network.latest(1e6) == sorted(network.latest(1e6))
 
@@ -137,20 +137,20 @@ class TestRestart:
         """A name that is gone is forgotten, in this run and in the next."""
         world = World([gateway(0)], Adaptive())
         session = world.send(Outcome.OK)
-        assert session.exit_id in learner_of(world).overuse.exits
+        assert session.exit_id in learner_of(world).usage.exits
 
         world.close(session.name)
 
-        assert learner_of(world).overuse.exits == {}
-        assert restarted(world).overuse.exits == {}
+        assert learner_of(world).usage.exits == {}
+        assert restarted(world).usage.exits == {}
 
     def test_an_old_record_is_no_harm(self) -> None:
         """What an earlier version did not keep is as if nothing was known."""
-        learner = Learner(Catalog(plains(2)), {}, Elsewhere())
+        learner = Learner(Catalog(plains(2)), {}, OtherSites())
 
         learner.restore(LearnerRecord(), [])
 
-        assert learner.overuse.exit_limits.limits == []
+        assert learner.usage.exit_limits.limits == []
         assert learner.candidates.latency == 0.0
 
 
@@ -225,5 +225,5 @@ class TestHalfLife:
         world.pass_time(HALF_LIFE_SECONDS / 2)
         world.lease()
 
-        assert isinstance(learner.overuse.exits[plain(0).key], Uses)
-        assert learner.overuse.exits[plain(0).key].count == 2
+        assert isinstance(learner.usage.exits[plain(0).key], Uses)
+        assert learner.usage.exits[plain(0).key].count == 2

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from tests.core.worlds import DAY, START
 
-from proxysieve.core.learning.usage import BlockedUse, Overuse
+from proxysieve.core.learning.usage import BlockedUse, Usage
 from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS
 
 NO_MORE = "holds no more"
@@ -38,7 +38,7 @@ class Crawl:
     """Exits at a site, which answers at once, and what is learned of it."""
 
     def __init__(self, site: Site | None = None, *, by_network: bool = False, is_forgetful: bool = False) -> None:
-        self.overuse = Overuse()
+        self.usage = Usage()
         self.is_forgetful = is_forgetful
         self.site = site or Site()
         self.by_network = by_network
@@ -47,21 +47,21 @@ class Crawl:
 
     def ask(self, exit_id: str, at: float, *, network: str = "", is_down: bool = False, is_canary: bool = False) -> str:
         """One request; why it was blocked, ``ok`` if it was not. *is_down* blocks it for no reason of ours."""
-        overuse = self.overuse
+        usage = self.usage
         self.networks[exit_id] = network
-        number, at = overuse.use(exit_id, network, at)
+        number, at = usage.use(exit_id, network, at)
         if self.site.is_ok(network if self.by_network else exit_id, at) and not is_down:
-            overuse.serve(exit_id, number)
-            overuse.answer_well(network, at)
-            overuse.prove(exit_id, network, number, at, 1, at)
+            usage.serve(exit_id, number)
+            usage.answer_well(network, at)
+            usage.prove(exit_id, network, number, at, 1, at)
             return "ok"
         working = [one for one in self.networks if one not in self.blocked and one != exit_id]
-        exits = [overuse.exits[one] for one in working]
-        networks = [overuse.networks[name] for name in {self.networks[one] for one in working} - {""}]
-        why = overuse.explain(BlockedUse(exit_id, network, at, number, is_canary), exits, networks, at)
+        exits = [usage.exits[one] for one in working]
+        networks = [usage.networks[name] for name in {self.networks[one] for one in working} - {""}]
+        why = usage.explain(BlockedUse(exit_id, network, at, number, is_canary), exits, networks, at)
         self.blocked[exit_id] = why
         if self.is_forgetful:
-            del overuse.exits[exit_id], self.networks[exit_id]
+            del usage.exits[exit_id], self.networks[exit_id]
         return why
 
     def run(self, begins: dict[str, float], gaps: Sequence[float], until: float) -> list[str]:
@@ -90,11 +90,11 @@ class Crawl:
 
     def obey(self, exit_id: str, seconds: float, start: float = START) -> int:
         """Use an exit as soon as it may be, until it is blocked; how often it was used."""
-        at, pace = start, self.overuse.exit_limits
+        at, pace = start, self.usage.exit_limits
         while at <= start + seconds and self.ask(exit_id, at) == "ok":
-            uses = self.overuse.exits[exit_id]
+            uses = self.usage.exits[exit_id]
             at = max(at + 0.25, pace.frontier_at(uses), pace.limits_at(uses))
-        return self.overuse.exits[exit_id].count
+        return self.usage.exits[exit_id].count
 
 
 def test_a_canary_finds_the_limit_of_an_exit() -> None:
@@ -104,7 +104,7 @@ def test_a_canary_finds_the_limit_of_an_exit() -> None:
     whys = [crawl.ask("canary", START + number, is_canary=True) for number in range(31)]
 
     assert whys == ["ok"] * 30 + ["a limit of 30"]
-    assert [(one.n, one.above, one.subject) for one in crawl.overuse.exit_limits.limits] == [(30, 30.0, "canary")]
+    assert [(one.n, one.above, one.subject) for one in crawl.usage.exit_limits.limits] == [(30, 30.0, "canary")]
 
 
 def test_nobody_is_lost_after_the_canary() -> None:
@@ -151,10 +151,10 @@ def test_a_network_is_suspected_where_its_exits_did_nothing_new() -> None:
 
     why = overdo_network(crawl)
 
-    (limit,) = crawl.overuse.network_limits.limits
+    (limit,) = crawl.usage.network_limits.limits
     assert why == "a limit of 36 of the network"
     assert (limit.n, limit.subject, limit.sure) == (36, "x", 0.5)
-    assert crawl.overuse.exit_limits.limits == []
+    assert crawl.usage.exit_limits.limits == []
 
 
 def test_where_the_exit_may_be_to_blame_its_network_is_suspected_less() -> None:
@@ -163,8 +163,8 @@ def test_where_the_exit_may_be_to_blame_its_network_is_suspected_less() -> None:
 
     overdo_network(crawl)
 
-    assert [(one.n, one.sure) for one in crawl.overuse.exit_limits.limits] == [(12, 0.9)]
-    assert [(one.n, one.sure) for one in crawl.overuse.network_limits.limits] == [(36, 0.1)]
+    assert [(one.n, one.sure) for one in crawl.usage.exit_limits.limits] == [(12, 0.9)]
+    assert [(one.n, one.sure) for one in crawl.usage.network_limits.limits] == [(36, 0.1)]
 
 
 def test_a_good_answer_of_a_neighbour_acquits_the_network() -> None:
@@ -174,12 +174,12 @@ def test_a_good_answer_of_a_neighbour_acquits_the_network() -> None:
     for number in range(40):
         assert crawl.ask(f"x{number % 3}", START + 100 + number, network="x") == "ok"
     crawl.ask("x1", START + 140, network="x", is_down=True)
-    assert [one.subject for one in crawl.overuse.network_limits.limits] == ["x"]
+    assert [one.subject for one in crawl.usage.network_limits.limits] == ["x"]
 
     crawl.ask("y1", START + 141, network="y")
-    assert crawl.overuse.network_limits.limits
+    assert crawl.usage.network_limits.limits
     crawl.ask("x2", START + 142, network="x")
-    assert crawl.overuse.network_limits.limits == []
+    assert crawl.usage.network_limits.limits == []
 
 
 def test_what_an_exit_bears_is_granted_to_networks() -> None:
@@ -188,8 +188,8 @@ def test_what_an_exit_bears_is_granted_to_networks() -> None:
 
     network_of_one(crawl, "alone", 22)
 
-    assert crawl.overuse.exit_limits.granted[-1] == 20
-    assert crawl.overuse.network_limits.granted[-1] == 18
+    assert crawl.usage.exit_limits.granted[-1] == 20
+    assert crawl.usage.network_limits.granted[-1] == 18
 
 
 # Bans that come late.
@@ -206,9 +206,9 @@ def test_bans_that_come_late_are_recognised(gaps: Sequence[float], late: float) 
     whys = crawl.run_together(gaps, 30)
 
     assert any(why.startswith("bans come") for why in whys)
-    assert crawl.overuse.exit_limits.lag == pytest.approx(late, abs=2.0)
-    assert crawl.overuse.network_limits.lag == crawl.overuse.exit_limits.lag
-    assert [one.n for one in crawl.overuse.exit_limits.limits] == [pytest.approx(30, abs=2)]
+    assert crawl.usage.exit_limits.lag == pytest.approx(late, abs=2.0)
+    assert crawl.usage.network_limits.lag == crawl.usage.exit_limits.lag
+    assert [one.n for one in crawl.usage.exit_limits.limits] == [pytest.approx(30, abs=2)]
 
 
 def test_bans_that_come_late_are_recognised_after_a_long_quiet_time() -> None:
@@ -219,7 +219,7 @@ def test_bans_that_come_late_are_recognised_after_a_long_quiet_time() -> None:
 
     crawl.run_together(PACES[0], 30)
 
-    assert crawl.overuse.exit_limits.lag == pytest.approx(20.0, abs=2.0)
+    assert crawl.usage.exit_limits.lag == pytest.approx(20.0, abs=2.0)
 
 
 def test_bans_that_come_late_are_recognised_of_exits_that_are_gone() -> None:
@@ -228,8 +228,8 @@ def test_bans_that_come_late_are_recognised_of_exits_that_are_gone() -> None:
 
     crawl.run_together(PACES[0], 30)
 
-    assert crawl.overuse.exits == {}
-    assert crawl.overuse.exit_limits.lag == pytest.approx(20.0, abs=2.0)
+    assert crawl.usage.exits == {}
+    assert crawl.usage.exit_limits.lag == pytest.approx(20.0, abs=2.0)
 
 
 def test_exits_are_not_banned_any_more_once_the_lag_is_known() -> None:
@@ -252,7 +252,7 @@ def test_bans_that_come_at_once_are_not_taken_for_late(gaps: Sequence[float]) ->
     crawl.run_together(gaps, 30)
 
     assert len(crawl.blocked) == len(gaps)
-    assert crawl.overuse.exit_limits.lag == 0.0
+    assert crawl.usage.exit_limits.lag == 0.0
 
 
 # Changes, and chance.
@@ -262,12 +262,12 @@ def test_a_sudden_change_is_noticed_and_all_begins_anew() -> None:
     """Where exits are blocked one after the other for what they always did, nothing that was proven holds."""
     crawl = Crawl()
     crawl.run_evenly(START + 500)
-    proven_before = crawl.overuse.exit_limits.granted[-1]
+    proven_before = crawl.usage.exit_limits.granted[-1]
 
     crawl.site.n = 5
     whys = crawl.run_evenly(START + 1000, START + 500)
 
-    pace = crawl.overuse.exit_limits
+    pace = crawl.usage.exit_limits
     assert proven_before > 60
     assert any(NO_MORE in why for why in whys[:6])
     assert pace.began_at > START + 500
@@ -322,20 +322,20 @@ def test_blocks_of_those_that_go_ahead_are_no_change() -> None:
 
 def test_requests_of_an_exit_are_numbered() -> None:
     """From one on, each exit for itself, and those of its network together."""
-    overuse = Overuse()
+    usage = Usage()
 
-    numbers = [overuse.use(name, "x", START)[0] for name in "aabab"]
+    numbers = [usage.use(name, "x", START)[0] for name in "aabab"]
 
     assert numbers == [1, 2, 1, 3, 2]
-    assert overuse.networks["x"].count == 5
+    assert usage.networks["x"].count == 5
 
 
 @pytest.mark.parametrize("network", ["", "x"])
 def test_no_two_requests_of_an_exit_are_of_one_moment(network: str) -> None:
     """Requests that go out at once, or whose clock goes back, follow each other all the same, at once."""
-    overuse = Overuse()
+    usage = Usage()
 
-    moments = [overuse.use("a", network, at)[1] for at in (START, START, START - 5.0, START + 1.0)]
+    moments = [usage.use("a", network, at)[1] for at in (START, START, START - 5.0, START + 1.0)]
 
     assert moments == sorted(set(moments))
     assert (moments[0], moments[-1]) == (START, START + 1.0)
@@ -344,10 +344,10 @@ def test_no_two_requests_of_an_exit_are_of_one_moment(network: str) -> None:
 
 def test_no_two_requests_of_a_network_are_of_one_moment() -> None:
     """Nor are those of different exits; where the network is unknown, exits have nothing to do with each other."""
-    overuse = Overuse()
+    usage = Usage()
 
-    together = [overuse.use(name, "x", START)[1] for name in "aba"]
-    apart = [overuse.use(name, "", START)[1] for name in "cd"]
+    together = [usage.use(name, "x", START)[1] for name in "aba"]
+    apart = [usage.use(name, "", START)[1] for name in "cd"]
 
     assert together == sorted(set(together))
     assert apart == [START, START]
@@ -355,56 +355,56 @@ def test_no_two_requests_of_a_network_are_of_one_moment() -> None:
 
 def test_uses_without_a_network_count_for_none() -> None:
     """Where the network is not known, there is none to wear down."""
-    overuse = Overuse()
+    usage = Usage()
 
-    overuse.use("a", "", START)
+    usage.use("a", "", START)
 
-    assert overuse.networks == {}
+    assert usage.networks == {}
 
 
 def test_what_is_kept_of_an_exit_is_its_uses_as_far_back_as_windows_reach() -> None:
     """Older ones do not matter for anything that is proven; an unknown exit has none."""
-    overuse = Overuse()
+    usage = Usage()
     for at in (START, START + 1.00049, START + WINDOWS[-1] + 1):
-        overuse.use("a", "", at)
+        usage.use("a", "", at)
 
-    assert overuse.used_at("a") == [START + 1.0, START + WINDOWS[-1] + 1]
-    assert overuse.used_at("b") is None
+    assert usage.used_at("a") == [START + 1.0, START + WINDOWS[-1] + 1]
+    assert usage.used_at("b") is None
 
 
 def test_answers_may_come_in_any_order() -> None:
     """The latest that was answered is the one with the highest number."""
-    overuse = Overuse()
+    usage = Usage()
     for _ in range(3):
-        overuse.use("a", "", START)
+        usage.use("a", "", START)
 
     for number in (2, 3, 1):
-        overuse.serve("a", number)
+        usage.serve("a", number)
 
-    assert overuse.exits["a"].served == 3
+    assert usage.exits["a"].served == 3
 
 
 def test_questions_that_are_out_make_a_limit_lower_until_they_are_answered() -> None:
     """Of thirty-one requests the last is refused before any is answered; good answers that follow raise the limit."""
-    overuse = Overuse()
+    usage = Usage()
     for number in range(31):
-        overuse.use("a", "", START + number / 10)
+        usage.use("a", "", START + number / 10)
 
-    overuse.explain(BlockedUse("a", "", START + 3.0, 31, is_expected=True), [], [], START + 4)
-    assert [limit.n for limit in overuse.exit_limits.limits] == [FLOOR]
+    usage.explain(BlockedUse("a", "", START + 3.0, 31, is_expected=True), [], [], START + 4)
+    assert [limit.n for limit in usage.exit_limits.limits] == [FLOOR]
 
-    overuse.bear("a", START + 2.9, START + 5)
-    assert [limit.n for limit in overuse.exit_limits.limits] == [30]
+    usage.bear("a", START + 2.9, START + 5)
+    assert [limit.n for limit in usage.exit_limits.limits] == [30]
 
 
 def test_more_in_flight_is_proven_by_three_that_were() -> None:
     """How many requests of one exit may be out has a frontier like the windows."""
     crawl = Crawl()
     for number in range(1, 4):
-        crawl.overuse.use("a", "", START + number)
-        crawl.overuse.prove("a", "", number, START + number, 8, START + number)
+        crawl.usage.use("a", "", START + number)
+        crawl.usage.prove("a", "", number, START + number, 8, START + number)
 
-    assert crawl.overuse.depth.proven == 8
+    assert crawl.usage.depth.proven == 8
 
 
 def test_what_is_known_fades() -> None:
@@ -412,7 +412,7 @@ def test_what_is_known_fades() -> None:
     crawl = Crawl()
     network_of_one(crawl, "alone", 42)
 
-    crawl.overuse.forget(0.5)
+    crawl.usage.forget(0.5)
 
-    assert crawl.overuse.exit_limits.granted[-1] == 20
-    assert crawl.overuse.network_limits.granted[-1] == 18
+    assert crawl.usage.exit_limits.granted[-1] == 20
+    assert crawl.usage.network_limits.granted[-1] == 18

@@ -382,12 +382,12 @@ class TestUse:
 
         assert len(site.banned) <= 6
         assert len(sent) > 1000
-        assert any(7 <= limit.n <= 10 for limit in learner_of(world).overuse.exit_limits.limits)
+        assert any(7 <= limit.n <= 10 for limit in learner_of(world).usage.exit_limits.limits)
 
     def test_a_known_limit_is_kept(self) -> None:
         """Not more than so many within the window, however many wait."""
         world = world_of(*plains(3))
-        learner_of(world).overuse.exit_limits.limits = [Limit(5, 59.9, 60.0)]
+        learner_of(world).usage.exit_limits.limits = [Limit(5, 59.9, 60.0)]
         sent = crawl(world, 600, lambda *_: Outcome.OK, waiting=50)
 
         uses: dict[str, list[float]] = {}
@@ -403,7 +403,7 @@ class TestUse:
     def test_a_limit_is_probed_after_want(self) -> None:
         """Where requests wait long enough, one session at a time goes past what is believed."""
         world = warm(20)
-        learner_of(world).overuse.exit_limits.limits = [Limit(3, 1.0, sure=0.9)]
+        learner_of(world).usage.exit_limits.limits = [Limit(3, 1.0, sure=0.9)]
 
         sent = crawl(world, 900, lambda *_: Outcome.OK, waiting=50)
 
@@ -548,7 +548,7 @@ class TestEnds:
         """Which neighbours of a blocked exit are tried is known by the requests, not by the questions."""
         world = world_of(*(proxy(1, number) for number in range(1, 6)))
         learner = learner_of(world)
-        learner.overuse.network_limits.limits = [Limit(50, 1.0, subject="203.0.1.0/24", sure=0.5)]
+        learner.usage.network_limits.limits = [Limit(50, 1.0, subject="203.0.1.0/24", sure=0.5)]
         before = msgspec.json.encode(learner.record())
 
         for _ in range(10):

@@ -322,7 +322,7 @@ def test_that_a_proxy_refuses_teaches_nothing_of_the_site() -> None:
         ask(world, BUSY)
         world.pass_time(30)
 
-    assert not learner.overuse.exit_limits.limits
+    assert not learner.usage.exit_limits.limits
     assert not learner.held_sessions.alarm_at
     assert learner.candidates.tiers()[0].chance == chance
 
@@ -335,7 +335,7 @@ def test_a_named_session_waits_for_its_proxy() -> None:
 
     choice = world.choose_named("alice")
 
-    assert choice == Wait(world.now + 30, "its proxy rests: status 429 from the proxy", is_hopeless=True)
+    assert choice == Wait(world.now + 30, "its proxy cools down: status 429 from the proxy", is_hopeless=True)
     world.pass_time(30)
     assert isinstance(world.choose_named("alice"), Pick)
 

@@ -15,7 +15,7 @@ from proxysieve.core.events import Reported
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
@@ -53,9 +53,10 @@ class Crawl:
     """Two sites with one list of proxies, as a pool has them."""
 
     def __init__(self, policy: str, proxies: list[Proxy], seed: int = 1) -> None:
-        self.catalog, self.loads, self.elsewhere = Catalog(proxies), Loads(), Elsewhere()
+        self.catalog, self.loads, self.other_sites = Catalog(proxies), Loads(), OtherSites()
         self.engines = [
-            Engine(site, self.catalog, new_policy(policy), elsewhere=self.elsewhere, loads=self.loads) for site in SITES
+            Engine(site, self.catalog, new_policy(policy), other_sites=self.other_sites, loads=self.loads)
+            for site in SITES
         ]
         self.rng = Random(seed)
         self.now = START
@@ -328,9 +329,9 @@ def test_other_sites_hear_of_a_block_once() -> None:
         crawl.ask(0)
         crawl.check()
 
-    crawl.elsewhere.tell(blocked, works=True)
+    crawl.other_sites.tell(blocked, works=True)
 
-    assert not crawl.elsewhere.is_bad(blocked)
+    assert not crawl.other_sites.is_bad(blocked)
 
 
 def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it() -> None:
@@ -347,7 +348,7 @@ def test_what_was_known_of_a_proxy_that_was_away_at_the_start_comes_back_with_it
 
     assert [session.proxy_key for session in engine.state.working] == [away.key]
     assert engine.state.learner
-    assert engine.state.learner.overuse.exits[away.key].count == used.count(away.key)
+    assert engine.state.learner.usage.exits[away.key].count == used.count(away.key)
     assert crawl.serve(0) == away.key
 
 

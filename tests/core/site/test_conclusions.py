@@ -9,7 +9,7 @@ from proxysieve.core.events import Leased, Reported, SessionClosed, SessionOpene
 from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.model import Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.site.choices import Pick
 from proxysieve.core.site.state import SiteState
 
@@ -21,7 +21,7 @@ class Site:
     """The facts of one site, for a policy that learns, and events made by hand."""
 
     def __init__(self, *proxies: Proxy) -> None:
-        self.state = SiteState(Catalog(proxies), elsewhere=Elsewhere())
+        self.state = SiteState(Catalog(proxies), other_sites=OtherSites())
         self.now = START
         self._lease = 0
 

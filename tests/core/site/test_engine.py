@@ -13,7 +13,7 @@ from proxysieve.core.events import Asked, SessionClosed, SessionOpened
 from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.learning.held_sessions import HeldSessions
 from proxysieve.core.learning.learned_limit import Limit
-from proxysieve.core.learning.usage import Overuse
+from proxysieve.core.learning.usage import Usage
 from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS, UsageLimits
 from proxysieve.core.model import Outcome, Proxy
 from proxysieve.core.policies.classic import Classic
@@ -768,7 +768,7 @@ class TestTheSameAgain:
         near = [Proxy(scheme="http", host=f"203.0.113.{number}", port=8000) for number in range(5)]
         for scope in ("exit_limits", "network_limits"):
             world, name = self.idle("adaptive", proxies=near)
-            pace: UsageLimits = getattr(wear_of(world), scope)
+            pace: UsageLimits = getattr(usage_of(world), scope)
             pace.limits = [Limit(1, 900.0, most=1, subject="another")]
 
             before = world.choose_again(name)
@@ -783,9 +783,9 @@ def doubts_of(world: World) -> HeldSessions:
     return world.engine.state.learner.held_sessions
 
 
-def wear_of(world: World) -> Overuse:
+def usage_of(world: World) -> Usage:
     assert world.engine.state.learner
-    return world.engine.state.learner.overuse
+    return world.engine.state.learner.usage
 
 
 class TestNamedSessions:
@@ -1065,10 +1065,10 @@ class TestRecords:
         other = World([plain(10)])
         other.store = world.store
 
-        elsewhere = other.restart()
+        other_sites = other.restart()
         at_home = world.restart()
 
-        assert len(elsewhere.state.working) == 0
+        assert len(other_sites.state.working) == 0
         assert len(at_home.state.working) == 3
 
     def test_a_name_at_a_gateway_without_a_session_is_summed_up(self) -> None:

@@ -21,7 +21,7 @@ from tests.core.worlds import BAD, DAY, POLICIES, World, gateway, plain, plains,
 from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.records import SessionRecord
 from proxysieve.core.site.choices import Lost, Pick, Wait
 from proxysieve.core.site.engine import Engine
@@ -315,7 +315,7 @@ class AnyAdaptiveHistory(AnyHistory):
     policy = "adaptive"
 
     def new_twin(self, max_rate: float) -> SiteState:
-        return SiteState(self.world.catalog, max_rate=max_rate, elsewhere=Elsewhere())
+        return SiteState(self.world.catalog, max_rate=max_rate, other_sites=OtherSites())
 
     @rule(count=st.sampled_from([1, 1, 2, 3, 10]))
     def lease(self, count: int) -> None:

@@ -8,7 +8,7 @@ from tests.core.worlds import DAY, START, World, gateway, plain
 from proxysieve.core.learning.learner import Learner
 from proxysieve.core.learning.usage_limits import WINDOWS
 from proxysieve.core.model import Outcome, Proxy
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.site.sessions import ABSENT_SECONDS, ENDS_KEPT
 
 
@@ -57,17 +57,17 @@ def test_uses_of_who_has_left_are_kept_for_as_long_as_they_tell_something() -> N
     """Beyond the longest window, no limit looks at them."""
     world = World([at(0), at(1)], "adaptive")
     world.send(Outcome.OK)
-    used = next(iter(learner(world).overuse.exits))
+    used = next(iter(learner(world).usage.exits))
     first, other = (at(0), at(1)) if used == at(0).key else (at(1), at(0))
 
     swap(world, first, at(2))
-    assert first.key in learner(world).overuse.exits
+    assert first.key in learner(world).usage.exits
     world.pass_time(WINDOWS[-1] + 1)
     world.send(Outcome.OK)
     swap(world, other, at(3))
 
-    assert first.key not in learner(world).overuse.exits
-    assert first.network not in learner(world).overuse.networks
+    assert first.key not in learner(world).usage.exits
+    assert first.network not in learner(world).usage.networks
 
 
 def test_what_is_left_of_them_is_no_stumbling_block() -> None:
@@ -78,7 +78,7 @@ def test_what_is_left_of_them_is_no_stumbling_block() -> None:
     swap(world, at(0), at(1))
     world.send(Outcome.OK, "ann")
     world.pass_time(WINDOWS[-1] + 1)
-    learner(world).overuse.drop_old(world.now, lambda _: False, ())
+    learner(world).usage.drop_old(world.now, lambda _: False, ())
 
     world.catalog.add(at(0))
     world.engine.welcome({at(0).key: at(0)})
@@ -136,13 +136,13 @@ def test_the_moments_of_uses_are_kept_once() -> None:
 
 def test_nobody_draws_who_has_left_for_working_elsewhere() -> None:
     """What was heard of it counts again when it comes back."""
-    elsewhere = Elsewhere()
-    elsewhere.tell("ann", works=True)
-    elsewhere.tell("bob", works=False)
+    other_sites = OtherSites()
+    other_sites.tell("ann", works=True)
+    other_sites.tell("bob", works=False)
 
-    elsewhere.part(["ann", "bob"])
-    assert not list(elsewhere.good)
-    elsewhere.welcome(["ann", "bob"])
+    other_sites.part(["ann", "bob"])
+    assert not list(other_sites.good)
+    other_sites.welcome(["ann", "bob"])
 
-    assert list(elsewhere.good) == ["ann"]
-    assert elsewhere.is_bad("bob")
+    assert list(other_sites.good) == ["ann"]
+    assert other_sites.is_bad("bob")

@@ -188,9 +188,9 @@ async def test_a_session_tells_how_much_of_its_limits_is_used_up(tmp_path: Path,
     engine = await engine_of(tmp_path)
     session = next(iter(engine.state.working))
     assert engine.state.learner is not None
-    uses = engine.state.learner.overuse.exits[session.exit_id]
+    uses = engine.state.learner.usage.exits[session.exit_id]
     used = uses.within(60, clock.now())
-    engine.state.learner.overuse.exit_limits.limits = [Limit(used, 30.0, 60.0)]
+    engine.state.learner.usage.exit_limits.limits = [Limit(used, 30.0, 60.0)]
 
     story = tell_session(engine, session.name, clock.now(), Random(0))
 

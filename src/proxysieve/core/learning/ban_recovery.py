@@ -7,12 +7,8 @@ from collections.abc import Sequence
 
 # How long bans last, before anything is known: all orders of magnitude alike.
 SHORTEST_BAN, LONGEST_BAN = 30.0, 86400.0
-
-
 # So many exits weigh as much as what is thought of bans before any is known.
 BAN_WEIGHT = 2.0
-
-
 BAN_BUCKETS = 20
 
 
@@ -23,7 +19,7 @@ class Recovery:
 
     Args:
         lasting_share: What share of the bans never ends, before any is known.
-        ends_at_once: Whether those that end do so at once: they are aimed at a visitor, not at its exit.
+        ends_at_once: Whether those that end do so at once: they are aimed at a session, not at its exit.
 
     Attributes:
         recovered: How many had recovered, by the power of two of the seconds.

@@ -16,7 +16,7 @@ from proxysieve.core.learning.ban_recovery import Recovery
 from proxysieve.core.learning.tiers import AT_ONCE, BARRED, CHALLENGED, HISTORIES, UNCLEAR, ExitGroup, Tier
 from proxysieve.core.model import Outcome, Proxy, Scope
 from proxysieve.core.proxies.catalog import NAMES_AT_A_GATEWAY, Catalog, GroupKey, group_key
-from proxysieve.core.proxies.other_sites import Agreement, Elsewhere
+from proxysieve.core.proxies.other_sites import Agreement, OtherSites
 from proxysieve.core.proxies.random_set import RandomSet
 from proxysieve.core.records import ExitRecord
 
@@ -83,10 +83,10 @@ class Candidates:
     """
 
     def __init__(
-        self, catalog: Catalog, exits: Mapping[str, ExitRecord], elsewhere: Elsewhere, carrying: Container[str] = ()
+        self, catalog: Catalog, exits: Mapping[str, ExitRecord], other_sites: OtherSites, carrying: Container[str] = ()
     ) -> None:
         self._catalog = catalog
-        self._elsewhere = elsewhere
+        self._other_sites = other_sites
         self.heard_good, self.heard_bad = Agreement(1.0), Agreement(0.0)
         self._exits = exits
         self._version = -1
@@ -325,12 +325,12 @@ class Candidates:
 
     def _tell(self, proxy: Proxy, *, works: bool) -> None:
         if not proxy.is_gateway:
-            self._elsewhere.tell(proxy.key, works=works)
+            self._other_sites.tell(proxy.key, works=works)
 
     def _heard_of(self, proxy: Proxy) -> Agreement | None:
-        if proxy.key in self._elsewhere.good:
+        if proxy.key in self._other_sites.good:
             return self.heard_good
-        return self.heard_bad if self._elsewhere.is_bad(proxy.key) else None
+        return self.heard_bad if self._other_sites.is_bad(proxy.key) else None
 
     def answer_well(self, seconds: float) -> None:
         """A good answer took *seconds*."""
@@ -461,8 +461,8 @@ class Candidates:
         yield from list(groups)
 
     def _good_elsewhere(self, tier: Tier, is_free: Callable[[Proxy], bool], rng: Random) -> Proxy | None:
-        for _ in range(min(DRAW_COUNT, len(self._elsewhere.good))):
-            proxy = self._catalog.get(self._elsewhere.draw_good(rng))
+        for _ in range(min(DRAW_COUNT, len(self._other_sites.good))):
+            proxy = self._catalog.get(self._other_sites.draw_good(rng))
             if proxy and proxy.cost == tier.cost and not self._is_known(proxy) and is_free(proxy):
                 return proxy
         return None
@@ -478,7 +478,7 @@ class Candidates:
             if self._is_known(proxy):
                 fresh[place] = fresh[-1]
                 fresh.pop()
-            elif is_free(proxy) and not self._elsewhere.is_bad(proxy.key):
+            elif is_free(proxy) and not self._other_sites.is_bad(proxy.key):
                 return proxy
             else:
                 passes -= 1

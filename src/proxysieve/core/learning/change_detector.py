@@ -10,21 +10,15 @@ import math
 
 # The share of the requests that is blocked for no reason of ours, before anything is known, and its weight in requests.
 USUAL_SHARE, USUAL_WEIGHT = 0.002, 500
-
-
 # At least this share is blocked if something has changed.
 CHANGED_SHARE = 0.2
-
-
 # By chance it happens once in a million times.
 SURE = math.log(1e6)
-
-
 # Three blocks in a row may be chance, however rare blocks were before.
 MOST_EVIDENCE = SURE / 3.5
 
 
-class ChangeTest:
+class ChangeDetector:
     """A CUSUM test: whether blocks suddenly come so often that something must have changed."""
 
     __slots__ = ("_evidence", "blocked_count", "ok_count")

@@ -48,7 +48,7 @@ class Limit(msgspec.Struct, gc=False):
         asked_at: When the refused request had gone out.
         sure: How likely it is that there is such a limit, and not somebody else who caused the block.
         inside_count: How many were blocked though they were within it.
-        trial_count: How many neighbours of the subject were tried, to see whether they are blocked as well.
+        neighbour_count: How many neighbours of the subject were tried, to see whether they are blocked, too.
     """
 
     n: Positive

@@ -16,12 +16,12 @@ from proxysieve.core.learning.candidates import Candidates
 from proxysieve.core.learning.control_group import ControlGroup, SignCounts
 from proxysieve.core.learning.held_sessions import FAILED_ANSWER, FAILED_SESSION, HeldSessions, Incident
 from proxysieve.core.learning.rotation import Member, Rotation
-from proxysieve.core.learning.usage import BlockedUse, Overuse
+from proxysieve.core.learning.usage import BlockedUse, Usage
 from proxysieve.core.learning.usage_limits import FLOOR, WINDOWS, UsageLimitsRecord
 from proxysieve.core.learning.use_times import Uses
 from proxysieve.core.model import Outcome, Proxy, Scope, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.records import ExitRecord, Moment, Positive, SessionRecord, Weight
 
 REFUSALS = frozenset({Outcome.BLOCKED, Outcome.THROTTLED})
@@ -65,15 +65,15 @@ class Learner:
     """
 
     def __init__(
-        self, catalog: Catalog, exits: Mapping[str, ExitRecord], elsewhere: Elsewhere, carrying: Container[str] = ()
+        self, catalog: Catalog, exits: Mapping[str, ExitRecord], other_sites: OtherSites, carrying: Container[str] = ()
     ) -> None:
         self._catalog = catalog
-        self._elsewhere = elsewhere
+        self._other_sites = other_sites
         # Exits whose proxies were not in the list when their records were restored.
         self._absent: set[str] = set()
         self._exits = exits
-        self.overuse = Overuse()
-        self.candidates = Candidates(catalog, exits, elsewhere, carrying)
+        self.usage = Usage()
+        self.candidates = Candidates(catalog, exits, other_sites, carrying)
         self.held_sessions = HeldSessions()
         self.control_group = ControlGroup()
         self.rotation: dict[float, Rotation] = {}
@@ -86,7 +86,7 @@ class Learner:
     def use(self, lease: int, session: SessionRecord, proxy: Proxy, at: float) -> tuple[int, float]:
         """A request goes out; its number at its exit, and its moment, which no other request there has."""
         self._age(at)
-        number, at = self.overuse.use(session.exit_id, proxy.network, at)
+        number, at = self.usage.use(session.exit_id, proxy.network, at)
         self._used_at = max(self._used_at, at)
         if session.has_worked:
             rotation = self.rotation.get(proxy.cost)
@@ -94,7 +94,7 @@ class Learner:
                 rotation.use(session.name)
         else:
             self.candidates.begin(lease, proxy, at)
-            self.overuse.network_limits.note_neighbour(proxy.network)
+            self.usage.network_limits.note_neighbour(proxy.network)
         self.held_sessions.use(session.name, lease)
         return number, at
 
@@ -102,13 +102,13 @@ class Learner:
         """*proxies* have left."""
         for key in proxies.keys() & self._exits.keys():
             self.candidates.part(proxies[key])
-        self._elsewhere.part(proxies)
+        self._other_sites.part(proxies)
         networks = {network for _, network in self._catalog.groups}
-        self.overuse.drop_old(self._used_at - WINDOWS[-1], self._is_there, networks)
+        self.usage.drop_old(self._used_at - WINDOWS[-1], self._is_there, networks)
 
     def welcome(self, proxies: Mapping[str, Proxy]) -> None:
         """*proxies* have come, or come back."""
-        self._elsewhere.welcome(proxies)
+        self._other_sites.welcome(proxies)
         for exit_id in [one for one in self._absent if one.partition("/")[0] in proxies]:
             self._absent.discard(exit_id)
             self._recall(exit_id, self._exits.get(exit_id))
@@ -134,8 +134,8 @@ class Learner:
         rotation = self.rotation.get(proxy.cost)
         if rotation is None:
             rotation = self.rotation[proxy.cost] = Rotation()
-        uses = self.overuse.exits.setdefault(session.exit_id, Uses())
-        network = self.overuse.uses_of_network(proxy.network) if proxy.network else None
+        uses = self.usage.exits.setdefault(session.exit_id, Uses())
+        network = self.usage.uses_of_network(proxy.network) if proxy.network else None
         rotation.add(Member(session, proxy, exit_, uses, network))
         if not session.exit_name:
             self.candidates.carry(proxy)
@@ -158,7 +158,7 @@ class Learner:
         proxy = self._catalog.get(session.proxy_key)
         if exit_ is None or not exit_.is_judged:
             # One use tells nothing.
-            self.overuse.exits.pop(session.exit_id, None)
+            self.usage.exits.pop(session.exit_id, None)
         elif proxy is not None and not session.exit_name:
             self.candidates.leave(proxy, exit_, exit_.last_bad_at)
 
@@ -188,7 +188,7 @@ class Learner:
             return ""
         exits = [member.uses for member in self.working()]
         networks = [member.network for member in self.working() if member.network is not None]
-        return self.overuse.explain(incident.blocked, exits, networks, at)
+        return self.usage.explain(incident.blocked, exits, networks, at)
 
     def blocked(self, session: SessionRecord, asked_at: float, number: int, *, is_expected: bool) -> BlockedUse:
         """What the limits learn from a session that was refused."""
@@ -203,7 +203,7 @@ class Learner:
 
     def forget_exit(self, exit_id: str) -> None:
         """Forget when the exit was used."""
-        self.overuse.exits.pop(exit_id, None)
+        self.usage.exits.pop(exit_id, None)
 
     def _is_there(self, exit_id: str) -> bool:
         return exit_id.partition("/")[0] in self._catalog
@@ -217,23 +217,23 @@ class Learner:
 
     def bears(self, proxy: Proxy, now: float) -> bool:
         """Whether all limits allow one more request through the exit of *proxy* and its network."""
-        overuse = self.overuse
-        uses = overuse.exits.get(proxy.key)
-        if uses is not None and overuse.exit_limits.limits_at(uses) > now:
+        usage = self.usage
+        uses = usage.exits.get(proxy.key)
+        if uses is not None and usage.exit_limits.limits_at(uses) > now:
             return False
-        uses = overuse.networks.get(proxy.network) if proxy.network else None
-        return uses is None or overuse.network_limits.limits_at(uses, proxy.network) <= now
+        uses = usage.networks.get(proxy.network) if proxy.network else None
+        return uses is None or usage.network_limits.limits_at(uses, proxy.network) <= now
 
     def bears_again(self, session: SessionRecord, now: float, in_flight: int) -> bool:
         """Whether one more request, beside *in_flight* ones, keeps *session* within all that is proven."""
         member = next(
             (rotation.all[session.name] for rotation in self.rotation.values() if session.name in rotation.all), None
         )
-        if member is None or in_flight >= self.overuse.depth.proven:
+        if member is None or in_flight >= self.usage.depth.proven:
             return False
-        known = [(self.overuse.exit_limits, member.uses, "")]
+        known = [(self.usage.exit_limits, member.uses, "")]
         if member.network is not None and member.network.count > member.uses.count:
-            known.append((self.overuse.network_limits, member.network, member.proxy.network))
+            known.append((self.usage.network_limits, member.network, member.proxy.network))
         return all(
             max(pace.limits_at(uses, subject), pace.frontier_at(uses)) <= now and not pace.is_unproven(uses, now)
             for pace, uses, subject in known
@@ -246,11 +246,11 @@ class Learner:
         recoveries = self.candidates.recoveries
         return LearnerRecord(
             at=self.at,
-            exits=self.overuse.exit_limits.record(),
-            networks=self.overuse.network_limits.record(),
+            exits=self.usage.exit_limits.record(),
+            networks=self.usage.network_limits.record(),
             recovered={history: recovery.recovered for history, recovery in recoveries.items()},
             still={history: recovery.still for history, recovery in recoveries.items()},
-            depth=self.overuse.depth.proven,
+            depth=self.usage.depth.proven,
             latency=self.candidates.latency,
             sign_counts=self.control_group.sign_counts,
         )
@@ -264,13 +264,13 @@ class Learner:
             proxy = self._recall(exit_id, kept)
             if proxy and times:
                 used_at[proxy.network] += times
-        self.overuse.networks = {network: Uses(sorted(times)) for network, times in used_at.items() if network}
+        self.usage.networks = {network: Uses(sorted(times)) for network, times in used_at.items() if network}
         if record is None:
             return
         self.at = record.at
-        self.overuse.exit_limits.restore(record.exits)
-        self.overuse.network_limits.restore(record.networks)
-        self.overuse.depth.reset(record.depth)
+        self.usage.exit_limits.restore(record.exits)
+        self.usage.network_limits.restore(record.networks)
+        self.usage.depth.reset(record.depth)
         self.candidates.latency = record.latency
         self.control_group.sign_counts = dict(record.sign_counts)
         for history, recovery in self.candidates.recoveries.items():
@@ -285,7 +285,7 @@ class Learner:
             return None
         if kept.used_at:
             # Held in this form they take a quarter of the memory.
-            self.overuse.exits[exit_id], kept.used_at = Uses(kept.used_at), None
+            self.usage.exits[exit_id], kept.used_at = Uses(kept.used_at), None
         if not proxy.is_gateway and kept.is_tried:
             self.candidates.know(proxy, kept)
         return proxy
@@ -295,7 +295,7 @@ class Learner:
         if days >= 1:
             share = 0.5**days
             self.candidates.forget(share)
-            self.overuse.forget(share)
+            self.usage.forget(share)
             self.control_group.fade(share)
         if days or not self.at:
             self.at = now

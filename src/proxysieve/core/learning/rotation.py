@@ -1,4 +1,4 @@
-"""The sessions that work, in the order of their turns: who rested longest comes first; who may not be used waits.
+"""The working sessions in the order of their use: the one unused for longest first; one that may not be used waits.
 
 A turn that waits stands in a heap; it leaves by a new stamp, and what the heap still holds of it counts no more.
 """
@@ -43,7 +43,7 @@ class Rotation:
 
     Attributes:
         all: By name.
-        ready: Those that may be used, as far as is known, by name; the one that rested longest first.
+        ready: Those that may be used, as far as is known, by name; the one unused for longest first.
         held_back_count: How many wait only for others to go ahead.
         in_network: How many there are of each network.
     """

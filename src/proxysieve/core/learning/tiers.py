@@ -18,9 +18,9 @@ from proxysieve.core.proxies.random_set import RandomSet
 
 # How many exits elsewhere weigh as much as one of the group itself.
 SHRINKAGE = 1.5
-# How exits stood before they were blocked, and what share of such blocks is for good, before anything is known. Where
-# the visitor was refused and not the exit, another visitor may pass at once; where all of a network or country is, the
-# exit is none of those that ever will. One whose last try told nothing is not blocked as far as is known.
+# How exits stood before they were blocked, and what share of such blocks never ends, before anything is known. If the
+# session was refused and not the exit, another session may pass at once. If all of a network or country is, the exit
+# hardly ever recovers. An unclear exit is not blocked as far as is known.
 CHALLENGED, BARRED, UNCLEAR = "challenged", "barred", "unclear"
 HISTORIES = {"worked": 0.2, "never worked": 0.8, "dead": 0.9, CHALLENGED: 0.5, BARRED: 0.97, UNCLEAR: 0.5}
 # Those that may be well at once: what was refused, or failed, was not the exit.

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
-from proxysieve.core.learning.change_detector import ChangeTest
+from proxysieve.core.learning.change_detector import ChangeDetector
 from proxysieve.core.learning.usage_limits import SURE_OF_USE, WINDOWS, Frontier, UsageLimits
 from proxysieve.core.learning.use_times import Uses
 
@@ -50,14 +50,14 @@ class BlockedUse(NamedTuple):
     is_expected: bool
 
 
-class Overuse:
+class Usage:
     """What is known of uses and what they lead to.
 
     Attributes:
         exits: The uses of each exit.
         networks: Those of each network.
-        exit_pace: How hard an exit may be used.
-        network_pace: How hard a network may be.
+        exit_limits: How much an exit may be used.
+        network_limits: How much a network may be used.
         depth: How many requests of one exit may be in flight.
     """
 
@@ -67,7 +67,7 @@ class Overuse:
         self.exit_limits = UsageLimits()
         self.network_limits = UsageLimits(NETWORK_SHARE)
         self.depth = Frontier()
-        self._surprise = ChangeTest()
+        self._surprise = ChangeDetector()
         self._lately: deque[tuple[Uses, float]] = deque(maxlen=MOST_LATE_EXITS)
 
     def use(self, exit_id: str, network: str, at: float) -> tuple[int, float]:

@@ -14,13 +14,9 @@ import msgspec
 from proxysieve.errors import ConfigError
 
 SESSION_PLACEHOLDER = "{session}"
-
-
 # Letters that need no quoting in a URL, and addresses that need no parser: a regular expression takes a fraction of the
 # time, and a list may have a million lines.
 SAFE = re.compile(r"[A-Za-z0-9_.~-]*")
-
-
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 
@@ -29,8 +25,6 @@ PLAIN_IPV4 = re.compile(rf"((?:{OCTET}\.){{3}}){OCTET}")
 
 # RFC 1929: a byte says how long user and password are.
 MOST_SOCKS_BYTES = 255
-
-
 # Longer ones would not fit a line of a report.
 LONGEST_NAME = 64
 

@@ -18,9 +18,9 @@ CANARY_SHARE = 0.04
 LEAD = 2
 # After a change of the limits, who did not work for so long is as good an experiment as who is new.
 RESTED_SECONDS = 60.0
-# A probe that will be borne with this chance needs no need.
+# A limit test that is borne with this chance needs no want.
 CERTAIN = 0.8
-# What is to be won by a probe must be more than this part of the window.
+# A limit test must win more than this part of the window.
 LEAST_GAIN = 0.05
 # To lose one of n that work weighs as much as so many seconds of want, divided by n; and never less than that.
 LOSS_SECONDS, LEAST_LOSS_SECONDS = 50.0, 0.5
@@ -29,7 +29,7 @@ NEIGHBOUR_COUNT = 4
 # Nothing else may change meanwhile, but what is dared grows with the time.
 LOOK_AGAIN_SECONDS, LEAST_SECONDS = 1.0, 0.01
 
-WANT = "all sessions rest"
+WANT = "all sessions cool down or wait"
 # What a plan limits, no risk taken at the site will raise.
 FULL = "proxies carry as many requests as they may"
 
@@ -50,7 +50,7 @@ class LimitTest:
 
 
 class Want:
-    """For how many seconds requests had to wait though nothing was to be expected, since the last probe."""
+    """For how many seconds requests had to wait though nothing was to be expected, since the last limit test."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -69,7 +69,7 @@ class Want:
         return self._seconds + (now - self._since if self._since is not None else 0.0)
 
     def forget(self) -> None:
-        """A probe is on its way."""
+        """A limit test is under way."""
         self._seconds, self._since = 0.0, None
 
 
@@ -148,7 +148,7 @@ class Adaptive:
         return NotBefore(max(min([now + LOOK_AGAIN_SECONDS, *due]), now + LEAST_SECONDS), why)
 
     def _look_again(self, learner: Learner) -> None:
-        version = learner.overuse.exit_limits.version + learner.overuse.network_limits.version
+        version = learner.usage.exit_limits.version + learner.usage.network_limits.version
         if version != self._version:
             self._version = version
             for rotation in learner.rotation.values():
@@ -159,17 +159,17 @@ class Adaptive:
     def _reuse(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Choice:
         rotation.wake(now)
         first = self._first(state, learner, rotation, now)
-        if first is None or first.uses.count * LEAD > learner.overuse.exit_limits.frontiers[-1].proven:
+        if first is None or first.uses.count * LEAD > learner.usage.exit_limits.frontiers[-1].proven:
             canary = self._canary(state, learner, rotation, now)
             if canary and (first is None or canary.uses.count < LEAD * first.uses.count):
                 return Reuse(canary.session, "goes ahead of the others", Reach.AHEAD)
         if first is None:
             return None
-        return Reuse(first.session, "rested longest", Reach(self._is_unproven(learner, first, now)))
+        return Reuse(first.session, "unused for longest", Reach(self._is_unproven(learner, first, now)))
 
     def _first(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Member | None:
-        """The one that rested longest of those that may be used within what is known."""
-        pace = learner.overuse.exit_limits
+        """The one unused for longest of those that may be used within what is known."""
+        pace = learner.usage.exit_limits
         while member := next((member for member in rotation.ready.values() if self._is_for_it(state, member)), None):
             if not state.is_open(member.session, now):
                 # One whose proxy has left may come back.
@@ -178,13 +178,13 @@ class Adaptive:
                 else:
                     rotation.put_off(member, now + LOOK_AGAIN_SECONDS, is_held_back=False)
                 continue
-            if state.in_flight.get(member.session.name, 0) >= min(learner.overuse.depth.proven, MAX_IN_FLIGHT):
+            if state.in_flight.get(member.session.name, 0) >= min(learner.usage.depth.proven, MAX_IN_FLIGHT):
                 rotation.set_aside(member)
                 continue
             limits_at, granted_at = self._limits_at(state, learner, member), pace.frontier_at(member.uses)
             # Where nobody else of its network is used, that has nothing to add.
             if member.network and member.network.count > member.uses.count and max(limits_at, granted_at) <= now:
-                network = learner.overuse.network_limits
+                network = learner.usage.network_limits
                 limits_at = network.limits_at(member.network, member.proxy.network)
                 granted_at = network.frontier_at(member.network)
                 if limits_at <= now < granted_at and self._leads(state, rotation, member):
@@ -202,24 +202,24 @@ class Adaptive:
     @staticmethod
     def _limits_at(state: SiteState, learner: Learner, member: Member) -> float:
         """When its exit may be used, within all limits."""
-        return max(state.cooldown_until(member.session.exit_id), learner.overuse.exit_limits.limits_at(member.uses))
+        return max(state.cooldown_until(member.session.exit_id), learner.usage.exit_limits.limits_at(member.uses))
 
     @staticmethod
     def _network_at(learner: Learner, member: Member) -> float:
         """When its network may be, within all that is known."""
         if member.network is None or member.network.count == member.uses.count:
             return 0.0
-        pace = learner.overuse.network_limits
+        pace = learner.usage.network_limits
         return max(pace.limits_at(member.network, member.proxy.network), pace.frontier_at(member.network))
 
     @staticmethod
     def _is_unproven(learner: Learner, member: Member, now: float) -> bool:
-        overuse = learner.overuse
+        usage = learner.usage
         # Who is within what is granted is within what is proven, unless more is granted; a network may lead.
-        return (overuse.exit_limits.grants_more and overuse.exit_limits.is_unproven(member.uses, now)) or (
+        return (usage.exit_limits.grants_more and usage.exit_limits.is_unproven(member.uses, now)) or (
             member.network is not None
             and member.network.count > member.uses.count
-            and overuse.network_limits.is_unproven(member.network, now)
+            and usage.network_limits.is_unproven(member.network, now)
         )
 
     # Those that go ahead.
@@ -227,12 +227,12 @@ class Adaptive:
     def _canary(self, state: SiteState, learner: Learner, rotation: Rotation, now: float) -> Member | None:
         if learner.held_sessions.is_leader_held:
             return None
-        if self._began_at != learner.overuse.exit_limits.began_at:
+        if self._began_at != learner.usage.exit_limits.began_at:
             # What they know of their exits is of another time.
-            self._began_at, self._canaries = learner.overuse.exit_limits.began_at, []
+            self._began_at, self._canaries = learner.usage.exit_limits.began_at, []
         self._canaries = [member for member in self._canaries if rotation.all.get(member.session.name) is member]
         if learner.held_sessions.alarm_at:
-            # One that has failed since leads nobody: without another, those held back would wait for hours.
+            # A canary that has failed since is none: without another, those held back would wait for hours.
             self._canaries = [member for member in self._canaries if member.session.exit_id not in state.avoided]
         if len(self._canaries) < max(1, int(CANARY_SHARE * len(rotation.all))):
             self._appoint(state, learner, rotation, now)
@@ -261,7 +261,7 @@ class Adaptive:
         if self._network_at(learner, member) <= now:
             return True
         assert member.network is not None, "else it had no time"  # noqa: S101
-        limits_at = learner.overuse.network_limits.limits_at(member.network, member.proxy.network)
+        limits_at = learner.usage.network_limits.limits_at(member.network, member.proxy.network)
         return limits_at <= now and self._leads(state, rotation, member)
 
     def _leads(self, state: SiteState, rotation: Rotation, member: Member) -> bool:
@@ -279,13 +279,13 @@ class Adaptive:
 
     def _soon(self, state: SiteState, learner: Learner, rotation: Rotation) -> float:
         """How many requests those can carry soon that wait only for a canary."""
-        overuse = learner.overuse
-        if overuse.exit_limits.lag or overuse.exit_limits.limits or overuse.network_limits.limits or not self._canaries:
+        usage = learner.usage
+        if usage.exit_limits.lag or usage.exit_limits.limits or usage.network_limits.limits or not self._canaries:
             return 0.0
         if state.is_crowded:
             # They cannot, whatever the canary finds out.
             return 0.0
-        depth = overuse.depth.proven
+        depth = usage.depth.proven
         full_count = sum(state.in_flight.get(name, 0) >= depth for name in rotation.all)
         carried = len(state.flights) - learner.candidates.try_count
         return max(0.0, float(MAX_IN_FLIGHT * (rotation.held_back_count + full_count) - carried))
@@ -301,7 +301,7 @@ class Adaptive:
         def may_be_used(proxy: Proxy) -> bool:
             return is_free(proxy) and learner.bears(proxy, now)
 
-        for limit in learner.overuse.network_limits.limits:
+        for limit in learner.usage.network_limits.limits:
             if limit.neighbour_count < NEIGHBOUR_COUNT and limit.sure < 1:
                 proxy = learner.candidates.neighbour(tier, limit.subject, is_free, rng)
                 if proxy is not None:
@@ -351,7 +351,7 @@ class Adaptive:
         self, learner: Learner, rotation: Rotation, limited: list[tuple[float, Member]], now: float
     ) -> list[Member]:
         """Who might go: the one that went last, the one whose time comes first, the ones that risk just enough."""
-        limits, began_at = learner.overuse.exit_limits.limits, learner.overuse.exit_limits.began_at
+        limits, began_at = learner.usage.exit_limits.limits, learner.usage.exit_limits.began_at
         # Who was used before all began anew would prove nothing.
         clear = (member for _, member in limited if all(member.uses.nth_last(limit.n) >= began_at for limit in limits))
         members = [next(clear, limited[0][1])]
@@ -365,9 +365,9 @@ class Adaptive:
 
     def _odds(self, learner: Learner, member: Member, now: float) -> tuple[float, float, float]:
         """How likely it is that a use is borne, what part of the window that wins, how long the n uses before took."""
-        found = [(limit, member.uses) for limit in learner.overuse.exit_limits.limits]
+        found = [(limit, member.uses) for limit in learner.usage.exit_limits.limits]
         if member.network is not None and self._network_at(learner, member) > now:
-            found += [(limit, member.network) for limit in learner.overuse.network_limits.limits]
+            found += [(limit, member.network) for limit in learner.usage.network_limits.limits]
         spans = [(limit, now - uses.nth_last(limit.n)) for limit, uses in found if uses.count >= limit.n]
         passed = [(limit, span) for limit, span in spans if span < limit.below]
         if not passed:

@@ -8,7 +8,7 @@ from random import Random
 from proxysieve.core.proxies.random_set import RandomSet
 
 
-class Elsewhere:
+class OtherSites:
     """At how many sites each exit works and is blocked; shared by all sites, like the catalog.
 
     Attributes:

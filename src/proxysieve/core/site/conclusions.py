@@ -1,8 +1,8 @@
-"""Whom to believe: what answers say of others than those who were asked.
+"""Which sessions are to blame: what an answer tells of other sessions.
 
-A session that worked and is refused is only held (*held_sessions*), and who was refused a page waits for what others
-get there (*control_group*). Here evidence becomes conclusions: one session is released, another condemned, an exit of
-which nothing was known is convicted or acquitted. Only a policy that learns has it; else each answer stands for itself.
+A session that worked and is refused is only held (*held_sessions*), and a refused page waits for what others get there
+(*control_group*). Here evidence becomes conclusions: a session is released or condemned, an exit of which nothing was
+known is convicted or acquitted. Only a policy that learns has this; else each answer stands for itself.
 
 An exit that never worked is not tried again after a weak refusal: to try each twice would double the waste where most
 are banned. It is called blocked only once another exit gets the page, and is as fresh as before if nobody does.
@@ -24,7 +24,7 @@ REFUSALS_IN_A_ROW = 4
 
 
 class Conclusions:
-    """What is made of the doubts about the sessions of *site_sessions*, by what *learner* knows."""
+    """Decides about the held sessions of *site_sessions*, by what *learner* knows."""
 
     def __init__(self, learner: Learner, site_sessions: SiteSessions) -> None:
         self._learner = learner
@@ -38,7 +38,7 @@ class Conclusions:
         """Learn what any answer tells, also that to a question asked before the exit's last bad one.
 
         Returns:
-            Whether the fate of those who are suspected hangs on it.
+            Whether it decides for all that wait for a recheck.
         """
         learner, site_sessions = self._learner, self._site_sessions
         site_sessions.changed.add(("lore", ""))
@@ -51,9 +51,9 @@ class Conclusions:
         learner.candidates.end(event.lease, proxy, heard, record, event.at)
         if outcome is Outcome.OK:
             learner.candidates.answer_well(event.at - flight.at)
-            learner.overuse.serve(session.exit_id, flight.number)
+            learner.usage.serve(session.exit_id, flight.number)
             if is_late and flight.reach:
-                learner.overuse.bear(session.exit_id, flight.at, event.at)
+                learner.usage.bear(session.exit_id, flight.at, event.at)
             return is_recheck
         if event.verdict and not event.verdict.is_of_proxy and flight.reach < Reach.PAST_LIMIT:
             learner.doubt(event.lease, session, event.verdict, event.page_number, flight.at, event.at)
@@ -96,13 +96,13 @@ class Conclusions:
             self._acquit(page_number, sign)
         proxy = self._site_sessions.catalog.get(session.proxy_key)
         network = proxy.network if proxy else ""
-        learner.overuse.answer_well(network, flight.at)
+        learner.usage.answer_well(network, flight.at)
         if flight.reach and proxy:
-            learner.overuse.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
+            learner.usage.prove(session.exit_id, network, flight.number, flight.at, flight.depth, at)
         return [name for incident in confirmed for name in self._condemn(incident, at)]
 
     def hold(self, flight: Flight, event: Reported, verdict: Verdict, *, is_recheck: bool) -> list[str]:
-        """Wait with the end of a session until it is known whom to believe, unless it is known already."""
+        """Hold a session until it is known whether it is to blame, unless that is known already."""
         learner = self._learner
         session, outcome, at = flight.session, verdict.outcome, event.at
         blocked = learner.blocked(session, flight.at, flight.number, is_expected=flight.reach >= Reach.AHEAD)
@@ -118,7 +118,7 @@ class Conclusions:
                 self._release_alike(session.name)
             return []
         if learner.held_sessions.is_held(session.name):
-            # It was given another chance, which tells nothing while all fail, or of the same page.
+            # It was rechecked, which tells nothing while all fail, or of the same page.
             if (
                 not is_recheck
                 or learner.held_sessions.alarm_at
@@ -228,7 +228,7 @@ class Conclusions:
             self._learner.candidates.free(proxy, incident.exit)
 
     def _condemn(self, incident: Incident, at: float) -> list[str]:
-        """It was."""
+        """The session of *incident* is to blame."""
         record = incident.exit
         if incident.was_unclear and record.last is Outcome.UNCLEAR:
             # It was a block after all, as others got the page.
@@ -238,7 +238,7 @@ class Conclusions:
         self._note_settled(incident.session)
         self._learner.confirm(incident, at)
         if record.scope is Scope.SESSION and incident.outcome is Outcome.BLOCKED:
-            # Its exit was not meant; another visitor from there may pass.
+            # Its exit was not meant; another session from there may pass.
             record.last = Outcome.UNCLEAR
         return [] if incident.session.is_named else self._site_sessions.close(incident.session)
 

@@ -21,7 +21,7 @@ from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.learning.held_sessions import HeldSessions, Incident
 from proxysieve.core.model import Outcome, Proxy, Reach, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.proxies.providers import exit_name
 from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import Record, SessionRecord
@@ -68,15 +68,15 @@ class Engine:
         *,
         max_rate: float = 0.0,
         fingerprints: Sequence[Fingerprint] = FINGERPRINTS,
-        elsewhere: Elsewhere | None = None,
+        other_sites: OtherSites | None = None,
         loads: Loads | None = None,
         records: Iterable[Record] = (),
         now: float = math.inf,
     ) -> None:
         self.site = site
-        heard = Elsewhere() if elsewhere is None else elsewhere
+        heard = OtherSites() if other_sites is None else other_sites
         learns = getattr(policy, "learns", False)
-        self.state = SiteState(catalog, max_rate=max_rate, elsewhere=heard if learns else None, loads=loads)
+        self.state = SiteState(catalog, max_rate=max_rate, other_sites=heard if learns else None, loads=loads)
         self._policy = policy
         self._fingerprints = fingerprints
         self.changed_fingerprints = load(self.state, records, fingerprints, now)
@@ -257,7 +257,7 @@ class Engine:
         cooldown_until = self.state.cooldown_until(session.exit_id)
         if now < cooldown_until:
             proxys = self.state.why_proxy_cools_down(session.proxy_key, now)
-            why = f"its proxy rests: {proxys}" if proxys else "the site asked to leave it alone for a while"
+            why = f"its proxy cools down: {proxys}" if proxys else "the site asked to leave it alone for a while"
             return Wait(cooldown_until, why, is_hopeless=True)
         if not self.state.is_ready(session, now):
             return Wait(None, "it carries all that it may")

@@ -47,7 +47,7 @@ class Policy(Protocol):
     """A ranking over the state of a site.
 
     One that has an attribute ``learns``, and it is true, finds what was learned of the site in ``state.learner``; its
-    sessions are not given up at the first block, but once others are answered well, and rest when they are throttled.
+    sessions do not end at the first block, but once others are answered well, and cool down when they are throttled.
     """
 
     def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
@@ -89,7 +89,7 @@ def _draw(state: SiteState, rng: Random, is_wanted: Callable[[Proxy], bool]) -> 
 
 
 def draw_awake(state: SiteState, now: float, rng: Random) -> Proxy | None:
-    """Any proxy that rests not and may carry a request more, whatever its sessions; those that failed lately last."""
+    """Any proxy that does not cool down and may carry one more request; those that failed lately last."""
     awake = [
         proxy for proxy in state.catalog if now >= state.cooldown_until(proxy.key) and not state.is_full(proxy.key)
     ]

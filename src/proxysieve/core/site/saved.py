@@ -98,5 +98,5 @@ def _value(state: SiteState, kind: str, key: str) -> msgspec.Struct | None:
         case _:
             record = state.exits.get(key)
             if record is not None and learner:
-                record = msgspec.structs.replace(record, used_at=learner.overuse.used_at(key) or record.used_at)
+                record = msgspec.structs.replace(record, used_at=learner.usage.used_at(key) or record.used_at)
             return record

@@ -5,8 +5,8 @@ others is for *conclusions*.
 
 * A session that nobody named is saved once it has worked. So a crash leaves no half-known sessions that would occupy
   proxies.
-* Sessions whose proxy left the list are kept and not used. Lists are edited by hand, and providers' lists come and go.
-  Only what is known of their exits is forgotten, after 30 days.
+* Sessions whose proxy left the list are kept and not used, as lists come and go. Only what is known of their exits is
+  forgotten, after 30 days.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import NamedTuple
 from proxysieve.core.learning.learner import Learner
 from proxysieve.core.model import Proxy, Reach
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.records import ExitRecord, SessionRecord
 
 # As long as an exit can be trusted to be the same: the classic's figure, which is that of Apify Proxy.
 SESSION_SECONDS = 24 * 3600.0
-# What nobody heard of for so long, at a proxy that is not in the list any more, is forgotten: it tells nothing by then.
+# Exits of proxies that left the list so long ago are forgotten: what is known of them tells nothing any more.
 ABSENT_SECONDS = 30 * 24 * 3600.0
 # How often it is looked for.
 LOOK_SECONDS = 24 * 3600.0
@@ -107,17 +107,17 @@ class SiteSessions:
         working: Those that work, and may be drawn.
         session_on: By proxy, the session that nobody named on a plain one.
         changed: Kind and key of the records that differ from what was saved last.
-        lore: What is learned of the site; None unless a policy asks for it.
+        learner: What is learned of the site; None unless the policy learns.
     """
 
-    def __init__(self, catalog: Catalog, elsewhere: Elsewhere | None) -> None:
+    def __init__(self, catalog: Catalog, other_sites: OtherSites | None) -> None:
         self.catalog = catalog
         self.sessions: dict[str, SessionRecord] = {}
         self.exits: dict[str, ExitRecord] = {}
         self.working = Working()
         self.session_on: dict[str, SessionRecord] = {}
         self.changed: set[tuple[str, str]] = set()
-        self.learner = Learner(catalog, self.exits, elsewhere, self.session_on) if elsewhere is not None else None
+        self.learner = Learner(catalog, self.exits, other_sites, self.session_on) if other_sites is not None else None
         # When the first of those that nobody named is too old, and its name; what has ended since counts no more.
         self._ends: list[tuple[float, str]] = []
         self._look_at = 0.0

@@ -1,22 +1,21 @@
-"""What is known of one site: the state that events change, and that policies rank.
+"""What is known of one site: events change it, and policies choose by it.
 
-The theory of operation:
+How it works:
 
 * A session is *open* from ``SessionOpened`` until it is blocked, throttled, failed by its proxy, unclear twice
   in a row, closed from outside, or too old. It *works* once the site has answered it well: that is the set
   that the classic algorithm stores and picks from.
-* Facts attach to exits and outlive sessions. A plain proxy is one exit and has at most one open session that
-  nobody named; at a gateway provider every session has an exit of its own, of which only sums remain.
-* A lease binds an answer to the moment of its question. Where the question was asked before the exit's last bad
+* What happened belongs to exits and outlives sessions. A plain proxy is one exit and has at most one open session that
+  nobody named. At a gateway every session has an exit of its own, of which only sums remain.
+* A lease binds an answer to the moment of its request. If the request went out before the exit's last bad
   answer, the answer is part of the same incident: it neither revives the exit nor is counted against it again.
-* For a policy that learns, *learner* is kept as well. Then a session that worked and is refused is only held, until it
-  is known whether it is to blame, and one that is throttled rests. Who was refused a page is blocked once others get
-  that page, and nobody is if it is refused to them alike (*control_group*). That is for *conclusions* to say; the books
-  of sessions and exits are the *site_sessions*'s.
-* A proxy that says something of itself, as that its login is wrong, *cools down* with all of its exits
-  (*proxy_cooldowns*), and its sessions with it: none of them is to blame.
-* Nothing is scheduled: a cool-down ends because ``now >= cooldown_until``, and whether nothing works is for *drought*
-  to say.
+* A policy that learns has a *learner*, too. Then a session that worked and is refused is only held, until it is known
+  whether it is to blame, and a throttled one cools down. An exit that was refused a page is blocked once others get the
+  page; if all are refused it alike, none is (*control_group*). *conclusions* decides that. *site_sessions* keeps the
+  sessions and exits.
+* If a proxy answers something itself, for example that its login is wrong, it *cools down* with all of its exits and
+  sessions (*proxy_cooldowns*): none of them is to blame.
+* Nothing is scheduled: a cool-down ends because ``now >= cooldown_until``. *drought* tells whether nothing works.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from proxysieve.core.events import Asked, Event, Leased, Reported, SessionClosed
 from proxysieve.core.evidence import DISPUTABLE, is_answer, is_weak
 from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome, Proxy, Verdict
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.proxies.other_sites import Elsewhere
+from proxysieve.core.proxies.other_sites import OtherSites
 from proxysieve.core.proxies.proxy_cooldowns import ProxyCooldowns
 from proxysieve.core.proxies.proxy_loads import Loads
 from proxysieve.core.records import ExitRecord, SessionRecord, SiteRecord
@@ -39,11 +38,11 @@ from proxysieve.core.site.drought import DROUGHT_SECONDS, Drought
 from proxysieve.core.site.rate_cap import RateCap
 from proxysieve.core.site.sessions import Flight, SiteSessions, age
 
-# A browser opens six connections to a host; what a site really bears is for a policy to learn.
+# A browser opens six connections to a host. A policy learns what a site really bears.
 MAX_IN_FLIGHT = 8
-# One unclear answer is an accident; a hung proxy gives nothing else, and each costs a time-out.
+# One unclear answer is an accident. A hung proxy gives nothing else, and each costs a time-out.
 UNCLEAR_IN_A_ROW = 2
-# How long a throttled session rests where the site does not say it: the usual window of a limit.
+# How long a throttled session cools down if the site does not say: the usual window of a limit.
 THROTTLED_SECONDS = 60.0
 
 
@@ -53,15 +52,15 @@ class SiteState:
     Attributes:
         sessions: The open ones, by name.
         exits: What happened, by exit.
-        flights: The requests that are out, by lease.
-        in_flight: How many are out, by session name.
+        flights: The requests under way, by lease.
+        in_flight: How many are under way, by session name.
         changed: Kind and key of the records that differ from what was saved last.
-        lore: What is learned of the site; None unless a policy asks for it.
-        waiting: How many requests wait for a session, the one included for which one is chosen.
-        avoided: The exits, by id, on which the request has failed for which one is chosen.
-        loads: How many requests each proxy carries, those of other sites included.
+        learner: What is learned of the site; None unless the policy learns.
+        waiting: How many requests wait for a session, with the one that is choosing.
+        avoided: The exits, by id, on which the choosing request has failed.
+        loads: How many requests each proxy carries, over all sites.
         drought: What failed since the site was last answered well.
-        proxy_rests: Which proxies rest as a whole.
+        proxy_cooldowns: Which proxies cool down as a whole.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class SiteState:
         catalog: Catalog,
         *,
         max_rate: float = 0.0,
-        elsewhere: Elsewhere | None = None,
+        other_sites: OtherSites | None = None,
         loads: Loads | None = None,
     ) -> None:
         self.catalog = catalog
@@ -79,7 +78,7 @@ class SiteState:
         self.site = SiteRecord()
         self.drought = Drought(catalog)
         self.proxy_cooldowns = ProxyCooldowns()
-        self._site_sessions = SiteSessions(catalog, elsewhere)
+        self._site_sessions = SiteSessions(catalog, other_sites)
         self.sessions, self.exits = self._site_sessions.sessions, self._site_sessions.exits
         self.working, self.changed = self._site_sessions.working, self._site_sessions.changed
         self.learner = self._site_sessions.learner
@@ -89,11 +88,11 @@ class SiteState:
         self.rate_cap = RateCap(max_rate)
 
     def is_open(self, session: SessionRecord, now: float) -> bool:
-        """Whether *session* may be used again at all: its exit is there, and can be trusted to be the same."""
+        """Whether *session* may be used again at all: its proxy is there, and its exit is still the same."""
         return self._site_sessions.is_open(session, now)
 
     def is_full(self, key: str) -> bool:
-        """Whether the proxy known by *key* carries all that it may: at all sites together, or by what it said here."""
+        """Whether the proxy known by *key* carries all that it may, over all sites or here."""
         if self.proxy_cooldowns.is_full(key):
             return True
         proxy = self.catalog.get(key) if self.catalog.limited_count else None
@@ -101,7 +100,7 @@ class SiteState:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether a proxy carries all that it may, so that others' answers will help."""
+        """Whether a proxy carries all that it may, so that others' answers help."""
         return self.catalog.limited_count > 0 and any(self.is_full(key) for key in self.loads)
 
     def is_ready(self, session: SessionRecord, now: float) -> bool:
@@ -116,26 +115,23 @@ class SiteState:
         )
 
     def cooldown_until(self, exit_id: str) -> float:
-        """Until when the exit rests, as the site asked, or with all of its proxy.
-
-        At a gateway provider the first is a matter of each name.
-        """
+        """Until when the exit cools down, by itself or with all of its proxy."""
         record = self.exits.get(exit_id)
         of_proxy = self.proxy_cooldowns.until(exit_id.partition("/")[0])
         return max(record.cooldown_until, of_proxy) if record else of_proxy
 
     def why_proxy_cools_down(self, key: str, now: float) -> str:
-        """What the proxy known by *key* said, by which it rests as a whole at *now*; empty if it does not."""
+        """Why the proxy known by *key* cools down as a whole at *now*; empty if it does not."""
         record = self.exits.get(key)
         return record.why if record and now < self.proxy_cooldowns.until(key) else ""
 
     @property
     def is_dry(self) -> bool:
-        """Whether the site is in a drought: nothing works, and as good as everything has been tried."""
+        """Whether the site is in a drought: nothing works, and nearly everything was tried."""
         return not self.working and self.drought.is_everywhere
 
     def has_failed(self, proxy: Proxy, now: float) -> bool:
-        """Whether *proxy* failed lately, and no good answer came since; a provider has other names to try."""
+        """Whether *proxy* failed lately, and no good answer came since; a gateway has other names to try."""
         has_failed = not proxy.is_gateway and self.drought.has_failed(proxy, self.exits.get(proxy.key))
         return has_failed and self.drought.is_news(proxy.cost, now)
 
@@ -152,7 +148,7 @@ class SiteState:
         return session if session and self.is_open(session, now) else None
 
     def may_be_drawn(self, proxy: Proxy, now: float) -> bool:
-        """Whether a new session may be wanted on *proxy* at *now*; one that it carries already must work for that."""
+        """Whether a new session may be opened on *proxy*, or the working one that it carries used again."""
         if now < self.cooldown_until(proxy.key) or self.is_full(proxy.key) or proxy.key in self.avoided:
             return False
         session = self.session_on(proxy, now)
@@ -179,21 +175,21 @@ class SiteState:
                 assert_never(event)
 
     def restore(self, sessions: Iterable[SessionRecord]) -> None:
-        """Take saved sessions back."""
+        """Restore saved sessions."""
         for session in sorted(sessions, key=age):
             self._site_sessions.admit(session)
-        # A name at a provider without a session had not worked yet when the process died.
+        # A session name without a session had not worked yet when the process died.
         current = {session.exit_id for session in self.sessions.values()}
         for exit_id in [known for known in self.exits if "/" in known and known not in current]:
             self._site_sessions.sum_up(exit_id)
         self.drought.restore(self.exits, self.site.failing)
         self._recall_proxies(self.exits)
         self.site.failing = {}
-        # If the clock was wrong in an earlier run, the cap would hold this one for ever.
+        # A wrong clock in an earlier run would make the rate cap hold this one for ever.
         self.site.next_at = 0.0
 
     def _recall_proxies(self, exit_ids: Iterable[str]) -> None:
-        """Take back what the records of these exits tell of their proxies."""
+        """Restore what the records of these exits tell of their proxies."""
         for exit_id in exit_ids:
             key, record = exit_id.partition("/")[0], self.exits.get(exit_id)
             proxy = self.catalog.get(key)
@@ -202,11 +198,11 @@ class SiteState:
             if record.is_answered:
                 self.proxy_cooldowns.recall(key)
             if proxy.is_gateway and key == exit_id and record.cooldown_until:
-                # Beside the sums of its names, a rest is one that it asked for itself.
+                # The record of a gateway has a cool-down only if the gateway asked for it itself.
                 self.proxy_cooldowns.ask(key, record.cooldown_until)
 
     def part(self, proxies: Mapping[str, Proxy]) -> None:
-        """*proxies*, by their keys, have left: their sessions have no turns until they come back."""
+        """*proxies*, by their keys, have left: their sessions are not used until they come back."""
         for session in self.sessions.values():
             if session.proxy_key in proxies:
                 self._site_sessions.take_off_work(session)
@@ -216,7 +212,7 @@ class SiteState:
         self.drought.part(proxies)
 
     def welcome(self, proxies: Mapping[str, Proxy], *, are_new: bool) -> None:
-        """*proxies*, by their keys, have come, or come back; or they have other options, if not *are_new*."""
+        """*proxies*, by their keys, have come, or come back; if not *are_new*, they have other options."""
         self.proxy_cooldowns.forget(proxies)
         self._recall_proxies(proxies)
         if self.learner:
@@ -225,7 +221,7 @@ class SiteState:
             if session.proxy_key not in proxies or session.is_named:
                 continue
             if proxies[session.proxy_key].ttl_seconds or proxies[session.proxy_key].idle_seconds:
-                # It may end before what was noted.
+                # It may end earlier than noted.
                 self._site_sessions.note_end(session)
             self._site_sessions.take_off_work(session)
             if not (self.learner and self.learner.held_sessions.is_held(session.name)):
@@ -318,14 +314,14 @@ class SiteState:
         return closed
 
     def _presume(self, event: Reported) -> Reported:
-        """*event*, with a block for a doubt where nobody would ever tell."""
+        """*event*, as a block if an unclear answer would never be settled."""
         if self.learner or event.verdict is None or not is_weak(event.verdict):
             return event
         presumed = msgspec.structs.replace(event.verdict, outcome=Outcome.BLOCKED)
         return msgspec.structs.replace(event, verdict=presumed)
 
     def _close_untried(self, session: SessionRecord) -> list[str]:
-        # A session that was never answered well is not stored, and left open it would keep its proxy from others.
+        # A session that never worked is not stored. If it stayed open, it would occupy its proxy.
         return [] if session.has_worked or session.is_named else self._site_sessions.close(session)
 
     def _land(self, session: SessionRecord) -> None:
@@ -366,7 +362,7 @@ class SiteState:
             self.drought.note_passed(proxy)
 
     def _hear_of_proxy(self, flight: Flight, at: float, verdict: Verdict) -> list[str]:
-        """A proxy refused whoever comes: all of it rests, and of the session that was told so nothing is learned."""
+        """A proxy refused whoever comes: all of it cools down, and its session learns nothing from that."""
         session, record, key = flight.session, flight.exit, flight.session.proxy_key
         whole = self.exits.setdefault(key, ExitRecord())
         if flight.at >= whole.failed_at:
@@ -390,7 +386,7 @@ class SiteState:
         if at - site.last_bad_at >= DROUGHT_SECONDS:
             drought.probe_count = 0
         elif self.is_dry:
-            # Only what was asked since the last failure is a probe; what was out before belongs to the drought.
+            # Only a request since the last failure is a probe; earlier ones belong to the drought.
             drought.probe_count += flight.at >= site.last_bad_at
         drought.note_bad(self.catalog.get(flight.session.proxy_key), verdict, at)
         site.last_bad_at = at
@@ -408,7 +404,7 @@ class SiteState:
         session, conclusions = flight.session, self._conclusions
         if self.sessions.get(session.name) is not session:
             return []
-        # What was refused before, to it or to others that work, is no news of the session.
+        # If it, or other working sessions, were refused this before, it tells nothing of the session.
         session.unclear_count += not conclusions or conclusions.is_news(event.page_number, verdict)
         if session.has_worked or session.is_named:
             self.changed.add(("session", session.name))
@@ -428,7 +424,7 @@ class SiteState:
         return not (session.is_named and outcome is Outcome.THROTTLED)
 
     def _end(self, session: SessionRecord, verdict: Verdict) -> list[str]:
-        # A name that never worked from its exit has lost nothing by it: it is opened anew, on another.
+        # A named session that never worked from its exit loses nothing: it is opened again on another.
         if not (session.is_named and session.has_worked):
             return self._site_sessions.close(session)
         session.lost = f"{verdict.outcome}: {verdict.why}"

@@ -25,12 +25,12 @@ def limit_uses(learner: Learner, exit_id: str, proxy: Proxy | None, now: float) 
     """How much of each limit is used up, and when there is room for one more."""
     network = proxy.network if proxy else ""
     for scope, pace, subject, uses in (
-        ("exit", learner.overuse.exit_limits, exit_id, learner.overuse.exits.get(exit_id)),
+        ("exit", learner.usage.exit_limits, exit_id, learner.usage.exits.get(exit_id)),
         (
             "network",
-            learner.overuse.network_limits,
+            learner.usage.network_limits,
             network,
-            learner.overuse.networks.get(network) if network else None,
+            learner.usage.networks.get(network) if network else None,
         ),
     ):
         for limit in pace.limits if subject else ():
@@ -50,7 +50,7 @@ def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[t
     learner, record = learner_of(engine), engine.state.exits.get(exit_id)
     proxys = engine.state.why_proxy_cools_down(proxy.key, now)
     if proxys:
-        yield engine.state.cooldown_until(exit_id), f"its proxy rests: {proxys}"
+        yield engine.state.cooldown_until(exit_id), f"its proxy cools down: {proxys}"
     elif record is not None:
         said = "it was throttled" if record.last is Outcome.THROTTLED else "the site asked to leave it alone"
         yield record.cooldown_until, said
@@ -61,12 +61,12 @@ def _holds(engine: Engine, exit_id: str, proxy: Proxy, now: float) -> Iterator[t
 
 def _holds_back(engine: Engine, exit_id: str, proxy: Proxy) -> Iterator[tuple[float, str]]:
     """The same of what holds only those who do not go ahead of the others."""
-    overuse = learner_of(engine).overuse
-    uses, of_network = overuse.exits.get(exit_id), overuse.networks.get(proxy.network) if proxy.network else None
+    usage = learner_of(engine).usage
+    uses, of_network = usage.exits.get(exit_id), usage.networks.get(proxy.network) if proxy.network else None
     if uses is not None:
-        yield overuse.exit_limits.frontier_at(uses), f"it {HELD_BACK}"
+        yield usage.exit_limits.frontier_at(uses), f"it {HELD_BACK}"
     if of_network is not None:
-        yield overuse.network_limits.frontier_at(of_network), f"its network {HELD_BACK}"
+        yield usage.network_limits.frontier_at(of_network), f"its network {HELD_BACK}"
 
 
 def session_permission(engine: Engine, session: SessionRecord, now: float, rng: Random) -> Permission:

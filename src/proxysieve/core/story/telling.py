@@ -89,9 +89,9 @@ def tell_site(engine: Engine, now: float, rng: Random) -> SiteStory:
         network_count=len(networks),
         best_networks=networks[:NETWORK_COUNT],
         worst_networks=networks[NETWORK_COUNT:][: -NETWORK_COUNT - 1 : -1],
-        in_flight_count=min(learner.overuse.depth.proven, MAX_IN_FLIGHT),
-        exits=_pace(engine, learner.overuse.exit_limits, "exit"),
-        networks=_pace(engine, learner.overuse.network_limits, "network"),
+        in_flight_count=min(learner.usage.depth.proven, MAX_IN_FLIGHT),
+        exits=_pace(engine, learner.usage.exit_limits, "exit"),
+        networks=_pace(engine, learner.usage.network_limits, "network"),
         recoveries=[
             RecoveryStory(
                 history=name,
@@ -169,7 +169,7 @@ def _is_at(proxy: Proxy, address: str) -> bool:
 
 def _last_used_at(engine: Engine, learner: Learner) -> float | None:
     site = engine.state.site
-    used_at = [uses.nth_last(1) for uses in learner.overuse.exits.values() if uses.count]
+    used_at = [uses.nth_last(1) for uses in learner.usage.exits.values() if uses.count]
     return max([site.last_ok_at, site.last_bad_at, *used_at]) or None
 
 
@@ -261,7 +261,7 @@ def _exit(engine: Engine, exit_id: str, known: Iterable[SessionRecord], now: flo
     state, learner = engine.state, learner_of(engine)
     key, _, session_name = exit_id.partition("/")
     proxy, record = state.catalog.get(key), state.exits.get(exit_id) or ExitRecord()
-    uses = learner.overuse.exits.get(exit_id)
+    uses = learner.usage.exits.get(exit_id)
     sessions = [one for one in known if one.proxy_key == key and session_name in {"", one.exit_name}]
     standing = _standing(record, sessions, proxy, now, is_sum=proxy is not None and exit_id == key)
     chance = _chance(learner, proxy, standing, now)

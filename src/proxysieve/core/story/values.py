@@ -81,7 +81,7 @@ class RecoveryStory(msgspec.Struct, frozen=True, kw_only=True):
     """How likely a blocked exit is to work again.
 
     Attributes:
-        history: What it was before: ``worked``, ``never worked`` or ``dead``; ``challenged`` where the visitor was
+        history: What it was before: ``worked``, ``never worked`` or ``dead``; ``challenged`` where the session was
             refused and not its exit, ``barred`` where all of its network or country is.
         chances: After each of the ``after_seconds`` of the story.
         recheck_count: How many were tried again; old ones weigh less, so that it may be a fraction.
@@ -147,7 +147,7 @@ class SiteStory(msgspec.Struct, frozen=True, kw_only=True):
         unlisted_count: Exits that are known but whose proxy is not in the list.
         in_flight_count: So many requests of one exit may be out at once.
         alarm_at: Since when everything fails; None while it does not.
-        contrasts: What signs meant here, the most frequent first.
+        signs: What signs meant here, the most frequent first.
     """
 
     site: str

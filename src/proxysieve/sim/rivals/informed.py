@@ -212,12 +212,12 @@ class Informed(Remembering):
     """Sees the world's limits and quotas, and nothing else."""
 
     def __init__(self, world: World, rng: Random) -> None:
-        self._site_queues = [SiteExits(world, site, rng) for site in world.sites]
+        self._sites = [SiteExits(world, site, rng) for site in world.sites]
         self._asked: dict[int, tuple[Known, float]] = {}
         self._ticket = 0
 
     def start(self, site: int, now: float) -> Go | Later:
-        taken = self._site_queues[site].take(now)
+        taken = self._sites[site].take(now)
         if isinstance(taken, Later):
             return taken
         self._ticket += 1
@@ -226,4 +226,4 @@ class Informed(Remembering):
 
     def finish(self, site: int, ticket: int, answer: SimAnswer, now: float) -> None:
         known, asked_at = self._asked.pop(ticket)
-        self._site_queues[site].learn(known, answer, asked_at, now)
+        self._sites[site].learn(known, answer, asked_at, now)
