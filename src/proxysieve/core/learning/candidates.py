@@ -71,7 +71,7 @@ class Candidates:
     Args:
         catalog: All proxies.
         exits: What happened to the exits that were used.
-        elsewhere: What other sites tell of the proxies.
+        other_sites: What other sites tell of the proxies.
         carrying: The keys of the plain proxies that carry a session.
 
     Attributes:

@@ -51,7 +51,7 @@ class Engine:
         policy: How to rank what is known.
         max_rate: Requests a second over all sessions; 0 for no cap.
         fingerprints: Those that sessions may have.
-        elsewhere: What other sites say of exits; shared with them.
+        other_sites: What other sites say of exits; shared with them.
         loads: How many requests proxies carry; shared with them, too.
         records: What a store kept of the site.
         now: When they are read, in Unix seconds: what lies ahead of it is brought back.
