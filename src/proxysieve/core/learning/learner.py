@@ -57,7 +57,7 @@ class Learner:
     """What is learned of one site.
 
     Attributes:
-        overuse: How much its exits may be used.
+        usage: How much its exits may be used.
         candidates: Where the next working session may come from.
         rotation: The working sessions, by their cost.
         held_sessions: The sessions that may be blocked.
