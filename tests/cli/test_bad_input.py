@@ -105,7 +105,7 @@ WRONG = {
     "urls-are-a-pdf": urls(b"%PDF-1.7\n", "it is a PDF"),
     "urls-are-a-table": urls("url,title\nhttp://shop.example/1,topsecret", "this is a table"),
     "urls-have-commas": urls("http://shop.example/1,\nhttp://shop.example/2,", "every line ends with a comma"),
-    "urls-in-utf-16-unmarked": urls("http://a.example/".encode("utf-16-le"), "text in UTF-16 without the mark"),
+    "urls-in-utf-16-unmarked": urls("http://a.example/".encode("utf-16-le"), "text in UTF-16 without a byte order mark"),
     "url-and-another": urls(
         "http://shop.example/1 http://shop.example/topsecret", "something follows it after a blank"
     ),
@@ -164,7 +164,7 @@ WRONG = {
     "config-out-of-range": config("[fetch]\nattempts = 0", "0 is not in the range"),
     # Outputs.
     "output-of-no-kind": Wrong(FETCH.replace("pages.jsonl", "pages.csv"), "pages.csv"),
-    "output-of-somebody": Wrong(FETCH, "no journal beside it", {"pages.jsonl": "mine\n"}),
+    "output-of-somebody": Wrong(FETCH, "no journal of a job beside it", {"pages.jsonl": "mine\n"}),
     "output-with-a-strange-journal": Wrong(FETCH, "is not a journal of proxysieve", {"pages.jsonl.journal": "mine\n"}),
     "output-with-a-newer-journal": journal('["proxysieve journal",3]\n', "was written by a newer proxysieve: upgrade"),
     "output-with-a-damaged-journal": journal(f"{LINE[:9]}\n{LINE}", "pages.jsonl.journal, line 2 is damaged: it is no"),

@@ -114,7 +114,7 @@ def test_a_person_reads_where_the_failed_are(tmp_path: Path, out: str, failed: s
 
         assert status == 1
         assert "1 wasted, and no page" in told
-        assert f"1 in {failed}, and why; --retry-failed" in told
+        assert f"1 in {failed}, with the reasons; --retry-failed" in told
 
 
 def test_a_search_that_finds_no_more_is_hinted_at(tmp_path: Path, bed: Bed) -> None:
@@ -229,9 +229,9 @@ GOOD_URL = "https://shop.example/"
 @pytest.mark.parametrize(
     ("urls", "proxies", "options", "says"),
     [
-        pytest.param([], [GOOD_PROXY], [], "urls.txt has no URLs in it", id="no urls"),
+        pytest.param([], [GOOD_PROXY], [], "urls.txt has no URLs", id="no urls"),
         pytest.param(["shop.example"], [GOOD_PROXY], [], "urls.txt, line 1: not a URL", id="no scheme"),
-        pytest.param([GOOD_URL], [], [], "proxies.txt has no proxies in it", id="no proxies"),
+        pytest.param([GOOD_URL], [], [], "proxies.txt has no proxies", id="no proxies"),
         pytest.param([GOOD_URL], ["user:topsecret@host"], [], "proxies.txt, line 1: not a proxy", id="no port"),
         pytest.param([GOOD_URL], ["ftp://a:topsecret@b:1"], [], "the scheme ftp is not supported", id="scheme"),
         pytest.param([GOOD_URL], [GOOD_PROXY], ["--out", "pages.csv"], "in .jsonl, .jsonl.gz or .warc.gz", id="format"),

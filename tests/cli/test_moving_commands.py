@@ -203,9 +203,9 @@ class TestImport:
         ("content", "arguments", "says"),
         [
             pytest.param(b"no json", [], "it is no JSON", id="json"),
-            pytest.param(b"{}", [], "it has no sessions in it", id="form"),
+            pytest.param(b"{}", [], "it has no sessions", id="form"),
             pytest.param(encoded(classic("a")), [], "name it with --site", id="site"),
-            pytest.param(encoded(classic("two words")), ["--site", SITE], "cannot be the name", id="name"),
+            pytest.param(encoded(classic("two words")), ["--site", SITE], "cannot be a session's name", id="name"),
             pytest.param(b'{"format": "proxysieve sessions", "version": 9}', [], "upgrade", id="newer"),
         ],
     )

@@ -199,7 +199,7 @@ def test_an_output_of_something_else_is_refused_and_kept(tmp_path: Path) -> None
     path = tmp_path / "pages.jsonl"
     path.write_text("precious\n")
 
-    with pytest.raises(ConfigError, match="no journal beside it"):
+    with pytest.raises(ConfigError, match="no journal of a job beside it"):
         Output(path)
 
     assert path.read_text() == "precious\n"

@@ -80,7 +80,7 @@ def test_somebody_elses_file_is_refused_and_kept(tmp_path: Path, taken: str) -> 
     """Also where it has the name of the file for what failed."""
     (tmp_path / taken).write_text("precious\n")
 
-    with pytest.raises(ConfigError, match=f"{taken} is there already, and no journal beside it"):
+    with pytest.raises(ConfigError, match=f"{taken} is there already, and has no journal of a job beside it"):
         Output(tmp_path / "pages.warc.gz")
 
     assert contents(tmp_path) == {str(tmp_path / taken): b"precious\n"}
@@ -94,7 +94,7 @@ def test_somebody_elses_directory_is_refused_and_kept(tmp_path: Path, name: str)
     path.write_text("precious\n")
     (tmp_path / "pages" / "journal").touch()
 
-    with pytest.raises(ConfigError, match=f"{name.partition('/')[0]} is there already, and no journal beside it"):
+    with pytest.raises(ConfigError, match=f"{name.partition('/')[0]} is there already, and has no journal of a job beside it"):
         Output(f"{tmp_path}/pages/")
 
     assert path.read_text() == "precious\n"

@@ -125,7 +125,7 @@ class TestWhatAKillLeaves:
             await write(out, WANTED)
 
             assert path.read_bytes() == whole
-            assert f"{path}: {size:,} bytes behind the last record" in caplog.text
+            assert f"{path}: {size:,} bytes after the last record" in caplog.text
             assert "were cut off, as a killed run leaves them" in caplog.text
         assert asides(tmp_path) == []
 
@@ -170,7 +170,7 @@ class TestWhatAKillLeaves:
 
         await write(out, WANTED)
 
-        assert "pages: 11 bytes of pages without a record were removed" in caplog.text
+        assert "pages: removed 11 bytes of pages without a record" in caplog.text
         assert snapshot(waiting) == {"99999-mine.html": NOTES}
 
     @ALL
@@ -229,7 +229,7 @@ class TestWhatSomebodyPutThere:
         assert path.read_bytes().startswith(whole)
         check_whole(out, WANTED)
         assert asides(tmp_path) == [tail]
-        assert f"{path}: {len(tail):,} bytes behind the last record" in caplog.text
+        assert f"{path}: {len(tail):,} bytes after the last record" in caplog.text
         assert f"they were moved to {path}.aside-1" in caplog.text
 
     @pytest.mark.parametrize("name", ["pages.jsonl", "pages/"])
@@ -351,7 +351,7 @@ class TestWhatCounts:
         for size in range(len(HEADER)):
             layout.journal.write_bytes(HEADER[:size])
             before = snapshot(tmp_path)
-            with pytest.raises(ConfigError, match="no journal beside it"):
+            with pytest.raises(ConfigError, match="no journal of a job beside it"):
                 Output(out)
             assert snapshot(tmp_path) == before
 

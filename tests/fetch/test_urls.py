@@ -53,8 +53,8 @@ def test_a_line_that_is_no_url_is_named_and_the_others_go_on() -> None:
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        pytest.param([], "urls.txt has no URLs in it", id="nothing"),
-        pytest.param(["# only", "", "# comments"], "urls.txt has no URLs in it", id="comments"),
+        pytest.param([], "urls.txt has no URLs", id="nothing"),
+        pytest.param(["# only", "", "# comments"], "urls.txt has no URLs", id="comments"),
         pytest.param(["not a url"], "urls.txt, line 1: not a URL", id="garbage"),
         pytest.param(["http://[::1"], "urls.txt, line 1: not a URL", id="half an address"),
     ],
@@ -83,7 +83,7 @@ def test_files_without_a_single_url_are_an_error(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text("# none\n")
 
-    with pytest.raises(ConfigError, match=r"a.txt and .*b.txt has no URLs in it"):
+    with pytest.raises(ConfigError, match=r"a.txt and .*b.txt has no URLs"):
         read_url_files([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")])
 
 
@@ -167,11 +167,11 @@ UNSEEN = {
         pytest.param(f"{GOOD} title # comment", "something follows it after a blank", id="title-and-comment"),
         pytest.param(f"{GOOD},https://shop.example/2", "another URL follows it", id="comma"),
         pytest.param(f"{GOOD};HTTPS://shop.example/2", "another URL follows it", id="semicolon"),
-        pytest.param(f'{GOOD},"Some"', "a quotation mark is in it", id="quoted-column"),
+        pytest.param(f'{GOOD},"Some"', "it has a quotation mark", id="quoted-column"),
         pytest.param(f'"{GOOD}"', "expected http", id="quoted"),
         pytest.param(f"'{GOOD}',", "expected http", id="list-of-python"),
         pytest.param(f"<{GOOD}>", "expected http", id="angle-brackets"),
-        pytest.param(f"{GOOD}>", "a > is in it", id="half-a-bracket"),
+        pytest.param(f"{GOOD}>", "it has a >", id="half-a-bracket"),
         pytest.param(f"[title]({GOOD})", "expected http", id="markdown"),
         pytest.param(f"- {GOOD}", "expected http", id="bullet"),
         pytest.param(f"1. {GOOD}", "expected http", id="numbered"),
@@ -181,7 +181,7 @@ UNSEEN = {
         pytest.param("http://[1]/", "its host", id="ipv6"),
         pytest.param(f"http://ann%0a:{SECRET}@shop.example/", "its user or password cannot be sent", id="login"),
         *(
-            pytest.param(line.format(letter), f"nobody sees ({name})", id=f"{name}-{place}")
+            pytest.param(line.format(letter), f"invisible letter ({name})", id=f"{name}-{place}")
             for name, letter in UNSEEN.items()
             for place, line in enumerate((f"{GOOD}{{}}2", f"{GOOD}{{}}", "https://shop{}.example/"))
         ),

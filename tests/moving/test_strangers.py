@@ -311,7 +311,7 @@ class TestSizes:
         """In every form."""
         monkeypatch.setattr(values, "MOST_SESSIONS", 2)
 
-        with pytest.raises(ConfigError, match="3 sessions: import 2 at once"):
+        with pytest.raises(ConfigError, match="3 sessions: import at most 2 at once"):
             read_sessions(encoded(make()), NOW)
 
     @pytest.mark.parametrize("content", [b"[" + b"[]," * 200, b'{"a":' + b"{}" * 200, b"[" + b"1," * 200])

@@ -205,7 +205,7 @@ def test_a_start_that_fails_leaves_no_thread(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="policy"):
         pool_of(1, policy="best")
-    with pytest.raises(ConfigError, match="no proxies in it"), SyncSessionPool([], store="memory:"):
+    with pytest.raises(ConfigError, match="has no proxies"), SyncSessionPool([], store="memory:"):
         pytest.fail("it cannot be opened")
     with pytest.raises(StoreError), pool_of(1, store=tmp_path / "store"):
         pytest.fail("it cannot be opened")

@@ -193,7 +193,7 @@ def test_types_that_nobody_speaks_are_counted(text: str) -> None:
 
     counted = "2 of type ss, 1 of type vmess, 1 of type socks4, 1 of type unknown"
     assert [proxy.password for proxy in found.proxies.values()] == ["topsecret"]
-    assert found.problems == [f"list: left out are {counted}: http, https, socks5, socks5h are supported"]
+    assert found.problems == [f"list: left out: {counted}; supported are http, https, socks5, socks5h"]
 
 
 FLAGGED = [

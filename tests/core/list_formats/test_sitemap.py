@@ -91,9 +91,9 @@ OUTSIDE = "<!DOCTYPE a [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><urlset><url><l
     [
         pytest.param(BOMB, "with a document type", id="bomb"),
         pytest.param(OUTSIDE, "with a document type", id="outside"),
-        pytest.param("<a>" * (MOST_LEVELS + 1), "nests deeper", id="deep"),
-        pytest.param("<config/>", "is XML and no sitemap: expected <urlset>", id="other"),
-        pytest.param("<urls", "is XML and no sitemap", id="cut-at-once"),
+        pytest.param("<a>" * (MOST_LEVELS + 1), "nested deeper", id="deep"),
+        pytest.param("<config/>", "is XML but no sitemap: expected <urlset>", id="other"),
+        pytest.param("<urls", "is XML but no sitemap", id="cut-at-once"),
     ],
 )
 def test_other_xml_is_refused(text: str, says: str) -> None:
