@@ -203,7 +203,7 @@ def test_ctrl_c_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
         assert process.returncode == 130
         assert time.monotonic() - started < 5
         assert "Traceback" not in err
-        assert "the same command goes on" in out
+        assert "the same command continues from here" in out
         assert len(shell.pages()) == len({page["url"] for page in shell.pages()}) > 0
 
 

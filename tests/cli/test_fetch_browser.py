@@ -108,7 +108,7 @@ def test_an_interrupted_job_goes_on(tmp_path: Path) -> None:
         pytest.param(("--browser", "--browser-path", "/bin/false"), "/bin/false does not start", id="no browser"),
         pytest.param(("--browser", "--timezone", "Mars/Olympus"), "such as Europe/Berlin", id="no time zone"),
         pytest.param(("--browser", "--locale", "?"), "expected a language", id="no language"),
-        pytest.param(("--browser", "--screenshot", "urls.txt/x"), "no directory", id="no directory"),
+        pytest.param(("--browser", "--screenshot", "urls.txt/x"), "cannot be made", id="no directory"),
     ],
 )
 def test_wrong_input_is_told_in_a_sentence(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
