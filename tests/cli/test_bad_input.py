@@ -77,7 +77,7 @@ WRONG = {
     "proxies-are-excel": proxies(b"PK\x03\x04 xl/workbook.xml", "it is an Excel file: save it as CSV"),
     "proxies-are-half-a-gzip": proxies(gzip.compress(b"10.0.0.1:80\n")[:-3], "its compression breaks off"),
     "proxies-of-other-types": proxies(
-        "proxies:\n- {type: ss, server: 10.0.0.1, port: 1, password: topsecret}\n", "left out are 1 of type ss"
+        "proxies:\n- {type: ss, server: 10.0.0.1, port: 1, password: topsecret}\n", "left out: 1 of type ss"
     ),
     "proxy-with-a-control": proxies("http://ann%0a:topsecret@a.example:80", "a control or invisible character is in"),
     "proxies-are-html": proxies("<html><body>Login</body></html>", "cannot be read: this is an HTML page"),
@@ -105,7 +105,7 @@ WRONG = {
     "urls-are-a-pdf": urls(b"%PDF-1.7\n", "it is a PDF"),
     "urls-are-a-table": urls("url,title\nhttp://shop.example/1,topsecret", "this is a table"),
     "urls-have-commas": urls("http://shop.example/1,\nhttp://shop.example/2,", "every line ends with a comma"),
-    "urls-in-utf-16-unmarked": urls("http://a.example/".encode("utf-16-le"), "text in UTF-16 without a byte order mark"),
+    "urls-in-utf-16-unmarked": urls("http://a.example/".encode("utf-16-le"), "UTF-16 without a byte order mark"),
     "url-and-another": urls(
         "http://shop.example/1 http://shop.example/topsecret", "something follows it after a blank"
     ),

@@ -94,7 +94,7 @@ def test_somebody_elses_directory_is_refused_and_kept(tmp_path: Path, name: str)
     path.write_text("precious\n")
     (tmp_path / "pages" / "journal").touch()
 
-    with pytest.raises(ConfigError, match=f"{name.partition('/')[0]} is there already, and has no journal of a job beside it"):
+    with pytest.raises(ConfigError, match=f"{name.partition('/')[0]} is there already, and has no journal of a job"):
         Output(f"{tmp_path}/pages/")
 
     assert path.read_text() == "precious\n"
