@@ -7,7 +7,8 @@ against the version before it:
     PYTHONPATH=OLD/src .venv/bin/python benchmarks/decisions.py > before.txt
     diff before.txt after.txt
 
-The same seed draws the world and the chance of the policy. All is played in virtual time.
+The same seed draws the world and the chance of the policy. All is played in virtual time. Versions before the order of
+saved records was fixed also need PYTHONHASHSEED=0, for the worlds with several runs.
 """
 
 from __future__ import annotations
