@@ -118,9 +118,7 @@ async def test_a_named_one_of_another_kind_says_so(tmp_path: Path) -> None:
     async with pool_of(3, client, store=tmp_path) as pool:
         pool.use_fingerprints([NEW])
         named = pool.session("me", site=SITE)
-        with pytest.raises(
-            NoSessionAvailable, match=r"is a visitor by .*, and this pool's are by another browser.*renew"
-        ):
+        with pytest.raises(NoSessionAvailable, match=r"its browser is .*, and this pool has another browser.*renew"):
             await named.get(URL)
         await named.renew()
         await named.get(URL)
@@ -187,7 +185,7 @@ async def test_sessions_that_no_version_is_shown_of_end_and_their_exits_stay(
     kept_before = await kept_at(tmp_path)
 
     async with pool_of(3, Seen(), store=tmp_path) as pool:
-        with pytest.raises(NoSessionAvailable, match="is a visitor by chrome999, and this pool's are by another"):
+        with pytest.raises(NoSessionAvailable, match="its browser is chrome999, and this pool has another"):
             await pool.session("me", site=SITE).get(URL)
     kept = await kept_at(tmp_path)
 
