@@ -1,4 +1,4 @@
-"""What the engine answers when a session is asked for."""
+"""What the engine answers when a session is asked for. ``engine.py`` makes the answers; policies rank."""
 
 from __future__ import annotations
 
