@@ -31,6 +31,8 @@ from proxysieve import (
 from proxysieve.clients.curl import CurlClient
 from proxysieve.clients.protocol import Client
 from proxysieve.clock import VirtualClock
+from proxysieve.core.fingerprints.available import FINGERPRINTS
+from proxysieve.core.fingerprints.fingerprint import Fingerprint
 from proxysieve.core.policies.adaptive import Adaptive
 from proxysieve.core.policies.classic import Classic
 from proxysieve.core.policies.round_robin import RoundRobin
@@ -160,9 +162,11 @@ async def test_a_page_tells_how_it_was_had() -> None:
         assert [(tried.session, tried.verdict) for tried in page.tries] == [(page.session, Outcome.OK)]
 
 
-async def test_a_page_knows_by_which_headers_its_session_was_seen() -> None:
-    """Those of its identity, as the caller changed them and the site saw them; what else was sent may be secret."""
+@pytest.mark.parametrize("fingerprint", FINGERPRINTS, ids=lambda one: one.browser)
+async def test_a_page_knows_by_which_headers_its_session_was_seen(fingerprint: Fingerprint) -> None:
+    """Those of its fingerprint, as the caller changed them and the site saw them; what else was sent may be secret."""
     async with Testbed(World(proxies=2)) as bed, SessionPool(bed.proxy_lines, store="memory:", max_rate=0) as pool:
+        pool.use_fingerprints([fingerprint])
         page = await pool.get(f"{bed.site_url}/echo", headers={"accept-language": "fr", "Authorization": "secret"})
 
         shown = {name.lower(): value for name, value in page.request_headers}

@@ -53,6 +53,9 @@ def headers_over(fingerprint: Fingerprint, channel: Channel) -> Mapping[str, str
     https://wicg.github.io/client-hints-infrastructure/, 4), and bodies are packed as ever.
     """
     headers = {**fingerprint.headers, "Accept-Encoding": ACCEPT_ENCODING}
+    if channel is not Channel.TLS and fingerprint.family == "safari":
+        # libcurl leaves it out of a Safari's HTTP/1.1.
+        headers.pop("Priority", None)
     if channel is Channel.TLS:
         headers |= OF_TLS.get(fingerprint.family, {})
     elif channel is Channel.CLEAR:
