@@ -54,11 +54,9 @@ class Frontier:
 
     Attributes:
         proven: The count that three successes reached.
-        near: Nine tenths of that.
-        near_count: Successes near it since it moved.
     """
 
-    __slots__ = ("_best", "near", "near_count", "proven")
+    __slots__ = ("_best", "proven")
 
     def __init__(self, proven: int = FLOOR) -> None:
         self.reset(proven)
@@ -66,11 +64,7 @@ class Frontier:
     def reset(self, proven: int = FLOOR) -> None:
         """Forget all but *proven*."""
         self._best = [proven] * PROOFS
-        self._put(proven)
-
-    def _put(self, proven: int) -> None:
-        self.proven, self.near = proven, max(1, proven * 9 // 10)
-        self.near_count = 0
+        self.proven = proven
 
     def prove(self, count: int) -> bool:
         """A success at *count*; whether the frontier moved."""
@@ -78,10 +72,8 @@ class Frontier:
             return False
         self._best[0] = count
         self._best.sort()
-        if self._best[0] == self.proven:
-            return False
-        self._put(self._best[0])
-        return True
+        has_moved, self.proven = self._best[0] != self.proven, self._best[0]
+        return has_moved
 
 
 class Proof(NamedTuple):
@@ -170,10 +162,8 @@ class UsageLimits:
         for window, frontier in zip(WINDOWS, self.frontiers, strict=True):
             since = max(asked_at - window, self.began_at)
             # Looking at single uses is cheaper than counting, and most of the time it is enough.
-            if uses.nth_last(frontier.near + later) > since:
-                frontier.near_count += 1
-                if uses.nth_last(frontier.proven + 1 + later) > since:
-                    has_moved |= frontier.prove(uses.after(since) - later)
+            if uses.nth_last(frontier.proven + 1 + later) > since:
+                has_moved |= frontier.prove(uses.after(since) - later)
         if has_moved:
             self._grant()
 
@@ -302,11 +292,7 @@ class UsageLimits:
     def _window(self, counts: Counts) -> int | None:
         """The window that explains a block: never before were there so many uses in it, and that was just reached."""
         pairs = list(zip(counts.in_windows, self.frontiers, strict=True))
-        valid = [
-            place
-            for place, (count, frontier) in enumerate(pairs)
-            if count > frontier.proven and frontier.near_count < max(count, FLOOR)
-        ]
+        valid = [place for place, (count, frontier) in enumerate(pairs) if count > frontier.proven]
         if not valid:
             return None
         most = counts.in_windows[valid[-1]]
