@@ -25,7 +25,7 @@ from proxysieve.core.fingerprints.available import FINGERPRINTS
 from proxysieve.core.list_formats.address import parse_proxy
 from proxysieve.core.model import Outcome
 from proxysieve.core.proxies.catalog import Catalog
-from proxysieve.core.records import ExitRecord, Record, SessionRecord, decode
+from proxysieve.core.records import MOST_COUNT, ExitRecord, Record, SessionRecord, decode
 from proxysieve.errors import ConfigError
 from proxysieve.moving import read_file, values
 from proxysieve.moving.cookies import OTHERS, TOO_LONG, sift
@@ -119,6 +119,12 @@ class TestCrawlee4:
         read = found(crawlee_4("a", NOW, URLS[0], **{"usageCount": 20, **scores}))
 
         assert read.left_out == ({RETIRED: 1} if is_left_out else {})
+
+    def test_a_count_that_no_record_can_hold_is_cut(self) -> None:
+        """It would be saved, and the store could not be read again."""
+        (session,) = found(crawlee_4("a", NOW, URLS[0], usageCount=1e300)).sessions
+
+        assert session.ok_count == MOST_COUNT
 
     @pytest.mark.parametrize(
         ("fingerprint", "user_agent", "impersonate", "change"),

@@ -17,8 +17,9 @@ from proxysieve.core.model import LONGEST_COOLDOWN_SECONDS, Outcome, Scope, Verd
 # The year 5138.
 LATEST_AT = 1e11
 
-Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
-Positive = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+MOST_COUNT = 2**53
+Count = Annotated[int, msgspec.Meta(ge=-MOST_COUNT, le=MOST_COUNT)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 Moment = Annotated[float, msgspec.Meta(ge=-LATEST_AT, le=LATEST_AT)]
 

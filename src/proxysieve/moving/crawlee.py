@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from proxysieve.core.fingerprints.user_agents import Browser, browser_like
+from proxysieve.core.records import MOST_COUNT
 from proxysieve.errors import ConfigError
 from proxysieve.moving.cookies import make_cookie
 from proxysieve.moving.values import LAST_AT, FoundSession, FoundSessions, Reasons, check_count, check_name, is_moment
@@ -177,7 +178,7 @@ def _session(one: SavedCrawleeSession) -> FoundSession:
 def _ok_count(one: SavedCrawleeSession) -> int:
     """The least number of good answers: a failure adds 1 to the score, and a good answer takes the decrement off."""
     least = (_number(one.usage_count) - _number(one.error_score)) / (1 + max(0.0, _number(one.error_score_decrement)))
-    return max(0, math.ceil(least)) if math.isfinite(least) else 0
+    return min(max(0, math.ceil(least)), MOST_COUNT) if math.isfinite(least) else 0
 
 
 def _number(value: float | None) -> float:

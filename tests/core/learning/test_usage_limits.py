@@ -298,16 +298,6 @@ def test_a_block_within_what_is_proven_tells_of_no_limit() -> None:
     assert pace.limits == []
 
 
-def test_a_count_that_was_neared_all_the_time_is_not_to_blame() -> None:
-    """Where others stay right below it for long, a block one use later is rather chance."""
-    pace = knowing(proven=30)
-
-    for _ in range(31):
-        succeed(pace, burst(30, 0.0))
-
-    assert not block(pace, burst(31, 0.0), "b")
-
-
 @pytest.mark.parametrize(("below", "is_left"), [(DAY, False), (60.0, True)], ids=["open", "closed"])
 def test_a_stricter_limit_replaces_one_that_is_as_open(below: float, is_left: bool) -> None:  # noqa: FBT001
     """One of which the end is known stands beside, as that of the new one may turn out to come sooner."""
