@@ -27,9 +27,6 @@ def names_in(node: Documented) -> set[str]:
     arguments = {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
     attributes = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
     names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
-    if "takes" in names:
-        # It makes one argument of the options.
-        names.add("options")
     return arguments | attributes | names | {one.name for one in ast.walk(node) if isinstance(one, ast.FunctionDef)}
 
 

@@ -12,12 +12,12 @@ ROOT = Path(__file__).parent.parent
 RETIRED = (
     *("bag", "beliefs", "belongings", "contrast", "desk", "desks", "doubts", "facts", "hearsay", "identities"),
     *("identity", "likeness", "lore", "pinned", "resting", "roster", "supply", "suspect", "suspects", "tally"),
-    *("trial", "visitor", "visitors", "wear"),
+    *("trial", "trials", "visitor", "visitors", "wear"),
 )
 
 
 def names() -> dict[str, str]:
-    """Every name of a module, class, function, parameter or field, and a place where it stands."""
+    """Every name that the source gives to something, and a place where it stands."""
     found = {}
     for file in sorted((ROOT / "src").rglob("*.py")):
         for part in file.relative_to(ROOT / "src").with_suffix("").parts:
@@ -26,7 +26,7 @@ def names() -> dict[str, str]:
             match node:
                 case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                     found[name] = f"{file}:{node.lineno}"
-                case ast.arg(arg=name) | ast.AnnAssign(target=ast.Name(id=name)):
+                case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                     found[name] = f"{file}:{node.lineno}"
     return found
 

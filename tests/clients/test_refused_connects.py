@@ -121,7 +121,7 @@ async def test_a_gateway_that_refuses_whoever_comes_is_left_alone(
     async with SessionPool(
         [GATEWAY], client=client, store="memory:", max_rate=0, policy=policy, max_wait_seconds=2, seed=1
     ) as pool:
-        with pytest.raises(NoSessionAvailable, match=f"1 of 1 proxies rest: status {answer[0]}") as refused:
+        with pytest.raises(NoSessionAvailable, match=f"1 of 1 proxies cool down: status {answer[0]}") as refused:
             await pool.get(URL)
 
     assert len(client.sent) == 1

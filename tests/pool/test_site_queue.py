@@ -79,7 +79,7 @@ class Starving(Adaptive):
 
     def choose(self, state: SiteState, now: float, rng: Random) -> Choice:
         self.waiting.append(state.waiting)
-        return super().choose(state, now, rng) if self.is_over else NotBefore(now + 1, "all sessions rest")
+        return super().choose(state, now, rng) if self.is_over else NotBefore(now + 1, "all sessions cool down")
 
 
 def starve(monkeypatch: pytest.MonkeyPatch) -> Starving:
@@ -101,7 +101,7 @@ async def test_a_hopeless_wait_in_short_steps_ends_in_time(
 
         await clock.advance(1.5)
 
-        with pytest.raises(NoSessionAvailable, match=r"all sessions rest, for 10 s now \(0 working") as caught:
+        with pytest.raises(NoSessionAvailable, match=r"all sessions cool down, for 10 s now \(0 working") as caught:
             await task
         assert caught.value.retry_at == started_at + 11
 

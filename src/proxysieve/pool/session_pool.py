@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from os import PathLike
 from types import TracebackType
 from typing import Self
 
@@ -54,7 +53,8 @@ class SessionPool(Sender):
         proxies: The path of a file with one a line, the http(s) address of such a list, or ``-`` for the standard
             input; or lines and :class:`Proxy` values; or a :class:`ProxyList` of several of these. The pool reads them
             when it is opened, and reads files and addresses again whenever they change.
-        options: Any of :class:`~proxysieve.pool.settings.Settings`, by its name, as in ``max_rate=5``.
+
+    Every option of :class:`~proxysieve.pool.settings.Settings` is an argument by its name, as in ``max_rate=5``.
 
     Raises:
         ConfigError: An option is wrong; when it is opened: there is no usable proxy.
@@ -72,8 +72,7 @@ class SessionPool(Sender):
         self._cookies = settings.first_cookies()
         self._rng = settings.random()
         self._clients = Clients(settings.max_clients)
-        store = settings.store
-        self._store: Store = open_store(store) if isinstance(store, str | PathLike) else store
+        self._store: Store = open_store(settings.store)
         self._samples = Samples(samples_directory(self._store))
         self._fence: int | None = None
         self._site_registry = SiteRegistry(self._store, self._make_site_queue)

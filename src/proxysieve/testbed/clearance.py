@@ -70,6 +70,6 @@ class Clearances:
         return False
 
     def _nonce_of(self, visit: Visit) -> int:
-        visitor = (self._seed, visit.exit, visit.request.header("user-agent"))
-        digest = hashlib.blake2b(repr(visitor).encode(), digest_size=8).digest()
+        caller = (self._seed, visit.exit, visit.request.header("user-agent"))
+        digest = hashlib.blake2b(repr(caller).encode(), digest_size=8).digest()
         return 1 + int.from_bytes(digest) % (_MODULUS - 1)

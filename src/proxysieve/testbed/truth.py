@@ -107,8 +107,8 @@ class HitLedger:
         self._moments = array("d")
         self._connections = array("Q")
         self._texts: list[tuple[str, HitAnswer]] = []
-        self._visitors: list[tuple[str, str]] = []
-        self._known_visitors: dict[tuple[str, str], tuple[str, str]] = {}
+        self._callers: list[tuple[str, str]] = []
+        self._known_callers: dict[tuple[str, str], tuple[str, str]] = {}
         self._fingerprint_numbers = array("L")
         self._known_fingerprints: dict[SeenFingerprint, int] = {}
 
@@ -119,13 +119,13 @@ class HitLedger:
         self.answer_counts[answer] += 1
         if len(self._moments) >= self._kept:
             return
-        visitor = (address, fingerprint.user_agent)
+        caller = (address, fingerprint.user_agent)
         number = self._known_fingerprints.setdefault(fingerprint, len(self._known_fingerprints))
         self._fingerprint_numbers.append(number)
         self._moments.append(at)
         self._connections.append(connection)
         self._texts.append((path, answer))
-        self._visitors.append(self._known_visitors.setdefault(visitor, visitor))
+        self._callers.append(self._known_callers.setdefault(caller, caller))
 
     def hits(self) -> list[Hit]:
         """Return the recorded requests, oldest first."""
@@ -141,7 +141,7 @@ class HitLedger:
                 fingerprint=fingerprint,
             )
             for at, connection, (path, answer), (address, user_agent), fingerprint in zip(
-                self._moments, self._connections, self._texts, self._visitors, self._fingerprint_numbers, strict=True
+                self._moments, self._connections, self._texts, self._callers, self._fingerprint_numbers, strict=True
             )
         ]
 

@@ -74,7 +74,7 @@ def test_who_refuses_a_login_through_which_nothing_ever_came_is_not_asked_again(
 
     choice = world.choose()
 
-    told = f"1 of 1 proxies rest: {said.why}"
+    told = f"1 of 1 proxies cool down: {said.why}"
     assert choice == Wait(refused_at + FIRST_REST_UNUSED_SECONDS, told, is_hopeless=True)
     assert len(asked_until(world, said, DAY)) <= 5
 

@@ -203,7 +203,7 @@ class TestSessions:
         choice = world.choose()
         world.report(leases[0], Outcome.OK)
 
-        assert choice == Wait(None, "all sessions are busy or rest")
+        assert choice == Wait(None, "all sessions are busy or cool down")
         assert isinstance(world.choose(), Pick)
 
     @EACH_POLICY
@@ -267,7 +267,7 @@ class TestRests:
         leased = world.lease()
 
         assert cooling_down not in others
-        assert before == Wait(until, "all sessions are busy or rest")
+        assert before == Wait(until, "all sessions are busy or cool down")
         assert world.proxy(leased) == cooling_down
 
     def test_the_later_of_two_rests_holds(self) -> None:
@@ -301,7 +301,7 @@ class TestRests:
         for seconds in (300, 100, 200):
             world.send(Outcome.OK, until=start + seconds)
 
-        assert world.choose() == Wait(start + 100, "all 3 exits rest, as the site asked", is_hopeless=True)
+        assert world.choose() == Wait(start + 100, "all 3 exits cool down, as the site asked", is_hopeless=True)
 
     def test_a_new_named_session_rests_like_any_other(self) -> None:
         """A name is opened on an exit that does not rest, and waits while there is none."""
@@ -318,7 +318,7 @@ class TestRests:
 
         assert homes == set()
         assert cooling_down in world.catalog
-        assert wait == Wait(until, "all 1 exits rest, as the site asked", is_hopeless=True)
+        assert wait == Wait(until, "all 1 exits cool down, as the site asked", is_hopeless=True)
 
 
 class TestRateCap:

@@ -49,7 +49,7 @@ class ProxyCooldowns:
         self._refused: dict[str, Refused] = {}
         self._asked: dict[str, float] = {}
         # The lease of the request that asks each of those again that refused.
-        self._trials: dict[str, int] = {}
+        self._rechecks: dict[str, int] = {}
         # How many requests are out through each, and how many each busy one may carry.
         self._out: Counter[str] = Counter()
         self._bears: dict[str, float] = {}
@@ -68,21 +68,21 @@ class ProxyCooldowns:
 
     def is_full(self, key: str) -> bool:
         """Whether the proxy may carry no more: the request that tests it is out, or as many as it allows."""
-        return key in self._trials or self._out[key] + 1 > self._bears.get(key, math.inf)
+        return key in self._rechecks or self._out[key] + 1 > self._bears.get(key, math.inf)
 
     def lease(self, key: str, lease: int) -> None:
         """A request goes out through the proxy."""
         self._out[key] += 1
         if key in self._refused:
-            self._trials[key] = lease
+            self._rechecks[key] = lease
 
     def land(self, key: str, lease: int) -> None:
         """That request is over, whatever came of it."""
         self._out[key] -= 1
         if not self._out[key]:
             del self._out[key]
-        if self._trials.get(key) == lease:
-            del self._trials[key]
+        if self._rechecks.get(key) == lease:
+            del self._rechecks[key]
 
     def ask(self, key: str, until: float) -> None:
         """The proxy asked us to wait until that moment."""
@@ -126,14 +126,14 @@ class ProxyCooldowns:
         """The options of these proxies are new: ask them again."""
         for key in keys:
             self._refused.pop(key, None)
-            self._trials.pop(key, None)
+            self._rechecks.pop(key, None)
             self._bears.pop(key, None)
 
     def part(self, keys: Iterable[str]) -> None:
         """These proxies have left; what is to be kept of them stands in records."""
         for key in keys:
             self._refused.pop(key, None)
-            self._trials.pop(key, None)
+            self._rechecks.pop(key, None)
             self._bears.pop(key, None)
             self._asked.pop(key, None)
             self._passed.discard(key)

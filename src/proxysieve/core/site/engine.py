@@ -136,13 +136,10 @@ class Engine:
         if must_wait is not None:
             return must_wait
         learner = self.state.learner
-        recheck = (
-            self._recheck(learner.held_sessions.rechecks, now, page_number)
-            if learner and learner.held_sessions.is_recheck_due(now)
-            else None
-        )
-        if recheck:
-            return recheck
+        if learner and learner.held_sessions.is_recheck_due(now):
+            recheck = self._recheck(learner.held_sessions.rechecks, now, page_number)
+            if recheck:
+                return recheck
         choice = self._policy.choose(self.state, now, rng)
         if learner and not self.state.flights and not isinstance(choice, Reuse | Open):
             # Nothing else will tell whether they are blocked.
@@ -180,7 +177,7 @@ class Engine:
         return self._pick(name, now, "asked again for a page that the site failed to give")
 
     def _has_hope(self, now: float) -> bool:
-        """Whether anybody works, and rests for no other reason than what was learned."""
+        """Whether anybody works, and waits for no other reason than what was learned."""
         learner = self.state.learner
         cooldown_until = self.state.cooldown_until
         works = learner is not None and any(
@@ -212,7 +209,7 @@ class Engine:
         recheck = self._recheck(held_sessions.may_recheck(now), now, 0)
         if recheck or any(self.state.is_open(incident.session, now) for incident in held_sessions.rechecks.values()):
             return recheck
-        # The proxies of all suspects have left, or they have names.
+        # The proxies of all that are to be rechecked have left, or their users named them.
         return self._recheck(held_sessions.held, now, 0)
 
     def leased(self, name: str, now: float, *, is_counted: bool) -> Leased:
@@ -294,18 +291,18 @@ class Engine:
         state = self.state
         if not state.catalog:
             return Wait(None, "there are no proxies", is_hopeless=True)
-        rests = [record.cooldown_until for record in state.exits.values() if now < record.cooldown_until]
+        cooldowns = [record.cooldown_until for record in state.exits.values() if now < record.cooldown_until]
         of_proxies = {key: at for key, at in state.proxy_cooldowns.cooling_down(now) if key in state.catalog}
-        until = min([*rests, *of_proxies.values()], default=None)
+        until = min([*cooldowns, *of_proxies.values()], default=None)
         if state.flights:
-            return Wait(until, "all sessions are busy or rest")
+            return Wait(until, "all sessions are busy or cool down")
         if state.is_crowded:
             return Wait(until, "proxies carry as many requests at other sites as they may")
         if of_proxies:
             said = Counter(sorted(state.why_proxy_cools_down(key, now) for key in of_proxies))
-            told = f"{len(of_proxies):,} of {len(state.catalog):,} proxies rest: {said.most_common(1)[0][0]}"
+            told = f"{len(of_proxies):,} of {len(state.catalog):,} proxies cool down: {said.most_common(1)[0][0]}"
             return Wait(until, told, is_hopeless=True)
-        return Wait(until, f"all {len(rests)} exits rest, as the site asked", is_hopeless=True)
+        return Wait(until, f"all {len(cooldowns)} exits cool down, as the site asked", is_hopeless=True)
 
     def _pick(
         self,
@@ -323,7 +320,7 @@ class Engine:
         carried = None if proxy.is_gateway else self.state.session_on(proxy, now)
         is_full = self.state.is_full(proxy.key)
         if is_full or now < self.state.cooldown_until(proxy.key) or (carried and not self.state.is_ready(carried, now)):
-            # A rest is kept and eight requests are enough, whatever a policy asks for.
+            # A cool-down is kept and eight requests are enough, whatever a policy asks for.
             return self._wait_for_cooldown(now)
         if carried is not None:
             return Pick(None, Leased(now, self.state.site.lease_count, carried.name, is_draw=True), why)

@@ -21,6 +21,8 @@ OF_TLS = MappingProxyType(
         "safari": {"Connection": "keep-alive"},
     }
 )
+# What libcurl leaves out without TLS, of what a family sends otherwise.
+NOT_WITHOUT_TLS = MappingProxyType({"safari": {"Priority"}})
 
 
 class Channel(enum.Enum):
@@ -53,12 +55,11 @@ def headers_over(fingerprint: Fingerprint, channel: Channel) -> Mapping[str, str
     https://wicg.github.io/client-hints-infrastructure/, 4), and bodies are packed as ever.
     """
     headers = {**fingerprint.headers, "Accept-Encoding": ACCEPT_ENCODING}
-    if channel is not Channel.TLS and fingerprint.family == "safari":
-        # libcurl leaves it out of a Safari's HTTP/1.1.
-        headers.pop("Priority", None)
     if channel is Channel.TLS:
         headers |= OF_TLS.get(fingerprint.family, {})
-    elif channel is Channel.CLEAR:
+    else:
+        headers = {name: headers[name] for name in headers if name not in NOT_WITHOUT_TLS.get(fingerprint.family, ())}
+    if channel is Channel.CLEAR:
         headers = {name: value for name, value in headers.items() if not name.lower().startswith("sec-")}
         headers["Accept-Encoding"] = "gzip, deflate"
     return MappingProxyType({name: headers[name] for name in fingerprint.header_order() if name in headers} | headers)
