@@ -127,8 +127,8 @@ async def test_a_named_one_of_another_kind_says_so(tmp_path: Path) -> None:
     assert client.sessions[0].data == {"visits": 1}
 
 
-async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path) -> None:
-    """As its users do after an update: the same name, the same cookies."""
+async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As its users do after an update: the same name, the same cookies; and nothing is said of it."""
     async with pool_of(3, Seen([OLD]), store=tmp_path) as pool:
         before = await pool.get(URL)
 
@@ -137,6 +137,7 @@ async def test_a_browsers_sessions_follow_its_new_version(tmp_path: Path) -> Non
         after = await pool.get(URL)
 
     assert after.session == before.session
+    assert "not shown any more" not in caplog.text
     assert client.sessions[0].fingerprint == NEW
     assert client.sessions[0].data == {"visits": 2}
     assert client.sessions[0].browser.timezone == "Asia/Tokyo"

@@ -64,8 +64,9 @@ def _goes_on(
             session.lost = session.lost or f"its browser is {browser}, and this pool has another browser"
             return True
     else:
-        # A real browser is always the version that runs.
-        changed.updated[browser] += not fingerprint.engine
+        if not fingerprint.engine:
+            # A real browser is always the version that runs.
+            changed.updated[browser] += 1
         session.fingerprint = fingerprint
     state.changed.add(("session", session.name))
     return fingerprint is not None
